@@ -1,0 +1,70 @@
+"""What people are told: the life of an alert, and the message made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from hedged.model.finding import Kind, Scalar, Severity
+
+
+class AlertState(StrEnum):
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One finding's life. `event_id` stays the same from firing to resolved, and across a quick reopening."""
+
+    key: str  # kind/subject, no number in it
+    kind: Kind
+    subject: str
+    severity: Severity
+    state: AlertState
+    event_id: str
+    text: str
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+    since: datetime | None = None  # first seen in this life
+    fired_at: datetime | None = None
+    resolved_at: datetime | None = None
+    told_at: datetime | None = None  # last message about it
+    told_severity: Severity | None = None
+    closed_as: str | None = None  # "resolved" or "removed"
+
+
+class MessageKind(StrEnum):
+    FIRING = "firing"
+    REPEAT = "repeat"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    REMOVED = "removed"
+    ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell, the same for every channel."""
+
+    event_id: str
+    kind: MessageKind
+    key: str
+    severity: Severity
+    title: str
+    body: str
+    at: datetime
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message on its way to one channel."""
+
+    id: int
+    channel: str
+    message: Message
+    attempts: int
+    next_try_at: datetime

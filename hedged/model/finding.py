@@ -1,0 +1,192 @@
+"""What was found to be true: states worth telling, and the assessment they are part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from hedged.model.instrument import InstrumentId
+
+Scalar = str | Decimal | int | bool | None
+
+
+class Severity(StrEnum):
+    """Ordered by `rank`."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        return ("info", "warning", "critical").index(self.value)
+
+
+class Kind(StrEnum):
+    DRIFT = "drift"
+    MARGIN = "margin"
+    LIQUIDATION_NEAR = "liquidation_near"
+    EXPIRY = "expiry"
+    DATA_STALE = "data_stale"
+    DATA_MISSING = "data_missing"
+    ACCOUNT_UNREACHABLE = "account_unreachable"
+    ASSET_UNCOVERED = "asset_uncovered"
+    PRICE_MISSING = "price_missing"
+    POSITION_UNOWNED = "position_unowned"
+    POSITION_VANISHED = "position_vanished"
+    POSITION_UNTRUSTED = "position_untrusted"
+    BALANCE_VANISHED = "balance_vanished"
+    DEPEG = "depeg"
+    NOT_TRADING = "not_trading"
+    NO_EXPOSURE = "no_exposure"
+    CYCLE_MISSED = "cycle_missed"
+    CYCLE_OVERRUN = "cycle_overrun"
+    ORDER_REFUSED = "order_refused"
+    ORDER_FAILED = "order_failed"
+    STORE_DEGRADED = "store_degraded"
+    CYCLE_FAILED = "cycle_failed"
+
+
+class SubjectKind(StrEnum):
+    """What a finding's subject names; decides when it has left the configuration."""
+
+    HEDGE = "hedge"
+    ACCOUNT = "account"
+    INSTRUMENT = "instrument"  # account:SYMBOL
+    BALANCE = "balance"  # account/wallet/asset
+    ASSET = "asset"
+    PORTFOLIO = "portfolio"
+
+
+SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
+    Kind.DRIFT: SubjectKind.HEDGE,
+    Kind.MARGIN: SubjectKind.ACCOUNT,
+    Kind.LIQUIDATION_NEAR: SubjectKind.ACCOUNT,
+    Kind.EXPIRY: SubjectKind.INSTRUMENT,
+    Kind.DATA_STALE: SubjectKind.HEDGE,
+    Kind.DATA_MISSING: SubjectKind.HEDGE,
+    Kind.ACCOUNT_UNREACHABLE: SubjectKind.ACCOUNT,
+    Kind.ASSET_UNCOVERED: SubjectKind.ASSET,
+    Kind.PRICE_MISSING: SubjectKind.ASSET,
+    Kind.POSITION_UNOWNED: SubjectKind.INSTRUMENT,
+    Kind.POSITION_VANISHED: SubjectKind.INSTRUMENT,
+    Kind.POSITION_UNTRUSTED: SubjectKind.INSTRUMENT,
+    Kind.BALANCE_VANISHED: SubjectKind.BALANCE,
+    Kind.DEPEG: SubjectKind.ASSET,
+    Kind.NOT_TRADING: SubjectKind.INSTRUMENT,
+    Kind.NO_EXPOSURE: SubjectKind.HEDGE,
+    Kind.CYCLE_MISSED: SubjectKind.PORTFOLIO,
+    Kind.CYCLE_OVERRUN: SubjectKind.PORTFOLIO,
+    Kind.ORDER_REFUSED: SubjectKind.HEDGE,
+    Kind.ORDER_FAILED: SubjectKind.HEDGE,
+    Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
+    Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One state worth telling. Its identity is (kind, subject): no number is ever part of it."""
+
+    kind: Kind
+    subject: str  # a hedge, an instrument, an asset or an account
+    severity: Severity
+    text: str  # one sentence with the numbers and units
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind.value}/{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Net quantity of one asset (long positive) and its value in the portfolio's quote; None: unknown."""
+
+    asset: str
+    quantity: Decimal | None
+    price: Decimal | None
+    value: Decimal | None
+    hedge: str | None  # the hedge that covers it
+    as_of: datetime | None  # the oldest reading it rests on
+
+
+class HedgeStatus(StrEnum):
+    OK = "ok"
+    UNDER = "under"
+    OVER = "over"
+    BLOCKED = "blocked"
+    NO_EXPOSURE = "no_exposure"
+
+
+@dataclass(frozen=True, slots=True)
+class LegState:
+    """One instrument of a hedge: signed contracts (short negative), coins and notional at mark."""
+
+    instrument: InstrumentId
+    contracts: Decimal | None
+    base_quantity: Decimal | None
+    notional: Decimal | None
+    mark: Decimal | None
+    as_of: datetime | None
+    direction: int = 1
+    funding_rate: Decimal | None = None  # per interval; > 0: longs pay shorts
+    carry_year: Decimal | None = None  # quote currency a year at today's rate; > 0 is paid by us
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeState:
+    """Where one hedge stands. Values in quote currency, `hedge_value` > 0 when it offsets a long;
+    ratios are fractions of the beta-weighted exposure B, drift < 0 means under-hedged.
+    """
+
+    name: str
+    exposure_value: Decimal | None
+    beta_exposure: Decimal | None
+    hedge_value: Decimal | None
+    hedge_ratio: Decimal | None
+    target_ratio: Decimal
+    band: Decimal  # effective half-width, after widening to a lot or the minimum order
+    drift: Decimal | None
+    status: HedgeStatus
+    legs: tuple[LegState, ...] = ()
+    blocked_by: tuple[str, ...] = ()  # why no order may be made, one reason each
+
+
+@dataclass(frozen=True, slots=True)
+class MarginStatus:
+    """An account's danger. `margin_ratio` 1 is liquidation; None is unknown."""
+
+    account: str
+    margin_ratio: Decimal | None
+    liquidation_distance_ratio: Decimal | None
+    estimated: bool
+    equity: Decimal | None = None
+    maintenance: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryStatus:
+    instrument: InstrumentId
+    expiry: datetime
+    days: Decimal  # < 0: past
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What is true, at one `now`.
+
+    `undetermined` holds the finding keys whose truth could not be told this time (their data is missing): such a
+    finding neither fires anew nor resolves.
+    """
+
+    now: datetime
+    exposures: tuple[Exposure, ...]
+    hedges: tuple[HedgeState, ...]
+    margin: tuple[MarginStatus, ...]
+    expiries: tuple[ExpiryStatus, ...]
+    findings: tuple[Finding, ...]
+    undetermined: frozenset[str] = frozenset()

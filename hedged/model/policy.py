@@ -1,0 +1,118 @@
+"""What the user wants, as frozen values without validation: `settings` has checked them already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from hedged.model.instrument import InstrumentId, MarginTier
+
+
+class Mode(StrEnum):
+    MONITOR = "monitor"
+    PAPER = "paper"
+    APPROVE = "approve"
+    LIVE = "live"
+
+
+class World(StrEnum):
+    """Which reality a store and its messages speak of; they are never mixed."""
+
+    SIMULATED = "simulated"
+    PAPER = "paper"
+    SANDBOX = "sandbox"
+    REAL = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Coins that no exchange shows: a cold wallet, a broker. `max_age` None: never stale."""
+
+    asset: str
+    quantity: Decimal
+    as_of: datetime
+    note: str = ""
+    max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegPolicy:
+    """One instrument a hedge may use. `direction` is −1 where it rises when the assets fall, else +1."""
+
+    instrument: InstrumentId
+    direction: int = 1
+    weight: Decimal | None = None  # share of the target; None: first tradable takes all
+
+
+@dataclass(frozen=True, slots=True)
+class HedgePolicy:
+    """These assets, those instruments, this ratio. `band` is a half-width in units of the hedge ratio."""
+
+    name: str
+    assets: tuple[str, ...]  # after aliases; the wildcard is `takes_rest`
+    legs: tuple[LegPolicy, ...]
+    target_ratio: Decimal
+    band: Decimal
+    beta: Mapping[str, Decimal] = field(default_factory=dict)  # 1 where absent
+    mode: Mode = Mode.MONITOR
+    takes_rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a state becomes a finding. Ratios are fractions."""
+
+    stale_after: timedelta = timedelta(minutes=3)
+    leg_skew_max: timedelta = timedelta(seconds=10)
+    margin_ratio_warning: Decimal = Decimal("0.5")
+    margin_ratio_critical: Decimal = Decimal("0.75")
+    liquidation_distance_near: Decimal = Decimal("0.15")
+    expiry_ladder: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=3), timedelta(hours=24))
+    depeg: Decimal = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What no order may exceed; notionals in the quote currency. None: no limit set."""
+
+    order_notional_max: Decimal | None = None
+    position_notional_max: Decimal | None = None
+    turnover_day_max: Decimal | None = None
+    orders_cycle_max: int = 10
+    price_collar: Decimal = Decimal("0.02")  # furthest from the mark that an order may be priced
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPolicy:
+    """The paper account: what it starts with and what trading costs. `fee_*` and `slippage_bps` are one way."""
+
+    cash: Decimal = Decimal(10_000)  # quote currency, per account
+    fee_taker: Decimal = Decimal("0.0005")
+    fee_maker: Decimal = Decimal("0.0002")
+    slippage_bps: Decimal = Decimal(2)
+    spread_bps: Decimal = Decimal(2)  # full spread, where there is no book
+    leverage: Decimal = Decimal(5)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioPolicy:
+    """Everything the pure core needs of one configuration file."""
+
+    name: str
+    mode: Mode
+    world: World
+    quote: str
+    every: timedelta
+    hedges: tuple[HedgePolicy, ...]
+    holdings: tuple[Holding, ...] = ()
+    dust_value: Decimal = Decimal(10)
+    ignore: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    stablecoins: frozenset[str] = frozenset({"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYUSD", "BUSD", "USD"})
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    limits: Limits = field(default_factory=Limits)
+    paper: PaperPolicy = field(default_factory=PaperPolicy)
+    tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)

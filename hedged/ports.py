@@ -1,0 +1,188 @@
+"""What the core needs of the outside, as small Protocols. Adapters fill them; tests and replays fill them too.
+
+Every method may raise only what its docstring names. Quantities of contracts are in *contracts*, signed where
+said so; an adapter converts (some venues count in coins). Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
+from hedged.model.policy import World
+from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Wall-clock time, aware UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump, for measuring durations and time-outs."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Ids(Protocol):
+    """The only source of randomness outside the simulated market."""
+
+    def new(self) -> str:
+        """24 lowercase hex digits, never repeated."""
+
+
+class MarketReader(Protocol):
+    """Public data of one account's venue. Raises `VenueError` and nothing else."""
+
+    account: str
+
+    async def instruments(self) -> Mapping[InstrumentId, Instrument]:
+        """Every derivative the venue lists, also those not trading. Cached by the adapter; cheap to call."""
+
+    async def quotes(self, instruments: Collection[InstrumentId]) -> Mapping[InstrumentId, Read[Quote]]:
+        """Mark, book and funding of these. One that the venue does not answer for is absent, never zero."""
+
+    async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
+        """Price of one unit of each asset in `quote`. One without a market is absent."""
+
+
+class AccountReader(Protocol):
+    """Private reading of one account. Raises `VenueError` and nothing else; an empty answer means *empty*."""
+
+    account: str
+    wallets: Sequence[str]
+
+    async def balances(self, wallet: str) -> Read[tuple[Balance, ...]]:
+        """All assets of one wallet (spot, margin, swap, funding, earn), debt included."""
+
+    async def derivatives(self) -> Read[Derivatives]:
+        """Open positions of every segment, and the margin that backs them. All or nothing."""
+
+    async def explain(self, doubt: Doubt, since: datetime) -> str | None:
+        """What accounts for what went missing since then (fills, closed orders, income, transfers), in words.
+
+        None where the venue shows nothing that does.
+        """
+
+
+class OrderGateway(Protocol):
+    """Where approved intents go. Paper, approve and live differ in which one is wired."""
+
+    account: str
+
+    async def submit(self, approved: ApprovedIntent) -> Outcome:
+        """Never raises: what is not certain is `Unknown`."""
+
+    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+        """Look an order up by our id. `Unknown` when the venue could not be asked."""
+
+
+class Channel(Protocol):
+    """Somewhere messages go."""
+
+    name: str
+
+    async def deliver(self, message: Message) -> None:
+        """Returns once the other side has acknowledged. Raises `DeliveryError`."""
+
+    async def publish_state(self, state: Mapping[str, object]) -> None:
+        """Show the current state (the object of `once --json`) to those who watch, for example as retained topics.
+
+        Best effort, never waits for a broken connection; channels that only carry messages do nothing.
+        """
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the last completed cycle believed, so that the next can see what vanished. All JSON-able."""
+
+    at: datetime | None = None
+    positions: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # signed contracts
+    balances: Mapping[str, Decimal] = field(default_factory=dict)  # "account/wallet/asset" → free + locked
+    polls: Mapping[str, int] = field(default_factory=dict)  # doubt subject → cycles unexplained
+    accepted: frozenset[str] = frozenset()  # subjects a person has accepted as gone
+
+
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """What has been traded since midnight UTC, in the quote currency, fills only, plus open intents."""
+
+    notional: Decimal = Decimal(0)
+    orders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """Everything one cycle leaves behind, written in one transaction."""
+
+    cycle_id: str
+    started_at: datetime
+    finished_at: datetime
+    snapshot: Snapshot | None  # None: observing itself failed
+    state: Mapping[str, object] | None  # the object of `once --json`
+    decision: Decision | None
+    memory: Memory
+    alerts: Sequence[Alert]  # all that are pending or firing after this cycle, and those that ended in it
+    messages: Sequence[Message]  # to go into the outbox, once per channel
+
+
+class Store(Protocol):
+    """Durable memory. Raises `StoreError` (`WrongStore` on opening, `StoreUnavailable` otherwise)."""
+
+    async def open(self, portfolio: str, world: World, now: datetime) -> None:
+        """Create or migrate, then check the stamp: another application's or world's database is refused."""
+
+    async def close(self) -> None: ...
+
+    # the cycle
+    async def memory(self) -> Memory: ...
+    async def alerts(self) -> Sequence[Alert]:
+        """Those pending or firing, and those resolved that may still reopen quietly (last day's)."""
+
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
+        """The whole record in one transaction; an outbox row for each message and channel."""
+
+    async def last_cycle(self) -> tuple[str, datetime] | None:
+        """Id and finishing time of the newest completed cycle."""
+
+    async def latest_state(self) -> Mapping[str, object] | None:
+        """The newest completed cycle as the JSON object that `once --json` prints."""
+
+    async def accept(self, subject: str, now: datetime) -> bool:
+        """A person accepts that a position or an account's balances are gone; False: nothing was in doubt."""
+
+    # orders
+    async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
+        """Durable before it returns (synchronous=FULL): nothing is sent that is not here first."""
+
+    async def mark_sent(self, client_order_id: str, now: datetime) -> None: ...
+    async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None: ...
+    async def open_orders(self) -> Sequence[OrderRow]:
+        """Rows that have not come to an end: planned, sent or unknown."""
+
+    async def turnover(self, since: datetime) -> Turnover: ...
+    async def fills(self, since: datetime) -> Sequence[Fill]: ...
+
+    # delivery
+    async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Undelivered rows whose time has come, oldest first."""
+
+    async def delivered(self, row_id: int, now: datetime) -> None: ...
+    async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+
+    # paper accounts, and small facts such as the simulated market's anchor
+    async def get_blob(self, key: str) -> Mapping[str, object] | None: ...
+    async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None:
+        """Durable before it returns."""
+
+    async def thin(self, now: datetime) -> int:
+        """Delete what is older than kept; the number of rows removed."""
