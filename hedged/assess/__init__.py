@@ -1,0 +1,112 @@
+"""What is true: values in, an `Assessment` out. Nothing here reads a clock, a file or a network."""
+
+from __future__ import annotations
+
+from hedged.assess import findings
+from hedged.assess.blocking import Evidence, Reason, reasons_against, undetermined
+from hedged.assess.expiry import expiries, expiry_findings
+from hedged.assess.exposure import NetQuantity, net_quantities, positions_of
+from hedged.assess.freshness import find_gaps
+from hedged.assess.hedge_ratio import hedge_exposure, hedge_group, hedge_state, leg_states
+from hedged.assess.legs import expand_chains, groups_of
+from hedged.assess.margin import margin_findings, margin_statuses
+from hedged.model.finding import Assessment, Exposure, HedgeGroup, HedgeState
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import LegPolicy, PortfolioPolicy
+from hedged.model.snapshot import Snapshot, seen
+
+__all__ = ["assess"]
+
+
+def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
+    """Everything worth knowing about a portfolio at `snapshot.now`."""
+    positions = {position.instrument: position for position, _ in positions_of(snapshot)}
+    legs = {hedge.name: expand_chains(hedge, snapshot.instruments, positions) for hedge in policy.hedges}
+    owned = frozenset(leg.instrument for members in legs.values() for leg in members)
+    quantities = net_quantities(snapshot, policy, owned)
+    hedge_of = _hedge_of(policy, quantities)
+    assets: dict[str, list[str]] = {hedge.name: [] for hedge in policy.hedges}
+    for asset, name in hedge_of.items():
+        assets[name].append(asset)
+    gaps = find_gaps(snapshot, policy)
+    evidence = Evidence(snapshot, policy, quantities, assets, positions, gaps)
+
+    groups: list[HedgeGroup] = []
+    states: dict[str, HedgeState] = {}
+    reasons: dict[str, list[Reason]] = {}
+    by_name = {hedge.name: hedge for hedge in policy.hedges}
+    for names in groups_of(legs):
+        hedges = [by_name[name] for name in names]
+        members = [hedge_exposure(hedge, assets[hedge.name], quantities, snapshot) for hedge in hedges]
+        group_legs = tuple({leg.instrument: leg for name in names for leg in legs[name]}.values())
+        against = reasons_against(hedges, group_legs, evidence)
+        blocked_by = tuple(reason.text for reason in against)
+        group = hedge_group(members, leg_states(group_legs, positions, snapshot), snapshot, policy, blocked_by)
+        groups.append(group)
+        reasons[group.name] = against
+        shared = _shared([legs[name] for name in names])
+        for member in members:
+            own = frozenset(leg.instrument for leg in legs[member.policy.name])
+            states[member.policy.name] = hedge_state(member, group, own, shared)
+
+    exposures = _exposures(quantities, hedge_of, snapshot)
+    margin = margin_statuses(snapshot)
+    expiry = expiries((leg for group in groups for leg in group.legs), snapshot)
+    return Assessment(
+        now=snapshot.now,
+        exposures=exposures,
+        hedges=tuple(states[hedge.name] for hedge in policy.hedges),
+        groups=tuple(groups),
+        margin=tuple(margin),
+        expiries=tuple(expiry),
+        findings=(
+            *findings.unreachable(snapshot),
+            *findings.blocked(groups, reasons),
+            *findings.vanished(snapshot),
+            *findings.positions(snapshot, owned),
+            *margin_findings(margin, policy.thresholds, policy.quote),
+            *expiry_findings(expiry, frozenset(positions), snapshot, policy.thresholds),
+            *findings.not_trading(groups, snapshot),
+            *findings.depeg(snapshot, policy),
+            *findings.drift(groups, policy),
+            *findings.no_exposure(groups, policy),
+            *findings.uncovered(exposures, policy),
+        ),
+        undetermined=undetermined(groups, gaps),
+    )
+
+
+def _hedge_of(policy: PortfolioPolicy, quantities: dict[str, NetQuantity]) -> dict[str, str]:
+    """The hedge of each asset held; the one with the wildcard takes what no other names."""
+    named = {asset: hedge.name for hedge in policy.hedges for asset in hedge.assets}
+    rest = next((hedge.name for hedge in policy.hedges if hedge.takes_rest), None)
+    return {asset: name for asset in quantities if (name := named.get(asset, rest)) is not None}
+
+
+def _exposures(
+    quantities: dict[str, NetQuantity], hedge_of: dict[str, str], snapshot: Snapshot
+) -> tuple[Exposure, ...]:
+    rows = []
+    for asset, entry in quantities.items():
+        leg = snapshot.prices.get(asset)
+        price = seen(leg) if leg is not None else None
+        rows.append(
+            Exposure(
+                asset=asset,
+                quantity=entry.quantity,
+                price=price.value if price is not None else None,
+                value=entry.quantity * price.value if price is not None else None,
+                hedge=hedge_of.get(asset),
+                as_of=entry.as_of,
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.value is None, -(row.value or 0), row.asset)))
+
+
+def _shared(legs: list[tuple[LegPolicy, ...]]) -> frozenset[InstrumentId]:
+    seen_once: set[InstrumentId] = set()
+    twice: set[InstrumentId] = set()
+    for members in legs:
+        for leg in members:
+            (twice if leg.instrument in seen_once else seen_once).add(leg.instrument)
+    return frozenset(twice)

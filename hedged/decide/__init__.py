@@ -1,0 +1,108 @@
+"""What should be done: an `Assessment` in, a `Decision` out, with its reason, also when that is nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from hedged.decide.gate import GateContext, approve, judge
+from hedged.decide.rebalance import Trade, held, trades_for
+from hedged.model.finding import Assessment, HedgeGroup
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
+from hedged.model.policy import Mode, PortfolioPolicy
+from hedged.model.snapshot import Quote, Read, Snapshot
+
+__all__ = ["Book", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What has been traded and is on its way. `cycle_id` names this cycle's orders."""
+
+    cycle_id: str
+    turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
+    in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
+    orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
+
+
+def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, book: Book) -> Decision:
+    """Judge every group; each order goes through the gate, in the order of the configuration."""
+    modes = {hedge.name: hedge.mode for hedge in policy.hedges}
+    reasons: list[str] = []
+    approved: list[ApprovedIntent] = []
+    refused: list[Refusal] = []
+    proposals: list[Intent] = []
+    turnover = book.turnover_day
+    for group in assessment.groups:
+        trades, reason = trades_for(group, snapshot.instruments)
+        reasons.append(reason)
+        mode = modes[group.hedges[0]]
+        for number, trade in enumerate(trades):
+            intent = _intent(trade, group, snapshot, book.cycle_id, number)
+            context = GateContext(
+                instrument=snapshot.instruments.get(trade.instrument),
+                quote=_fresh_quote(snapshot, trade.instrument, policy.thresholds.stale_after),
+                contracts=held(group.legs, trade.instrument),
+                turnover_day=turnover,
+                orders_cycle=len(approved) + len(proposals),
+                in_flight=trade.instrument in book.in_flight,
+            )
+            if mode is Mode.MONITOR:
+                why = judge(intent, context, policy.limits)
+                if why is None:
+                    proposals.append(intent)
+                    turnover += intent.notional
+                else:
+                    refused.append(Refusal(intent=intent, reason=why))
+                continue
+            if not book.orders_allowed:
+                refused.append(Refusal(intent=intent, reason="the store cannot keep an order now"))
+                continue
+            verdict = approve(intent, context, policy.limits, mode)
+            if isinstance(verdict, ApprovedIntent):
+                approved.append(verdict)
+                turnover += intent.notional
+            else:
+                refused.append(verdict)
+    return Decision(
+        reason="; ".join(reasons) or "no hedges are configured",
+        intents=tuple(approved),
+        refused=tuple(refused),
+        proposals=tuple(proposals),
+    )
+
+
+def _intent(trade: Trade, group: HedgeGroup, snapshot: Snapshot, cycle_id: str, number: int) -> Intent:
+    mark = next((leg.mark for leg in group.legs if leg.instrument == trade.instrument), None) or Decimal(0)
+    instrument = snapshot.instruments[trade.instrument]
+    quantity = abs(trade.contracts)
+    return Intent(
+        client_order_id=client_order_id(cycle_id, trade.instrument, number),
+        hedge=group.name,
+        instrument=trade.instrument,
+        side=Side.BUY if trade.contracts > 0 else Side.SELL,
+        quantity=quantity,
+        price=mark,
+        notional=abs(instrument.notional(quantity, mark)),
+        reduce_only=trade.reduce_only,
+        reason=trade.reason,
+    )
+
+
+def client_order_id(cycle_id: str, instrument: InstrumentId, number: int) -> str:
+    """`hd` + 24 lowercase hex: valid on every venue but one, and the same for the same decision."""
+    digest = hashlib.sha256(f"{cycle_id}|{instrument}|{number}".encode()).hexdigest()
+    return f"hd{digest[:24]}"
+
+
+def _fresh_quote(snapshot: Snapshot, instrument: InstrumentId, stale_after: timedelta) -> Quote | None:
+    quotes: Mapping[InstrumentId, object] = snapshot.quotes
+    leg = quotes.get(instrument)
+    if isinstance(leg, Read) and snapshot.now - leg.as_of <= stale_after:
+        quote: Quote = leg.value
+        return quote
+    return None

@@ -133,6 +133,9 @@ class LegState:
     mark: Decimal | None
     as_of: datetime | None
     direction: int = 1
+    weight: Decimal | None = None  # share of the target; None: first tradable takes all
+    stands_for: InstrumentId | None = None  # the named contract of its chain, where it is not named itself
+    tradable: bool = False
     funding_rate: Decimal | None = None  # per interval; > 0: longs pay shorts
     carry_year: Decimal | None = None  # quote currency a year at today's rate; > 0 is paid by us
 
@@ -154,6 +157,30 @@ class HedgeState:
     status: HedgeStatus
     legs: tuple[LegState, ...] = ()
     blocked_by: tuple[str, ...] = ()  # why no order may be made, one reason each
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeGroup:
+    """Hedges that share an instrument, taken as the one position they are; nearly always a single hedge.
+
+    Sums over its hedges, in the quote currency. `target_value` is what `hedge_value` should be.
+    """
+
+    hedges: tuple[str, ...]
+    beta_exposure: Decimal | None
+    target_value: Decimal | None
+    hedge_value: Decimal | None
+    hedge_ratio: Decimal | None
+    target_ratio: Decimal
+    band: Decimal  # effective half-width
+    drift: Decimal | None
+    status: HedgeStatus
+    legs: tuple[LegState, ...]  # whole positions, in the order of preference
+    blocked_by: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return "+".join(self.hedges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +207,13 @@ class Assessment:
     """What is true, at one `now`.
 
     `undetermined` holds the finding keys whose truth could not be told this time (their data is missing): such a
-    finding neither fires anew nor resolves.
+    finding neither fires anew nor resolves. `kind/*` stands for every subject of that kind.
     """
 
     now: datetime
     exposures: tuple[Exposure, ...]
     hedges: tuple[HedgeState, ...]
+    groups: tuple[HedgeGroup, ...]
     margin: tuple[MarginStatus, ...]
     expiries: tuple[ExpiryStatus, ...]
     findings: tuple[Finding, ...]

@@ -45,6 +45,7 @@ class LegPolicy:
     instrument: InstrumentId
     direction: int = 1
     weight: Decimal | None = None  # share of the target; None: first tradable takes all
+    stands_for: InstrumentId | None = None  # the named contract of its chain, where it is not named itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class PortfolioPolicy:
     quote: str
     every: timedelta
     hedges: tuple[HedgePolicy, ...]
+    accounts: frozenset[str] = frozenset()  # names
     holdings: tuple[Holding, ...] = ()
     dust_value: Decimal = Decimal(10)
     ignore: frozenset[str] = frozenset()

@@ -1,0 +1,129 @@
+"""Why a hedge may not be traded now: the data that it needs and does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hedged.assess.exposure import NetQuantity, cash_assets
+from hedged.assess.freshness import Gap, age_text, torn
+from hedged.model.finding import HedgeGroup, Kind
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
+from hedged.model.snapshot import Position, Read, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one assessment rests on, gathered once."""
+
+    snapshot: Snapshot
+    policy: PortfolioPolicy
+    quantities: Mapping[str, NetQuantity]
+    assets: Mapping[str, Sequence[str]]  # hedge → the assets held that it covers
+    positions: Mapping[InstrumentId, Position]
+    gaps: Sequence[Gap]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """`stale`: only too old; False: not there; None: there, and not believed."""
+
+    text: str
+    stale: bool | None
+
+
+def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> list[Reason]:
+    """Every reason not to trade these hedges, once each, in a stable order."""
+    reasons = [
+        *_gap_reasons(hedges, legs, evidence),
+        *_torn(hedges, legs, evidence),
+        *_doubts(hedges, legs, evidence),
+    ]
+    return list(dict.fromkeys(reasons))
+
+
+def _gap_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
+    instruments = {leg.instrument for leg in legs}
+    accounts = {leg.instrument.partition(":")[0] for leg in legs}
+    for gap in evidence.gaps:
+        # Never read, it may hold anything: then every hedge needs it.
+        needed = gap.assets is None or (gap.positions and gap.account in accounts)
+        needed = needed or bool(gap.instruments & instruments)
+        if needed or any(covers(hedges, asset, evidence.policy) for asset in gap.assets or ()):
+            yield Reason(gap.text, gap.stale)
+    for hedge in hedges:
+        for asset in evidence.assets[hedge.name]:
+            if evidence.quantities[asset].quantity and asset not in evidence.snapshot.prices:
+                yield Reason(f"{asset} has no price in {evidence.policy.quote}", stale=False)
+
+
+def _torn(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
+    skew_max = evidence.policy.thresholds.leg_skew_max
+    skew = torn(_readings(hedges, legs, evidence), skew_max)
+    if skew is not None:
+        yield Reason(f"torn: its readings are {age_text(skew)} apart (at most {age_text(skew_max)})", stale=True)
+
+
+def _doubts(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
+    instruments = {leg.instrument for leg in legs}
+    policy = evidence.policy
+    for doubt in evidence.snapshot.doubts:
+        asset = policy.aliases.get(doubt.asset, doubt.asset)
+        if doubt.instrument in instruments or covers(hedges, asset, policy):
+            yield Reason(f"{doubt.subject} vanished and is not explained", stale=None)
+    for leg in legs:
+        position = evidence.positions.get(leg.instrument)
+        if position is not None and not position.trusted:
+            yield Reason(f"{leg.instrument}: position not trusted", stale=None)
+
+
+def covers(hedges: Sequence[HedgePolicy], asset: str, policy: PortfolioPolicy) -> bool:
+    """Whether an asset is one of these hedges' (the wildcard takes what no other hedge names, except cash)."""
+    if any(asset in hedge.assets for hedge in hedges):
+        return True
+    if asset in policy.ignore or asset in cash_assets(policy):
+        return False
+    return any(hedge.takes_rest for hedge in hedges) and not any(asset in hedge.assets for hedge in policy.hedges)
+
+
+def _readings(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[datetime]:
+    """The times of everything the ratio rests on. What is missing is a gap already, so it is not torn as well."""
+    snapshot = evidence.snapshot
+    for hedge in hedges:
+        for asset in evidence.assets[hedge.name]:
+            yield from evidence.quantities[asset].readings
+            price = snapshot.prices.get(asset)
+            if isinstance(price, Read):
+                yield price.as_of
+    for account in {leg.instrument.partition(":")[0] for leg in legs}:
+        entry = snapshot.accounts.get(account)
+        if entry is not None and isinstance(entry.derivatives, Read):
+            yield entry.derivatives.as_of
+    for index, leg in enumerate(legs):
+        quote = snapshot.quotes.get(leg.instrument)
+        if isinstance(quote, Read) and (index == 0 or leg.instrument in evidence.positions):
+            yield quote.as_of
+
+
+def undetermined(groups: Sequence[HedgeGroup], gaps: Sequence[Gap]) -> frozenset[str]:
+    """Finding keys that cannot be told to be over, because the data they would rest on is not there."""
+    keys: set[str] = set()
+    for group in groups:
+        if group.blocked_by:
+            keys.update(f"{kind.value}/{name}" for name in group.hedges for kind in (Kind.DRIFT, Kind.NO_EXPOSURE))
+    for gap in gaps:
+        if gap.positions:
+            keys.update((f"{Kind.MARGIN.value}/{gap.account}", f"{Kind.LIQUIDATION_NEAR.value}/{gap.account}"))
+            keys.update(
+                f"{kind.value}/*"
+                for kind in (Kind.POSITION_UNOWNED, Kind.POSITION_VANISHED, Kind.POSITION_UNTRUSTED, Kind.EXPIRY)
+            )
+        elif gap.instruments:
+            keys.update(f"{kind.value}/{i}" for i in gap.instruments for kind in (Kind.NOT_TRADING, Kind.EXPIRY))
+            keys.add(f"{Kind.LIQUIDATION_NEAR.value}/{gap.account}")
+        else:
+            keys.update(f"{kind.value}/*" for kind in (Kind.ASSET_UNCOVERED, Kind.BALANCE_VANISHED, Kind.DEPEG))
+            keys.update(f"{Kind.PRICE_MISSING.value}/{asset}" for asset in gap.assets or ())
+    return frozenset(keys)

@@ -1,0 +1,223 @@
+"""The states worth telling that are not about a hedge's ratio or an account's margin: a function each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from hedged.assess.blocking import Reason
+from hedged.assess.exposure import cash_assets, positions_of
+from hedged.model.finding import Exposure, Finding, HedgeGroup, HedgeStatus, Kind, Severity
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import PortfolioPolicy
+from hedged.model.snapshot import Fault, Missing, Snapshot, seen
+
+UNEXPLAINED_POLLS_MAX = 3  # then a vanished position or balance is critical
+
+
+def unreachable(snapshot: Snapshot) -> Iterator[Finding]:
+    """An account that a call to failed, named with the call; what it says is in the reader's words."""
+    for name, account in snapshot.accounts.items():
+        quotes = (quote for instrument, quote in snapshot.quotes.items() if instrument.partition(":")[0] == name)
+        legs: Iterable[object] = (*account.wallets.values(), account.derivatives, *quotes)
+        missing = [leg for leg in legs if isinstance(leg, Missing)]
+        if not missing:
+            continue
+        worst = max(missing, key=lambda leg: leg.fault is Fault.REFUSED)
+        calls = sorted({leg.call for leg in missing})
+        refused = worst.fault is Fault.REFUSED
+        advice = (
+            "Check the key, its permissions and the address it is bound to."
+            if refused
+            else "hedged keeps trying and trades nothing that depends on it."
+        )
+        yield Finding(
+            kind=Kind.ACCOUNT_UNREACHABLE,
+            subject=name,
+            severity=Severity.CRITICAL if refused else Severity.WARNING,
+            text=f"{name} is {worst.fault.value}: {worst.call}: {worst.detail}. {advice}",
+            values={"fault": worst.fault.value, "calls": ", ".join(calls)},
+        )
+
+
+def drift(groups: Iterable[HedgeGroup], policy: PortfolioPolicy) -> Iterator[Finding]:
+    for group in groups:
+        if group.status not in (HedgeStatus.UNDER, HedgeStatus.OVER) or group.drift is None:
+            continue
+        word = "under-hedged" if group.status is HedgeStatus.UNDER else "over-hedged"
+        ratio = "unknown" if group.hedge_ratio is None else f"{group.hedge_ratio:.3f}"
+        gap = abs(group.drift * (group.beta_exposure or Decimal(0)))
+        for name in group.hedges:
+            yield Finding(
+                kind=Kind.DRIFT,
+                subject=name,
+                severity=Severity.WARNING,
+                text=(
+                    f"{name} is {word}: hedge ratio {ratio}, target {group.target_ratio:.3f} ± {group.band:.3f}; "
+                    f"the gap is {gap:,.0f} {policy.quote}."
+                ),
+                values={
+                    "hedge_ratio": group.hedge_ratio,
+                    "target_ratio": group.target_ratio,
+                    "band": group.band,
+                    "drift": group.drift,
+                },
+            )
+
+
+def blocked(groups: Iterable[HedgeGroup], reasons: Mapping[str, Sequence[Reason]]) -> Iterator[Finding]:
+    """Data missing or stale, per hedge that needs it."""
+    for group in groups:
+        for kind, word, stale in ((Kind.DATA_MISSING, "missing", False), (Kind.DATA_STALE, "stale", True)):
+            against = [reason for reason in reasons[group.name] if reason.stale is stale]
+            if not against:
+                continue
+            more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
+            for name in group.hedges:
+                yield Finding(
+                    kind=kind,
+                    subject=name,
+                    severity=Severity.WARNING,
+                    text=f"{name}: data {word}: {against[0].text}{more}. No order is made for it until it is back.",
+                    values={"reasons": len(against)},
+                )
+
+
+def no_exposure(groups: Iterable[HedgeGroup], policy: PortfolioPolicy) -> Iterator[Finding]:
+    for group in groups:
+        if group.status is not HedgeStatus.NO_EXPOSURE:
+            continue
+        held = (
+            f"its hedge is still {group.hedge_value:,.0f} {policy.quote}" if group.hedge_value else "nothing is short"
+        )
+        for name in group.hedges:
+            yield Finding(
+                kind=Kind.NO_EXPOSURE,
+                subject=name,
+                severity=Severity.WARNING if group.hedge_value else Severity.INFO,
+                text=f"{name} has nothing to hedge (at most {policy.dust_value:f} {policy.quote}); {held}.",
+                values={"hedge_value": group.hedge_value},
+            )
+
+
+def uncovered(exposures: Iterable[Exposure], policy: PortfolioPolicy) -> Iterator[Finding]:
+    """Assets that no hedge names, above dust; and assets without a price."""
+    for exposure in exposures:
+        if not exposure.quantity:
+            continue
+        if exposure.value is None:
+            yield Finding(
+                kind=Kind.PRICE_MISSING,
+                subject=exposure.asset,
+                severity=Severity.WARNING if exposure.hedge else Severity.INFO,
+                text=(
+                    f"{exposure.asset} has no price in {policy.quote} on any account: {exposure.quantity:f} held, "
+                    + (f"{exposure.hedge} makes no order." if exposure.hedge else "its value is unknown.")
+                ),
+                values={"quantity": exposure.quantity},
+            )
+        elif exposure.hedge is None and abs(exposure.value) > policy.dust_value:
+            yield Finding(
+                kind=Kind.ASSET_UNCOVERED,
+                subject=exposure.asset,
+                severity=Severity.WARNING,
+                text=(
+                    f"{exposure.asset} is in no hedge: {exposure.quantity:f} worth {exposure.value:,.0f} "
+                    f"{policy.quote}. Add it to a hedge's assets or to [portfolio] ignore."
+                ),
+                values={"quantity": exposure.quantity, "value": exposure.value},
+            )
+
+
+def positions(snapshot: Snapshot, owned: frozenset[InstrumentId]) -> Iterator[Finding]:
+    """Positions that no hedge names, and positions whose size the venue tells in two ways that disagree."""
+    for position, _ in positions_of(snapshot):
+        if position.instrument not in owned:
+            yield Finding(
+                kind=Kind.POSITION_UNOWNED,
+                subject=position.instrument,
+                severity=Severity.WARNING,
+                text=(
+                    f"{position.instrument}: a position of {position.contracts:f} contracts belongs to no hedge; "
+                    "it counts as exposure."
+                ),
+                values={"contracts": position.contracts},
+            )
+        if not position.trusted:
+            yield Finding(
+                kind=Kind.POSITION_UNTRUSTED,
+                subject=position.instrument,
+                severity=Severity.CRITICAL,
+                text=(
+                    f"{position.instrument}: the venue's notional does not match {position.contracts:f} contracts; "
+                    "hedged trades nothing on it until they agree."
+                ),
+                values={"contracts": position.contracts},
+            )
+
+
+def vanished(snapshot: Snapshot) -> Iterator[Finding]:
+    for doubt in snapshot.doubts:
+        critical = doubt.polls >= UNEXPLAINED_POLLS_MAX
+        if doubt.instrument is not None:
+            kind, unit = Kind.POSITION_VANISHED, "contracts"
+            accept = f"hedged accept-position {doubt.account} {doubt.subject.partition(':')[2]}"
+        else:
+            kind, unit = Kind.BALANCE_VANISHED, doubt.asset
+            accept = f"hedged accept-balance {doubt.account}"
+        advice = f"If that is right, run: {accept}" if critical else "It is being read again before it is believed."
+        yield Finding(
+            kind=kind,
+            subject=doubt.subject,
+            severity=Severity.CRITICAL if critical else Severity.WARNING,
+            text=(
+                f"{doubt.subject} went from {doubt.before:f} to {doubt.now:f} {unit} and no fill, transfer or income "
+                f"explains it (seen {doubt.polls} times). No order until it is explained. {advice}"
+            ),
+            values={"before": doubt.before, "now": doubt.now, "polls": doubt.polls},
+        )
+
+
+def depeg(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Finding]:
+    """Stablecoins whose price in the quote is off 1; only where both are meant to be a dollar."""
+    if policy.quote not in policy.stablecoins:
+        return
+    for asset in sorted(cash_assets(policy) & snapshot.prices.keys()):
+        leg = snapshot.prices[asset]
+        price = seen(leg)
+        if asset == policy.quote or price is None or isinstance(leg, Missing):
+            continue
+        off = price.value - 1
+        if abs(off) >= policy.thresholds.depeg:
+            yield Finding(
+                kind=Kind.DEPEG,
+                subject=asset,
+                severity=Severity.CRITICAL if abs(off) >= 5 * policy.thresholds.depeg else Severity.WARNING,
+                text=(
+                    f"{asset} trades at {price.value:.4f} {policy.quote}, {off:+.1%} off its peg: "
+                    "one of the two is not worth a dollar, and values in it are wrong by as much."
+                ),
+                values={"price": price.value},
+            )
+
+
+def not_trading(groups: Iterable[HedgeGroup], snapshot: Snapshot) -> Iterator[Finding]:
+    """Instruments that a hedge names and that cannot be traded. Unread markets are missing data, not this."""
+    for group in groups:
+        for leg in group.legs:
+            quote = snapshot.quotes.get(leg.instrument)
+            if leg.tradable or isinstance(quote, Missing):
+                continue
+            instrument = snapshot.instruments.get(leg.instrument)
+            why = "the venue does not list it" if instrument is None else "the venue has stopped trading it"
+            ends = instrument.ends() if instrument is not None else None
+            if ends is not None and ends <= snapshot.now:
+                why = f"it ended on {ends:%Y-%m-%d %H:%M} UTC"
+            others = any(other.tradable for other in group.legs)
+            advice = "The next instrument takes its place." if others else f"{group.name} cannot be traded at all."
+            yield Finding(
+                kind=Kind.NOT_TRADING,
+                subject=leg.instrument,
+                severity=Severity.WARNING if others else Severity.CRITICAL,
+                text=f"{leg.instrument} does not trade: {why}. {advice}",
+            )

@@ -1,0 +1,224 @@
+"""Where each hedge stands: exposure, hedge value, ratio, drift. Signs and units are those of `HedgeState`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from hedged.assess.carry import carry_year
+from hedged.assess.exposure import NetQuantity
+from hedged.estimate.band import effective_band
+from hedged.estimate.sizing import order_min
+from hedged.model.finding import HedgeGroup, HedgeState, HedgeStatus, LegState
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
+from hedged.model.snapshot import Position, Snapshot, seen
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeExposure:
+    """One hedge's own side of the sum: E and B in the quote currency, None where a price is unknown."""
+
+    policy: HedgePolicy
+    exposure_value: Decimal | None
+    beta_exposure: Decimal | None
+
+
+def hedge_exposure(
+    hedge: HedgePolicy, assets: Sequence[str], quantities: Mapping[str, NetQuantity], snapshot: Snapshot
+) -> HedgeExposure:
+    """E = Σ v and B = Σ β·v over the hedge's assets, v = net quantity × price."""
+    exposure = beta_exposure = ZERO
+    for asset in assets:
+        entry = quantities.get(asset)
+        if entry is None or not entry.quantity:
+            continue
+        leg = snapshot.prices.get(asset)
+        price = seen(leg) if leg is not None else None
+        if price is None:
+            return HedgeExposure(policy=hedge, exposure_value=None, beta_exposure=None)
+        value = entry.quantity * price.value
+        exposure += value
+        beta_exposure += value * hedge.beta.get(asset, Decimal(1))
+    return HedgeExposure(policy=hedge, exposure_value=exposure, beta_exposure=beta_exposure)
+
+
+def leg_states(
+    legs: Sequence[LegPolicy], positions: Mapping[InstrumentId, Position], snapshot: Snapshot
+) -> tuple[LegState, ...]:
+    """Each leg with its whole venue position; what was not seen is None, never zero."""
+    states = []
+    for leg in legs:
+        account = snapshot.accounts.get(leg.instrument.partition(":")[0])
+        derivatives = seen(account.derivatives) if account and account.derivatives is not None else None
+        quoted = snapshot.quotes.get(leg.instrument)
+        quote = seen(quoted) if quoted is not None else None
+        instrument = snapshot.instruments.get(leg.instrument)
+        position = positions.get(leg.instrument)
+        contracts = position.contracts if position is not None else (None if derivatives is None else ZERO)
+        if account is not None and account.derivatives is None:
+            contracts = ZERO  # without a key nothing is held there as far as anybody was asked
+        mark = quote.value.mark if quote is not None else None
+        base = notional = carry = None
+        if contracts is not None and not contracts:
+            base = notional = ZERO
+        elif contracts is not None and instrument is not None and mark is not None:
+            base = instrument.base_quantity(contracts, mark)
+            notional = instrument.notional(contracts, mark)
+        if notional and quote is not None:
+            carry = carry_year(notional, quote.value)
+        ends = instrument.ends() if instrument is not None else None
+        states.append(
+            LegState(
+                instrument=leg.instrument,
+                contracts=contracts,
+                base_quantity=base,
+                notional=notional,
+                mark=mark,
+                as_of=min((r.as_of for r in (derivatives, quote) if r is not None), default=None),
+                direction=leg.direction,
+                weight=leg.weight,
+                stands_for=leg.stands_for,
+                tradable=instrument is not None and instrument.trading and (ends is None or ends > snapshot.now),
+                funding_rate=quote.value.funding_rate if quote is not None else None,
+                carry_year=carry,
+            )
+        )
+    return tuple(states)
+
+
+def hedge_group(
+    members: Sequence[HedgeExposure],
+    legs: tuple[LegState, ...],
+    snapshot: Snapshot,
+    policy: PortfolioPolicy,
+    blocked_by: tuple[str, ...],
+) -> HedgeGroup:
+    """Sum the members, compare with the legs. At B ≤ dust there is nothing to hedge: target 0, no ratio."""
+    hedge_value = _sum([None if leg.notional is None else -leg.direction * leg.notional for leg in legs])
+    beta_exposure = _sum([member.beta_exposure for member in members])
+    target_value = _sum([None if m.beta_exposure is None else m.beta_exposure * m.policy.target_ratio for m in members])
+    band = _weighted(members, beta_exposure, [m.policy.band for m in members])
+    target_ratio = _weighted(members, beta_exposure, [m.policy.target_ratio for m in members])
+    ratio = drift = None
+    status = HedgeStatus.BLOCKED
+    if beta_exposure is not None and beta_exposure <= policy.dust_value:
+        target_value = ZERO
+        status = HedgeStatus.NO_EXPOSURE
+    elif beta_exposure is not None:
+        band = effective_band(band, _order_min_value(legs, snapshot), beta_exposure)
+        if hedge_value is not None and target_value is not None:
+            ratio = hedge_value / beta_exposure
+            drift = _largest(
+                [ratio - target_ratio, *(gap / beta_exposure for gap in weighted_gaps(legs, target_value).values())]
+            )
+            status = HedgeStatus.OK if abs(drift) <= band else HedgeStatus.UNDER if drift < 0 else HedgeStatus.OVER
+    return HedgeGroup(
+        hedges=tuple(member.policy.name for member in members),
+        beta_exposure=beta_exposure,
+        target_value=target_value,
+        hedge_value=hedge_value,
+        hedge_ratio=ratio,
+        target_ratio=target_ratio,
+        band=band,
+        drift=drift,
+        status=HedgeStatus.BLOCKED if blocked_by else status,
+        legs=legs,
+        blocked_by=blocked_by,
+    )
+
+
+def hedge_state(
+    member: HedgeExposure, group: HedgeGroup, own: frozenset[InstrumentId], shared: frozenset[InstrumentId]
+) -> HedgeState:
+    """One hedge's share of its group: legs it shares pro rata to its target, its own legs whole.
+
+    Drift and status are the group's: the venue position is one, so is the decision about it.
+    """
+    share = Decimal(1)
+    if len(group.hedges) > 1 and member.beta_exposure is not None and group.target_value:
+        share = member.beta_exposure * member.policy.target_ratio / group.target_value
+    legs = tuple(
+        _scaled(leg, share) if leg.instrument in shared and share != 1 else leg
+        for leg in group.legs
+        if leg.instrument in own
+    )
+    hedge_value = _sum([None if leg.notional is None else -leg.direction * leg.notional for leg in legs])
+    ratio = None
+    if group.hedge_ratio is not None and hedge_value is not None and member.beta_exposure:
+        ratio = hedge_value / member.beta_exposure
+    return HedgeState(
+        name=member.policy.name,
+        exposure_value=member.exposure_value,
+        beta_exposure=member.beta_exposure,
+        hedge_value=hedge_value,
+        hedge_ratio=ratio,
+        target_ratio=member.policy.target_ratio,
+        band=group.band,
+        drift=group.drift,
+        status=group.status,
+        legs=legs,
+        blocked_by=group.blocked_by,
+    )
+
+
+def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+def _weighted(members: Sequence[HedgeExposure], total: Decimal | None, values: Sequence[Decimal]) -> Decimal:
+    """The members' values weighted by B; a single member's own, exactly."""
+    if len(members) == 1 or not total or total <= 0:
+        return values[0]
+    return sum(((m.beta_exposure or ZERO) * v for m, v in zip(members, values, strict=True)), ZERO) / total
+
+
+def weighted_gaps(legs: Sequence[LegState], target_value: Decimal) -> dict[InstrumentId, Decimal]:
+    """Hedge value − target of each weighted leg, quote currency, its whole chain together (negative: too little).
+
+    Empty where the first tradable leg takes all.
+    """
+    gaps: dict[InstrumentId, Decimal] = {}
+    for leg in legs:
+        if leg.weight is not None and leg.notional is not None:
+            slot = leg.stands_for or leg.instrument
+            gaps[slot] = gaps.get(slot, -leg.weight * target_value) - leg.direction * leg.notional
+    return gaps
+
+
+def _largest(drifts: Sequence[Decimal]) -> Decimal:
+    """The first of those largest by size: the whole hedge's, unless a leg is further off."""
+    return max(drifts, key=abs)
+
+
+def _order_min_value(legs: Sequence[LegState], snapshot: Snapshot) -> Decimal:
+    """The value of the smallest order on the instruments that would be traded."""
+    values = []
+    for leg in legs:
+        instrument = snapshot.instruments.get(leg.instrument)
+        if leg.tradable and leg.mark and instrument is not None:
+            values.append(abs(instrument.notional(order_min(instrument, leg.mark), leg.mark)))
+            if leg.weight is None:
+                break
+    return max(values, default=ZERO)
+
+
+def _scaled(leg: LegState, share: Decimal) -> LegState:
+    def part(value: Decimal | None) -> Decimal | None:
+        return None if value is None else value * share
+
+    return replace(
+        leg,
+        contracts=part(leg.contracts),
+        base_quantity=part(leg.base_quantity),
+        notional=part(leg.notional),
+        carry_year=part(leg.carry_year),
+    )

@@ -1,0 +1,115 @@
+"""What was there a moment ago and is not any more: believed only when it is read again, and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from hedged.errors import VenueError
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.policy import PortfolioPolicy
+from hedged.model.snapshot import AccountSnapshot, Balance, Doubt, Leg, Read, Snapshot
+from hedged.ports import AccountReader, Memory
+
+ZERO = Decimal(0)
+SECONDS_BETWEEN_READS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """Compares an account with what the last cycle believed of it."""
+
+    policy: PortfolioPolicy
+    memory: Memory
+    now: datetime
+    prices: Mapping[str, Leg[Decimal]]
+
+    def suspects(self, view: AccountSnapshot) -> list[Doubt]:
+        """Positions that are gone, wallets that are empty, assets that fell by over half; only of what was read."""
+        found = []
+        if isinstance(view.derivatives, Read):
+            held = {p.instrument: p.contracts for p in view.derivatives.value.positions}
+            for instrument, before in self.memory.positions.items():
+                account = instrument.partition(":")[0]
+                if account == view.account and before and not held.get(instrument, ZERO):
+                    asset = instrument.partition(":")[2].partition("/")[0]
+                    polls = self.memory.polls.get(instrument, 0) + 1
+                    found.append(Doubt(instrument, account, asset, instrument, before=before, now=ZERO, polls=polls))
+        wallets = {wallet: leg.value for wallet, leg in view.wallets.items() if isinstance(leg, Read)}
+        held_now = {
+            f"{view.account}/{wallet}/{balance.asset}": gross(balance)
+            for wallet, balances in wallets.items()
+            for balance in balances
+        }
+        for place, before in self.memory.balances.items():
+            account, wallet, asset = place.split("/", 2)
+            if account != view.account or wallet not in wallets or before <= 0:
+                continue
+            now = held_now.get(place, ZERO)
+            if now < before / 2 and not self._is_dust(asset, before):
+                polls = self.memory.polls.get(place, 0) + 1
+                found.append(Doubt(place, account, asset, None, before=before, now=now, polls=polls))
+        return [doubt for doubt in found if doubt.subject not in self.memory.accepted]
+
+    def _is_dust(self, asset: str, quantity: Decimal) -> bool:
+        if asset == self.policy.quote:
+            return quantity <= self.policy.dust_value
+        leg = self.prices.get(self.policy.aliases.get(asset, asset))
+        return isinstance(leg, Read) and quantity * leg.value <= self.policy.dust_value
+
+    async def explained(self, doubt: Doubt, reader: AccountReader, instrument: Instrument | None) -> bool:
+        """Whether the venue shows what became of it. A contract past its end explains itself."""
+        ends = instrument.ends() if instrument is not None else None
+        if ends is not None and ends <= self.now:
+            return True
+        since = self.memory.at or self.now
+        try:
+            return await reader.explain(doubt, since) is not None
+        except VenueError:
+            return False
+
+
+def gross(balance: Balance) -> Decimal:
+    """What is there, debt aside: a repaid loan is no vanished coin."""
+    return balance.free + balance.locked
+
+
+def still_doubted(before: Iterable[Doubt], again: Iterable[Doubt]) -> list[Doubt]:
+    """Those that a further read shows too, with its numbers."""
+    subjects = {doubt.subject for doubt in before}
+    return [doubt for doubt in again if doubt.subject in subjects]
+
+
+def remember(snapshot: Snapshot, memory: Memory) -> Memory:
+    """What this cycle believed. What was not read, or is in doubt, stays as it was before."""
+    doubted = {doubt.subject: doubt for doubt in snapshot.doubts}
+    positions: dict[InstrumentId, Decimal] = {}
+    balances: dict[str, Decimal] = {}
+    read_positions, read_wallets = set(), set()
+    for name, view in snapshot.accounts.items():
+        if isinstance(view.derivatives, Read):
+            read_positions.add(name)
+            positions.update({p.instrument: p.contracts for p in view.derivatives.value.positions if p.contracts})
+        for wallet, leg in view.wallets.items():
+            if isinstance(leg, Read):
+                read_wallets.add((name, wallet))
+                balances.update({f"{name}/{wallet}/{b.asset}": gross(b) for b in leg.value if gross(b)})
+    positions |= {
+        name: contracts
+        for name, contracts in memory.positions.items()
+        if name.partition(":")[0] not in read_positions or name in doubted
+    }
+    for place, quantity in memory.balances.items():
+        account, wallet, _ = place.split("/", 2)
+        if (account, wallet) not in read_wallets or place in doubted:
+            balances[place] = quantity
+    return replace(
+        memory,
+        at=snapshot.now,
+        positions={name: positions[name] for name in positions if name.partition(":")[0] in snapshot.accounts},
+        balances={place: held for place, held in balances.items() if place.partition("/")[0] in snapshot.accounts},
+        polls={subject: doubt.polls for subject, doubt in doubted.items()},
+        accepted=frozenset(),  # used: what was accepted is now believed
+    )

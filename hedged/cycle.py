@@ -1,0 +1,137 @@
+"""The plan of the house: observe → assess → decide → act → tell, once per `now`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from hedged.act import reconcile, submit_all
+from hedged.assess import assess
+from hedged.continuity import remember
+from hedged.decide import Book, decide
+from hedged.errors import StoreError
+from hedged.last_good import LastGood
+from hedged.model.alert import Alert, Message
+from hedged.model.finding import Assessment, Finding
+from hedged.model.order import Decision, Outcome
+from hedged.model.policy import PortfolioPolicy
+from hedged.model.snapshot import Snapshot
+from hedged.observe import Observer
+from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
+from hedged.tell.lifecycle import AlertRules
+from hedged.tell.pipeline import Happened, store_findings, tell
+from hedged.tell.state import state_object
+
+
+@dataclass(slots=True)
+class Portfolio:
+    """One configuration, wired. `memory` and `alerts` are what the last cycle left, kept for when the store fails."""
+
+    policy: PortfolioPolicy
+    markets: Mapping[str, MarketReader]  # by account name
+    accounts: Mapping[str, AccountReader]  # those that can be read; in paper mode the paper accounts
+    gateways: Mapping[str, OrderGateway]  # empty in monitor
+    store: Store
+    channels: tuple[str, ...]  # names, for the outbox
+    rules: AlertRules
+    clock: Clock
+    ids: Ids
+    observer: Observer | None = field(default=None, init=False)
+    memory: Memory = field(default_factory=Memory, init=False)
+    alerts: Sequence[Alert] = field(default=(), init=False)
+    book: Book = field(default_factory=lambda: Book(""), init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle saw, decided and did."""
+
+    cycle_id: str
+    snapshot: Snapshot
+    assessment: Assessment
+    decision: Decision
+    outcomes: tuple[Outcome, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    messages: tuple[Message, ...] = ()
+    state: Mapping[str, object] = field(default_factory=dict)
+    store_error: str | None = None  # why nothing of this cycle is kept
+
+
+async def run_cycle(portfolio: Portfolio, now: datetime, extra: Sequence[Finding] = ()) -> CycleReport:
+    """One whole cycle. `extra` are findings from outside it: a missed cycle, one that took too long.
+
+    Raises nothing that a venue, a gateway or the store does wrong: those become findings.
+    """
+    cycle_id = portfolio.ids.new()
+    trouble = await _recall(portfolio, now)
+    report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
+    try:
+        outcomes = await submit_all(
+            report.decision.intents, portfolio.gateways, portfolio.store, cycle_id, portfolio.clock
+        )
+        report = replace(report, outcomes=outcomes)
+    except StoreError as error:
+        trouble = str(error)
+    finally:
+        # Also when acting failed in a way nobody thought of: what was seen is told all the same.
+        outside = [*extra, *store_findings(trouble)]
+        happened = Happened(report.assessment, report.decision, report.outcomes, outside)
+        alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
+        report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
+    return report
+
+
+async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_allowed: bool = True) -> CycleReport:
+    """Observe, assess, decide: the half of a cycle that changes nothing anywhere."""
+    if portfolio.observer is None:
+        last = LastGood.from_memory(portfolio.memory)
+        portfolio.observer = Observer(portfolio.policy, portfolio.markets, portfolio.accounts, portfolio.clock, last)
+    snapshot = await portfolio.observer.observe(portfolio.memory, now)
+    assessment = assess(snapshot, portfolio.policy)
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
+    decision = decide(assessment, snapshot, portfolio.policy, book)
+    state = state_object(assessment, decision, portfolio.policy)
+    return CycleReport(cycle_id, snapshot, assessment, decision, state=state)
+
+
+async def _recall(portfolio: Portfolio, now: datetime) -> str | None:
+    """Bring back what the last cycle left, and drive open orders to an end. Returns why the store can't be used.
+
+    When it cannot, the process's own recollection serves: watching goes on, trading does not.
+    """
+    store = portfolio.store
+    try:
+        portfolio.memory = await store.memory()
+        portfolio.alerts = await store.alerts()
+        await reconcile(portfolio.gateways, store, now)
+        in_flight = frozenset(row.intent.instrument for row in await store.open_orders())
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        turnover = await store.turnover(midnight)
+        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
+    except StoreError as error:
+        return str(error)
+    return None
+
+
+async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
+    """Keep the cycle in one transaction; in the process too, in case the store fails next time."""
+    portfolio.memory = remember(report.snapshot, portfolio.memory)
+    ended = {alert.key for alert in report.alerts}
+    portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
+    record = CycleRecord(
+        cycle_id=report.cycle_id,
+        started_at=now,
+        finished_at=portfolio.clock.now(),
+        snapshot=report.snapshot,
+        state=report.state,
+        decision=report.decision,
+        memory=portfolio.memory,
+        alerts=report.alerts,
+        messages=report.messages,
+    )
+    try:
+        await portfolio.store.record_cycle(record, portfolio.channels)
+    except StoreError as error:
+        return replace(report, store_error=str(error))
+    return report

@@ -1,0 +1,125 @@
+"""From a hedge's drift to what should be traded: to the nearest edge of the band, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.assess.hedge_ratio import weighted_gaps
+from hedged.estimate.band import ratio_to_reach
+from hedged.estimate.sizing import quantity_into_band
+from hedged.model.finding import HedgeGroup, HedgeStatus, LegState
+from hedged.model.instrument import Instrument, InstrumentId, round_down, round_up
+from hedged.model.order import Side
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Contracts of one instrument, signed (sell negative), before the gate has seen it."""
+
+    instrument: InstrumentId
+    contracts: Decimal
+    reduce_only: bool
+    reason: str
+
+
+def trades_for(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> tuple[list[Trade], str]:
+    """What to trade for one group, and the reason: also when that is nothing."""
+    if group.blocked_by:
+        more = f" (and {len(group.blocked_by) - 1} more)" if len(group.blocked_by) > 1 else ""
+        return [], f"{group.name}: blocked: {group.blocked_by[0]}{more}"
+    if group.status is HedgeStatus.NO_EXPOSURE:
+        closing = list(_close_all(group, instruments))
+        return closing, f"{group.name}: nothing to hedge" + ("; closes what is left of the hedge" if closing else "")
+    if group.hedge_ratio is None or group.beta_exposure is None or group.target_value is None or group.drift is None:
+        return [], f"{group.name}: unknown"
+    if abs(group.drift) <= group.band:
+        return [], f"{group.name}: inside the band, drift {group.drift:+.4f} within ±{group.band:.4f}"
+    gaps = weighted_gaps(group.legs, group.target_value)
+    if gaps:
+        changes = _weighted_changes(group, gaps)
+    else:
+        reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band)
+        assert reach is not None  # noqa: S101  outside the band, so there is an edge to go to
+        changes = {None: (reach - group.hedge_ratio) * group.beta_exposure}
+    trades = [trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments)]
+    if not trades:
+        return [], f"{group.name}: drift {group.drift:+.4f} is outside ±{group.band:.4f}, but nothing can be traded"
+    return trades, trades[0].reason
+
+
+def _weighted_changes(group: HedgeGroup, gaps: Mapping[InstrumentId, Decimal]) -> dict[InstrumentId | None, Decimal]:
+    """Change of hedge value per weighted leg: each to its own edge, then the largest on until the sum is inside."""
+    beta_exposure = group.beta_exposure or ZERO
+    width = group.band * beta_exposure
+    after = {slot: min(max(gap, -width), width) for slot, gap in gaps.items()}
+    excess = sum(after.values(), ZERO)
+    excess -= min(max(excess, -width), width)
+    for slot in sorted(after, key=lambda name: -abs(after[name])):
+        if not excess:
+            break
+        if (after[slot] > 0) is (excess > 0):
+            step = min(abs(excess), abs(after[slot])).copy_sign(excess)
+            after[slot] -= step
+            excess -= step
+    return {slot: after[slot] - gap for slot, gap in gaps.items() if after[slot] != gap}
+
+
+def _change(
+    group: HedgeGroup, slot: InstrumentId | None, change: Decimal, instruments: Mapping[InstrumentId, Instrument]
+) -> Iterator[Trade]:
+    """Trades that change the hedge value by `change` (> 0: more hedge); `slot` None means any leg."""
+    legs = [leg for leg in group.legs if slot is None or (leg.stands_for or leg.instrument) == slot]
+    word = "under-hedged" if change > 0 else "over-hedged"
+    if change < 0:
+        # What is held on fall-back instruments goes first: the preferred one stays.
+        legs.reverse()
+    left = abs(change)
+    for leg in legs:
+        instrument = instruments.get(leg.instrument)
+        if instrument is None or not leg.tradable or not leg.mark or leg.contracts is None:
+            continue
+        side = -leg.direction if change > 0 else leg.direction  # +1 buy, −1 sell
+        reduces = bool(leg.contracts) and (leg.contracts > 0) is (side < 0)
+        if not reduces and change < 0:
+            continue  # nothing there to buy back
+        quantity = quantity_into_band(instrument, leg.mark, left)
+        if reduces:
+            # Never through zero: what is left is opened by the next cycle, once this is known to have happened.
+            quantity = min(round_up(instrument.contracts_for(left, leg.mark), instrument.lot_size), abs(leg.contracts))
+        yield Trade(
+            instrument=leg.instrument,
+            contracts=quantity * side,
+            reduce_only=reduces,
+            reason=(
+                f"{group.name}: {word}, drift {group.drift:+.4f} outside ±{group.band:.4f}: "
+                f"to the nearest edge, {'buy' if side > 0 else 'sell'} {quantity:f} {leg.instrument}"
+            ),
+        )
+        left -= abs(instrument.notional(quantity, leg.mark))
+        if change > 0 or left <= 0:
+            return
+
+
+def _close_all(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> Iterator[Trade]:
+    """Reduce-only orders that close every leg held."""
+    for leg in group.legs:
+        instrument = instruments.get(leg.instrument)
+        if leg.contracts and leg.tradable and instrument is not None:
+            quantity = round_down(abs(leg.contracts), instrument.lot_size)
+            if quantity:
+                side = Side.SELL if leg.contracts > 0 else Side.BUY
+                yield Trade(
+                    instrument=leg.instrument,
+                    contracts=quantity * side.sign,
+                    reduce_only=True,
+                    reason=f"{group.name}: nothing to hedge: {side.value} {quantity:f} {leg.instrument} to close",
+                )
+
+
+def held(legs: tuple[LegState, ...], instrument: InstrumentId) -> Decimal | None:
+    """The signed contracts of one leg; None where unknown."""
+    return next((leg.contracts for leg in legs if leg.instrument == instrument), None)

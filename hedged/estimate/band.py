@@ -1,0 +1,22 @@
+"""Where in the no-trade band a hedge stands, and how far back it has to go. Ratios are in units of the hedge ratio."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def ratio_to_reach(actual: Decimal, target: Decimal, band: Decimal) -> Decimal | None:
+    """The hedge ratio to trade to: the nearest edge of the band, or None on or inside it.
+
+    Only to the edge: the last few points cost fees and remove next to no risk (Leland 1996; Whalley, Wilmott 1997).
+    """
+    nearest = min(max(actual, target - band), target + band)
+    return None if nearest == actual else nearest
+
+
+def effective_band(band: Decimal, order_min_value: Decimal, exposure: Decimal) -> Decimal:
+    """The half-width that can be held with whole lots: at least the smallest order as a fraction of `exposure` > 0.
+
+    A narrower band would ask for an order that jumps over it.
+    """
+    return max(band, order_min_value / exposure)

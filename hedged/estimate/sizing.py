@@ -1,0 +1,27 @@
+"""From values to contracts. Every quantity is in contracts and positive, every value in the quote currency."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hedged.model.instrument import Instrument, round_down, round_up
+
+
+def order_min(instrument: Instrument, price: Decimal) -> Decimal:
+    """The smallest quantity the venue takes at `price`: a lot, its minimum amount, its minimum notional."""
+    for_notional = round_up(instrument.contracts_for(instrument.notional_min, price), instrument.lot_size)
+    return max(instrument.lot_size, round_up(instrument.quantity_min, instrument.lot_size), for_notional)
+
+
+def quantity_into_band(instrument: Instrument, price: Decimal, value: Decimal) -> Decimal:
+    """Contracts that move the hedge by at least `value` > 0: rounded up, so that it lands on or inside the edge."""
+    quantity = round_up(instrument.contracts_for(value, price), instrument.lot_size)
+    return max(quantity, order_min(instrument, price))
+
+
+def contracts_for_target(instrument: Instrument, price: Decimal, exposure: Decimal, target_ratio: Decimal) -> Decimal:
+    """Whole lots for a simple (value) hedge: exposure × target ratio / (multiplier × price), rounded down.
+
+    $50,000 over a contract of $5,000 is 10; $30,000 with 0.1 ETH contracts at $3,000 is 100.
+    """
+    return round_down(instrument.contracts_for(exposure * target_ratio, price), instrument.lot_size)

@@ -1,0 +1,185 @@
+"""Read everything at once: each leg with the time it was read, or why it is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from hedged.continuity import SECONDS_BETWEEN_READS, Continuity, still_doubted
+from hedged.errors import Refused, Unreadable, VenueError
+from hedged.last_good import LastGood
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.policy import PortfolioPolicy
+from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
+from hedged.ports import AccountReader, Clock, MarketReader, Memory
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Observer:
+    """The readers of one portfolio, and what they last gave."""
+
+    policy: PortfolioPolicy
+    markets: Mapping[str, MarketReader]
+    accounts: Mapping[str, AccountReader]
+    clock: Clock
+    last: LastGood = field(default_factory=LastGood)
+    instruments: dict[InstrumentId, Instrument] = field(default_factory=dict, init=False)
+    quotes: dict[InstrumentId, Leg[Quote]] = field(default_factory=dict, init=False)
+    prices: dict[str, Leg[Decimal]] = field(default_factory=dict, init=False)
+
+    async def observe(self, memory: Memory, now: datetime) -> Snapshot:
+        """One snapshot of the portfolio. Raises nothing that a venue does wrong; a failed leg is `Missing`."""
+        self.instruments, self.quotes, self.prices = {}, {}, {}
+        contracts = {leg.instrument for hedge in self.policy.hedges for leg in hedge.legs} | set(memory.positions)
+        found, *_ = await asyncio.gather(
+            asyncio.gather(*(self._read_account(reader) for reader in self.accounts.values())),
+            asyncio.gather(*(self._read_market(market, contracts) for market in self.markets.values())),
+            self._read_prices(self._assets_known(memory)),
+        )
+        views = {view.account: view for view in found}
+        doubts = await self._confirm(views, Continuity(self.policy, memory, now, self.prices))
+        await self._read_late(views)
+        return Snapshot(
+            now=now,
+            accounts={name: views.get(name, AccountSnapshot(account=name)) for name in self.markets},
+            instruments=self.instruments,
+            quotes=self.quotes,
+            prices=self.prices,
+            doubts=doubts,
+        )
+
+    async def _read_account(self, reader: AccountReader) -> AccountSnapshot:
+        name, last = reader.account, self.last
+        wallets, derivatives = await asyncio.gather(
+            asyncio.gather(*(_leg(reader.balances(w), last.wallets.get((name, w))) for w in reader.wallets)),
+            _leg(reader.derivatives(), last.derivatives.get(name)),
+        )
+        for wallet, leg in zip(reader.wallets, wallets, strict=True):
+            if isinstance(leg, Read):
+                last.wallets[name, wallet] = leg
+        if isinstance(derivatives, Read):
+            last.derivatives[name] = derivatives
+        return AccountSnapshot(
+            account=name,
+            wallets=dict(zip(reader.wallets, wallets, strict=True)),
+            derivatives=derivatives,
+            shown_only=tuple(getattr(reader, "shown_only", ())),
+        )
+
+    async def _read_market(self, market: MarketReader, wanted: Iterable[InstrumentId]) -> None:
+        """The contracts wanted of this account and a quote of each. One that the venue does not list has neither."""
+        own = [instrument for instrument in wanted if instrument.partition(":")[0] == market.account]
+        if not own:
+            return
+        last = self.last
+        try:
+            listed = last.instruments[market.account] = await market.instruments()
+        except VenueError as error:
+            listed = last.instruments.get(market.account, {})
+            self.quotes.update({name: missing(error, last.quotes.get(name)) for name in own})
+            own = []
+        self.instruments.update({name: listed[name] for name in wanted if name in listed})
+        own = [name for name in own if name in listed]
+        try:
+            found = await market.quotes(own) if own else {}
+        except VenueError as error:
+            self.quotes.update({name: missing(error, last.quotes.get(name)) for name in own})
+            return
+        last.quotes.update(found)
+        self.quotes.update(found)
+        for name in own:
+            if name not in found:
+                silent = Unreadable(market.account, "quotes", f"the reply has no mark for {name}")
+                self.quotes[name] = missing(silent, last.quotes.get(name))
+
+    async def _read_prices(self, assets: Collection[str]) -> None:
+        """A price of each asset, from the first account in the configuration that has one."""
+        wanted = [asset for asset in assets if asset != self.policy.quote and asset not in self.prices]
+        if not wanted:
+            return
+
+        async def ask(market: MarketReader) -> Mapping[str, Read[Decimal]] | VenueError:
+            try:
+                return await market.prices(wanted, self.policy.quote)
+            except VenueError as error:
+                return error
+
+        answers = await asyncio.gather(*(ask(market) for market in self.markets.values()))
+        failure = next((answer for answer in answers if isinstance(answer, VenueError)), None)
+        for answer in answers:
+            if not isinstance(answer, VenueError):
+                for asset, price in answer.items():
+                    if asset not in self.prices:
+                        self.prices[asset] = self.last.prices[asset] = price
+        if failure is not None:  # a venue that did not answer may be the one that prices what is left
+            for asset in wanted:
+                if asset not in self.prices:
+                    self.prices[asset] = missing(failure, self.last.prices.get(asset))
+
+    async def _confirm(self, views: dict[str, AccountSnapshot], continuity: Continuity) -> tuple[Doubt, ...]:
+        """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it."""
+        doubts: list[Doubt] = []
+        for name in list(views):
+            suspects = continuity.suspects(views[name])
+            for _ in range(2):
+                if not suspects:
+                    break
+                await self.clock.sleep(SECONDS_BETWEEN_READS)
+                views[name] = await self._read_account(self.accounts[name])
+                suspects = still_doubted(suspects, continuity.suspects(views[name]))
+            for suspect in suspects:
+                instrument = self.instruments.get(suspect.instrument) if suspect.instrument else None
+                if not await continuity.explained(suspect, self.accounts[name], instrument):
+                    doubts.append(suspect)
+        return tuple(doubts)
+
+    async def _read_late(self, views: Mapping[str, AccountSnapshot]) -> None:
+        """What nobody knew to ask for: positions opened and assets received since the last cycle."""
+        assets: set[str] = set()
+        late: dict[str, list[InstrumentId]] = {}
+        for name, view in views.items():
+            for leg in view.wallets.values():
+                balances = seen(leg)
+                if balances is not None:
+                    assets.update(b.asset for b in balances.value if b.net)
+            derivatives = seen(view.derivatives) if view.derivatives is not None else None
+            held = [p.instrument for p in derivatives.value.positions if p.contracts] if derivatives else []
+            assets.update(instrument.partition(":")[2].partition("/")[0] for instrument in held)
+            if name in self.markets:
+                late[name] = [p for p in held if p not in self.quotes and p not in self.instruments]
+        aliases, ignore = self.policy.aliases, self.policy.ignore
+        await asyncio.gather(
+            self._read_prices({aliases.get(asset, asset) for asset in assets if asset not in ignore}),
+            *(self._read_market(self.markets[name], found) for name, found in late.items() if found),
+        )
+
+    def _assets_known(self, memory: Memory) -> set[str]:
+        named = {asset for hedge in self.policy.hedges for asset in hedge.assets}
+        held = {holding.asset for holding in self.policy.holdings}
+        held |= {place.rpartition("/")[2] for place in memory.balances}
+        aliases, ignore = self.policy.aliases, self.policy.ignore
+        return named | {aliases.get(asset, asset) for asset in held if asset not in ignore}
+
+
+async def _leg(attempt: Awaitable[Read[T]], last: Read[T] | None) -> Leg[T]:
+    """The reading, or why there is none, with the last good one."""
+    try:
+        return await attempt
+    except VenueError as error:
+        return missing(error, last)
+
+
+def missing(error: VenueError, last: Read[T] | None) -> Missing[T]:
+    if isinstance(error, Refused):
+        fault = Fault.REFUSED
+    elif isinstance(error, Unreadable):
+        fault = Fault.UNREADABLE
+    else:
+        fault = Fault.UNREACHABLE
+    return Missing(fault=fault, call=error.call, detail=error.detail, last=last)

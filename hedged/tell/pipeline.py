@@ -1,0 +1,125 @@
+"""From what was found, decided and done to what is said: one pure step a cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.model.alert import Alert, Message
+from hedged.model.finding import SUBJECT_KIND, Assessment, Finding, HedgeGroup, HedgeStatus, Kind, Severity, SubjectKind
+from hedged.model.order import Decision, Fill, Outcome, Rejected
+from hedged.model.policy import PortfolioPolicy
+from hedged.tell.lifecycle import AlertRules, advance
+from hedged.tell.message import order_sentences, order_trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What one cycle found, decided and did. `outside`: findings from around it (missed cycles, a failing store)."""
+
+    assessment: Assessment
+    decision: Decision
+    outcomes: Sequence[Outcome] = ()
+    outside: Sequence[Finding] = ()
+
+
+def tell(
+    happened: Happened,
+    alerts: Sequence[Alert],
+    policy: PortfolioPolicy,
+    rules: AlertRules,
+    new_event_id: Callable[[], str],
+) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
+    """The alerts after this cycle and the messages about them, most severe first."""
+    assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
+    reach = {group.name: edge for group in assessment.groups if (edge := _edge(group)) is not None}
+    return advance(
+        alerts,
+        [*assessment.findings, *happened.outside, *order_findings(decision, outcomes, assessment.groups)],
+        undetermined_keys(assessment, alerts),
+        lambda kind, subject: is_configured(policy, kind, subject),
+        frozenset(_each_hedge(dict.fromkeys(order_trouble(decision, outcomes), ""), assessment.groups)),
+        rules,
+        assessment.now,
+        new_event_id,
+        orders=_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
+    )
+
+
+def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequence[HedgeGroup]) -> list[Finding]:
+    """Orders that the gate or the venue refused, and orders nobody knows the end of; one finding a hedge and kind."""
+    intents = {approved.intent.client_order_id: approved.intent for approved in decision.intents}
+    refused = {
+        refusal.intent.hedge: (
+            f"{refusal.intent.side.value} {refusal.intent.quantity:f} {refusal.intent.instrument} "
+            f"was refused by hedged's own limits: {refusal.reason}."
+        )
+        for refusal in decision.refused
+    }
+    failed = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Fill) or outcome.client_order_id not in intents:
+            continue
+        intent = intents[outcome.client_order_id]
+        word = "was rejected" if isinstance(outcome, Rejected) else "may or may not exist; it is looked up by its id"
+        failed[intent.hedge] = f"{intent.side.value} {intent.quantity:f} {intent.instrument} {word}: {outcome.reason}."
+    return [
+        Finding(kind=kind, subject=name, severity=Severity.WARNING, text=f"{name}: {text}")
+        for kind, texts in ((Kind.ORDER_REFUSED, refused), (Kind.ORDER_FAILED, failed))
+        for name, text in _each_hedge(texts, groups).items()
+    ]
+
+
+def store_findings(trouble: str | None) -> list[Finding]:
+    """The database that cannot keep what happens: critical, because a restart would forget it."""
+    if trouble is None:
+        return []
+    return [
+        Finding(
+            kind=Kind.STORE_DEGRADED,
+            subject="store",
+            severity=Severity.CRITICAL,
+            text=f"The database cannot be used: {trouble}. hedged goes on watching and makes no order.",
+        )
+    ]
+
+
+def undetermined_keys(assessment: Assessment, alerts: Sequence[Alert]) -> frozenset[str]:
+    """The assessment's undetermined keys with `kind/*` spelled out for the alerts there are.
+
+    A finding that is there all the same rests on data that was read, so its key is determined.
+    """
+    patterns = assessment.undetermined
+    if not patterns:
+        return patterns
+    keys = {alert.key for alert in alerts if f"{alert.kind.value}/*" in patterns}
+    return (patterns | keys) - {finding.key for finding in assessment.findings}
+
+
+def is_configured(policy: PortfolioPolicy, kind: Kind, subject: str) -> bool:
+    """Whether what a finding speaks of is still part of the configuration."""
+    what = SUBJECT_KIND[kind]
+    if what is SubjectKind.HEDGE:
+        return any(hedge.name == subject for hedge in policy.hedges)
+    if what is SubjectKind.ACCOUNT:
+        return subject in policy.accounts
+    if what is SubjectKind.INSTRUMENT:
+        return subject.partition(":")[0] in policy.accounts
+    if what is SubjectKind.BALANCE:
+        return subject.partition("/")[0] in policy.accounts
+    return True
+
+
+def _each_hedge(by_group: Mapping[str, str], groups: Sequence[HedgeGroup]) -> dict[str, str]:
+    """What was said of a group, said of each of its hedges."""
+    return {name: by_group[group.name] for group in groups if group.name in by_group for name in group.hedges}
+
+
+def _edge(group: HedgeGroup) -> Decimal | None:
+    """The edge of the band that an order leads to."""
+    if group.status is HedgeStatus.UNDER:
+        return group.target_ratio - group.band
+    if group.status is HedgeStatus.OVER:
+        return group.target_ratio + group.band
+    return None

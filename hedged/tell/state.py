@@ -1,0 +1,147 @@
+"""The object that `once --json` prints, MQTT retains and the store keeps: an assessment and a decision, as JSON.
+
+Money and quantities are decimal strings, ratios numbers, times ISO-8601 Z, unknown null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
+from hedged.model.order import Decision, Intent
+from hedged.model.policy import PortfolioPolicy
+
+SCHEMA = "hedged.once/1"
+
+
+def money(value: Decimal | None) -> str | None:
+    """A decimal string without an exponent or superfluous zeros."""
+    if value is None:
+        return None
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def number(value: Decimal | None) -> float | None:
+    return None if value is None else float(round(value, 9))
+
+
+def time(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def state_object(assessment: Assessment, decision: Decision, policy: PortfolioPolicy) -> dict[str, object]:
+    """One cycle, whole. Intents are what is sent, or under `monitor` what would be."""
+    modes = {hedge.name: hedge.mode.value for hedge in policy.hedges}
+    intents = [*(approved.intent for approved in decision.intents), *decision.proposals]
+    return {
+        "schema": SCHEMA,
+        "now": time(assessment.now),
+        "mode": policy.mode.value,
+        "world": policy.world.value,
+        "portfolio": policy.name,
+        "quote": policy.quote,
+        "exposures": [
+            {
+                "asset": row.asset,
+                "quantity": money(row.quantity),
+                "price": money(row.price),
+                "value": money(_cents(row.value)),
+                "hedge": row.hedge,
+                "as_of": time(row.as_of),
+            }
+            for row in assessment.exposures
+        ],
+        "hedges": [_hedge(state, modes[state.name]) for state in assessment.hedges],
+        "margin": [
+            {
+                "account": row.account,
+                "margin_ratio": number(row.margin_ratio),
+                "liquidation_distance_ratio": number(row.liquidation_distance_ratio),
+                "estimated": row.estimated,
+                "equity": money(_cents(row.equity)),
+                "maintenance": money(_cents(row.maintenance)),
+            }
+            for row in assessment.margin
+        ],
+        "expiries": [
+            {"instrument": row.instrument, "expiry": time(row.expiry), "days": number(row.days)}
+            for row in assessment.expiries
+        ],
+        "findings": [finding_object(finding) for finding in assessment.findings],
+        "decision": {
+            "reason": decision.reason,
+            "intents": [intent_object(intent) for intent in intents],
+            "refused": [
+                {"intent": intent_object(refusal.intent), "reason": refusal.reason} for refusal in decision.refused
+            ],
+        },
+    }
+
+
+def finding_object(finding: Finding) -> dict[str, object]:
+    return {
+        "kind": finding.kind.value,
+        "subject": finding.subject,
+        "severity": finding.severity.value,
+        "text": finding.text,
+        "values": values_object(finding.values),
+    }
+
+
+def values_object(values: Mapping[str, Scalar]) -> dict[str, object]:
+    return {name: money(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def intent_object(intent: Intent) -> dict[str, object]:
+    return {
+        "hedge": intent.hedge,
+        "instrument": intent.instrument,
+        "side": intent.side.value,
+        "quantity": money(intent.quantity),
+        "price": money(intent.price),
+        "notional": money(_cents(intent.notional)),
+        "reduce_only": intent.reduce_only,
+        "reason": intent.reason,
+    }
+
+
+def _hedge(state: HedgeState, mode: str) -> dict[str, object]:
+    return {
+        "name": state.name,
+        "mode": mode,
+        "exposure_value": money(_cents(state.exposure_value)),
+        "beta_exposure": money(_cents(state.beta_exposure)),
+        "hedge_value": money(_cents(state.hedge_value)),
+        "hedge_ratio": number(state.hedge_ratio),
+        "target_ratio": number(state.target_ratio),
+        "band": number(state.band),
+        "drift": number(state.drift),
+        "state": state.status.value,
+        "blocked_by": list(state.blocked_by),
+        "legs": [_leg(leg) for leg in state.legs],
+    }
+
+
+def _leg(leg: LegState) -> dict[str, object]:
+    return {
+        "instrument": leg.instrument,
+        "contracts": money(leg.contracts),
+        "base_quantity": money(leg.base_quantity),
+        "notional": money(_cents(leg.notional)),
+        "mark": money(leg.mark),
+        "as_of": time(leg.as_of),
+        "funding_rate": number(leg.funding_rate),
+        "carry_year": money(_cents(leg.carry_year)),
+    }
+
+
+def _cents(value: Decimal | None) -> Decimal | None:
+    """Values are shown to a millionth; quantities and prices as they are."""
+    return None if value is None else round(value, 6)

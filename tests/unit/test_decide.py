@@ -1,0 +1,196 @@
+"""What is traded, how much, and what is left alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedged.assess import assess
+from hedged.decide import Book, decide
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.order import Decision, Side
+from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
+from hedged.model.snapshot import Fault, Missing, Snapshot
+from tests.build import BTC_PERP, ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
+from tests.support import T0
+
+BOOK = Book("0" * 24)
+SECOND = "main:ETH/USDC:USDC"
+
+
+def view(short: str, *, eth: str = "10", instrument: Instrument | None = None, **more: object) -> Snapshot:
+    return snapshot(
+        account(spot=balances(ETH=eth), positions=derivatives((ETH_PERP, short))),
+        instruments=[instrument or perp()],
+        marks={ETH_PERP: 3000},
+        prices={"ETH": 3000},
+        **more,
+    )
+
+
+def decided(seen: Snapshot, setup: PortfolioPolicy, book: Book = BOOK) -> Decision:
+    return decide(assess(seen, setup), seen, setup, book)
+
+
+def orders(decision: Decision) -> list[tuple[Side, Decimal, bool]]:
+    return [(a.intent.side, a.intent.quantity, a.intent.reduce_only) for a in decision.intents]
+
+
+@pytest.mark.parametrize(
+    ("short", "expected"),
+    [
+        ("0", [(Side.SELL, dec("9.5"), False)]),
+        ("-9", [(Side.SELL, dec("0.5"), False)]),
+        ("-9.5", []),
+        ("-10", []),
+        ("-10.5", []),
+        ("-11", [(Side.BUY, dec("0.5"), True)]),
+        ("2", [(Side.SELL, dec(2), True)]),  # a long in the way is closed first, never turned around in one order
+    ],
+)
+def test_to_the_nearest_edge(short: str, expected: list[tuple[Side, Decimal, bool]]) -> None:
+    """Outside the band trade to its edge and no further; inside it leave alone; reductions are reduce-only."""
+    assert orders(decided(view(short), policy(hedge("ETH")))) == expected
+
+
+@pytest.mark.parametrize(
+    ("lot", "short", "quantity"),
+    [("0.4", "-8.8", "0.8"), ("0.4", "-11.2", "0.8"), ("1", "-9", None), ("3", "-9", None), ("3", "-6", "3")],
+)
+def test_lots_round_inside_the_band(lot: str, short: str, quantity: str | None) -> None:
+    """Whole lots that land inside the band; a lot larger than the band widens it."""
+    decision = decided(view(short, instrument=perp(lot=lot)), policy(hedge("ETH")))
+    assert [q for _, q, _ in orders(decision)] == ([dec(quantity)] if quantity else [])
+
+
+def test_the_band_widens_to_the_smallest_order_and_says_so() -> None:
+    """With a minimum order of 3,000 on an exposure of 30,000, ±0.05 can't be held: ±0.1 is, and shown."""
+    seen = view("-9.2", instrument=perp(notional_min=3000))
+    assessment = assess(seen, policy(hedge("ETH")))
+    assert assessment.hedges[0].band == Decimal("0.1")
+    assert decided(seen, policy(hedge("ETH"))).intents == ()
+    assert "±0.1" in decided(seen, policy(hedge("ETH"))).reason
+
+
+def test_without_exposure_the_hedge_is_closed_reduce_only() -> None:
+    """When the coins are gone (and that is believed) the short goes too."""
+    assert orders(decided(view("-3", eth="0"), policy(hedge("ETH")))) == [(Side.BUY, dec(3), True)]
+
+
+def test_blocked_hedges_make_no_order() -> None:
+    """With the balance missing nothing is traded, and the reason says what is missing."""
+    lost = Missing(Fault.UNREADABLE, "fetch_balance spot", "an empty reply", balances(T0 - timedelta(hours=1), ETH=99))
+    seen = snapshot(
+        account(spot=lost, positions=derivatives((ETH_PERP, -10))), marks={ETH_PERP: 3000}, prices={"ETH": 3000}
+    )
+    decision = decided(seen, policy(hedge("ETH")))
+    assert (decision.intents, decision.proposals, decision.refused) == ((), (), ())
+    assert "fetch_balance spot" in decision.reason
+
+
+def test_monitor_proposes_and_never_approves() -> None:
+    """Monitor shows what it would trade; nothing of it can be sent."""
+    decision = decided(view("0"), policy(hedge("ETH", mode=Mode.MONITOR), mode=Mode.MONITOR))
+    assert decision.intents == ()
+    assert [intent.quantity for intent in decision.proposals] == [dec("9.5")]
+
+
+@pytest.mark.parametrize("mode", [Mode.APPROVE, Mode.LIVE])
+def test_modes_that_are_not_there_yet_send_nothing(mode: Mode) -> None:
+    """Approve and live are refused at the gate as well."""
+    decision = decided(view("0"), policy(hedge("ETH", mode=mode), mode=mode))
+    assert decision.intents == ()
+    assert mode.value in decision.refused[0].reason
+
+
+def test_the_fall_back_takes_over_and_is_bought_back_first() -> None:
+    """The first tradable instrument is sold; what was sold on the fall-back is bought back first."""
+    setup = policy(hedge("ETH", legs=[ETH_PERP, SECOND]))
+
+    def seen(first: Instrument, a: str, b: str) -> Snapshot:
+        return snapshot(
+            account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, a), (SECOND, b))),
+            instruments=[first, perp(SECOND)],
+            marks={ETH_PERP: 3000, SECOND: 3000},
+            prices={"ETH": 3000},
+        )
+
+    down = decided(seen(perp(trading=False), "0", "0"), setup)
+    assert [(a.intent.instrument, a.intent.quantity) for a in down.intents] == [(SECOND, dec("9.5"))]
+    over = decided(seen(perp(), "-9", "-3"), setup)
+    assert [(a.intent.instrument, a.intent.quantity) for a in over.intents] == [(SECOND, dec("1.5"))]
+    both = decided(seen(perp(), "-12", "-1"), setup)
+    assert [(a.intent.instrument, a.intent.quantity) for a in both.intents] == [
+        (SECOND, dec(1)),
+        (ETH_PERP, dec("1.5")),
+    ]
+
+
+def test_weights_split_the_target() -> None:
+    """Half on each of two instruments: a leg far off is brought to its own edge, though the sum is on target."""
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(InstrumentId(BTC_PERP), weight=dec("0.5"))]
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (BTC_PERP, "-0.1"))),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60000},
+        prices={"ETH": 3000},
+    )
+    decision = decided(seen, policy(hedge("ETH", legs=legs)))
+    assert [(a.intent.instrument, a.intent.side, a.intent.quantity) for a in decision.intents] == [
+        (ETH_PERP, Side.BUY, dec("2.5")),
+        (BTC_PERP, Side.SELL, dec("0.125")),
+    ]
+
+
+def test_a_weighted_chain_counts_as_one_leg() -> None:
+    """A weighted dated leg that was rolled into the next contract is on target, not missing."""
+    december, march = "main:ETH/USDT:USDT-261225", "main:ETH/USDT:USDT-270326"
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((march, -5), (BTC_PERP, "-0.25"))),
+        instruments=[future(december, T0 + timedelta(days=5)), future(march, T0 + timedelta(days=90)), perp(BTC_PERP)],
+        marks={december: 3000, march: 3000, BTC_PERP: 60000},
+        prices={"ETH": 3000},
+    )
+    legs = [LegPolicy(InstrumentId(december), weight=dec("0.5")), LegPolicy(InstrumentId(BTC_PERP), weight=dec("0.5"))]
+    assert decided(seen, policy(hedge("ETH", legs=legs))).intents == ()
+
+
+def test_shared_instruments_are_traded_on_the_sum() -> None:
+    """Two hedges on one instrument, one far under and one without need: one order on the sum."""
+    setup = policy(hedge("ETH"), hedge("UNI", name="uni"))
+    seen = snapshot(
+        account(spot=balances(ETH=10, UNI=1000), positions=derivatives((ETH_PERP, -16))),
+        marks={ETH_PERP: 3000},
+        prices={"ETH": 3000, "UNI": 30},
+    )
+    decision = decided(seen, setup)
+    assert [(a.intent.hedge, a.intent.quantity) for a in decision.intents] == [("alts+uni", dec(3))]
+
+
+@pytest.mark.parametrize(
+    ("limits", "book", "reason"),
+    [
+        (Limits(order_notional_max=dec(20_000)), BOOK, "order_notional_max"),
+        (Limits(position_notional_max=dec(20_000)), BOOK, "position_notional_max"),
+        (Limits(turnover_day_max=dec(30_000)), Book("0" * 24, turnover_day=dec(2_000)), "turnover_day_max"),
+        (Limits(), Book("0" * 24, in_flight=frozenset({InstrumentId(ETH_PERP)})), "has not come to an end"),
+        (Limits(), Book("0" * 24, orders_allowed=False), "store"),
+        (Limits(orders_cycle_max=0), BOOK, "orders_cycle_max"),
+    ],
+)
+def test_limits_refuse_with_the_reason(limits: Limits, book: Book, reason: str) -> None:
+    """An order over a limit is refused whole, kept, and says which limit it was."""
+    decision = decided(view("0"), policy(hedge("ETH"), limits=limits), book)
+    assert decision.intents == ()
+    assert reason in decision.refused[0].reason
+
+
+def test_the_same_decision_has_the_same_order_id() -> None:
+    """Ids are `hd` + 24 hex, made of the cycle and the instrument, so that a repeat is recognised."""
+    first, again = (decided(view("0"), policy(hedge("ETH"))).intents[0].intent for _ in range(2))
+    assert first.client_order_id == again.client_order_id
+    assert len(first.client_order_id) == 26
+    other = decided(view("0"), policy(hedge("ETH")), Book("1" * 24)).intents[0].intent
+    assert other.client_order_id != first.client_order_id
