@@ -59,16 +59,16 @@ class Continuity:
         leg = self.prices.get(self.policy.aliases.get(asset, asset))
         return isinstance(leg, Read) and quantity * leg.value <= self.policy.dust_value
 
-    async def explained(self, doubt: Doubt, reader: AccountReader, instrument: Instrument | None) -> bool:
-        """Whether the venue shows what became of it. A contract past its end explains itself."""
+    async def explain(self, doubt: Doubt, reader: AccountReader, instrument: Instrument | None) -> str | None:
+        """What became of it, in words; None where the venue shows nothing. A contract past its end explains itself."""
         ends = instrument.ends() if instrument is not None else None
         if ends is not None and ends <= self.now:
-            return True
+            return f"it ended on {ends:%Y-%m-%d %H:%M} UTC"
         since = self.memory.at or self.now
         try:
-            return await reader.explain(doubt, since) is not None
+            return await reader.explain(doubt, since)
         except VenueError:
-            return False
+            return None
 
 
 def gross(balance: Balance) -> Decimal:

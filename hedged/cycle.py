@@ -64,7 +64,7 @@ async def run_cycle(portfolio: Portfolio, now: datetime, extra: Sequence[Finding
     Raises nothing that a venue, a gateway or the store does wrong: those become findings.
     """
     cycle_id = portfolio.ids.new()
-    trouble = await _recall(portfolio, now)
+    trouble = await recall(portfolio, now)
     report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
     try:
         outcomes = await submit_all(
@@ -95,7 +95,7 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
     return CycleReport(cycle_id, snapshot, assessment, decision, state=state)
 
 
-async def _recall(portfolio: Portfolio, now: datetime) -> str | None:
+async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     """Bring back what the last cycle left, and drive open orders to an end. Returns why the store can't be used.
 
     When it cannot, the process's own recollection serves: watching goes on, trading does not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -43,7 +43,7 @@ class Observer:
             self._read_prices(self._assets_known(memory)),
         )
         views = {view.account: view for view in found}
-        doubts = await self._confirm(views, Continuity(self.policy, memory, now, self.prices))
+        vanished = await self._confirm(views, Continuity(self.policy, memory, now, self.prices))
         await self._read_late(views)
         return Snapshot(
             now=now,
@@ -51,7 +51,8 @@ class Observer:
             instruments=self.instruments,
             quotes=self.quotes,
             prices=self.prices,
-            doubts=doubts,
+            doubts=tuple(doubt for doubt in vanished if doubt.explanation is None),
+            explained=tuple(doubt for doubt in vanished if doubt.explanation is not None),
         )
 
     async def _read_account(self, reader: AccountReader) -> AccountSnapshot:
@@ -122,9 +123,9 @@ class Observer:
                 if asset not in self.prices:
                     self.prices[asset] = missing(failure, self.last.prices.get(asset))
 
-    async def _confirm(self, views: dict[str, AccountSnapshot], continuity: Continuity) -> tuple[Doubt, ...]:
+    async def _confirm(self, views: dict[str, AccountSnapshot], continuity: Continuity) -> list[Doubt]:
         """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it."""
-        doubts: list[Doubt] = []
+        vanished: list[Doubt] = []
         for name in list(views):
             suspects = continuity.suspects(views[name])
             for _ in range(2):
@@ -135,9 +136,9 @@ class Observer:
                 suspects = still_doubted(suspects, continuity.suspects(views[name]))
             for suspect in suspects:
                 instrument = self.instruments.get(suspect.instrument) if suspect.instrument else None
-                if not await continuity.explained(suspect, self.accounts[name], instrument):
-                    doubts.append(suspect)
-        return tuple(doubts)
+                explanation = await continuity.explain(suspect, self.accounts[name], instrument)
+                vanished.append(replace(suspect, explanation=explanation))
+        return vanished
 
     async def _read_late(self, views: Mapping[str, AccountSnapshot]) -> None:
         """What nobody knew to ask for: positions opened and assets received since the last cycle."""

@@ -41,7 +41,8 @@ class Ids(Protocol):
 class MarketReader(Protocol):
     """Public data of one account's venue. Raises `VenueError` and nothing else."""
 
-    account: str
+    @property
+    def account(self) -> str: ...
 
     async def instruments(self) -> Mapping[InstrumentId, Instrument]:
         """Every derivative the venue lists, also those not trading. Cached by the adapter; cheap to call."""
@@ -56,8 +57,11 @@ class MarketReader(Protocol):
 class AccountReader(Protocol):
     """Private reading of one account. Raises `VenueError` and nothing else; an empty answer means *empty*."""
 
-    account: str
-    wallets: Sequence[str]
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def wallets(self) -> Sequence[str]: ...
 
     async def balances(self, wallet: str) -> Read[tuple[Balance, ...]]:
         """All assets of one wallet (spot, margin, swap, funding, earn), debt included."""
@@ -75,7 +79,8 @@ class AccountReader(Protocol):
 class OrderGateway(Protocol):
     """Where approved intents go. Paper, approve and live differ in which one is wired."""
 
-    account: str
+    @property
+    def account(self) -> str: ...
 
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         """Never raises: what is not certain is `Unknown`."""
@@ -87,7 +92,8 @@ class OrderGateway(Protocol):
 class Channel(Protocol):
     """Somewhere messages go."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def deliver(self, message: Message) -> None:
         """Returns once the other side has acknowledged. Raises `DeliveryError`."""

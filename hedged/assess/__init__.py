@@ -63,6 +63,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.unreachable(snapshot),
             *findings.blocked(groups, reasons),
             *findings.vanished(snapshot),
+            *findings.closed(snapshot),
             *findings.positions(snapshot, owned),
             *margin_findings(margin, policy.thresholds, policy.quote),
             *expiry_findings(expiry, frozenset(positions), snapshot, policy.thresholds),

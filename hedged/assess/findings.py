@@ -156,6 +156,22 @@ def positions(snapshot: Snapshot, owned: frozenset[InstrumentId]) -> Iterator[Fi
             )
 
 
+def closed(snapshot: Snapshot) -> Iterator[Finding]:
+    """Positions that somebody else ended: closed by hand, liquidated, settled. Told as what the venue shows."""
+    for doubt in snapshot.explained:
+        if doubt.instrument is not None:
+            yield Finding(
+                kind=Kind.POSITION_CLOSED,
+                subject=doubt.subject,
+                severity=Severity.WARNING,
+                text=(
+                    f"{doubt.subject}: the position of {doubt.before:f} contracts is gone, and not by hedged's order: "
+                    f"{doubt.explanation}."
+                ),
+                values={"before": doubt.before, "explanation": doubt.explanation},
+            )
+
+
 def vanished(snapshot: Snapshot) -> Iterator[Finding]:
     for doubt in snapshot.doubts:
         critical = doubt.polls >= UNEXPLAINED_POLLS_MAX

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     PRICE_MISSING = "price_missing"
     POSITION_UNOWNED = "position_unowned"
     POSITION_VANISHED = "position_vanished"
+    POSITION_CLOSED = "position_closed"
     POSITION_UNTRUSTED = "position_untrusted"
     BALANCE_VANISHED = "balance_vanished"
     DEPEG = "depeg"
@@ -73,6 +74,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PRICE_MISSING: SubjectKind.ASSET,
     Kind.POSITION_UNOWNED: SubjectKind.INSTRUMENT,
     Kind.POSITION_VANISHED: SubjectKind.INSTRUMENT,
+    Kind.POSITION_CLOSED: SubjectKind.INSTRUMENT,
     Kind.POSITION_UNTRUSTED: SubjectKind.INSTRUMENT,
     Kind.BALANCE_VANISHED: SubjectKind.BALANCE,
     Kind.DEPEG: SubjectKind.ASSET,

@@ -132,6 +132,7 @@ class Doubt:
     before: Decimal
     now: Decimal
     polls: int  # consecutive cycles that found it unexplained, this one included
+    explanation: str | None = None  # what the venue shows became of it, in words; then it is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +145,4 @@ class Snapshot:
     quotes: Mapping[InstrumentId, Leg[Quote]]
     prices: Mapping[str, Leg[Decimal]]
     doubts: tuple[Doubt, ...] = ()
+    explained: tuple[Doubt, ...] = ()  # what vanished and is believed, since the venue shows why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -264,6 +265,15 @@ def test_position_vanished(polls: int, severity: Severity) -> None:
     assert ("hedged accept-position main ETH/USDT:USDT" in finding.text) is (polls >= 3)
     assert assessment.hedges[0].status is HedgeStatus.BLOCKED
     assert Kind.DRIFT not in {f.kind for f in assessment.findings}
+
+
+def test_position_closed() -> None:
+    """A position that went and was explained does not block, and is told with what the venue shows."""
+    doubt = Doubt(ETH_PERP, "main", "ETH", InstrumentId(ETH_PERP), dec(-10), dec(0), 1, "a liquidation at 3,300")
+    assessment = assess(replace(view(short="0"), explained=(doubt,)), USUAL)
+    findings = {f.kind: f for f in assessment.findings}
+    assert "a liquidation at 3,300" in findings[Kind.POSITION_CLOSED].text
+    assert assessment.hedges[0].status is HedgeStatus.UNDER
 
 
 def test_balance_vanished() -> None:

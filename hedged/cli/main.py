@@ -1,0 +1,69 @@
+"""`hedged`: every command, imported light; each loads what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hedged import __version__
+from hedged.cli.accept import accept_balance, accept_position
+from hedged.cli.check_config import check_config
+from hedged.cli.demo import demo
+from hedged.cli.once import once
+from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
+from hedged.cli.replay import replay
+from hedged.cli.run import run
+from hedged.cli.status import status
+from hedged.errors import ConfigurationError, HedgedError, WrongStore
+
+app = typer.Typer(
+    name="hedged",
+    help="Watches a crypto portfolio and keeps it hedged.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hedged {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hedged(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Watches a crypto portfolio and keeps it hedged."""
+
+
+app.command()(demo)
+app.command()(once)
+app.command()(run)
+app.command()(status)
+app.command("check-config")(check_config)
+app.command()(replay)
+app.command("accept-position")(accept_position)
+app.command("accept-balance")(accept_balance)
+
+
+def main() -> None:
+    """Run a command; errors that are meant for people come as text, with the exit code of their kind."""
+    try:
+        app()
+    except (ConfigurationError, WrongStore) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    except HedgedError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

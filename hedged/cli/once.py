@@ -1,0 +1,70 @@
+"""`hedged once`: one look at the portfolio, and what would be traded. Changes nothing anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
+
+if TYPE_CHECKING:
+    from hedged.settings import Settings
+
+
+def once(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
+    """Read everything once and show exposure, hedge, target, gap and what hedged would trade."""
+    import json as jsonlib
+
+    from hedged.adapters import log
+    from hedged.cli.show import show_state
+    from hedged.settings import load
+
+    log.configure(sys.stderr, level="warning")
+    state, readable = asyncio.run(_look(load(config, dry_run=dry_run)))
+    if json:
+        typer.echo(jsonlib.dumps(state, indent=2))
+    else:
+        show_state(state)
+    if not readable:
+        typer.echo("nothing could be read: see the findings", err=True)
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
+    from hedged.adapters.clock import SystemClock, SystemIds
+    from hedged.adapters.store.memory import MemoryStore
+    from hedged.adapters.store.overlay import OverlayStore
+    from hedged.adapters.store.sql import SqlStore
+    from hedged.app import open_exchanges, wire
+    from hedged.cycle import look, recall
+    from hedged.errors import StoreUnavailable
+    from hedged.model.snapshot import Read, Snapshot
+
+    def anything_read(snapshot: Snapshot) -> bool:
+        legs: list[object] = [*snapshot.quotes.values(), *snapshot.prices.values()]
+        for account in snapshot.accounts.values():
+            legs += [*account.wallets.values(), account.derivatives]
+        return any(isinstance(leg, Read) for leg in legs)
+
+    clock, ids = SystemClock(), SystemIds()
+    base = SqlStore(settings.store_path())
+    try:
+        await base.open_read_only(settings.name, settings.world)
+        store: MemoryStore = OverlayStore(base)
+    except StoreUnavailable:
+        if settings.store_path().exists():
+            raise
+        store = MemoryStore()  # nothing has run yet
+    await store.open(settings.name, settings.world, clock.now())
+    exchanges = await open_exchanges(settings, store, clock)
+    try:
+        portfolio = wire(settings, exchanges, store, clock, ids)
+        await recall(portfolio, clock.now())
+        report = await look(portfolio, clock.now(), ids.new())
+        return dict(report.state), anything_read(report.snapshot)
+    finally:
+        await exchanges.close()
+        await base.close()

@@ -1,0 +1,181 @@
+"""A state object as a person reads it: exposure, hedge, target, gap, what would be traded. Data on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {
+    "ok": "green",
+    "under": "yellow",
+    "over": "yellow",
+    "blocked": "red",
+    "no_exposure": "blue",
+    "info": "blue",
+    "warning": "yellow",
+    "critical": "bold red",
+}
+WORDS = {
+    "ok": "on target",
+    "under": "under",
+    "over": "over",
+    "blocked": "blocked",
+    "no_exposure": "no exposure",
+}
+
+
+def show_state(state: Mapping[str, Any], *, age: timedelta | None = None, console: Console | None = None) -> None:
+    """Print every part of the object of `once --json` that has something in it."""
+    out = console or Console(highlight=False)
+    quote = state.get("quote", "")
+    head = Text.assemble((str(state["portfolio"]), "bold"), f"  {state['now']}  mode {state['mode']}")
+    head.append(f", {state['world']} world", style="dim" if state["world"] == "real" else "magenta")
+    if age is not None:
+        head.append(f"  ({age.total_seconds():,.0f} s ago)")
+    out.print(head)
+    _exposures(out, state["exposures"], quote)
+    _hedges(out, state["hedges"], quote)
+    _accounts(out, state["margin"], state["expiries"], quote)
+    _findings(out, state["findings"])
+    _decision(out, state, quote)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        name, _, right = column.partition(">")
+        table.add_column(name or right, justify="right" if right else "left", no_wrap=True)
+    return table
+
+
+def _exposures(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None:
+    table = _table(f"Exposure in {quote}", "asset", ">quantity", ">price", ">value", "hedge")
+    for row in rows:
+        table.add_row(
+            _plain(row["asset"]),
+            _quantity(row["quantity"]),
+            _quantity(row["price"]),
+            _money(row["value"]),
+            row["hedge"] or Text("none", style="yellow"),
+        )
+    if table.row_count:
+        out.print(table)
+
+
+def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None:
+    table = _table(
+        f"Hedges in {quote}",
+        "hedge",
+        ">exposure",
+        ">hedged",
+        ">ratio",
+        ">target",
+        ">± band",
+        ">drift",
+        "state",
+    )
+    legs = _table(f"Legs in {quote}", "instrument", ">contracts", ">notional", ">mark", ">funding", ">carry/yr")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            _money(row["beta_exposure"]),
+            _money(row["hedge_value"]),
+            _ratio(row["hedge_ratio"]),
+            _ratio(row["target_ratio"]),
+            _ratio(row["band"]),
+            _signed(row["drift"]),
+            Text(WORDS[row["state"]], style=COLOURS[row["state"]]),
+        )
+        for leg in row["legs"]:
+            legs.add_row(
+                leg["instrument"],
+                _quantity(leg["contracts"]),
+                _money(leg["notional"]),
+                _quantity(leg["mark"]),
+                "unknown" if leg.get("funding_rate") is None else f"{leg['funding_rate']:.4%}",
+                _money(leg.get("carry_year")),
+            )
+    if table.row_count:
+        out.print(table)
+        out.print(legs)
+
+
+def _accounts(
+    out: Console, margins: Iterable[Mapping[str, Any]], expiries: Iterable[Mapping[str, Any]], quote: str
+) -> None:
+    table = _table(f"Margin in {quote}", "account", ">equity", ">margin ratio", ">to liquidation", "")
+    for row in margins:
+        table.add_row(
+            row["account"],
+            _money(row.get("equity")),
+            _percent(row["margin_ratio"]),
+            _percent(row["liquidation_distance_ratio"]),
+            "estimated" if row["estimated"] else "",
+        )
+    if table.row_count:
+        out.print(table)
+    dates = _table("Expiry", "instrument", "expires", ">days")
+    for row in expiries:
+        dates.add_row(row["instrument"], row["expiry"], f"{row['days']:,.1f}")
+    if dates.row_count:
+        out.print(dates)
+
+
+def _findings(out: Console, rows: Iterable[Mapping[str, Any]]) -> None:
+    for row in rows:
+        out.print(Text.assemble((f"{row['severity']:>8}", COLOURS[row["severity"]]), "  ", _plain(row["text"])))
+
+
+def _decision(out: Console, state: Mapping[str, Any], quote: str) -> None:
+    decision = state["decision"]
+    verb = "would trade" if state["mode"] == "monitor" else "trades"
+    for intent in decision["intents"]:
+        reduce = ", reduce-only" if intent["reduce_only"] else ""
+        out.print(
+            Text.assemble(
+                (f"{verb:>8}", "bold green"),
+                f"  {intent['side']} {_quantity(intent['quantity'])} {intent['instrument']} "
+                f"near {_quantity(intent['price'])} ({_money(intent['notional'])} {quote}{reduce})",
+            )
+        )
+    for refusal in decision["refused"]:
+        intent = refusal["intent"]
+        order = f"{intent['side']} {_quantity(intent['quantity'])} {intent['instrument']}"
+        out.print(Text.assemble((f"{'refused':>8}", "bold red"), f"  {order}: {refusal['reason']}"))
+    if not decision["intents"] and not decision["refused"]:
+        for reason in decision["reason"].split("; "):
+            out.print(Text.assemble((f"{'nothing':>8}", "dim"), f"  {reason}"))
+
+
+def _plain(text: object) -> str:
+    """Names come from venues: nothing unprintable reaches a terminal."""
+    return "".join(char for char in str(text) if char.isprintable())
+
+
+def _money(value: str | None) -> str:
+    return "unknown" if value is None else f"{float(value):,.2f}"
+
+
+def _quantity(value: str | None) -> str:
+    if value is None:
+        return "unknown"
+    whole, dot, fraction = value.partition(".")
+    return f"{int(whole):,}{dot}{fraction}" if whole.lstrip("-") not in ("", "0") else value
+
+
+def _ratio(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:+.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1%}"

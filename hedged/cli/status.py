@@ -1,0 +1,61 @@
+"""`hedged status`: what the daemon saw last, from its store, without asking any exchange."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
+
+
+def status(
+    config: ConfigOption,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 if the last completed cycle is older than three intervals.")
+    ] = False,
+) -> None:
+    """Show the last completed cycle and its age."""
+    import json as jsonlib
+
+    from hedged.adapters.clock import SystemClock
+    from hedged.adapters.store.sql import SqlStore
+    from hedged.cli.show import show_state
+    from hedged.settings import load
+
+    settings = load(config, dry_run=dry_run)
+
+    async def read() -> tuple[tuple[str, datetime] | None, dict[str, object] | None]:
+        store = SqlStore(settings.store_path())
+        await store.open_read_only(settings.name, settings.world)
+        try:
+            state = await store.latest_state()
+            return await store.last_cycle(), dict(state) if state is not None else None
+        finally:
+            await store.close()
+
+    last, state = asyncio.run(read())
+    if last is None or state is None:
+        typer.echo("no cycle has been completed yet", err=True)
+        raise typer.Exit(EXIT_FAILED)
+    cycle_id, finished_at = last
+    age = SystemClock().now() - finished_at
+    late = age > 3 * settings.schedule.every
+    if json:
+        shown = {**state, "cycle_id": cycle_id, "age_seconds": round(age.total_seconds(), 1), "late": late}
+        typer.echo(jsonlib.dumps(shown, indent=2))
+    else:
+        show_state(state, age=age)
+        if late:
+            _say_late(age, settings.schedule.every)
+    if check and late:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _say_late(age: timedelta, every: timedelta) -> None:
+    seconds = f"{age.total_seconds():,.0f} s ago, at an interval of {every.total_seconds():,.0f} s"
+    typer.echo(f"the last cycle was completed {seconds}: is the daemon running?", err=True)

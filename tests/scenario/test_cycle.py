@@ -1,0 +1,254 @@
+"""Whole cycles over a venue whose answers are set by hand: what is traded, what is told, what is remembered."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.errors import Refused, Unreachable, Unreadable
+from hedged.model.alert import MessageKind
+from hedged.model.finding import HedgeStatus, Kind
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import Fill, Rejected, Unknown
+from tests.build import ETH_PERP, hedge, perp, policy
+from tests.fakes import BrokenStore, FakeVenue, fault, wire
+from tests.support import ManualClock
+
+SETUP = policy(hedge("ETH"))
+
+
+class Stage:
+    """A clock, a venue and the portfolio over them; `tick` runs the next minute's cycle."""
+
+    def __init__(self, clock: ManualClock, venue: FakeVenue, portfolio: Portfolio) -> None:
+        self.clock, self.venue, self.portfolio = clock, venue, portfolio
+
+    async def tick(self, **spot: int | str) -> CycleReport:
+        if spot:
+            self.venue.hold(**spot)
+        self.clock.advance(60)
+        return await run_cycle(self.portfolio, self.clock.now())
+
+    async def restart(self) -> None:
+        """The same store, everything else anew."""
+        self.portfolio = await wire(SETUP, self.clock, self.venue, store=self.portfolio.store)
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    clock = ManualClock()
+    venue = FakeVenue(clock)
+    return Stage(clock, venue, await wire(SETUP, clock, venue, store=BrokenStore()))
+
+
+def kinds(report: CycleReport) -> set[Kind]:
+    return {finding.kind for finding in report.assessment.findings}
+
+
+async def test_drift_alert_order_resolved(stage: Stage) -> None:
+    """A drift is told once with its order in the same message, traded once, and resolved on the next good read."""
+    assert (await stage.tick()).messages == ()
+    drifted = await stage.tick(ETH=12)
+    assert [message.kind for message in drifted.messages] == [MessageKind.FIRING]
+    assert "1.4" in drifted.messages[0].body, "the order is in the message"
+    assert [each.intent.quantity for each in stage.venue.submitted] == [Decimal("1.4")]
+    after = await stage.tick()
+    assert [message.kind for message in after.messages] == [MessageKind.RESOLVED]
+    assert (await stage.tick()).messages == ()
+    assert len(stage.venue.submitted) == 1
+
+
+async def test_a_restart_neither_repeats_nor_forgets(stage: Stage) -> None:
+    """After a restart a firing alert is not told again, and its end still is."""
+    stage.venue.outcome = Rejected("", "no margin")
+    await stage.tick(ETH=12)
+    await stage.restart()
+    stage.venue.submitted.clear()
+    again = await stage.tick()
+    assert Kind.DRIFT not in {m.key.partition("/")[0] for m in again.messages}
+    stage.venue.outcome = None
+    await stage.tick()
+    ended = await stage.tick()
+    assert "drift/alts" in {m.key for m in ended.messages if m.kind is MessageKind.RESOLVED}
+
+
+@pytest.mark.parametrize("error", [Unreachable, Unreadable, Refused])
+@pytest.mark.parametrize("call", ["balances spot", "derivatives", "quotes", "prices", "instruments"])
+async def test_a_failed_read_blocks_and_recovers(stage: Stage, call: str, error: type) -> None:
+    """Whatever call fails, in whatever way: no order, a finding, never a zero; and it recovers by itself."""
+    await stage.tick()
+    stage.venue.faults[call] = fault(error, call)
+    stage.venue.price["ETH"] = Decimal(6000)  # would be a drift, if anybody believed half a picture
+    blocked = await stage.tick(ETH=20)
+    assert blocked.assessment.hedges[0].status is HedgeStatus.BLOCKED
+    assert Kind.DATA_MISSING in kinds(blocked)
+    assert stage.venue.submitted == []
+    assert all(row.quantity for row in blocked.assessment.exposures)
+    del stage.venue.faults[call]
+    recovered = await stage.tick()
+    assert len(stage.venue.submitted) == 1
+    assert MessageKind.RESOLVED in {message.kind for message in recovered.messages}
+
+
+async def test_a_vanished_position_is_read_again_before_it_is_believed(stage: Stage) -> None:
+    """Gone and unexplained: two more reads ≥ 2 s apart, no order, critical after three polls, until accepted."""
+    await stage.tick()
+    stage.venue.contracts = {}
+    stage.venue.calls.clear()
+    first = await stage.tick()
+    assert stage.venue.calls.count("derivatives") == 3
+    assert stage.clock.slept == [2.0, 2.0]
+    assert first.assessment.hedges[0].status is HedgeStatus.BLOCKED
+    await stage.tick()
+    third = await stage.tick()
+    severities = {m.key: m.severity.value for m in third.messages}
+    assert severities[f"position_vanished/{ETH_PERP}"] == "critical"
+    assert stage.venue.submitted == []
+    assert await stage.portfolio.store.accept(ETH_PERP, stage.clock.now())
+    accepted = await stage.tick()
+    assert accepted.snapshot.doubts == ()
+    assert len(stage.venue.submitted) == 1, "now it is known to be gone, so the hedge is built again"
+    assert (await stage.tick()).snapshot.doubts == ()
+
+
+async def test_a_position_that_comes_back_is_believed(stage: Stage) -> None:
+    """An empty reply that a second read corrects leaves no trace and no order."""
+    await stage.tick()
+    derivatives = stage.venue.derivatives
+    answers = iter([{}, {ETH_PERP: Decimal(-10)}])
+
+    async def flicker():  # noqa: ANN202
+        stage.venue.contracts = next(answers, {ETH_PERP: Decimal(-10)})
+        return await derivatives()
+
+    stage.venue.derivatives = flicker
+    report = await stage.tick()
+    assert report.messages == ()
+    assert report.snapshot.doubts == ()
+    assert stage.venue.submitted == []
+
+
+async def test_a_vanished_position_that_a_fill_explains_is_believed(stage: Stage) -> None:
+    """Closed by hand on the venue: the venue's fills say so, and the hedge is built again."""
+    await stage.tick()
+    stage.venue.contracts = {}
+    stage.venue.explanation = "a fill of 10 at 3,000"
+    report = await stage.tick()
+    assert report.snapshot.doubts == ()
+    assert len(stage.venue.submitted) == 1
+
+
+@pytest.mark.parametrize(("eth", "doubted"), [("4.9", True), ("0", True), ("5", False)])
+async def test_a_balance_that_falls_by_over_half(stage: Stage, eth: str, doubted: bool) -> None:
+    """A wallet that loses more than half of an asset without a reason blocks its hedge."""
+    await stage.tick()
+    report = await stage.tick(ETH=eth)
+    assert (Kind.BALANCE_VANISHED in kinds(report)) is doubted
+    assert bool(stage.venue.submitted) is not doubted
+
+
+async def test_a_vanished_balance_until_it_is_accepted(stage: Stage) -> None:
+    """`accept-balance` names the account; then what is there now is believed."""
+    await stage.tick()
+    for _ in range(3):
+        await stage.tick(ETH=1)
+    assert stage.venue.submitted == []
+    assert await stage.portfolio.store.accept("main", stage.clock.now())
+    assert (await stage.tick()).snapshot.doubts == ()
+    assert [each.intent.reduce_only for each in stage.venue.submitted] == [True]
+
+
+async def test_an_unknown_order_stops_that_instrument_until_it_is_found(stage: Stage) -> None:
+    """After a time-out nothing new is sent there; once the venue tells of the order, trading goes on."""
+    await stage.tick()
+    stage.venue.outcome = Unknown("", "time-out")
+
+    async def lost(approved):  # noqa: ANN001, ANN202
+        stage.venue.submitted.append(approved)
+        return Unknown(approved.intent.client_order_id, "time-out")
+
+    submit, stage.venue.submit = stage.venue.submit, lost
+    unsure = await stage.tick(ETH=12)
+    assert "order_failed/alts" in {message.key for message in unsure.messages}
+    stage.venue.faults["find"] = RuntimeError  # must not be reached below with an answer
+    del stage.venue.faults["find"]
+    order_id = stage.venue.submitted[0].intent.client_order_id
+    stage.venue.known[order_id] = Unknown(order_id, "still no answer")
+    waiting = await stage.tick()
+    assert len(stage.venue.submitted) == 1
+    assert "has not come to an end" in waiting.decision.refused[0].reason
+    intent = stage.venue.submitted[0].intent
+    stage.venue.known[order_id] = Fill(
+        order_id, InstrumentId(ETH_PERP), intent.side, intent.quantity, intent.price, Decimal(0), stage.clock.now()
+    )
+    stage.venue.contracts[ETH_PERP] = Decimal(-10) + intent.signed_quantity
+    stage.venue.submit = submit
+    stage.venue.outcome = None
+    settled = await stage.tick()
+    assert len(stage.venue.submitted) == 1
+    assert settled.assessment.hedges[0].status is HedgeStatus.OK
+    assert await stage.portfolio.store.open_orders() == []
+
+
+@pytest.mark.parametrize("call", ["memory", "alerts", "plan", "mark_sent"])
+async def test_a_store_that_cannot_keep_an_order_gets_none(stage: Stage, call: str) -> None:
+    """With the disk full nothing is sent; watching goes on, and it is told as critical."""
+    await stage.tick()
+    stage.portfolio.store.broken = {call}
+    report = await stage.tick(ETH=12)
+    assert stage.venue.submitted == []
+    assert "store_degraded/store" in {message.key for message in report.messages}
+    assert Kind.DRIFT in kinds(report)
+    stage.portfolio.store.broken = set()
+    await stage.tick()
+    await stage.tick()
+    assert len(stage.venue.submitted) == 1
+
+
+async def test_a_cycle_that_cannot_be_recorded_says_so(stage: Stage) -> None:
+    """Messages that the store could not take are in the report, for whoever delivers them directly."""
+    stage.portfolio.store.broken = {"record_cycle"}
+    report = await stage.tick(ETH=12)
+    assert report.store_error == "disk full"
+    assert report.messages
+
+
+async def test_a_position_opened_by_somebody_else_is_quoted_and_told(stage: Stage) -> None:
+    """A position nobody asked a mark for gets one in the same cycle, and counts as exposure."""
+    uni = InstrumentId("main:UNI/USDT:USDT")
+    stage.venue.listed[uni] = perp(uni)
+    stage.venue.marks[uni] = stage.venue.price["UNI"] = Decimal(8)
+    await stage.tick()
+    stage.venue.contracts[uni] = Decimal(100)
+    report = await stage.tick()
+    assert Kind.POSITION_UNOWNED in kinds(report)
+    assert {row.asset: row.value for row in report.assessment.exposures}["UNI"] == 800
+
+
+async def test_two_orders_of_one_cycle_share_the_turnover_limit(stage: Stage) -> None:
+    """What the first order of a cycle uses up is not there for the second."""
+    from dataclasses import replace
+
+    from hedged.model.policy import Limits
+
+    btc = InstrumentId("main:BTC/USDT:USDT")
+    stage.venue.listed[btc] = perp(btc)
+    stage.venue.marks[btc] = stage.venue.price["BTC"] = Decimal(60_000)
+    both = policy(hedge("ETH"), hedge("BTC", name="btc", legs=[btc]), limits=Limits(turnover_day_max=Decimal(60_000)))
+    stage.portfolio.policy = replace(both, name="test")
+    stage.venue.contracts = {}
+    report = await stage.tick(ETH=10, BTC=1)
+    assert len(report.decision.intents) == 1
+    assert "turnover_day_max" in report.decision.refused[0].reason
+
+
+async def test_a_subject_that_leaves_the_configuration_is_closed(stage: Stage) -> None:
+    """An alert of a hedge that is gone from the file ends as removed."""
+    stage.venue.outcome = Rejected("", "no margin")
+    await stage.tick(ETH=12)
+    stage.portfolio.policy = policy(hedge("ETH", name="renamed"))
+    stage.portfolio.observer = None
+    report = await stage.tick()
+    assert (MessageKind.REMOVED, "drift/alts") in {(m.kind, m.key) for m in report.messages}

@@ -1,0 +1,246 @@
+"""A whole replay over a few bars, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hedged.adapters.exchanges.price_table import FundingRates, History, PriceTable
+from hedged.errors import ConfigurationError, DataError
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import HedgePolicy, Holding, LegPolicy, Mode, PaperPolicy, PortfolioPolicy, World
+from hedged.replay.report import ReplayReport
+from hedged.replay.run import Window, check_frequency, replay
+from hedged.tell.lifecycle import AlertRules
+from tests.support import ManualClock
+
+START = datetime(2021, 1, 1, tzinfo=UTC)
+HOUR = 3600
+HOURLY = Window(frequency=timedelta(hours=1), frequency_text="1h")
+FREE = PaperPolicy(cash=Decimal(1_000_000), fee_taker=Decimal(0), slippage_bps=Decimal(0), spread_bps=Decimal(0))
+PERP = "main:ETH/USDT:USDT"
+
+
+def table(step: int = HOUR, delay: int = 0, **columns: list[float | str]) -> PriceTable:
+    """Rows from `START` on; an empty text is a missing bar."""
+    cells = {name: np.array([str(value).encode() for value in row], dtype=np.bytes_) for name, row in columns.items()}
+    times = int(START.timestamp()) + delay + step * np.arange(len(next(iter(cells.values()))), dtype=np.int64)
+    return PriceTable("spot.csv", times, cells, step, delay)
+
+
+def history(spot: PriceTable, perp: PriceTable | None = None, rates: dict[int, str] | None = None) -> History:
+    """`rates`: hours after the start → ETH's funding rate."""
+    funding = {}
+    if rates is not None:
+        times = int(START.timestamp()) + HOUR * np.array(list(rates), dtype=np.int64)
+        funding["ETH"] = FundingRates(times, np.array([rate.encode() for rate in rates.values()], dtype=np.bytes_))
+    return History(spot, perp, None, funding)
+
+
+def portfolio(
+    paper: PaperPolicy = FREE, band: str = "0.05", instruments: tuple[str, ...] = (PERP,), **coins: str
+) -> PortfolioPolicy:
+    hedge = HedgePolicy(
+        name="alts",
+        assets=tuple(coins),
+        legs=tuple(LegPolicy(InstrumentId(name)) for name in instruments),
+        target_ratio=Decimal(1),
+        band=Decimal(band),
+    )
+    return PortfolioPolicy(
+        name="study",
+        mode=Mode.MONITOR,
+        world=World.REAL,
+        quote="USDT",
+        every=timedelta(hours=1),
+        hedges=(hedge,),
+        holdings=tuple(
+            Holding(coin, Decimal(quantity), datetime(2030, 1, 1, tzinfo=UTC), max_age=timedelta(days=1))
+            for coin, quantity in coins.items()
+        ),
+        paper=paper,
+    )
+
+
+async def run(policy: PortfolioPolicy, past: History, window: Window = HOURLY) -> ReplayReport:
+    return await replay(policy, past, window, rules=AlertRules(), stopwatch=ManualClock())
+
+
+async def test_one_order_by_hand() -> None:
+    """100 SOL at 10 are hedged to the lower edge, 950 worth of ETH at 100: 9.5 sold 0.02 % below the mark less fee."""
+    paper = PaperPolicy(
+        cash=Decimal(10_000), fee_taker=Decimal("0.0005"), slippage_bps=Decimal(1), spread_bps=Decimal(2)
+    )
+    sol, eth = [10, 10.7, 10.4, 10.9, 10.7], [100, 110, 105, 112, 107.5]  # never below the edge again
+    report = await run(portfolio(paper, band="0.05", SOL="100"), history(table(SOL=sol, ETH=eth)))
+    price = Decimal("99.980001")  # 100 × (1 − half the spread of 2 bp) × (1 − 1 bp)
+    assert report.orders == 1
+    assert report.turnover == Decimal("9.5") * price
+    assert report.costs.fees == round(Decimal("9.5") * price * Decimal("0.0005"), 8)
+    assert report.costs.slippage == Decimal("9.5") * (100 - price)
+    assert (report.costs.funding, report.costs.roll, report.liquidations, report.bars) == (0, 0, 0, 5)
+
+    # S = 1000, 1070, 1040, 1090, 1070; the short of 9.5 ETH loses 9.5 × ΔP, and pays its costs in the first hour.
+    costs = float(report.costs.fees + report.costs.slippage)
+    unhedged = [0.07, -30 / 1070, 50 / 1040, -20 / 1090]
+    hedged = [(70 - 95 - costs) / 1000, (-30 + 47.5) / 1070, (50 - 66.5) / 1040, (-20 + 42.75) / 1090]
+    assert report.effectiveness == pytest.approx(1 - np.var(hedged) / np.var(unhedged), rel=1e-9)
+    proxy = [0.1, -5 / 110, 7 / 105, -4.5 / 112]
+    naive = np.subtract(unhedged, proxy)
+    assert report.naive_effectiveness == pytest.approx(1 - np.var(naive) / np.var(unhedged), rel=1e-9)
+    correlation = np.corrcoef(unhedged, proxy)[0, 1]
+    assert report.hindsight_effectiveness == pytest.approx(correlation**2, rel=1e-9)  # at the optimum HE = R²
+
+
+async def test_worst_drift_is_what_was_found_before_trading_once_the_hedge_was_there() -> None:
+    """On the edge at .95, then the coins rise by a quarter: .95/1.25 − 1 = −.24, which is traded back to the edge."""
+    report = await run(portfolio(SOL="100"), history(table(SOL=[10, 10, 12.5, 12.5], ETH=[100] * 4)))
+    assert report.max_drift == Decimal("0.24")
+    assert report.orders == 2
+
+
+async def test_a_hedge_of_the_same_thing_takes_all_the_variance_away() -> None:
+    """The perpetual is the basket: effectiveness 1 but for a lot, in hindsight exactly 1."""
+    walk = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.02, 60)))
+    sol, ada = [round(float(10 * p), 6) for p in walk], [round(float(p**0.5), 6) for p in walk]
+    basket = [round(100 * s + 1000 * a, 6) for s, a in zip(sol, ada, strict=True)]
+    report = await run(
+        portfolio(band="0.00001", SOL="100", ADA="1000"), history(table(SOL=sol, ADA=ada), table(ETH=basket))
+    )
+    assert report.effectiveness == pytest.approx(1, abs=1e-4)
+    assert report.hindsight_effectiveness == pytest.approx(1, abs=1e-12)
+    assert report.naive_effectiveness == pytest.approx(1, abs=1e-12)
+
+
+async def test_a_short_receives_funding_above_zero_and_pays_below() -> None:
+    """5 ETH short: at 16:00 and 24:00, 5 × mark × rate each; what settles at the very hour of the fill is not its own."""
+    eth = [100] * 16 + [110] * 8 + [120] * 8
+    past = history(table(SOL=[10] * 32, ETH=eth), rates={0: "0.01", 16: "0.0001", 24: "-0.0003"})
+    report = await run(portfolio(band="0.5", SOL="100"), past)
+    contracts = Decimal(5)  # half of 1000, the lower edge, at 100
+    assert report.costs.funding == -contracts * (110 * Decimal("0.0001") - 120 * Decimal("0.0003"))
+
+
+async def test_a_missing_price_makes_no_order_and_no_return() -> None:
+    """The third hour would call for an order; without SOL's price there is none, and no return from or to it."""
+    sol: list[float | str] = [10, 10.4, "", 10.4, 10.1, 10.5, 10]
+    eth: list[float | str] = [100, 105, 170, 106, 103, 106, 101]
+    gap = await run(portfolio(band="0.2", SOL="100"), history(table(SOL=sol, ETH=eth)))
+    assert gap.orders == 1
+    unhedged = [0.04, -0.3 / 10.4, 0.4 / 10.1, -0.5 / 10.5]
+    short = [8 * 5 / 1000, 8 * -3 / 1040, 8 * 3 / 1010, 8 * -5 / 1050]
+    hedged = np.subtract(unhedged, short)
+    assert gap.effectiveness == pytest.approx(1 - np.var(hedged) / np.var(unhedged), rel=1e-9)
+    assert "Prices of SOL missing in spot.csv: 1 of 7 bars." in gap.notes
+    sol[2] = 10.4
+    assert (await run(portfolio(band="0.2", SOL="100"), history(table(SOL=sol, ETH=eth)))).orders > 1
+
+
+async def test_a_row_that_is_not_there_is_no_bar_and_no_return() -> None:
+    """Rows are what is replayed; across the hole no return is taken, and the report says so."""
+    whole = table(SOL=[10, 10.4, 9, 10.4, 10.1, 10.5], ETH=[100, 105, 170, 106, 103, 106])
+    kept = np.array([True, True, False, True, True, True])
+    holed = replace(whole, times=whole.times[kept], columns={n: c[kept] for n, c in whole.columns.items()})
+    report = await run(portfolio(band="0.2", SOL="100"), history(holed))
+    unhedged = [0.04, -0.3 / 10.4, 0.4 / 10.1]
+    hedged = np.subtract(unhedged, [8 * 5 / 1000, 8 * -3 / 1040, 8 * 3 / 1010])
+    assert (report.bars, report.orders) == (5, 1)
+    assert report.effectiveness == pytest.approx(1 - np.var(hedged) / np.var(unhedged), rel=1e-9)
+    assert "Bars missing in spot.csv: 1, at most 1:00:00 on end. No cycle ran there." in report.notes
+
+
+async def test_too_little_cash_ends_in_a_liquidation() -> None:
+    """5 ETH short on 125: at 124.5 the loss leaves less than the maintenance. It is closed, and the replay goes on."""
+    paper = replace(FREE, cash=Decimal(125))
+    eth = [100, 124, 124, 124]
+    assert (await run(portfolio(paper, band="0.5", SOL="100"), history(table(SOL=[10] * 4, ETH=eth)))).liquidations == 0
+    eth[2] = 124.5
+    report = await run(portfolio(paper, band="0.5", SOL="100"), history(table(SOL=[10] * 4, ETH=eth)))
+    assert report.liquidations == 1
+    assert report.costs.fees > 0  # the liquidation's own
+    assert any(note.startswith("Orders refused: 2, the first because: insufficient margin") for note in report.notes)
+
+
+async def test_dated_contracts_are_sold_while_they_live() -> None:
+    """A named quarterly is sold like a perpetual, delivered at its expiry, and the next named one takes over."""
+    names = ("main:ETH/USDT:USDT-210326", "main:ETH/USDT:USDT-210625")
+    days = 100
+    past = history(table(step=86_400, SOL=[10] * days, ETH=[100] * days))
+    report = await run(portfolio(instruments=names, SOL="100"), past, Window(frequency=timedelta(days=1)))
+    assert report.orders == 2
+    assert report.turnover == 2 * 950
+    assert any(note.startswith("No --dated: quarterly contracts on ETH") for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("delay", "start", "end", "bars"),
+    [
+        (0, None, None, 10),
+        (0, 2, 5, 3),
+        (HOUR, 2, 5, 3),  # stamps, not the hour later at which they are known
+        (HOUR, 8, None, 2),
+        (HOUR, None, 1, 1),
+    ],
+)
+async def test_the_window_holds_the_rows_stamped_from_start_up_to_end(
+    delay: int, start: int | None, end: int | None, bars: int
+) -> None:
+    """--start is the first row's stamp, --end is not replayed any more."""
+    window = replace(
+        HOURLY,
+        start=None if start is None else START + timedelta(hours=start),
+        end=None if end is None else START + timedelta(hours=end),
+    )
+    report = await run(portfolio(SOL="1"), history(table(delay=delay, SOL=[10] * 10, ETH=[100] * 10)), window)
+    assert report.bars == bars
+    assert report.first == START + timedelta(hours=start or 0, seconds=delay)
+
+
+async def test_what_cannot_be_replayed_says_why() -> None:
+    """No row in the window, no price of a holding, nothing held, an odd frequency: a sentence each."""
+    past = history(table(SOL=[10] * 3, ETH=[100] * 3))
+    late = replace(HOURLY, start=START + timedelta(days=9))
+    with pytest.raises(DataError, match=r"spot.csv: no row between start and end; .* 2021-01-01T00:00:00Z to .*T02"):
+        await run(portfolio(SOL="1"), past, late)
+    with pytest.raises(DataError, match=r"spot.csv: no prices of DOGE, which \[\[holdings\]\] has"):
+        await run(portfolio(DOGE="1"), past)
+    with pytest.raises(ConfigurationError, match=r"study: nothing to replay: it takes \[\[holdings\]\]"):
+        await run(portfolio(), past)
+    with pytest.raises(ConfigurationError, match="study: nothing to replay"):
+        await run(portfolio(USDT="1"), past)
+    with pytest.raises(ValueError, match="must be a multiple of the step of spot.csv, 1:00:00"):
+        check_frequency(timedelta(minutes=90), past)
+
+
+PRICE = st.floats(0.5, 2).map(lambda factor: round(factor, 3))
+SERIES = st.lists(st.tuples(PRICE, PRICE), min_size=12, max_size=24)
+
+
+def _without_seconds(report: ReplayReport) -> ReplayReport:
+    return replace(report, seconds=0.0)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(series=SERIES, other=SERIES, cut=st.integers(4, 11))
+async def test_nothing_that_comes_later_changes_what_came_before(
+    series: list[tuple[float, float]], other: list[tuple[float, float]], cut: int
+) -> None:
+    """Other prices and rates from a moment on leave every figure of the replay up to it as it was, and so does a rerun."""
+    policy = portfolio(band="0.02", SOL="100", DOGE="5")
+    window = replace(HOURLY, end=START + timedelta(hours=cut))
+
+    def past(tail: list[tuple[float, float]]) -> History:
+        rows = series[:cut] + tail
+        columns = {name: [row[i] for row in rows] for i, name in enumerate(("SOL", "ETH"))}
+        rates = {hour: f"{row[0] / 1000:.6f}" for hour, row in enumerate(rows)}
+        return history(table(DOGE=[1] * len(rows), **columns), rates=rates)
+
+    first = _without_seconds(await run(policy, past(series[cut:]), window))
+    assert _without_seconds(await run(policy, past(other), window)) == first
+    assert _without_seconds(await run(policy, past(series[cut:]), window)) == first

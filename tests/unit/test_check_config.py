@@ -1,0 +1,98 @@
+"""`hedged check-config`: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from hedged.cli.check_config import check_config
+
+GOOD = '[[accounts]]\nname = "main"\nexchange = "binance"\n'
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(check_config)
+    return CliRunner().invoke(app, arguments)
+
+
+def test_a_right_file_exits_0(tmp_path: Path) -> None:
+    """With one line that says what it would run as."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    result = run("--config", str(path))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{path}: valid  name mine, mode monitor, world real\n"
+
+
+def test_faults_go_to_stderr_and_exit_78(tmp_path: Path) -> None:
+    """78 is what the unit does not start again after."""
+    path = tmp_path / "mine.toml"
+    path.write_text('mode = "monitr"\n' + GOOD + "apiKey = 'CANARY'\n")
+    result = run("--config", str(path))
+    assert (result.exit_code, result.stdout) == (78, "")
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f'{path}:1  mode = "monitr"  must be one of')
+    assert second.startswith(f"{path}:5  accounts[0].apiKey  unknown key: secrets never stand in this file")
+
+
+def test_json_holds_each_part_of_a_fault(tmp_path: Path) -> None:
+    """For editors and scripts: one object on stdout, also with faults."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + '[[hedges]]\nname = "a"\nassets = ["*"]\ninstruments = ["main:A/B:B"]\nband = 2\n')
+    result = run("--config", str(path), "--json")
+    report = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr, report["valid"]) == (78, "", False)
+    message = f"{path}:8  hedges[0].band = 2  must be below 1"
+    parts = {"file": str(path), "line": 8, "column": None, "variable": None, "key": "hedges[0].band", "value": "2"}
+    assert report["problems"] == [{"message": message, **parts, "text": "must be below 1"}]
+
+
+def test_json_of_a_right_file(tmp_path: Path) -> None:
+    """The same object, with what it would run as."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + '[store]\npath = "/x/y.sqlite"\n')
+    report = json.loads(run("--config", str(path), "--json").stdout)
+    expected = {"schema": 1, "valid": True, "file": str(path), "problems": [], "name": "mine"}
+    assert report == {**expected, "mode": "monitor", "world": "real", "store": "/x/y.sqlite"}
+
+
+def test_secret_files_are_checked_too(tmp_path: Path) -> None:
+    """`run` would refuse a key file that others can read, so this does."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "account-main").write_text('{"apiKey": "CANARY", "secret": "CANARY"}')
+    (folder / "account-main").chmod(0o644)
+    (folder / "notify").write_text("CANARY\n")
+    (folder / "notify").chmod(0o600)
+    result = run("--config", str(path))
+    assert result.exit_code == 78
+    assert [line.split(": ", 1)[1] for line in result.stderr.splitlines()] == [
+        f"mode 0644 lets others in: chmod 640 {folder / 'account-main'}",
+        "not an address such as tgram://TOKEN/CHAT",
+    ]
+    assert "CANARY" not in result.stderr
+
+
+def test_the_schema_needs_no_file() -> None:
+    """Editors complete and check keys with it."""
+    schema = json.loads(run("--schema").stdout)
+    assert schema["properties"]["mode"]["default"] == "monitor"
+    assert schema["additionalProperties"] is False
+    assert "for" in schema["$defs"]["AlertSettings"]["properties"]
+
+
+def test_no_file_is_a_usage_error() -> None:
+    """2, as for every wrong use of a command."""
+    assert run().exit_code == 2

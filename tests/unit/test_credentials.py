@@ -1,0 +1,180 @@
+"""Secret files: where they are found, what is refused, and that nothing shows what they hold."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import traceback
+from pathlib import Path
+
+import pytest
+
+from hedged.adapters.credentials import AccountKeys, CredentialFiles, Login, Secret
+from hedged.errors import ConfigurationError
+
+CANARY = "CANARY-9f8e7d6c5b4a"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> CredentialFiles:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "systemd").mkdir()
+    return CredentialFiles(beside=tmp_path / "beside", directory=tmp_path / "systemd")
+
+
+def write(folder: Path, name: str, text: str | bytes, mode: int = 0o600) -> Path:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    path.chmod(mode)
+    return path
+
+
+def test_the_nearest_file_wins(files: CredentialFiles, tmp_path: Path) -> None:
+    """The table's own file, then systemd's, then the one beside the configuration, then none."""
+    assert files.account("main") is None
+    write(files.beside, "account-main", '{"apiKey": "beside", "secret": "s"}')
+    assert files.account("main") == AccountKeys({"apiKey": "beside", "secret": "s"})
+    assert files.directory is not None
+    write(files.directory, "account-main", '{"apiKey": "systemd", "secret": "s"}')
+    assert files.account("main") == AccountKeys({"apiKey": "systemd", "secret": "s"})
+    given = write(tmp_path, "given", '{"apiKey": "given", "secret": "s"}')
+    assert files.account("main", given) == AccountKeys({"apiKey": "given", "secret": "s"})
+
+
+def test_a_given_file_that_is_not_there_is_an_error(files: CredentialFiles, tmp_path: Path) -> None:
+    """Falling back to another key than the one that was named would be worse than stopping."""
+    write(files.beside, "account-main", '{"apiKey": "beside", "secret": "s"}')
+    with pytest.raises(ConfigurationError, match="absent: no such file"):
+        files.account("main", tmp_path / "absent")
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
+def test_modes_up_to_0640_are_taken(files: CredentialFiles, mode: int) -> None:
+    """Owner and group may read it."""
+    write(files.beside, "web-token", "token", mode)
+    assert files.token("web-token") == Secret("token")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604, 0o700, 0o641, 0o620 | 0o010])
+def test_modes_beyond_0640_are_refused(files: CredentialFiles, mode: int) -> None:
+    """The message says what to do about it."""
+    path = write(files.beside, "web-token", "token", mode)
+    with pytest.raises(ConfigurationError) as caught:
+        files.token("web-token")
+    assert str(caught.value) == f"{path}: mode {mode:04o} lets others in: chmod 640 {path}"
+
+
+def test_systemds_directory_is_exempt(files: CredentialFiles, tmp_path: Path) -> None:
+    """systemd guards it itself; a link in it that leads elsewhere is not guarded by that."""
+    assert files.directory is not None
+    path = write(files.directory, "web-token", "token", 0o444)
+    assert files.token("web-token") == Secret("token")
+    path.unlink()
+    path.symlink_to(write(tmp_path, "open", "token", 0o644))
+    with pytest.raises(ConfigurationError, match="mode 0644"):
+        files.token("web-token")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "F:1:1: not JSON: Expecting value"),
+        (f'{{"apiKey": "{CANARY}"', "F:1:33: not JSON: Expecting ',' delimiter"),
+        (f'["{CANARY}"]', "F: must be a JSON object with apiKey, secret, password, walletAddress, privateKey"),
+        ("{}", 'F: holds no key: write {"apiKey": "…", "secret": "…"} or remove it'),
+        (f'{{"apikey": "{CANARY}"}}', "F: unknown key 'apikey'; did you mean apiKey?"),
+        (
+            f'{{"{CANARY}": "x"}}',
+            "F: unknown key; allowed: apiKey, secret, password, walletAddress, privateKey",
+        ),
+        ('{"apiKey": 5}', "F: apiKey must be text in quotes, not empty"),
+        ('{"apiKey": " "}', "F: apiKey must be text in quotes, not empty"),
+        (b'{"apiKey": "\xff"}', "F: is not UTF-8 text"),
+        ("[" * 50_000, "F: not JSON: nested too deeply"),
+        (" " * 65_537, "F: is larger than 65536 bytes"),
+    ],
+)
+def test_a_wrong_account_file_is_refused_without_quoting_it(
+    files: CredentialFiles, text: str | bytes, problem: str
+) -> None:
+    """Neither the message nor the traceback, with all that hangs on it, shows what the file holds."""
+    path = write(files.beside, "account-main", text)
+    with pytest.raises(ConfigurationError) as caught:
+        files.account("main")
+    assert str(caught.value).replace(str(path), "F") == problem
+    assert caught.value.__context__ is None
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_is_not_a_file_is_refused(files: CredentialFiles) -> None:
+    """A pipe would hang the start, a folder has no text, a dangling link is not the same as no file."""
+    os.mkfifo(files.beside / "notify")
+    (files.beside / "mqtt").mkdir()
+    (files.beside / "web-token").symlink_to("nowhere")
+    for read, text in ((files.notify, "is not a file"), (files.mqtt, "is not a file")):
+        with pytest.raises(ConfigurationError, match=text):
+            read()
+    with pytest.raises(ConfigurationError, match="no such file"):
+        files.token("web-token")
+
+
+def test_the_brokers_login(files: CredentialFiles) -> None:
+    """Both parts, or an error that names them."""
+    assert files.mqtt() is None
+    write(files.beside, "mqtt", '{"username": "hedged", "password": "p"}')
+    assert files.mqtt() == Login("hedged", Secret("p"))
+    write(files.beside, "mqtt", '{"username": "hedged"}')
+    with pytest.raises(ConfigurationError, match='must be {"username": "…", "password": "…"}'):
+        files.mqtt()
+
+
+def test_notification_addresses_stand_one_a_line(files: CredentialFiles) -> None:
+    """Comments and blank lines are left out; what is no address is refused by its line, unquoted."""
+    assert files.notify() == ()
+    write(files.beside, "notify", "# phone\n\ntgram://a/b\n  ntfy://c\n")
+    assert files.notify() == (Secret("tgram://a/b"), Secret("ntfy://c"))
+    path = write(files.beside, "notify", f"tgram://a/b\n{CANARY}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        files.notify()
+    assert str(caught.value) == f"{path}:2: not an address such as tgram://TOKEN/CHAT"
+
+
+def test_a_token_is_one_line(files: CredentialFiles) -> None:
+    """The line end that editors add does not belong to it."""
+    assert files.token("telegram") is None
+    write(files.beside, "telegram", "token\n")
+    assert files.token("telegram") == Secret("token")
+    for text in ("", "a\nb\n"):
+        write(files.beside, "telegram", text)
+        with pytest.raises(ConfigurationError, match="must hold one line"):
+            files.token("telegram")
+
+
+def test_a_secret_never_shows_itself() -> None:
+    """Not in a log line, a traceback with local variables, a format string or a dump."""
+    secret = Secret(CANARY)
+    keys = AccountKeys({"apiKey": CANARY, "secret": CANARY})
+    for shown in (repr(secret), str(secret), f"{secret}", f"{secret!a:>80}", f"{[secret]}", f"{Login('me', secret)}"):
+        assert CANARY not in shown
+    assert repr(keys) == "AccountKeys(apiKey=…, secret=…)"
+    for dump in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not to be pickled"):
+            dump(secret)
+    assert secret.reveal() == CANARY
+    assert keys.reveal() == {"apiKey": CANARY, "secret": CANARY}
+
+
+def test_only_the_end_of_a_long_key_is_shown() -> None:
+    """Four characters tell keys apart; of a short one they would give too much away."""
+    assert Secret("abcdefghijkl").tail() == "…ijkl"
+    assert Secret("abcdefghijk").tail() == "…"
+    assert AccountKeys({"apiKey": "abcdefghijkl", "secret": CANARY}).tail() == "…ijkl"
+    assert AccountKeys({"secret": CANARY}).tail() == "…"
+
+
+def test_secrets_are_equal_by_what_they_hold() -> None:
+    """A reload compares them to see what has changed."""
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2

@@ -1,0 +1,284 @@
+"""A local server that speaks Binance's dialect over real HTTP or HTTPS, checks signatures, and can misbehave.
+
+In a test:          async with BinanceServer(BinanceVenue(), cert, key) as server: … server.connect_to …
+As a process:       python -m tests.venues.binance_server --port 8443 --cert server.pem --key server.key \
+                        --control-port 8444
+Its control (plain HTTP, loopback, JSON):
+    POST /control/price     {"asset": "ETH", "price": "3300"}
+    POST /control/balance   {"wallet": "spot" | "margin" | "swap", "asset": "ETH", "free": "10", "locked": "0",
+                             "borrowed": "0", "interest": "0"}
+    POST /control/position  {"symbol": "ETHUSDT", "amount": "-2", "entry": "3000"}   amount 0: closed without a trace
+    POST /control/fault     {"path": "/fapi/v3/account" | "*", "fault": "hang" | … | null}
+    GET  /control/requests  {"requests": [["GET", "/api/v3/account"], …], "writes": 0}
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import signal
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from aiohttp import web
+
+from tests.venues.binance_venue import BinanceVenue, Held, Margin, VenueRefuses
+
+API_KEY = "k" * 32 + "HEDGEDTESTKEY"
+SECRET = "s" * 32 + "HEDGEDTESTSECRET"
+
+STATUSES = {"500": 500, "502": 502, "504": 504, "429": 429, "418": 418, "403": 403}
+BODIES = {
+    "html": "<html><body>Service temporarily down</body></html>",
+    "empty": "",
+    "null": "null",
+    "list": "[]",
+    "object": "{}",
+    "number": "12",
+    "words": '["a", "b"]',
+    "nested": '{"symbols": 1, "assets": null, "balances": "x", "userAssets": {}, "serverTime": []}',
+    "nan": '[{"symbol": "ETHUSDT", "markPrice": NaN, "price": NaN}]',
+}
+FAULTS = ("hang", "drop", "reset", *STATUSES, *BODIES, "truncated")
+
+
+class BinanceServer:
+    """The server; `requests` is all that arrived, as (method, path)."""
+
+    def __init__(self, venue: BinanceVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
+        self.venue = venue
+        self.api_key, self.secret = API_KEY, SECRET
+        self.requests: list[tuple[str, str]] = []
+        self.faults: dict[str, str] = {}  # path, or "*" → fault
+        self.replies: dict[str, str] = {}  # path → the very text to answer with status 200
+        self._port = port
+        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
+        if self._tls:
+            self._tls.load_cert_chain(cert, key)
+        self._closing = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def connect_to(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        return [request for request in self.requests if request[0] != "GET"]
+
+    async def __aenter__(self) -> BinanceServer:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()  # lets those go that were left hanging
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append((request.method, request.path))
+        fault = self.faults.get(request.path, self.faults.get("*"))
+        if fault in {"hang", "drop", "reset"}:
+            return await self._vanish(request, fault)
+        if fault in STATUSES:
+            return web.Response(status=STATUSES[fault], text="<html>error</html>", content_type="text/html")
+        if fault in BODIES:
+            return web.Response(text=BODIES[fault], content_type="application/json")
+        if request.path in self.replies:
+            return web.Response(text=self.replies[request.path], content_type="application/json")
+        try:
+            text = json.dumps(self._answer(request.method, request.path, await self._parameters(request)))
+        except VenueRefuses as refusal:
+            return web.json_response({"code": refusal.code, "msg": refusal.message}, status=refusal.status)
+        if fault == "truncated":
+            text = text[: len(text) // 2]
+        return web.Response(text=text, content_type="application/json")
+
+    async def _vanish(self, request: web.Request, fault: str) -> web.StreamResponse:
+        if fault == "hang":
+            await self._closing.wait()
+        elif request.transport is not None:
+            if fault == "reset":  # linger 0: the kernel answers with RST
+                raw = request.transport.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.transport.abort()
+        return web.Response()
+
+    async def _parameters(self, request: web.Request) -> dict[str, str]:
+        """Query and body, after checking key, signature and time as the venue does if the call is a signed one."""
+        body = (await request.read()).decode()
+        raw = "&".join(filter(None, (request.url.raw_query_string, body)))
+        parameters = dict(part.partition("=")[::2] for part in raw.split("&") if part)
+        if request.path in self._signed():
+            self._check_signature(request.headers.get("X-MBX-APIKEY", ""), raw, parameters)
+        return parameters
+
+    def _check_signature(self, key: str, raw: str, parameters: dict[str, str]) -> None:
+        if len(key) < 32:
+            raise VenueRefuses(401, -2014, "API-key format invalid.")
+        if key != self.api_key:
+            raise VenueRefuses(401, -2015, "Invalid API-key, IP, or permissions for action.")
+        if "timestamp" not in parameters:
+            raise VenueRefuses(400, -1102, "Mandatory parameter 'timestamp' was not sent.")
+        payload, _, signature = raw.rpartition("&signature=")
+        expected = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(signature, expected):
+            raise VenueRefuses(400, -1022, "Signature for this request is not valid.")
+        ahead = int(parameters["timestamp"]) - self.venue.now()
+        if ahead >= 1000 or -ahead > int(parameters.get("recvWindow", "5000")):
+            raise VenueRefuses(400, -1021, "Timestamp for this request is outside of the recvWindow.")
+
+    def _public(self) -> dict[str, Callable[[], Any]]:
+        venue = self.venue
+        return {
+            "/api/v3/time": lambda: {"serverTime": venue.now()},
+            "/api/v3/exchangeInfo": venue.spot_info,
+            "/fapi/v1/exchangeInfo": venue.futures_info,
+            "/api/v3/ticker/price": venue.spot_prices,
+            "/fapi/v1/premiumIndex": venue.premium_index,
+            "/fapi/v1/ticker/bookTicker": venue.book_tickers,
+            "/fapi/v1/fundingInfo": venue.funding_info,
+        }
+
+    def _signed(self) -> dict[str, Callable[[dict[str, str]], Any]]:
+        venue = self.venue
+        return {
+            "/api/v3/account": lambda _: venue.spot_account(),
+            "/sapi/v1/margin/account": lambda _: venue.margin_account(),
+            "/fapi/v3/account": lambda _: venue.futures_account(),
+            "/fapi/v3/positionRisk": lambda _: venue.position_risk(),
+            "/fapi/v1/userTrades": lambda asked: _since(venue.fills, asked, "time"),
+            "/fapi/v1/allOrders": lambda asked: _since(venue.orders, asked, "time"),
+            "/fapi/v1/income": lambda asked: _since(venue.income, asked, "time"),
+            "/api/v3/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
+            "/sapi/v1/margin/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
+            "/sapi/v1/capital/withdraw/history": lambda asked: _since(venue.withdrawals, asked, "applied"),
+            "/sapi/v1/asset/transfer": lambda asked: _page(_since(venue.transfers, asked, "timestamp")),
+            "/sapi/v1/margin/transfer": lambda asked: _page(_since(venue.margin_transfers, asked, "timestamp")),
+            "/sapi/v1/margin/borrow-repay": lambda asked: _page(_since(venue.repayments, asked, "timestamp")),
+            "/fapi/v1/order": venue.place_order,
+        }
+
+    def _answer(self, method: str, path: str, parameters: dict[str, str]) -> Any:
+        if method == "GET" and path in self._public():
+            return self._public()[path]()
+        if path in self._signed() and (method == "POST") == (path == "/fapi/v1/order"):
+            return self._signed()[path](parameters)
+        raise VenueRefuses(404, -1000, "no such path here")
+
+
+def _since(rows: list[dict[str, Any]], asked: dict[str, str], time_field: str) -> list[dict[str, Any]]:
+    """Rows from `startTime` on that have the asked symbol, coin, asset and type, where they have such a field."""
+    keys = [key for key in ("symbol", "coin", "asset", "type") if key in asked]
+    return [
+        row
+        for row in rows
+        if row[time_field] >= int(asked.get("startTime", "0")) and all(row.get(k, asked[k]) == asked[k] for k in keys)
+    ]
+
+
+def _page(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"total": len(rows), "rows": rows} if rows else {"total": 0}
+
+
+class Control:
+    """Lets another process set the venue's truth and its faults."""
+
+    def __init__(self, server: BinanceServer) -> None:
+        self._server = server
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/control/price", self._price)
+        app.router.add_post("/control/balance", self._balance)
+        app.router.add_post("/control/position", self._position)
+        app.router.add_post("/control/fault", self._fault)
+        app.router.add_get("/control/requests", self._requests)
+        return app
+
+    async def _price(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        self._server.venue.prices[asked["asset"]] = Decimal(asked["price"])
+        return web.json_response({})
+
+    async def _balance(self, request: web.Request) -> web.Response:
+        asked, venue = await request.json(), self._server.venue
+        amounts = [Decimal(asked.get(name, "0")) for name in ("free", "locked", "borrowed", "interest")]
+        if asked["wallet"] == "swap":
+            venue.futures[asked["asset"]] = amounts[0]
+        elif asked["wallet"] == "margin":
+            venue.margin[asked["asset"]] = Margin(*amounts)
+        else:
+            venue.spot[asked["asset"]] = (amounts[0], amounts[1])
+        return web.json_response({})
+
+    async def _position(self, request: web.Request) -> web.Response:
+        asked, venue = await request.json(), self._server.venue
+        venue.positions.pop(asked["symbol"], None)
+        if Decimal(asked["amount"]):
+            entry = Decimal(asked.get("entry", venue.mark(asked["symbol"])))
+            venue.positions[asked["symbol"]] = Held(Decimal(asked["amount"]), entry)
+        return web.json_response({})
+
+    async def _fault(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        if asked.get("fault") is None:
+            self._server.faults.pop(asked["path"], None)
+        elif asked["fault"] in FAULTS:
+            self._server.faults[asked["path"]] = asked["fault"]
+        else:
+            return web.json_response({"known": FAULTS}, status=400)
+        return web.json_response({})
+
+    async def _requests(self, request: web.Request) -> web.Response:
+        return web.json_response({"requests": self._server.requests, "writes": len(self._server.writes)})
+
+
+async def serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with BinanceServer(BinanceVenue(), options.cert, options.key, options.port) as server:
+        server.api_key, server.secret = options.api_key, options.api_secret
+        runner = web.AppRunner(Control(server).app(), shutdown_timeout=0.5)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", options.control_port).start()
+        print(
+            json.dumps({"connect_to": server.connect_to, "control": f"127.0.0.1:{runner.addresses[0][1]}"}), flush=True
+        )
+        await stop.wait()
+        await runner.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Binance's dialect on loopback")
+    parser.add_argument("--port", type=int, default=0, help="0: any; the line printed at the start tells which")
+    parser.add_argument("--control-port", type=int, default=0)
+    parser.add_argument("--cert", type=Path, help="PEM; without it the server speaks plain HTTP")
+    parser.add_argument("--key", type=Path)
+    parser.add_argument("--api-key", default=API_KEY)
+    parser.add_argument("--api-secret", default=SECRET)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
