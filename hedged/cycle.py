@@ -8,16 +8,16 @@ from datetime import datetime
 
 from hedged.act import reconcile, submit_all
 from hedged.assess import assess
-from hedged.continuity import remember
 from hedged.decide import Book, decide
 from hedged.errors import StoreError
-from hedged.last_good import LastGood
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import Assessment, Finding
 from hedged.model.order import Decision, Outcome
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.observe import Observer
+from hedged.observe.continuity import remember
+from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, store_findings, tell

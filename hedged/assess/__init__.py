@@ -71,7 +71,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.depeg(snapshot, policy),
             *findings.drift(groups, policy),
             *findings.no_exposure(groups, policy),
-            *findings.uncovered(exposures, policy),
+            *findings.uncovered(exposures, snapshot, policy),
         ),
         undetermined=undetermined(groups, gaps),
     )

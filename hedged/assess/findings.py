@@ -18,9 +18,9 @@ UNEXPLAINED_POLLS_MAX = 3  # then a vanished position or balance is critical
 def unreachable(snapshot: Snapshot) -> Iterator[Finding]:
     """An account that a call to failed, named with the call; what it says is in the reader's words."""
     for name, account in snapshot.accounts.items():
-        quotes = (quote for instrument, quote in snapshot.quotes.items() if instrument.partition(":")[0] == name)
-        legs: Iterable[object] = (*account.wallets.values(), account.derivatives, *quotes)
-        missing = [leg for leg in legs if isinstance(leg, Missing)]
+        public: Iterable[object] = (*snapshot.quotes.values(), *snapshot.prices.values())
+        missing = [leg for leg in (*account.wallets.values(), account.derivatives) if isinstance(leg, Missing)]
+        missing += [leg for leg in public if isinstance(leg, Missing) and leg.account == name]
         if not missing:
             continue
         worst = max(missing, key=lambda leg: leg.fault is Fault.REFUSED)
@@ -100,12 +100,12 @@ def no_exposure(groups: Iterable[HedgeGroup], policy: PortfolioPolicy) -> Iterat
             )
 
 
-def uncovered(exposures: Iterable[Exposure], policy: PortfolioPolicy) -> Iterator[Finding]:
-    """Assets that no hedge names, above dust; and assets without a price."""
+def uncovered(exposures: Iterable[Exposure], snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Finding]:
+    """Assets that no hedge names, above dust; and assets that have no market. A price not read is missing data."""
     for exposure in exposures:
         if not exposure.quantity:
             continue
-        if exposure.value is None:
+        if exposure.value is None and exposure.asset not in snapshot.prices:
             yield Finding(
                 kind=Kind.PRICE_MISSING,
                 subject=exposure.asset,
@@ -116,7 +116,7 @@ def uncovered(exposures: Iterable[Exposure], policy: PortfolioPolicy) -> Iterato
                 ),
                 values={"quantity": exposure.quantity},
             )
-        elif exposure.hedge is None and abs(exposure.value) > policy.dust_value:
+        elif exposure.hedge is None and exposure.value is not None and abs(exposure.value) > policy.dust_value:
             yield Finding(
                 kind=Kind.ASSET_UNCOVERED,
                 subject=exposure.asset,

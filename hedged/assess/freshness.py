@@ -41,7 +41,7 @@ def age_text(age: timedelta) -> str:
 def _problem(leg: Leg[T], what: str, now: datetime, stale_after: timedelta) -> tuple[str, bool] | None:
     """Why a leg may not be traded on (text, is it only stale?), or None if it may."""
     if isinstance(leg, Missing):
-        last = f"; last read {age_text(now - leg.last.as_of)} ago" if leg.last is not None else "; never read yet"
+        last = f", last read {age_text(now - leg.last.as_of)} ago" if leg.last is not None else ", never read yet"
         return f"{what}: {leg.fault.value}: {leg.call}: {leg.detail}{last}", False
     if now - leg.as_of > stale_after:
         return f"{what}: stale, {age_text(now - leg.as_of)} old (at most {age_text(stale_after)})", True

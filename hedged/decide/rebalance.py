@@ -43,8 +43,7 @@ def trades_for(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
         changes = _weighted_changes(group, gaps)
     else:
         reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band)
-        assert reach is not None  # noqa: S101  outside the band, so there is an edge to go to
-        changes = {None: (reach - group.hedge_ratio) * group.beta_exposure}
+        changes = {} if reach is None else {None: (reach - group.hedge_ratio) * group.beta_exposure}
     trades = [trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments)]
     if not trades:
         return [], f"{group.name}: drift {group.drift:+.4f} is outside ±{group.band:.4f}, but nothing can be traded"

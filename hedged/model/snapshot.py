@@ -38,6 +38,7 @@ class Missing(Generic[T]):
     call: str  # for example "fetch_balance spot"
     detail: str
     last: Read[T] | None = None
+    account: str = ""
 
 
 Leg: TypeAlias = Read[T] | Missing[T]

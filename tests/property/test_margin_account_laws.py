@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hedged.estimate.liquidation import maintenance_margin
 from hedged.estimate.margin_account import LIQUIDATION_FEE, MarginAccount, money
 from hedged.estimate.taker import Taken, TakerOrder, TakerTerms, take
-from hedged.model.instrument import InstrumentId, MarginTier
+from hedged.model.instrument import MarginTier
 from hedged.model.order import Side
 from hedged.model.snapshot import Quote
 from tests.build import perp

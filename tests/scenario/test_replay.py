@@ -16,7 +16,7 @@ from hedged.errors import ConfigurationError, DataError
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import HedgePolicy, Holding, LegPolicy, Mode, PaperPolicy, PortfolioPolicy, World
 from hedged.replay.report import ReplayReport
-from hedged.replay.run import Window, check_frequency, replay
+from hedged.replay.run import Window, check_frequency, paper_policy, replay
 from hedged.tell.lifecycle import AlertRules
 from tests.support import ManualClock
 
@@ -244,3 +244,10 @@ async def test_nothing_that_comes_later_changes_what_came_before(
     first = _without_seconds(await run(policy, past(series[cut:]), window))
     assert _without_seconds(await run(policy, past(other), window)) == first
     assert _without_seconds(await run(policy, past(series[cut:]), window)) == first
+
+
+def test_any_portfolio_is_replayed_on_paper_with_holdings_held_from_the_start() -> None:
+    """Mode and world of the file play no part, and coins listed in 2030 are neither late nor stale in 2021."""
+    policy = paper_policy(portfolio(SOL="100"), START)
+    assert (policy.mode, policy.world, policy.hedges[0].mode) == (Mode.PAPER, World.PAPER, Mode.PAPER)
+    assert policy.holdings == (Holding("SOL", Decimal(100), START),)

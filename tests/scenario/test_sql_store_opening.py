@@ -14,6 +14,7 @@ import pytest
 
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable, WrongStore
+from hedged.model.alert import AlertState
 from hedged.model.policy import World
 from tests.store_samples import ETH, alert, intent, memory, message, record
 from tests.support import T0
@@ -72,7 +73,8 @@ async def test_what_the_process_remembers_is_what_it_stored(path: Path) -> None:
     """Alerts and memory come from RAM between cycles: the same as a fresh reader finds on disk."""
     store, reader = await opened(path), SqlStore(path)
     await reader.open_read_only("main", World.PAPER)
-    for n, alerts in enumerate([[alert("a", "e1")], [], [alert("b", "e2")]]):
+    listed = [[alert("a", "e1"), alert("c", "e3", AlertState.PENDING)], [], [alert("b", "e2")]]
+    for n, alerts in enumerate(listed):
         await store.record_cycle(record(n, alerts=alerts), [])
         assert await store.memory() == await reader.memory()
         by_event = {each.event_id: each for each in await reader.alerts()}

@@ -211,6 +211,14 @@ def test_a_price_that_is_missing() -> None:
     assert {f.kind for f in named.findings} == {Kind.PRICE_MISSING, Kind.DATA_MISSING}
 
 
+def test_a_price_that_could_not_be_read() -> None:
+    """A market that does not answer leaves a price missing, which is not the same as having no market."""
+    lost: Missing = Missing(Fault.UNREACHABLE, "prices", "no answer", account="main")
+    assessment = assess(view(prices={"ETH": lost}), USUAL)
+    assert {f.kind for f in assessment.findings} == {Kind.ACCOUNT_UNREACHABLE, Kind.DATA_MISSING}
+    assert "price_missing/ETH" in assessment.undetermined
+
+
 def test_asset_uncovered() -> None:
     """An asset above dust that no hedge names is told; dust, cash and ignored assets are not."""
     spot = balances(ETH=10, UNI=100, DOGE=10, USDC=5000, SPAM=10**9)

@@ -275,7 +275,7 @@ def test_an_unknown_variable_is_an_error(folder: Path, name: str, value: str, pr
 def test_a_wrong_value_from_the_environment_names_the_variable(folder: Path) -> None:
     """Pointing at a line of the file would send people to the wrong place."""
     environ = {"HEDGED_MODE": "monitr", "HEDGED_MARGIN__WARNING": "2", "HEDGED_NOTIFY__HEARTBEAT_URL": "CANARY"}
-    mode, margin, heartbeat = problems(folder, 'mode = "paper"\n' + PLAIN, environ)
+    margin, mode, heartbeat = problems(folder, 'mode = "paper"\n' + PLAIN, environ)
     assert mode.startswith('environment  HEDGED_MODE = "monitr"  must be one of "monitor", "paper"')
     assert margin == 'environment  HEDGED_MARGIN__WARNING = "2"  must be below 1'
     assert heartbeat == "environment  HEDGED_NOTIFY__HEARTBEAT_URL  must be an http:// or https:// address"

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -61,6 +61,7 @@ class BinanceServer:
         self.requests: list[tuple[str, str]] = []
         self.faults: dict[str, str] = {}  # path, or "*" → fault
         self.replies: dict[str, str] = {}  # path → the very text to answer with status 200
+        self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
         if self._tls:
@@ -76,10 +77,10 @@ class BinanceServer:
     def writes(self) -> list[tuple[str, str]]:
         return [request for request in self.requests if request[0] != "GET"]
 
-    async def __aenter__(self) -> BinanceServer:
+    async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.5, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
         await site.start()
@@ -102,6 +103,8 @@ class BinanceServer:
             return web.Response(status=STATUSES[fault], text="<html>error</html>", content_type="text/html")
         if fault in BODIES:
             return web.Response(text=BODIES[fault], content_type="application/json")
+        if request.path in self.responses:
+            return web.Response(**self.responses[request.path])
         if request.path in self.replies:
             return web.Response(text=self.replies[request.path], content_type="application/json")
         try:

@@ -110,6 +110,7 @@ class BinanceVenue:
             "quotePrecision": 8,
             "isSpotTradingAllowed": True,
             "isMarginTradingAllowed": True,
+            "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
             "permissions": [],
             "filters": [
                 {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00", "tickSize": tick},
@@ -136,6 +137,7 @@ class BinanceVenue:
             "marginAsset": "USDT",
             "pricePrecision": 2,
             "quantityPrecision": 3,
+            "orderTypes": ["LIMIT", "MARKET", "STOP_MARKET"],
             "filters": [
                 {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "4529764", "tickSize": tick},
                 {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000", "stepSize": lot},

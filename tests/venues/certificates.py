@@ -21,6 +21,17 @@ NAMES = (
     "demo-api.binance.com",
     "demo-fapi.binance.com",
 )
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 _FROM, _TO = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=365 * 30)
 
 
@@ -31,6 +42,8 @@ def make_ca(folder: Path) -> tuple[Path, Path, Path]:
     root = (
         _builder(authority, authority, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in NAMES]
@@ -38,6 +51,7 @@ def make_ca(folder: Path) -> tuple[Path, Path, Path]:
     leaf = (
         _builder(_name("localhost"), authority, server_key)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     ca_file, cert, key = folder / "ca.pem", folder / "server.pem", folder / "server.key"

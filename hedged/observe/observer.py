@@ -9,12 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from hedged.continuity import SECONDS_BETWEEN_READS, Continuity, still_doubted
 from hedged.errors import Refused, Unreadable, VenueError
-from hedged.last_good import LastGood
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
+from hedged.observe.continuity import SECONDS_BETWEEN_READS, Continuity, still_doubted
+from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, MarketReader, Memory
 
 T = TypeVar("T")
@@ -183,4 +183,4 @@ def missing(error: VenueError, last: Read[T] | None) -> Missing[T]:
         fault = Fault.UNREADABLE
     else:
         fault = Fault.UNREACHABLE
-    return Missing(fault=fault, call=error.call, detail=error.detail, last=last)
+    return Missing(fault=fault, call=error.call, detail=error.detail, last=last, account=error.account)

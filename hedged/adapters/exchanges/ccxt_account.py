@@ -1,0 +1,115 @@
+"""One account at an exchange, read through ccxt behind the guard. This version reads only."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from hedged.adapters.exchanges import dialects
+from hedged.adapters.exchanges.ccxt_connection import VenueLine
+from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
+from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
+from hedged.adapters.exchanges.dialects.base import Connection, Dialect
+from hedged.adapters.exchanges.guard import Guard
+from hedged.adapters.exchanges.limiter import Limiter
+from hedged.adapters.exchanges.shapes import milliseconds
+from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.adapters.exchanges.transport import open_session
+from hedged.errors import ConfigurationError
+from hedged.ports import AccountReader, Clock, MarketReader
+
+CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey")
+
+
+class CcxtVenue:
+    """The readers of one account. `reader` is None without credentials: then only public data is read."""
+
+    def __init__(self, line: VenueLine, session: aiohttp.ClientSession, reader: AccountReader | None) -> None:
+        self.market: MarketReader = CcxtMarketReader(line)
+        self.reader = reader
+        self._line = line
+        self._session = session
+
+    async def close(self) -> None:
+        """End what is running and close the connections."""
+        await self._line.close()
+        await self._session.close()
+
+
+async def open_ccxt(
+    account: str,
+    exchange: str,
+    wallets: Sequence[str],
+    credentials: Mapping[str, str] | None,
+    *,
+    clock: Clock,
+    sandbox: bool = False,
+    connect_to: str | None = None,
+    ca_file: Path | None = None,
+    time_limit: float = 10.0,
+) -> CcxtVenue:
+    """Readers for one account; sends nothing yet, so a venue that is down is `Unreachable` in the cycle, not here.
+
+    `exchange` is a ccxt id that has a dialect. `time_limit` bounds every read, in seconds. Raises `ConfigurationError`
+    for an exchange or wallet that cannot be read, incomplete credentials, and a `connect_to` beyond this machine.
+    """
+    dialect = _dialect(account, exchange, wallets)
+    async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
+    errors = importlib.import_module("ccxt.base.errors")
+    keys = {name: credentials[name] for name in CREDENTIAL_NAMES if name in credentials} if credentials else {}
+    venue = getattr(async_ccxt, exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
+    if credentials is not None:
+        _check_credentials(account, venue)
+    if sandbox:
+        dialect.use_sandbox(venue)
+    session = open_session(account, connect_to, ca_file)
+    _take_over(venue, dialect, clock, session)
+    guard = Guard(
+        account,
+        venue,
+        errors,
+        dialect.endpoints,
+        dialect.refusals,
+        clock=clock,
+        session=session,
+        secrets=keys.values(),
+        time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
+    )
+    venue.fetch = guard.fetch
+    line = VenueLine(Connection(account, venue, clock, SharedCalls()), dialect, errors, time_limit)
+    reader = CcxtAccountReader(line, wallets) if credentials is not None else None
+    return CcxtVenue(line, session, reader)
+
+
+def _dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
+    known = dialects.find(exchange)
+    if known is None:
+        listed = ", ".join(sorted(dialects.exchanges()))
+        raise ConfigurationError(f"account {account}: exchange = {exchange}  one that can be read: {listed}")
+    problems = [
+        f"account {account}: wallets = {wallet}  for {exchange} one of: {', '.join(sorted(known.wallets))}"
+        for wallet in wallets
+        if wallet not in known.wallets
+    ]
+    if problems:
+        raise ConfigurationError(*problems)
+    return known()
+
+
+def _check_credentials(account: str, venue: Any) -> None:
+    missing = [name for name, needed in venue.requiredCredentials.items() if needed and not getattr(venue, name, None)]
+    if missing:
+        problem = f"account {account}: the credentials file lacks {', '.join(missing)}, which {venue.id} needs"
+        raise ConfigurationError(problem)
+
+
+def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.ClientSession) -> None:
+    """Our session, our clock, our limiter, and numbers as text so that no digit is lost."""
+    venue.session, venue.own_session = session, False
+    venue.number = str
+    venue.milliseconds = lambda: milliseconds(clock.now())
+    venue.throttle = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit).acquire

@@ -1,0 +1,42 @@
+"""Public data of a venue through ccxt: what is listed, where it trades, what coins cost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+
+from hedged.adapters.exchanges.ccxt_connection import VenueLine
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.snapshot import Quote, Read
+
+
+class CcxtMarketReader:
+    """A `MarketReader`. Needs no key."""
+
+    def __init__(self, line: VenueLine) -> None:
+        self.account = line.connection.account
+        self._line = line
+
+    async def instruments(self) -> Mapping[InstrumentId, Instrument]:
+        async with self._line.reading("markets"):
+            return (await self._line.markets()).instruments
+
+    async def quotes(self, instruments: Collection[InstrumentId]) -> Mapping[InstrumentId, Read[Quote]]:
+        if not instruments:
+            return {}
+        async with self._line.reading("quotes"):
+            markets = await self._line.markets()
+            listed = [name for name in instruments if name in markets.instruments]
+            wanted = {markets.market_ids[name]: markets.instruments[name] for name in listed}
+            return await self._line.dialect.quotes(self._line.connection, wanted) if wanted else {}
+
+    async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
+        """A unit of `quote` costs 1 by definition; every other asset needs a trading spot market against it."""
+        own = {quote: Read(Decimal(1), self._line.connection.clock.now())} if quote in assets else {}
+        if not set(assets) - {quote}:
+            return own
+        async with self._line.reading("prices"):
+            spot = (await self._line.markets()).spot
+            wanted = {spot[asset, quote]: asset for asset in assets if (asset, quote) in spot}
+            found = await self._line.dialect.prices(self._line.connection, wanted) if wanted else {}
+            return {**found, **own}

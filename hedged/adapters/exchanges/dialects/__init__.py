@@ -1,0 +1,35 @@
+"""The venues that can be read, one module each. Importing this loads neither ccxt nor anything that connects.
+
+To add a venue:
+
+1. `dialects/<ccxt id>.py`: a subclass of `Dialect`. Read the venue's pages and ccxt's source side by side.
+   - `endpoints`: every call the dialect makes, with the shape its reply must have. Only these can be sent, so a
+     venue whose GET places orders (Deribit's `private/buy`) is as safe as any. Give an empty list only where the
+     venue answers so for *none*.
+   - `multiplier`: what one contract of a *position* is (some venues count positions in coins although their
+     markets have a contract size); `derivatives` compares with the venue's own notional through `is_plausible`.
+   - `config`: ccxt options that keep `load_markets` from making signed or writing calls.
+   - Prefer ccxt's unified methods; use an endpoint directly where they drop a field (debt, times), turn a missing
+     field into None or zero, or need more calls. Whatever a unified method leaves out must raise, not be empty.
+   - All segments in which the account can hold a position, or none: a missing segment is a failed read.
+2. Add the class to `_DIALECTS` below.
+3. `tests/venues/<ccxt id>_server.py` speaks the dialect over real HTTP and checks signatures; the tests in
+   `tests/contract/` show which faults and which replies a venue has to survive.
+"""
+
+from __future__ import annotations
+
+from hedged.adapters.exchanges.dialects.base import Dialect
+from hedged.adapters.exchanges.dialects.binance import Binance
+
+_DIALECTS: tuple[type[Dialect], ...] = (Binance,)
+
+
+def exchanges() -> dict[str, frozenset[str]]:
+    """The venues that can be read by their ccxt id, each with the names of the wallets it has."""
+    return {dialect.exchange: dialect.wallets for dialect in _DIALECTS}
+
+
+def find(exchange: str) -> type[Dialect] | None:
+    """The dialect of a ccxt id; None: this venue cannot be read."""
+    return next((dialect for dialect in _DIALECTS if dialect.exchange == exchange), None)

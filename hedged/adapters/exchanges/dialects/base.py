@@ -1,0 +1,160 @@
+"""What differs from venue to venue, and what a dialect is handed to read with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, TypeVar
+
+from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, positive
+from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.model.instrument import ContractKind, Instrument, InstrumentId, instrument_id
+from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
+from hedged.ports import Clock
+
+T = TypeVar("T")
+
+# A position whose value differs by more than this from what the venue says it is worth is not trusted: a wrong
+# contract size is off by a factor, a mark that moved between two fields by far less.
+NOTIONAL_TOLERANCE = Decimal("0.02")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a dialect reads with. `exchange` is ccxt's, behind the guard; its errors are mapped by who calls us."""
+
+    account: str
+    exchange: Any
+    clock: Clock
+    shared: SharedCalls
+
+    async def timed(self, call: Awaitable[T]) -> tuple[T, datetime]:
+        """The reply and when it arrived."""
+        reply = await call
+        return reply, self.clock.now()
+
+
+@dataclass(frozen=True, slots=True)
+class Markets:
+    """What the venue lists, as of the last hourly load."""
+
+    instruments: Mapping[InstrumentId, Instrument]
+    contracts: Mapping[str, Instrument]  # by the venue's own market id
+    market_ids: Mapping[InstrumentId, str]
+    spot: Mapping[tuple[str, str], str]  # (base, quote) → the venue's market id; only those that trade
+
+    @classmethod
+    def of(cls, dialect: Dialect, account: str, listed: Iterable[Row]) -> tuple[Markets, list[str]]:
+        """From ccxt's unified markets; also the symbols of contracts whose rules could not be read."""
+        contracts: dict[str, Instrument] = {}
+        spot: dict[tuple[str, str], str] = {}
+        unread: list[str] = []
+        for market in listed:
+            if market.get("spot") and market.get("active"):
+                spot[market["base"], market["quote"]] = market["id"]
+            elif dialect.reads_contract(market):
+                try:
+                    contracts[market["id"]] = dialect.instrument(account, market)
+                except Misshapen:
+                    unread.append(market["symbol"])
+        instruments = {contract.id: contract for contract in contracts.values()}
+        market_ids = {contract.id: market_id for market_id, contract in contracts.items()}
+        return cls(instruments, contracts, market_ids, spot), unread
+
+    def contract(self, market_id: str) -> Instrument:
+        """The contract of a position; one that is not listed has no known size and makes the read fail."""
+        try:
+            return self.contracts[market_id]
+        except KeyError:
+            raise Misshapen(f"a position in {market_id}, which the venue does not list: its size is unknown") from None
+
+
+class Dialect(ABC):
+    """One venue's ways. An instance belongs to one account and may remember what it read.
+
+    Methods that read are called with markets loaded and the clock synchronised. They raise `Misshapen` for a field
+    that is not what it should be and let everything else through; they never answer zero or empty for *missing*.
+    """
+
+    exchange: ClassVar[str]  # ccxt's id
+    wallets: ClassVar[frozenset[str]]  # of those in the configuration's `wallets`
+    burst: ClassVar[float]  # request weight that may go out at once, see `Limiter`
+    config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
+    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called
+    refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+
+    @abstractmethod
+    def use_sandbox(self, exchange: Any) -> None:
+        """Turn ccxt's instance to the venue's test system."""
+
+    @abstractmethod
+    def reads_contract(self, market: Row) -> bool:
+        """Whether this listed market is of a segment whose positions `derivatives` reads."""
+
+    @abstractmethod
+    def multiplier(self, market: Row) -> Decimal:
+        """Coins per contract (linear) or face value per contract (inverse), as positions are counted here."""
+
+    @abstractmethod
+    def delisting(self, market: Row) -> datetime | None:
+        """When the venue will take a perpetual off, if it says so."""
+
+    @abstractmethod
+    async def quotes(self, connection: Connection, wanted: Mapping[str, Instrument]) -> dict[InstrumentId, Read[Quote]]:
+        """See `MarketReader.quotes`; `wanted` is by market id. As few calls as the venue allows, however many."""
+
+    @abstractmethod
+    async def prices(self, connection: Connection, wanted: Mapping[str, str]) -> dict[str, Read[Decimal]]:
+        """Spot prices by asset; `wanted` maps market id → asset. One that the venue has no price for is absent."""
+
+    @abstractmethod
+    async def balances(self, connection: Connection, wallet: str) -> Read[tuple[Balance, ...]]:
+        """See `AccountReader.balances`; assets without any amount may be left out."""
+
+    @abstractmethod
+    async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
+        """See `AccountReader.derivatives`. `Refused` for an account in hedge mode, naming the way out."""
+
+    @abstractmethod
+    async def explain(
+        self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
+    ) -> str | None:
+        """See `AccountReader.explain`. `held`: assets last seen in the wallet, the likely other side of a trade."""
+
+    def instrument(self, account: str, market: Row) -> Instrument:
+        """One of ccxt's unified markets as our value. Raises `Misshapen` if a rule is missing."""
+        limits, expiry = market["limits"], market.get("expiry")
+        return Instrument(
+            id=instrument_id(account, market["symbol"]),
+            account=account,
+            symbol=market["symbol"],
+            kind=ContractKind.FUTURE if market.get("future") else ContractKind.PERPETUAL,
+            base=market["base"],
+            quote=market["quote"],
+            settle=market["settle"],
+            linear=bool(market["linear"]),
+            multiplier=self.multiplier(market),
+            tick_size=positive(market["precision"], "price"),
+            lot_size=positive(market["precision"], "amount"),
+            quantity_min=_minimum(limits, "amount"),
+            notional_min=_minimum(limits, "cost"),
+            expiry=datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=expiry) if expiry else None,
+            delisting=self.delisting(market),
+            trading=bool(market.get("active")),
+        )
+
+
+def _minimum(limits: Row, name: str) -> Decimal:
+    """A venue that sets no minimum says nothing, or zero."""
+    bounds = limits.get(name) or {}
+    return Decimal(0) if bounds.get("min") is None else not_negative(bounds, "min")
+
+
+def is_plausible(instrument: Instrument, contracts: Decimal, mark: Decimal, venue_notional: Decimal) -> bool:
+    """Whether our value of a position agrees with the venue's, sign included."""
+    ours = instrument.notional(contracts, mark)
+    return abs(ours - venue_notional) <= NOTIONAL_TOLERANCE * abs(venue_notional)

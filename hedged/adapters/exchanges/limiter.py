@@ -1,0 +1,36 @@
+"""A rate limit by the injected clock.
+
+ccxt's own limiter measures with the wall clock: set back by an hour, it counts the past hour's requests as still
+to come and can stop sending until the clock has caught up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from hedged.ports import Clock
+
+
+class Limiter:
+    """A token bucket in the venue's request weights: up to `burst` at once, `per_second` in the long run."""
+
+    def __init__(self, clock: Clock, *, burst: float, per_second: float) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._per_second = per_second
+        self._tokens = burst
+        self._at = clock.monotonic()
+        self._turn = asyncio.Lock()
+
+    async def acquire(self, cost: float | None = None) -> None:
+        """Return once a request of this weight may go out; first come, first served."""
+        async with self._turn:
+            self._refill()
+            self._tokens -= 1.0 if cost is None else cost
+            if self._tokens < 0:
+                await self._clock.sleep(-self._tokens / self._per_second)
+
+    def _refill(self) -> None:
+        now = self._clock.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now

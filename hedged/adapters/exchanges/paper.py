@@ -1,0 +1,276 @@
+"""A paper account: real prices, and where a key is given the real account's coins and debt, but a futures wallet and
+positions of its own, at stake for nobody.
+
+Every change is stored before it is believed. What is in memory is therefore always what is in the store: when storing
+is interrupted, memory is dropped and the store asked again. An order whose fill could not be stored is `Unknown`, and
+looking it up says whether it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from hedged.adapters.exchanges.margin_view import derivatives_of
+from hedged.adapters.exchanges.paper_ledger import Ledger, Totals, from_blob, to_blob
+from hedged.adapters.exchanges.paper_view import View, ended
+from hedged.errors import Refused, StoreError, Unreachable, Unreadable, VenueError
+from hedged.estimate.margin_account import MarginAccount
+from hedged.estimate.taker import Taken, TakerOrder, TakerTerms, TurnedDown, take
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import Absent, ApprovedIntent, Fill, Outcome, Rejected, Unknown
+from hedged.model.policy import PaperPolicy
+from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Read
+from hedged.ports import AccountReader, Clock, MarketReader
+
+_SWAP = "swap"
+_BASIS_POINT = Decimal("0.0001")
+_RATES_KEPT = 8
+
+
+class BlobStore(Protocol):
+    """The part of the store that a paper account needs."""
+
+    async def get_blob(self, key: str) -> Mapping[str, object] | None: ...
+    async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None: ...
+
+
+class PaperAccount:
+    """AccountReader and OrderGateway over any market's quotes. The ledger is stored as `paper/<account>`.
+
+    Without `real` there is one wallet, `swap`. With it its other wallets pass through; its derivatives count nowhere
+    and are shown in `shown_only`, as last read.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        market: MarketReader,
+        *,
+        real: AccountReader | None,
+        store: BlobStore,
+        policy: PaperPolicy,
+        quote: str,
+        clock: Clock,
+    ) -> None:
+        self.account = account
+        self.wallets: Sequence[str] = (*(w for w in real.wallets if w != _SWAP), _SWAP) if real else (_SWAP,)
+        self.shown_only: tuple[Position, ...] = ()
+        self._market = market
+        self._real = real
+        self._store = store
+        self._policy = policy
+        self._quote = quote
+        self._clock = clock
+        self._key = f"paper/{account}"
+        self._lock = asyncio.Lock()  # a change is read, worked out and stored by one task at a time
+        self._ledger: Ledger | None = None  # None: not read from the store yet
+        self._rates: dict[InstrumentId, dict[datetime, Decimal]] = {}  # announced, by funding time
+        self._last: dict[InstrumentId, Read[Decimal]] = {}  # index (or mark) of contracts that end, before they did
+
+    # AccountReader
+
+    async def balances(self, wallet: str) -> Read[tuple[Balance, ...]]:
+        """`swap` is the paper cash without unrealised PnL, as of the last look at the positions."""
+        if wallet == _SWAP:
+            async with self._lock:
+                ledger = await self._load()
+            return Read((Balance(self._quote, ledger.account.wallet),), self._clock.now())
+        if self._real is None or wallet not in self.wallets:
+            raise Refused(self.account, f"balances {wallet}", f"this account has only {', '.join(self.wallets)}")
+        return await self._real.balances(wallet)
+
+    async def derivatives(self) -> Read[Derivatives]:
+        """Brings the account up to now, stores it if that changed it, and values it.
+
+        A change that cannot be stored is shown all the same, and worked out again at the next look: watching goes on.
+        """
+        if self._real is not None:
+            await self._read_shown(self._real)
+        async with self._lock:
+            ledger = await self._load()
+            view = await self._look(ledger.account.positions)
+            ledger = await self._up_to_now(ledger, view)
+            marks = view.marks(ledger.account)
+            with contextlib.suppress(StoreError):
+                await self._keep(ledger, view.now)
+        account = ledger.account
+        shown = derivatives_of(
+            account,
+            marks,
+            view.tiers(account),
+            leverage=self._policy.leverage,
+            estimated=view.estimated(account),
+        )
+        return Read(shown, view.now)
+
+    async def explain(self, doubt: Doubt, since: datetime) -> str | None:
+        """From this account's own history, or the real account's for a wallet that passes through."""
+        place = doubt.subject.removeprefix(f"{self.account}/")
+        if doubt.instrument is None and not place.startswith(f"{_SWAP}/"):
+            return await self._real.explain(doubt, since) if self._real else None
+        async with self._lock:
+            ledger = await self._load()
+        lines = [
+            event.text for event in ledger.events if event.at >= since and doubt.instrument in {None, event.instrument}
+        ]
+        return "; ".join(lines) or None
+
+    async def totals(self) -> Totals:
+        """What the account has realised and paid since it was opened. Raises `VenueError` if it cannot be loaded."""
+        async with self._lock:
+            return (await self._load()).totals
+
+    # OrderGateway
+
+    async def submit(self, approved: ApprovedIntent) -> Outcome:
+        """Fill at once at the book's side, or reject with the numbers; the same client order id is answered again.
+
+        Stored before it is answered, a rejection too. What could not be stored is `Unknown`: the database may have
+        failed before or after it wrote.
+        """
+        client_order_id = approved.intent.client_order_id
+        async with self._lock:
+            try:
+                ledger = await self._load()
+                known = ledger.outcome(client_order_id)
+                if known is not None:
+                    return known
+                outcome, ledger = await self._execute(ledger, approved)
+                await self._keep(ledger, self._clock.now())
+            except (VenueError, StoreError) as error:
+                return Unknown(client_order_id, f"the paper ledger cannot be used: {error}")
+        return outcome
+
+    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+        async with self._lock:
+            try:
+                ledger = await self._load()
+            except VenueError as error:
+                return Unknown(client_order_id, str(error))
+        return ledger.outcome(client_order_id) or Absent(client_order_id)
+
+    # parts
+
+    async def _execute(self, ledger: Ledger, approved: ApprovedIntent) -> tuple[Fill | Rejected, Ledger]:
+        """The outcome, and the ledger that holds it."""
+        intent = approved.intent
+        try:
+            view = await self._look({*ledger.account.positions, intent.instrument})
+            ledger = await self._up_to_now(ledger, view)
+            result = self._take(ledger, approved, view)
+        except VenueError as error:
+            result = TurnedDown(f"nothing was placed: {error}")
+        if isinstance(result, TurnedDown):
+            rejected = Rejected(intent.client_order_id, result.reason)
+            return rejected, ledger.with_outcome(rejected)
+        fill = Fill(
+            client_order_id=intent.client_order_id,
+            instrument=intent.instrument,
+            side=intent.side,
+            quantity=result.quantity,
+            price=result.price,
+            fee=result.fee,
+            at=view.now,
+            slippage=result.slippage,
+        )
+        return fill, ledger.filled(fill, result, view.instruments[intent.instrument])
+
+    def _take(self, ledger: Ledger, approved: ApprovedIntent, view: View) -> Taken | TurnedDown:
+        intent = approved.intent
+        instrument, quote = view.instruments.get(intent.instrument), view.quotes.get(intent.instrument)
+        if instrument is None or not instrument.trading or ended(instrument.ends(), view.now):
+            return TurnedDown(f"{intent.instrument} is not trading")
+        if not instrument.linear or instrument.settle != self._quote:
+            return TurnedDown(
+                f"{intent.instrument}: paper accounts trade linear contracts settled in {self._quote} only"
+            )
+        if quote is None:
+            return TurnedDown(f"no quote for {intent.instrument}")
+        marks = {id_: read.value.mark for id_, read in view.quotes.items()}
+        if not intent.reduce_only:
+            view.marks(ledger.account)  # the margin left is known only with all of them
+        policy = self._policy
+        terms = TakerTerms(
+            fee_rate=policy.fee_taker if instrument.fee_taker is None else instrument.fee_taker,
+            slippage=policy.slippage_bps * _BASIS_POINT,
+            spread=policy.spread_bps * _BASIS_POINT,
+            leverage=policy.leverage,
+        )
+        tiers = {**view.tiers(ledger.account), instrument.id: view.tiers_of(instrument.id)}
+        order = TakerOrder(instrument, intent.side, intent.quantity, intent.reduce_only, approved.price_limit)
+        return take(ledger.account, order, quote=quote.value, marks=marks, tiers=tiers, terms=terms)
+
+    async def _look(self, instruments: Collection[InstrumentId]) -> View:
+        listed = await self._market.instruments()
+        quotes = await self._market.quotes(instruments) if instruments else {}
+        for instrument, read in quotes.items():
+            announced, rate = read.value.funding_next, read.value.funding_rate
+            if announced is not None and rate is not None:
+                rates = self._rates.setdefault(instrument, {})
+                rates[announced] = rate
+                if len(rates) > _RATES_KEPT:
+                    del rates[min(rates)]
+        return View(self.account, self._clock.now(), listed, quotes)
+
+    async def _up_to_now(self, ledger: Ledger, view: View) -> Ledger:
+        """Funding, expiries and liquidation since the last look; the same ledger if there was nothing of it."""
+        ledger = ledger.relisted(view.instruments)
+        ledger = ledger.funded(view.now, {id_: read.value for id_, read in view.quotes.items()}, self._rates)
+        expired = [id_ for id_, terms in ledger.terms.items() if ended(terms.ends, view.now)]
+        if expired:
+            ledger = ledger.settled(view.now, await self._settlement_prices(ledger, expired, view))
+        for instrument, terms in ledger.terms.items():
+            if terms.ends is not None and instrument in view.quotes:
+                self._last[instrument] = view.index(instrument)
+        if all(instrument in view.quotes for instrument in ledger.account.positions):
+            ledger = ledger.liquidated(view.now, view.marks(ledger.account), view.tiers(ledger.account))
+        return ledger
+
+    async def _settlement_prices(
+        self, ledger: Ledger, expired: Iterable[InstrumentId], view: View
+    ) -> dict[InstrumentId, Decimal]:
+        """For each the price seen nearest to its end: the contract's own index or mark, or the coin's price now."""
+        found = {}
+        for instrument in expired:
+            terms = ledger.terms[instrument]
+            end = terms.ends or view.now
+            seen = [self._last[instrument]] if instrument in self._last else []
+            if instrument in view.quotes:
+                seen.append(view.index(instrument))
+            seen.extend((await self._market.prices((terms.base,), self._quote)).values())
+            if not seen:
+                raise Unreadable(
+                    self.account, "paper settlement", f"{instrument} expired and {terms.base} has no price"
+                )
+            found[instrument] = min(seen, key=lambda read: abs(read.as_of - end)).value
+        return found
+
+    async def _read_shown(self, real: AccountReader) -> None:
+        with contextlib.suppress(VenueError):  # for display only: the last good ones stay
+            self.shown_only = (await real.derivatives()).value.positions
+
+    async def _load(self) -> Ledger:
+        if self._ledger is None:
+            try:
+                blob = await self._store.get_blob(self._key)
+                self._ledger = Ledger(MarginAccount(self._policy.cash)) if blob is None else from_blob(blob)
+            except StoreError as error:
+                raise Unreachable(self.account, "paper ledger", str(error)) from error
+            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+                raise Unreadable(
+                    self.account, "paper ledger", f"{self._key} in the store is damaged: {error!r}"
+                ) from error
+        return self._ledger
+
+    async def _keep(self, ledger: Ledger, now: datetime) -> None:
+        if ledger is self._ledger:
+            return
+        self._ledger = None  # whatever interrupts the writing, the store then knows best
+        await self._store.put_blob(self._key, to_blob(ledger), now)
+        self._ledger = ledger
+        self._last = {instrument: read for instrument, read in self._last.items() if instrument in ledger.terms}

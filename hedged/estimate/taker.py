@@ -1,0 +1,120 @@
+"""What a market-taking order does to a margin account: the price it gets, and why it may be turned down.
+
+One set of rules for the paper account and the simulated venue. Quantities in contracts, money in the quote currency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+
+from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
+from hedged.model.instrument import Instrument
+from hedged.model.order import Side
+from hedged.model.snapshot import Quote
+
+_ZERO = Decimal(0)
+_ONE = Decimal(1)
+# An average price needs no more digits than this; always rounded against whoever takes.
+_DEARER = Context(prec=12, rounding=ROUND_CEILING)
+_CHEAPER = Context(prec=12, rounding=ROUND_FLOOR)
+
+
+@dataclass(frozen=True, slots=True)
+class TakerOrder:
+    """`quantity` > 0; a fill at a price worse than `price_limit` is not wanted."""
+
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    reduce_only: bool
+    price_limit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TakerTerms:
+    """What taking costs, as fractions of the price, and how far the account may be geared."""
+
+    fee_rate: Decimal
+    slippage: Decimal
+    spread: Decimal  # full width, where the venue shows no book
+    leverage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The account after the fill. `fee` > 0 is paid; `slippage` > 0 was lost against the mark."""
+
+    account: MarginAccount
+    quantity: Decimal  # may be less than asked where reduce-only
+    price: Decimal
+    fee: Decimal
+    slippage: Decimal
+    realised: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedDown:
+    """No fill, and why: a sentence with its numbers."""
+
+    reason: str
+
+
+def taker_price(side: Side, quote: Quote, terms: TakerTerms) -> Decimal:
+    """The book's side, or mark ± half the spread without a book; then worse by the slippage."""
+    touch = quote.ask if side is Side.BUY else quote.bid
+    if touch is None:
+        touch = quote.mark * (_ONE + side.sign * terms.spread / 2)
+    context = _DEARER if side is Side.BUY else _CHEAPER
+    price = context.plus(touch * (_ONE + side.sign * terms.slippage))
+    return price.quantize(_ONE) if price == price.to_integral_value() else price.normalize()
+
+
+def take(
+    account: MarginAccount, order: TakerOrder, *, quote: Quote, marks: Marks, tiers: Tiers, terms: TakerTerms
+) -> Taken | TurnedDown:
+    """Fill `order` at once or turn it down.
+
+    `marks` and `tiers` are needed for every position that stays open, and for the order's instrument, unless the
+    order only reduces: giving risk back needs no margin.
+    """
+    instrument = order.instrument
+    quantity = _quantity(account.contracts(instrument.id), order)
+    if isinstance(quantity, TurnedDown):
+        return quantity
+    price = taker_price(order.side, quote, terms)
+    if order.side.sign * (price - order.price_limit) > 0:
+        return TurnedDown(f"{order.side.value} at {price} would be worse than the limit {order.price_limit}")
+    notional = quantity * instrument.multiplier * price
+    if not order.reduce_only and notional < instrument.notional_min:
+        return TurnedDown(f"notional {notional:.2f} is below the minimum {instrument.notional_min}")
+    signed = quantity * order.side.sign
+    after, realised = account.fill(instrument.id, signed, price, instrument.multiplier)
+    fee = money(notional * terms.fee_rate)
+    after = after.charge(fee)
+    if abs(after.contracts(instrument.id)) > abs(account.contracts(instrument.id)):
+        available = after.available(marks, tiers, terms.leverage)
+        if available < 0:
+            before = account.available(marks, tiers, terms.leverage)
+            return TurnedDown(
+                f"insufficient margin: needs {before - available:.2f} {instrument.settle}"
+                f" at {terms.leverage}x leverage, available {before:.2f}"
+            )
+    slippage = money(signed * instrument.multiplier * (price - quote.mark))
+    return Taken(after, quantity, price, fee, slippage, realised)
+
+
+def _quantity(held: Decimal, order: TakerOrder) -> Decimal | TurnedDown:
+    """Contracts to fill, positive: whole lots, at least the minimum, and never through zero where reduce-only."""
+    instrument, quantity = order.instrument, order.quantity
+    if not quantity.is_finite() or quantity <= 0:
+        return TurnedDown(f"quantity {quantity} is not above 0")
+    if quantity % instrument.lot_size:
+        return TurnedDown(f"quantity {quantity} is not a multiple of the lot {instrument.lot_size}")
+    if order.reduce_only:
+        if held * order.side.sign >= 0:
+            return TurnedDown(f"reduce-only {order.side.value} with {held} contracts held has nothing to reduce")
+        return min(quantity, abs(held))
+    if quantity < instrument.quantity_min:
+        return TurnedDown(f"quantity {quantity} is below the minimum {instrument.quantity_min}")
+    return quantity

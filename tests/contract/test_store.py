@@ -1,0 +1,345 @@
+"""What both stores promise; every test runs over the one in RAM and the one on disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedged.adapters.store.memory import MemoryStore
+from hedged.adapters.store.retention import Retention
+from hedged.adapters.store.sql import SqlStore
+from hedged.errors import StoreError, StoreUnavailable
+from hedged.model.alert import AlertState
+from hedged.model.order import Absent, Fill, OrderRow, OrderState, Outcome, Rejected, Unknown
+from hedged.model.policy import World
+from hedged.ports import Memory, Store, Turnover
+from tests.store_samples import ETH, alert, fill, intent, memory, message, record
+from tests.support import T0
+
+RETENTION = Retention(orders_and_alerts=timedelta(days=100), rows_a_call=3)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture(params=["ram", "disk"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    made: Store = (
+        MemoryStore(retention=RETENTION)
+        if request.param == "ram"
+        else SqlStore(tmp_path / "hedged.db", retention=RETENTION)
+    )
+    await made.open("main", World.PAPER, T0)
+    yield made
+    await made.close()
+
+
+async def test_a_new_store_knows_nothing(store: Store) -> None:
+    """Every question has an answer before the first cycle."""
+    assert await store.memory() == Memory()
+    assert await store.alerts() == []
+    assert await store.last_cycle() is None
+    assert await store.latest_state() is None
+    assert await store.open_orders() == []
+    assert await store.fills(T0) == []
+    assert await store.turnover(T0) == Turnover()
+    assert await store.due("log", T0, 10) == []
+    assert await store.get_blob("market") is None
+    assert not await store.accept("main", T0)
+    assert await store.thin(T0) == 0
+
+
+async def test_a_cycle_leaves_what_the_next_one_starts_from(store: Store) -> None:
+    """Memory, alerts, state and the last cycle's name are those of the newest record."""
+    doubt = memory(polls={"main/spot/UNI": 2})
+    await store.record_cycle(record(1), [])
+    await store.record_cycle(record(2, remembered=doubt, alerts=[alert("alts", "e1")]), [])
+    assert await store.memory() == doubt
+    assert await store.alerts() == [alert("alts", "e1")]
+    assert await store.last_cycle() == (f"{2:024x}", T0 + 2 * MINUTE)
+    assert await store.latest_state() == record(2).state
+
+
+async def test_a_cycle_that_saw_nothing_leaves_the_last_state(store: Store) -> None:
+    """It counts as the last cycle; the state shown is the one before, with its own time in it."""
+    await store.record_cycle(record(1), [])
+    await store.record_cycle(record(2, seen=False), [])
+    assert await store.last_cycle() == (f"{2:024x}", T0 + 2 * MINUTE)
+    assert await store.latest_state() == record(1).state
+
+
+async def test_a_cycle_is_recorded_once(store: Store) -> None:
+    """The same id again is refused whole, so that no message is sent twice."""
+    await store.record_cycle(record(1, messages=[message("e1")]), ["log"])
+    with pytest.raises(StoreError, match="recorded already"):
+        await store.record_cycle(record(1, messages=[message("e1")]), ["log"])
+    assert len(await store.due("log", T0 + DAY, 10)) == 1
+
+
+# alerts
+
+
+async def test_alerts_that_ended_a_day_ago_are_not_asked_for(store: Store) -> None:
+    """One that ended may reopen quietly for a day after; then it is history."""
+    ended = alert("alts", "e1", AlertState.RESOLVED)
+    await store.record_cycle(record(1, at=T0, alerts=[ended]), [])
+    await store.record_cycle(record(2, at=T0 + DAY - MINUTE), [])
+    assert await store.alerts() == [ended]
+    await store.record_cycle(record(3, at=T0 + DAY), [])
+    assert await store.alerts() == []
+
+
+async def test_a_pending_alert_that_is_not_listed_again_is_forgotten(store: Store) -> None:
+    """It never fired; a firing one stays until its own end."""
+    pending, firing = alert("a", "e1", AlertState.PENDING), alert("b", "e2")
+    await store.record_cycle(record(1, alerts=[pending, firing]), [])
+    assert sorted(each.event_id for each in await store.alerts()) == ["e1", "e2"]
+    await store.record_cycle(record(2), [])
+    assert await store.alerts() == [firing]
+
+
+async def test_the_newest_life_of_an_alert_is_the_one_asked_for(store: Store) -> None:
+    """The same key under a new event: the one that fires comes before the one that ended."""
+    old, new = alert("alts", "e9", AlertState.RESOLVED), alert("alts", "e1", at=T0 + MINUTE)
+    await store.record_cycle(record(1, alerts=[old]), [])
+    await store.record_cycle(record(2, alerts=[new]), [])
+    assert await store.alerts() == [new]
+    ended = replace(new, state=AlertState.RESOLVED, resolved_at=T0 + 3 * MINUTE)
+    await store.record_cycle(record(3, alerts=[ended]), [])
+    assert await store.alerts() == [ended]
+
+
+# accepting
+
+
+@pytest.mark.parametrize(
+    ("subject", "accepted"),
+    [
+        (ETH, {ETH}),
+        ("main", {"main/spot/UNI", "main/swap/USDT"}),
+        ("main/spot/UNI", {"main/spot/UNI"}),
+        ("mai", set()),
+        ("main:ETH", set()),
+        ("other:ETH/USDT:USDT", set()),
+    ],
+)
+async def test_a_person_accepts_what_is_in_doubt(store: Store, subject: str, accepted: set[str]) -> None:
+    """An instrument accepts its position, an account's name all of its balances; anything else nothing."""
+    doubts = {ETH: 3, "main/spot/UNI": 1, "main/swap/USDT": 1, "main2/spot/UNI": 1}
+    await store.record_cycle(record(1, remembered=memory(polls=doubts)), [])
+    assert await store.accept(subject, T0) is bool(accepted)
+    assert (await store.memory()).accepted == accepted
+
+
+async def test_an_acceptance_lasts_as_long_as_the_doubt(store: Store) -> None:
+    """It survives a cycle that began before it, and goes with the doubt: the next vanishing is a new question."""
+    doubt = memory(polls={ETH: 3})
+    await store.record_cycle(record(1, remembered=doubt), [])
+    await store.accept(ETH, T0)
+    await store.record_cycle(record(2, remembered=doubt), [])  # made from memory read before it was accepted
+    assert (await store.memory()).accepted == {ETH}
+    await store.record_cycle(record(3, remembered=memory(accepted=frozenset({ETH}))), [])
+    assert (await store.memory()).accepted == frozenset()
+    await store.record_cycle(record(4, remembered=doubt), [])
+    assert (await store.memory()).accepted == frozenset()
+
+
+async def test_a_cycle_may_carry_acceptances_itself(store: Store) -> None:
+    """Those of subjects still in doubt are kept."""
+    await store.record_cycle(record(1, remembered=memory(polls={ETH: 1}, accepted=frozenset({ETH, "x"}))), [])
+    assert (await store.memory()).accepted == {ETH}
+
+
+# the journal
+
+
+async def _to(store: Store, state: str) -> None:
+    """An order hd1, brought to a state."""
+    await store.plan("c1", [intent("hd1")], T0)
+    if state == "planned":
+        return
+    await store.mark_sent("hd1", T0)
+    ends: dict[str, Outcome | Absent] = {
+        "filled": fill("hd1"),
+        "rejected": Rejected("hd1", "margin"),
+        "unknown": Unknown("hd1", "time-out"),
+        "absent": Absent("hd1"),
+    }
+    if state in ends:
+        await store.record_outcome(ends[state], T0)
+
+
+_STEPS: dict[str, Callable[[Store], Awaitable[None]]] = {
+    "sent": lambda store: store.mark_sent("hd1", T0),
+    "filled": lambda store: store.record_outcome(fill("hd1"), T0),
+    "rejected": lambda store: store.record_outcome(Rejected("hd1", "margin"), T0),
+    "unknown": lambda store: store.record_outcome(Unknown("hd1", "time-out"), T0),
+    "absent": lambda store: store.record_outcome(Absent("hd1"), T0),
+}
+_ALLOWED = {
+    "planned": {"sent", "rejected", "unknown", "absent"},
+    "sent": {"filled", "rejected", "unknown", "absent"},
+    "unknown": {"filled", "rejected", "unknown", "absent"},
+    "filled": {"filled"},  # told again: recorded once
+    "rejected": {"rejected"},
+    "absent": {"absent"},
+}
+
+
+@pytest.mark.parametrize("step", _STEPS)
+@pytest.mark.parametrize("state", _ALLOWED)
+async def test_orders_go_forward_only(store: Store, state: str, step: str) -> None:
+    """Each step of the table is taken or refused; a refused one changes nothing."""
+    await _to(store, state)
+    if step in _ALLOWED[state]:
+        await _STEPS[step](store)
+        after = step
+    else:
+        with pytest.raises(StoreError, match=f"hd1 is {state} and cannot become {step}"):
+            await _STEPS[step](store)
+        after = state
+    opened = [row.state.value for row in await store.open_orders()]
+    assert opened == ([after] if after in ("planned", "sent", "unknown") else [])
+    assert len(await store.fills(T0)) == (after == "filled")
+
+
+async def test_open_orders_are_whole(store: Store) -> None:
+    """What a restart needs to look an order up: the intent, where it stands, since when and from which cycle."""
+    await store.plan("c1", [intent("hd2"), intent("hd1")], T0)
+    await store.plan("c0", [intent("hd3")], T0 - MINUTE)
+    await store.plan("c2", [], T0)
+    await store.mark_sent("hd1", T0)
+    assert await store.open_orders() == [
+        OrderRow(intent("hd3"), OrderState.PLANNED, T0 - MINUTE, "c0"),
+        OrderRow(intent("hd1"), OrderState.SENT, T0, "c1"),
+        OrderRow(intent("hd2"), OrderState.PLANNED, T0, "c1"),
+    ]
+
+
+async def test_an_id_is_planned_once(store: Store) -> None:
+    """A second order under a used id is refused, and the rest of its batch with it."""
+    await store.plan("c1", [intent("hd1")], T0)
+    with pytest.raises(StoreError, match="already in the journal"):
+        await store.plan("c2", [intent("hd2"), intent("hd1")], T0)
+    assert [row.intent.client_order_id for row in await store.open_orders()] == ["hd1"]
+    with pytest.raises(StoreError, match="hd9 is not in the journal"):
+        await store.mark_sent("hd9", T0)
+    with pytest.raises(StoreError, match="hd9 is not in the journal"):
+        await store.record_outcome(fill("hd9"), T0)
+
+
+async def test_a_fill_is_recorded_once_and_not_contradicted(store: Store) -> None:
+    """The same fill again is the same fill; a different one for the order is a fault to be seen."""
+    await _to(store, "filled")
+    await store.record_outcome(fill("hd1"), T0 + MINUTE)
+    assert await store.fills(T0) == [fill("hd1")]
+    with pytest.raises(StoreError, match="a different fill"):
+        await store.record_outcome(fill("hd1", quantity="1"), T0)
+    assert await store.fills(T0) == [fill("hd1")]
+
+
+async def test_turnover_counts_fills_and_what_may_still_fill(store: Store) -> None:
+    """Filled quantity at the decided price, plus the whole of every open order; not what was refused or is older."""
+    for order in ("hd1", "hd2", "hd3", "hd4", "hd5"):
+        await store.plan("c1", [intent(order, notional="6000.10")], T0)
+    ends: list[Outcome] = [fill("hd1"), fill("hd2", quantity="0.5"), Rejected("hd3", "no"), fill("hd4", at=T0 - MINUTE)]
+    for outcome in ends:
+        await store.mark_sent(outcome.client_order_id, T0)
+        await store.record_outcome(outcome, T0)
+    assert await store.turnover(T0) == Turnover(Decimal("6000.10") + Decimal("1500.025") + Decimal("6000.10"), 3)
+
+
+async def test_fills_come_in_time(store: Store) -> None:
+    """Oldest first, from the moment asked for."""
+    times = {"hd1": T0 + MINUTE, "hd2": T0, "hd3": T0 - MINUTE}
+    expected: list[Fill] = []
+    for order, at in times.items():
+        await store.plan("c1", [intent(order)], T0)
+        await store.mark_sent(order, T0)
+        await store.record_outcome(fill(order, at=at), T0)
+        expected.append(fill(order, at=at))
+    assert await store.fills(T0) == [expected[1], expected[0]]
+
+
+# delivery
+
+
+async def test_each_channel_gets_each_message(store: Store) -> None:
+    """One row a message and channel, oldest first, at once."""
+    await store.record_cycle(record(1, messages=[message("e1"), message("e2")]), ["log", "mqtt"])
+    await store.record_cycle(record(2, messages=[message("e3")]), ["log"])
+    now = T0 + 2 * MINUTE
+    assert [row.message for row in await store.due("log", now, 10)] == [message("e1"), message("e2"), message("e3")]
+    assert [row.message for row in await store.due("log", now, 2)] == [message("e1"), message("e2")]
+    mqtt = await store.due("mqtt", now, 10)
+    assert [(row.channel, row.message.event_id, row.attempts) for row in mqtt] == [("mqtt", "e1", 0), ("mqtt", "e2", 0)]
+    assert len({row.id for row in [*mqtt, *await store.due("log", now, 10)]}) == 5
+
+
+async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) -> None:
+    """A failure counts and waits; an acknowledgement ends it, also when it is told twice."""
+    await store.record_cycle(record(0, messages=[message("e1"), message("e2")]), ["log"])
+    first, second = await store.due("log", T0, 10)
+    await store.failed(first.id, T0 + MINUTE, "refused")
+    await store.delivered(second.id, T0)
+    await store.delivered(second.id, T0)
+    assert await store.due("log", T0, 10) == []
+    assert await store.due("log", T0 + MINUTE, 10) == [replace(first, attempts=1, next_try_at=T0 + MINUTE)]
+    await store.failed(second.id, T0, "late")
+    assert [row.id for row in await store.due("log", T0 + MINUTE, 10)] == [first.id]
+
+
+# small facts
+
+
+async def test_a_blob_is_kept_as_it_was(store: Store) -> None:
+    """A copy: what happens to the object afterwards is not stored."""
+    value = {"cash": "10000.10", "positions": [{"contracts": "-2"}]}
+    await store.put_blob("paper/main", {"cash": "1"}, T0)
+    await store.put_blob("paper/main", value, T0)
+    value["positions"] = []
+    assert await store.get_blob("paper/main") == {"cash": "10000.10", "positions": [{"contracts": "-2"}]}
+    with pytest.raises(TypeError):
+        await store.put_blob("paper/main", {"cash": Decimal(1)}, T0)
+
+
+# forgetting
+
+
+async def test_thinning_never_takes_what_is_not_over(store: Store) -> None:
+    """Undelivered messages, open orders and firing alerts stay, however old."""
+    await store.record_cycle(record(1, alerts=[alert("alts", "e1")], messages=[message("e1")]), ["log"])
+    await store.plan("c1", [intent("hd1"), intent("hd2"), intent("hd3")], T0)
+    await store.mark_sent("hd2", T0)
+    await store.record_outcome(Unknown("hd3", "time-out"), T0)
+    later = T0 + 1000 * DAY
+    while await store.thin(later):
+        pass
+    assert len(await store.open_orders()) == 3
+    assert await store.alerts() == [alert("alts", "e1")]
+    assert len(await store.due("log", later, 10)) == 1
+    assert await store.memory() == memory(T0 + MINUTE)
+
+
+async def test_thinning_is_bounded_and_takes_the_rest_next_time(store: Store) -> None:
+    """Orders past their time go with their fills, so many a call; younger ones stay."""
+    for n in range(5):
+        await store.plan("c1", [intent(f"hd{n}")], T0)
+        await store.mark_sent(f"hd{n}", T0)
+        await store.record_outcome(fill(f"hd{n}"), T0 + n * DAY)
+    assert await store.thin(T0 + 100 * DAY) == 0
+    assert await store.thin(T0 + 104 * DAY) == 3
+    assert await store.thin(T0 + 104 * DAY) == 1
+    assert await store.fills(T0) == [fill("hd4")]
+
+
+async def test_a_closed_store_says_so(store: Store) -> None:
+    """After closing every call is refused, and closing again is harmless."""
+    await store.close()
+    await store.close()
+    for call in (store.memory(), store.open_orders(), store.record_cycle(record(1), []), store.thin(T0)):
+        with pytest.raises(StoreUnavailable, match="not open"):
+            await call

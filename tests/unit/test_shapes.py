@@ -1,0 +1,128 @@
+"""A field is what it should be, or says by name that it is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.adapters.exchanges import shapes
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Rows, Scalar
+
+NUMBER_SHAPE = Rows({"a": Scalar.NUMBER}, at_least=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("0.10", "0.10"), ("-5", "-5"), (7, "7"), ("1.5E-7", "1.5E-7"), (10**25, str(10**25)), ("0.00000001", "1E-8")],
+)
+def test_numbers_keep_every_digit(value: Any, number: str) -> None:
+    """Whole numbers and decimal text become the same decimal, digit for digit."""
+    assert shapes.number({"x": value}, "x") == Decimal(number)
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, "", " 1", "1_000", "NaN", "Infinity", "1e999", "0x10", "٣", [], {}, 1.5, "1" * 50, "--1"]
+)
+def test_what_is_no_number_says_so(value: Any) -> None:
+    """Neither null nor true nor anything that Python would generously read is a number."""
+    with pytest.raises(Misshapen, match="price is"):
+        shapes.number({"price": value}, "price")
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "says"),
+    [
+        (shapes.positive, "0", "not above zero"),
+        (shapes.positive, "-1", "not above zero"),
+        (shapes.not_negative, "-0.1", "below zero"),
+        (shapes.positive_or_none, "-1", "below zero"),
+        (shapes.positive_or_none, None, "null"),
+        (shapes.positive_or_none, "", "not a finite number"),
+        (shapes.text, "", "text"),
+        (shapes.text, 5, "a number"),
+        (shapes.moment, 0, "not a time"),
+        (shapes.moment, 10**18, "not a time"),
+    ],
+)
+def test_each_kind_of_field_has_its_bounds(read: Any, value: Any, says: str) -> None:
+    """A price is above zero, coins are not below it, a time is within this calendar."""
+    with pytest.raises(Misshapen, match=says):
+        read({"x": value}, "x")
+
+
+@pytest.mark.parametrize("value", [0, "0", "0.000"])
+def test_a_price_of_zero_is_none(value: Any) -> None:
+    """The venue's way to say that there is no such price."""
+    assert shapes.positive_or_none({"x": value}, "x") is None
+
+
+def test_times_survive_both_ways() -> None:
+    """Milliseconds become aware UTC and back."""
+    when = datetime(2026, 11, 2, 12, 0, 0, 5000, tzinfo=UTC)
+    assert shapes.moment({"x": str(shapes.milliseconds(when))}, "x") == when
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("  \n", "empty"),
+        ("<html>", "an HTML page"),
+        ('{"a": [1, 2', "truncated"),
+        ('{"a": NaN}', "truncated"),
+        ("[" * 100_000, "truncated"),
+    ],
+)
+def test_what_is_not_strict_json_says_so(text: str, says: str) -> None:
+    """Empty, HTML, cut off, NaN or nested beyond reason: each raises."""
+    with pytest.raises(Misshapen, match=says):
+        shapes.parse_json(text)
+
+
+def test_json_keeps_decimals_as_text() -> None:
+    """A price as a JSON number loses no digit on its way."""
+    assert shapes.parse_json("[0.1000000000000000055, 12345678901234567890]") == [
+        "0.1000000000000000055",
+        12345678901234567890,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "says"),
+    [
+        ({}, NUMBER_SHAPE, "the reply is an object, expected a list"),
+        (None, NUMBER_SHAPE, "the reply is null, expected a list"),
+        ([], NUMBER_SHAPE, "the reply is empty"),
+        ([1], NUMBER_SHAPE, "the reply row 0 is a number, expected an object"),
+        ([{"a": 1}, {}], NUMBER_SHAPE, "the reply row 1 lacks a"),
+        ([{"a": "x"}], NUMBER_SHAPE, "a is not a finite number"),
+        ([], Record({}), "the reply is a list, expected an object"),
+        ({"rows": {}}, Record({"rows": NUMBER_SHAPE}), "the reply: rows is an object, expected a list"),
+        ({"b": ""}, Record({"b": Scalar.TEXT}), "b is text, expected a word"),
+        ({}, Record({"b": Scalar.PRESENT}), "lacks b"),
+    ],
+)
+def test_a_reply_of_another_shape_says_where(value: Any, shape: shapes.Shape, says: str) -> None:
+    """The message names the place and what is there instead."""
+    with pytest.raises(Misshapen, match=says):
+        shapes.check(value, shape)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_any_json_fits_or_is_misshapen(value: Any) -> None:
+    """No reply makes the check itself fail."""
+    try:
+        shapes.check(value, NUMBER_SHAPE)
+    except Misshapen:
+        return
+    assert value
+    assert all(isinstance(shapes.number(row, "a"), Decimal) for row in value)
