@@ -55,7 +55,7 @@ class StoreError(HedgedError):
 
 
 class WrongStore(StoreError):
-    """The database belongs to another application or another world (simulated, paper, sandbox, real)."""
+    """The database belongs to another application or another world (simulated, paper, real)."""
 
 
 class StoreUnavailable(StoreError):

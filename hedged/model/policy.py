@@ -23,7 +23,6 @@ class World(StrEnum):
 
     SIMULATED = "simulated"
     PAPER = "paper"
-    SANDBOX = "sandbox"
     REAL = "real"
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
@@ -156,6 +157,25 @@ async def test_a_cancelled_write_leaves_the_store_usable(path: Path, turns: int)
     assert rows(path, "SELECT count(*) FROM outbox") == [(int(stored),)]
     await store.record_cycle(record(2), [])
     assert rows(path, "SELECT count(*) FROM cycles") == [(2 + stored,)]
+    await store.close()
+
+
+async def test_a_commit_whose_answer_is_lost_is_looked_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled after the disk has it and before anybody heard: what the store then says is what is on disk."""
+    store = await opened(path)
+    await store.record_cycle(record(0, alerts=[alert("a", "e1")]), [])
+    commit = AsyncConnection.commit
+
+    async def commit_unheard(connection: AsyncConnection) -> None:
+        await commit(connection)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(AsyncConnection, "commit", commit_unheard)
+    with pytest.raises(asyncio.CancelledError):
+        await store.record_cycle(record(1, alerts=[alert("a", "e1", at=T0 + MINUTE)]), [])
+    monkeypatch.undo()
+    assert await store.alerts() == [alert("a", "e1", at=T0 + MINUTE)]
+    assert await store.memory() == memory(T0 + MINUTE)
     await store.close()
 
 

@@ -58,7 +58,7 @@ def test_json_is_one_object_on_stdout_and_the_notes_are_on_stderr(folder: Path) 
     report = json.loads(result.stdout)
     assert list(report) == FIELDS
     assert list(report["costs"]) == ["fees", "funding", "slippage", "roll"]
-    assert (report["schema"], report["frequency"], report["bars"]) == ("replay/1", "1h", 6)
+    assert (report["schema"], report["frequency"], report["bars"]) == ("hedged.replay/1", "1h", 6)
     assert isinstance(report["turnover"], str)
     assert isinstance(report["max_drift"], float)
     assert "Prices of SOL missing in spot.csv: 1 of 6 bars." in result.stderr

@@ -242,9 +242,7 @@ def test_of_two_alerts_with_one_key_the_living_counts() -> None:
 
 def test_the_order_of_the_cycle_stands_in_the_drift_message() -> None:
     """Drift's message says what hedged does about it; other kinds of the same hedge do not."""
-    _, messages = step(
-        [], [finding(QUIET), finding(Kind.NO_EXPOSURE)], orders={"alts": "hedged sells 0.4 contracts."}
-    )
+    _, messages = step([], [finding(QUIET), finding(Kind.NO_EXPOSURE)], orders={"alts": "hedged sells 0.4 contracts."})
     assert ["hedged sells 0.4 contracts." in message.body for message in messages] == [True, False]
 
 

@@ -1,0 +1,196 @@
+"""Secret files: where they are looked for, who else may read them, and a type that never shows what it holds.
+
+A file is taken from the first of: the `credentials_file` of its table, `$CREDENTIALS_DIRECTORY` (systemd's
+LoadCredential), `credentials/` beside the configuration. Names: `account-<name>` and `mqtt` (JSON), `notify` (one
+URL a line), `telegram` and `web-token` (one line). Every fault raises ConfigurationError and quotes no content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hmac import compare_digest
+from pathlib import Path
+from typing import NoReturn
+
+from hedged.errors import ConfigurationError
+
+_MODE_MAX = 0o640
+_SIZE_MAX = 65_536  # bytes
+_TAIL = 4
+_TAIL_NEEDS = 12  # characters below which four would give too much away
+
+
+class Secret:
+    """Text that shows itself only when asked by `reveal`; printing, formatting and logging give `Secret(…)`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def tail(self) -> str:
+        """`…` and the last four characters, to tell keys apart; only `…` where the text is short."""
+        return f"…{self._value[-_TAIL:]}" if len(self._value) >= _TAIL_NEEDS else "…"
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not to be pickled or copied to disk")
+
+
+class AccountKeys:
+    """What a venue may ask for, under ccxt's names; which of them it needs, the venue knows."""
+
+    NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey")
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = {name: Secret(value) for name, value in values.items()}
+
+    def reveal(self) -> dict[str, str]:
+        """The plain values for the adapter, keyed by ccxt's names."""
+        return {name: value.reveal() for name, value in self._values.items()}
+
+    def tail(self) -> str:
+        """The end of the API key, to tell keys apart; the wallet address where there is no key."""
+        return next((self._values[name].tail() for name in ("apiKey", "walletAddress") if name in self._values), "…")
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, AccountKeys) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"AccountKeys({', '.join(f'{name}=…' for name in self._values)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFiles:
+    """`directory` is `$CREDENTIALS_DIRECTORY`, whose files systemd guards; `beside` is next to the configuration."""
+
+    beside: Path
+    directory: Path | None = None
+
+    def account(self, name: str, given: Path | None = None) -> AccountKeys | None:
+        """The keys of an account; None: it has none, and only public data can be read."""
+        path = self._find(f"account-{name}", given)
+        if path is None:
+            return None
+        values = self._json(path, AccountKeys.NAMES)
+        if not values:
+            raise ConfigurationError(f'{path}: holds no key: write {{"apiKey": "…", "secret": "…"}} or remove it')
+        return AccountKeys(values)
+
+    def mqtt(self, given: Path | None = None) -> Login | None:
+        path = self._find("mqtt", given)
+        if path is None:
+            return None
+        values = self._json(path, ("username", "password"))
+        if set(values) != {"username", "password"}:
+            raise ConfigurationError(f'{path}: must be {{"username": "…", "password": "…"}}')
+        return Login(values["username"], Secret(values["password"]))
+
+    def notify(self, given: Path | None = None) -> tuple[Secret, ...]:
+        """Apprise's URLs, one a line; blank lines and lines that begin with # are left out."""
+        path = self._find("notify", given)
+        if path is None:
+            return ()
+        lines = [line.strip() for line in self._text(path).splitlines()]
+        for number, line in enumerate(lines, start=1):
+            if line and not line.startswith("#") and "://" not in line:
+                raise ConfigurationError(f"{path}:{number}: not an address such as tgram://TOKEN/CHAT")
+        return tuple(Secret(line) for line in lines if line and not line.startswith("#"))
+
+    def token(self, name: str) -> Secret | None:
+        """The single line of a file such as `telegram` or `web-token`."""
+        path = self._find(name, None)
+        if path is None:
+            return None
+        text = self._text(path).strip()
+        if not text or len(text.splitlines()) != 1:
+            raise ConfigurationError(f"{path}: must hold one line")
+        return Secret(text)
+
+    def _find(self, name: str, given: Path | None) -> Path | None:
+        if given is not None:
+            return given
+        places = [folder / name for folder in (self.directory, self.beside) if folder is not None]
+        return next((place for place in places if os.path.lexists(place)), None)
+
+    def _json(self, path: Path, allowed: tuple[str, ...]) -> Mapping[str, str]:
+        text = self._text(path)
+        fault = None
+        values: object = None
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            fault = f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
+        except RecursionError:
+            fault = f"{path}: not JSON: nested too deeply"
+        if fault is not None:  # raised here, where no context carries the text along
+            raise ConfigurationError(fault)
+        if not isinstance(values, dict):
+            raise ConfigurationError(f"{path}: must be a JSON object with {', '.join(allowed)}")
+        for key, value in values.items():
+            if key not in allowed:
+                raise ConfigurationError(f"{path}: {_unknown(key, allowed)}")
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigurationError(f"{path}: {key} must be text in quotes, not empty")
+        return values
+
+    def _text(self, path: Path) -> str:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would hang here otherwise
+        except FileNotFoundError:
+            raise ConfigurationError(f"{path}: no such file") from None
+        except OSError as error:
+            raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+        try:
+            status = os.fstat(descriptor)  # of the very file that is read
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigurationError(f"{path}: is not a file")
+            mode = stat.S_IMODE(status.st_mode)
+            if mode & ~_MODE_MAX and not self._is_guarded(path):
+                raise ConfigurationError(f"{path}: mode {mode:04o} lets others in: chmod 640 {path}")
+            raw = os.read(descriptor, _SIZE_MAX + 1)
+        finally:
+            os.close(descriptor)
+        if len(raw) > _SIZE_MAX:
+            raise ConfigurationError(f"{path}: is larger than {_SIZE_MAX} bytes")
+        text = raw.decode("utf-8-sig", errors="replace")
+        if "\ufffd" in text:
+            raise ConfigurationError(f"{path}: is not UTF-8 text")
+        return text
+
+    def _is_guarded(self, path: Path) -> bool:
+        return self.directory is not None and path.resolve().is_relative_to(self.directory.resolve())
+
+
+def _unknown(key: str, allowed: tuple[str, ...]) -> str:
+    likely = get_close_matches(key, allowed, n=1)
+    hint = f"did you mean {likely[0]}?" if likely else f"allowed: {', '.join(allowed)}"
+    return f"unknown key {key!a}; {hint}" if likely else f"unknown key; {hint}"

@@ -1,0 +1,152 @@
+"""Hedges: one owner for each asset, instruments that exist, shares and modes that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+
+from hedged.model.policy import Mode
+from hedged.settings.draft import Draft, mode_of, number_of, table_in, tables_in, texts_in, twice
+from hedged.settings.faults import Problem, nearest
+from hedged.settings.lines import Place
+from hedged.settings.worlds import chain_of, direction_of, world_of
+
+_ZERO = Decimal(0)
+
+
+def _aliases(draft: Draft) -> Iterator[Problem]:
+    for alias, asset in draft.aliases.items():
+        if asset == alias:
+            yield Problem(("portfolio", "aliases", alias), "stands for itself: remove it")
+        elif asset in draft.aliases:
+            yield Problem(("portfolio", "aliases", alias), f'is an alias itself: name "{draft.aliases[asset]}"')
+
+
+def _assets(draft: Draft) -> Iterator[Problem]:
+    owners: dict[str, Place] = {}
+    ignored = {draft.asset(asset) for _, asset in texts_in(table_in(draft.values, "portfolio"), "ignore")}
+    for place, hedge in draft.hedges:
+        assets = texts_in(hedge, "assets")
+        yield from twice((*place, "assets"), assets)
+        for index, asset in assets:
+            here = (*place, "assets", index)
+            name = draft.asset(asset)
+            owner = owners.setdefault(name, place)
+            if owner != place:
+                first = _named(draft, owner)
+                what = "the rest (*)" if name == "*" else f"{name}"
+                yield Problem(here, f"{what} belongs to {first} already: an asset is in one hedge at most")
+            if name in ignored:
+                yield Problem(here, "is ignored under [portfolio]: remove it from one of the two")
+
+
+def _betas(draft: Draft) -> Iterator[Problem]:
+    for place, hedge in draft.hedges:
+        assets = {draft.asset(asset) for _, asset in texts_in(hedge, "assets")}
+        seen: set[str] = set()
+        for key in table_in(hedge, "beta"):
+            name = draft.asset(key)
+            if name in seen:
+                yield Problem((*place, "beta", key), f"{name} has a beta already, by its alias")
+            elif "*" not in assets and name not in assets:
+                yield Problem((*place, "beta", key), "is none of this hedge's assets")
+            seen.add(name)
+
+
+def _references(draft: Draft) -> Iterator[Problem]:
+    names = [account["name"] for _, account in draft.accounts if isinstance(account.get("name"), str)]
+    places: list[tuple[Place, str]] = []
+    for place, hedge in draft.hedges:
+        instruments = texts_in(hedge, "instruments")
+        yield from twice((*place, "instruments"), instruments)
+        places += [((*place, "instruments", index), instrument) for index, instrument in instruments]
+    for table in ("instruments", "tiers"):
+        for place, row in tables_in(draft.values, table):
+            if isinstance(row.get("instrument"), str):
+                places.append(((*place, "instrument"), row["instrument"]))
+    for place, instrument in places:
+        account, separator, _ = instrument.partition(":")
+        if separator and account not in names:
+            likely = nearest(account, names)
+            known = f'did you mean "{likely}"?' if likely else f"known: {', '.join(names) or 'none'}"
+            yield Problem(place, f'no account is named "{account}"; {known}')
+
+
+def _directions(draft: Draft) -> Iterator[Problem]:
+    given: dict[str, str] = {}
+    used = {instrument for _, hedge in draft.hedges for _, instrument in texts_in(hedge, "instruments")}
+    for place, row in tables_in(draft.values, "instruments"):
+        instrument = row.get("instrument")
+        if not isinstance(instrument, str):
+            continue
+        if instrument in given:
+            yield Problem((*place, "instrument"), "stands here twice")
+        elif instrument not in used:
+            yield Problem((*place, "instrument"), "no hedge names it, so this table would do nothing")
+        given[instrument] = str(row.get("direction"))
+    for place, hedge in draft.hedges:
+        for index, instrument in texts_in(hedge, "instruments"):
+            if direction_of(instrument, given) < 0:
+                yield Problem(
+                    (*place, "instruments", index),
+                    'rises when the assets fall, which target = "value" cannot size; use another instrument',
+                )
+
+
+def _weights(draft: Draft) -> Iterator[Problem]:
+    for place, hedge in draft.hedges:
+        weights, instruments = hedge.get("weights"), hedge.get("instruments")
+        if not isinstance(weights, list) or not isinstance(instruments, list):
+            continue
+        numbers = [number_of(weight) or _ZERO for weight in weights]
+        if len(weights) != len(instruments):
+            yield Problem((*place, "weights"), f"must be one for each of the {len(instruments)} instruments")
+        elif all(numbers) and abs(sum(numbers, _ZERO) - 1) > Decimal("1e-9"):
+            yield Problem((*place, "weights"), f"must add up to 1, not {sum(numbers)}")
+
+
+def _modes(draft: Draft) -> Iterator[Problem]:
+    accounts = [account for _, account in draft.accounts]
+    owners: dict[str, tuple[Mode, Place]] = {}
+    for place, hedge in draft.hedges:
+        mode = mode_of(hedge["mode"]) if "mode" in hedge else draft.mode
+        if mode is None or draft.mode is None:
+            continue
+        if world_of(mode, accounts) is not world_of(draft.mode, accounts):
+            yield Problem(
+                (*place, "mode"), f'is another world than mode = "{draft.mode}": use a file of its own for paper'
+            )
+        for _, instrument in texts_in(hedge, "instruments"):
+            other, owner = owners.setdefault(chain_of(instrument), (mode, place))
+            if other is not mode:
+                at = (*place, "mode") if "mode" in hedge else (*owner, "mode")
+                yield Problem(at, f"differs from {_named(draft, owner)}, which shares {instrument}: use one mode")
+                break
+
+
+def _tiers(draft: Draft) -> Iterator[Problem]:
+    ladders: dict[str, dict[Decimal, tuple[Place, Decimal | None]]] = {}
+    for place, row in tables_in(draft.values, "tiers"):
+        floor, rate = number_of(row.get("notional_floor")), number_of(row.get("maintenance_margin_rate"))
+        if not isinstance(row.get("instrument"), str) or floor is None:
+            continue
+        ladder = ladders.setdefault(row["instrument"], {})
+        if floor in ladder:
+            yield Problem((*place, "notional_floor"), "stands here twice for this instrument")
+        ladder[floor] = (place, rate)
+    for ladder in ladders.values():
+        steps = sorted(ladder.items())
+        if steps[0][0] > 0:
+            yield Problem((*steps[0][1][0], "notional_floor"), "must be 0 in the lowest tier of an instrument")
+        for (_, (_, lower)), (_, (place, upper)) in pairwise(steps):
+            if lower is not None and upper is not None and upper < lower:
+                yield Problem((*place, "maintenance_margin_rate"), f"must not be below the lower tier's {lower}")
+
+
+def _named(draft: Draft, place: Place) -> str:
+    name = next((hedge.get("name") for at, hedge in draft.hedges if at == place), None)
+    return f'hedge "{name}"' if isinstance(name, str) else f"hedges[{place[-1]}]"
+
+
+CHECKS = (_aliases, _assets, _betas, _references, _directions, _weights, _modes, _tiers)

@@ -1,0 +1,43 @@
+"""What spans several tables of a file: names that must differ, references that must lead somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hedged.model.policy import Mode
+from hedged.settings import check_accounts, check_hedges
+from hedged.settings.draft import Draft, mode_of
+from hedged.settings.faults import Problem
+from hedged.settings.lines import Place
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    yield from _same_names("account", draft.accounts)
+    yield from _same_names("hedge", draft.hedges)
+    for part in (*check_accounts.CHECKS, *check_hedges.CHECKS):
+        yield from part(draft)
+
+
+def unavailable_modes(draft: Draft) -> Iterator[Problem]:
+    """The words of later versions: right in the file, but nothing can be run with them yet."""
+    for place, value in _mode_places(draft):
+        if value in {Mode.APPROVE, Mode.LIVE}:
+            yield Problem(place, 'is not available in this version: use "monitor" or "paper"')
+
+
+def _same_names(what: str, tables: Iterable[tuple[Place, Mapping[str, Any]]]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for place, table in tables:
+        name = table.get("name")
+        if isinstance(name, str):
+            if name in seen:
+                yield Problem((*place, "name"), f"another {what} has this name: names must differ")
+            seen.add(name)
+
+
+def _mode_places(draft: Draft) -> Iterator[tuple[Place, Mode | None]]:
+    yield ("mode",), draft.mode
+    for place, hedge in draft.hedges:
+        if "mode" in hedge:
+            yield (*place, "mode"), mode_of(hedge["mode"])

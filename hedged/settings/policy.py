@@ -1,0 +1,92 @@
+"""From checked tables to the frozen values of the pure core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hedged.model.instrument import InstrumentId, MarginTier
+from hedged.model.policy import (
+    HedgePolicy,
+    Holding,
+    LegPolicy,
+    Limits,
+    Mode,
+    PaperPolicy,
+    PortfolioPolicy,
+    Thresholds,
+    World,
+)
+from hedged.settings.schema import Document, HedgeSettings
+from hedged.settings.worlds import direction_of
+
+
+def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPolicy:
+    """The policy of a document that has passed every check; `world` and `name` are those of the run."""
+    aliases = document.portfolio.aliases
+    directions = {row.instrument: row.direction for row in document.instruments}
+    return PortfolioPolicy(
+        name=name,
+        mode=document.mode,
+        world=world,
+        quote=document.quote,
+        every=document.schedule.every,
+        hedges=tuple(_hedge(hedge, document.mode, aliases, directions) for hedge in document.hedges),
+        accounts=frozenset(account.name for account in document.accounts),
+        holdings=tuple(
+            Holding(
+                asset=aliases.get(holding.asset, holding.asset),
+                quantity=holding.quantity,
+                as_of=holding.as_of,
+                note=holding.note,
+                max_age=holding.max_age,
+            )
+            for holding in document.holdings
+        ),
+        dust_value=document.portfolio.dust_value,
+        ignore=frozenset(document.portfolio.ignore),
+        aliases=dict(aliases),
+        thresholds=_thresholds(document),
+        limits=Limits(**dict(document.limits)),
+        paper=PaperPolicy(**dict(document.paper)),
+        tiers=_tiers(document),
+    )
+
+
+def _hedge(hedge: HedgeSettings, mode: Mode, aliases: Mapping[str, str], directions: Mapping[str, str]) -> HedgePolicy:
+    assets = dict.fromkeys(aliases.get(asset, asset) for asset in hedge.assets)  # in order, each once
+    takes_rest = assets.pop("*", "") is None
+    weights = hedge.weights or (None,) * len(hedge.instruments)
+    return HedgePolicy(
+        name=hedge.name,
+        assets=tuple(assets),
+        legs=tuple(
+            LegPolicy(InstrumentId(instrument), direction=direction_of(instrument, directions), weight=weight)
+            for instrument, weight in zip(hedge.instruments, weights, strict=True)
+        ),
+        target_ratio=hedge.target_ratio,
+        band=hedge.band,
+        beta={aliases.get(asset, asset): beta for asset, beta in hedge.beta.items()},
+        mode=hedge.mode or mode,
+        takes_rest=takes_rest,
+    )
+
+
+def _thresholds(document: Document) -> Thresholds:
+    return Thresholds(
+        stale_after=document.alerts.stale_after or 3 * document.schedule.every,
+        leg_skew_max=document.alerts.leg_skew_max,
+        margin_ratio_warning=document.margin.warning,
+        margin_ratio_critical=document.margin.critical,
+        liquidation_distance_near=document.margin.liquidation_near,
+        expiry_ladder=document.expiry.ladder,
+        depeg=document.alerts.depeg,
+    )
+
+
+def _tiers(document: Document) -> Mapping[InstrumentId, tuple[MarginTier, ...]]:
+    tiers: dict[InstrumentId, tuple[MarginTier, ...]] = {}
+    for row in sorted(document.tiers, key=lambda row: row.notional_floor):
+        tier = MarginTier(row.notional_floor, row.maintenance_margin_rate, row.leverage_max)
+        instrument = InstrumentId(row.instrument)
+        tiers[instrument] = (*tiers.get(instrument, ()), tier)
+    return tiers
