@@ -64,7 +64,7 @@ async def open_ccxt(
     venue = getattr(async_ccxt, exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
     if credentials is not None:
         _check_credentials(account, venue)
-    if False:
+    if sandbox:
         dialect.use_sandbox(venue)
     session = open_session(account, connect_to, ca_file)
     _take_over(venue, dialect, clock, session)

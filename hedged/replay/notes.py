@@ -1,0 +1,53 @@
+"""What a replay had to assume, and where its data has holes, a sentence each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.adapters.exchanges.price_table import History, PriceTable
+from hedged.adapters.exchanges.symbols import parse_symbol
+from hedged.model.policy import PortfolioPolicy
+from hedged.replay.samples import held_assets
+
+
+def data_notes(history: History, policy: PortfolioPolicy, bars: NDArray[np.int64]) -> tuple[str, ...]:
+    """For the rows that were replayed, by the second each was known."""
+    symbols = {leg.instrument.partition(":")[2] for hedge in policy.hedges for leg in hedge.legs}
+    contracts = [parsed for symbol in sorted(symbols) if (parsed := parse_symbol(symbol)) is not None]
+    perpetuals = sorted({contract.base for contract in contracts if contract.expiry is None})
+    chains = sorted({contract.base for contract in contracts if contract.expiry is not None})
+    found = list(_gaps(history.spot, bars))
+    found.extend(_holes(history.spot, sorted(held_assets(policy)), bars))
+    if perpetuals and history.perp is not None:
+        found.extend(_holes(history.perp, perpetuals, bars))
+    elif perpetuals:
+        found.append(f"No --perp: the perpetual of {', '.join(perpetuals)} is priced at spot.")
+    if chains and history.dated is None:
+        found.append(f"No --dated: quarterly contracts on {', '.join(chains)} are made from spot and funding.")
+    for base in sorted({*perpetuals, *(chains if history.dated is None else ())}):
+        rates = history.funding.get(base)
+        if rates is None:
+            found.append(f"No funding of {base} on file: taken as 0.")
+        elif rates.times[0] > bars[0] or rates.times[-1] < bars[-1] - rates.interval(int(bars[-1])):
+            found.append(f"Funding of {base} does not cover the whole replay: taken as 0 where there is none.")
+    return tuple(found)
+
+
+def _gaps(spot: PriceTable, bars: NDArray[np.int64]) -> list[str]:
+    missing = np.diff(bars) // spot.step - 1
+    if not len(missing) or not missing.any():
+        return []
+    longest = timedelta(seconds=int(missing.max()) * spot.step)
+    return [f"Bars missing in {spot.source}: {int(missing.sum()):,}, at most {longest} on end. No cycle ran there."]
+
+
+def _holes(table: PriceTable, symbols: list[str], bars: NDArray[np.int64]) -> list[str]:
+    found = []
+    for symbol in symbols:
+        empty = int(np.isnan(table.floats(symbol, bars)).sum())
+        if empty:
+            found.append(f"Prices of {symbol} missing in {table.source}: {empty:,} of {len(bars):,} bars.")
+    return found

@@ -1,0 +1,65 @@
+"""What adds up over a replay: orders, turnover, the worst drift, and what was not done and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hedged.cycle import CycleReport
+from hedged.model.order import Fill
+from hedged.model.snapshot import Read
+
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over the cycles of one replay; `turnover` in the quote currency.
+
+    `max_drift` is the largest |drift| as assessed, before the cycle's own order. A hedge counts from its first fill
+    on: until then it is not adrift but not yet there.
+    """
+
+    orders: int = 0
+    turnover: Decimal = ZERO
+    max_drift: Decimal | None = None
+    refused: int = 0
+    first_refusal: str = ""
+    _opened: set[str] = field(default_factory=set)  # groups of hedges
+
+    def add(self, report: CycleReport) -> None:
+        for group in report.assessment.groups:
+            if group.drift is not None and group.name in self._opened:
+                self.max_drift = max(abs(group.drift), self.max_drift or ZERO)
+        for refusal in report.decision.refused:
+            self._refuse(refusal.reason)
+        if not report.outcomes:
+            return
+        hedge_of = {each.intent.client_order_id: each.intent.hedge for each in report.decision.intents}
+        for outcome in report.outcomes:
+            if isinstance(outcome, Fill):
+                instrument = report.snapshot.instruments[outcome.instrument]
+                self.orders += 1
+                self.turnover += abs(instrument.notional(outcome.quantity, outcome.price))
+                self._opened.add(hedge_of[outcome.client_order_id])
+            else:
+                self._refuse(outcome.reason)
+
+    def notes(self) -> tuple[str, ...]:
+        if not self.refused:
+            return ()
+        return (f"Orders refused: {self.refused:,}, the first because: {self.first_refusal}.",)
+
+    def _refuse(self, reason: str) -> None:
+        self.refused += 1
+        self.first_refusal = self.first_refusal or reason
+
+
+def equity_of(report: CycleReport) -> float | None:
+    """Equity of all accounts together as read in this cycle, before its orders; None: not all were read."""
+    total = ZERO
+    for account in report.snapshot.accounts.values():
+        if not isinstance(account.derivatives, Read) or account.derivatives.value.margin is None:
+            return None
+        total += account.derivatives.value.margin.equity
+    return float(total)
