@@ -14,7 +14,7 @@ import pytest
 from hedged.adapters.exchanges.ccxt_account import open_ccxt
 from hedged.errors import ConfigurationError, Refused, Unreachable, Unreadable
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId
-from hedged.model.snapshot import Balance, Margin, Position
+from hedged.model.snapshot import Balance, Doubt, Margin, Position
 from tests.support import ManualClock, need_shared
 from tests.venues.binance_bench import DATED, KEYS, PERPETUAL, Bench, bench, pki
 from tests.venues.binance_server import BinanceServer
@@ -426,6 +426,8 @@ async def test_a_key_withdrawn_later_is_refused_too() -> None:
         ({"status": 503, "text": '{"code": -1008, "msg": "Server overloaded."}'}, Unreachable, "Server overloaded."),
         ({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}, Unreadable, "HTTP 302$"),
         ({"status": 201, "text": '{"balances": []}'}, Unreadable, "HTTP 201"),
+        ({"status": 200, "text": "<html>maintenance</html>"}, Unreadable, "an HTML page"),
+        ({"status": 200, "text": '{"balances": 1}'}, Unreadable, "balances is a number, expected a list"),
         ({"status": 200, "body": b"\xff\xfe"}, Unreadable, "not text"),
     ],
 )
@@ -451,11 +453,12 @@ async def test_a_rate_limit_may_say_how_long() -> None:
 async def test_requests_keep_to_the_venues_weights() -> None:
     """A burst of reads beyond half a minute's weight is spread out instead of running into a ban."""
     async with bench() as it:
-        for _ in range(59):
-            await it.reader.derivatives()  # weights 5 + 5
+        doubt = Doubt("main/swap/USDT", "main", "USDT", None, before=D(1), now=D(0), polls=1)
+        for _ in range(19):
+            await it.reader.explain(doubt, it.clock.now())  # the venue's income list weighs 30
         assert it.clock.slept == []
         for _ in range(2):
-            await it.reader.derivatives()
+            await it.reader.explain(doubt, it.clock.now())
         assert sum(it.clock.slept) > 0
 
 

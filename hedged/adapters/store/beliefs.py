@@ -1,0 +1,48 @@
+"""What both stores hold true of alerts and doubts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from hedged.model.alert import Alert, AlertState
+
+REOPENS_WITHIN = timedelta(days=1)  # how long a resolved alert may still come back under its old event id
+
+
+def doubts_meant(subject: str, doubts: Collection[str]) -> list[str]:
+    """The doubts that `subject` names: itself, or for an account's name all of its balances (`account/…`)."""
+    if subject in doubts:
+        return [subject]
+    return [doubt for doubt in doubts if doubt.startswith(f"{subject}/") and ":" not in subject]
+
+
+def alerts_after(known: Mapping[str, Alert], listed: Iterable[Alert], at: datetime) -> dict[str, Alert]:
+    """The alerts to remember after a cycle that lists these, by event id.
+
+    One that was pending and is not listed any more never fired: it is forgotten. One that fires is remembered even
+    when it is not listed: only its own end ends it.
+    """
+    remembered = {each: alert for each, alert in known.items() if alert.state is not AlertState.PENDING}
+    remembered.update({alert.event_id: alert for alert in listed})
+    return {each: alert for each, alert in remembered.items() if not has_faded(alert, at)}
+
+
+def has_faded(alert: Alert, at: datetime) -> bool:
+    """It ended so long ago that it cannot reopen."""
+    return alert.resolved_at is not None and alert.resolved_at <= at - REOPENS_WITHIN
+
+
+def newest_by_key(found: Iterable[Alert]) -> list[Alert]:
+    """One alert a key: the one that has not ended, else the one that ended last."""
+    chosen: dict[str, Alert] = {}
+    for alert in found:
+        other = chosen.get(alert.key)
+        if other is None or _newness(alert) > _newness(other):
+            chosen[alert.key] = alert
+    return list(chosen.values())
+
+
+def _newness(alert: Alert) -> tuple[bool, float]:
+    ended = alert.resolved_at
+    return alert.state is not AlertState.RESOLVED, ended.timestamp() if ended is not None else 0.0

@@ -1,0 +1,73 @@
+"""The life of an order, as a table, and what a fill was worth. Pure; both stores go by it.
+
+    planned ──► sent ──► filled | rejected | absent
+       │          └────► unknown ──► filled | rejected | absent
+       └───────────────► unknown | rejected | absent
+
+Only forward. `planned` cannot become `filled`: an order is marked sent before a byte leaves, so a fill without that
+is a fault to be seen, not to be smoothed over. `absent` means a look-up found no such order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from hedged.errors import StoreError
+from hedged.model.order import Absent, Fill, Intent, OrderState, Outcome, Rejected, Unknown
+
+ABSENT = "absent"
+
+OPEN = (OrderState.PLANNED.value, OrderState.SENT.value, OrderState.UNKNOWN.value)
+
+COMES_FROM: Mapping[str, tuple[str, ...]] = {
+    OrderState.SENT.value: (OrderState.PLANNED.value,),
+    OrderState.FILLED.value: (OrderState.SENT.value, OrderState.UNKNOWN.value),
+    OrderState.REJECTED.value: OPEN,
+    OrderState.UNKNOWN.value: OPEN,
+    ABSENT: OPEN,
+}
+
+
+def state_after(outcome: Outcome | Absent) -> str:
+    """The journal's state that an outcome leads to."""
+    match outcome:
+        case Fill():
+            return OrderState.FILLED.value
+        case Rejected():
+            return OrderState.REJECTED.value
+        case Unknown():
+            return OrderState.UNKNOWN.value
+        case Absent():
+            return ABSENT
+
+
+def reason_of(outcome: Outcome | Absent) -> str | None:
+    return outcome.reason if isinstance(outcome, Rejected | Unknown) else None
+
+
+def fill_notional(fill: Fill, intent: Intent) -> Decimal:
+    """What was traded, in the quote currency, at the price the order was decided on.
+
+    Scaled from the intent by quantity: right for linear and inverse contracts alike without knowing the multiplier,
+    and off by no more than the price collar.
+    """
+    if fill.quantity == intent.quantity:
+        return intent.notional
+    return intent.notional * fill.quantity / intent.quantity
+
+
+def not_in_journal(client_order_id: str) -> StoreError:
+    return StoreError(f"order {client_order_id} is not in the journal: it was never planned here")
+
+
+def already_planned(client_order_id: str) -> StoreError:
+    return StoreError(f"order {client_order_id} is already in the journal: an id is used once")
+
+
+def no_such_step(client_order_id: str, state: str, wanted: str) -> StoreError:
+    return StoreError(f"order {client_order_id} is {state} and cannot become {wanted}")
+
+
+def contradicts(client_order_id: str) -> StoreError:
+    return StoreError(f"order {client_order_id} is filled already, and a different fill is reported now")

@@ -1,0 +1,211 @@
+"""The store in RAM: the same port, nothing kept after the process. For replays, a demo without a file, and tests."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from hedged.adapters.store import journal
+from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_key
+from hedged.adapters.store.retention import Retention
+from hedged.errors import StoreError, StoreUnavailable
+from hedged.model.alert import Alert, OutboxRow
+from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome
+from hedged.model.policy import World
+from hedged.ports import CycleRecord, Memory, Turnover
+
+
+@dataclass(slots=True)
+class _Order:
+    intent: Intent
+    cycle_id: str
+    planned_at: datetime
+    state: str = OrderState.PLANNED.value
+    ended_at: datetime | None = None
+    fill: Fill | None = None
+
+
+class MemoryStore:
+    """`hedged.ports.Store` without durability. Of cycles only the newest is kept, so a replay of years stays small."""
+
+    def __init__(self, *, retention: Retention | None = None) -> None:
+        self._retention = retention or Retention()
+        self._open = False
+        self._last: tuple[str, datetime] | None = None
+        self._state: Mapping[str, object] | None = None
+        self._memory = Memory()
+        self._alerts: dict[str, Alert] = {}
+        self._orders: dict[str, _Order] = {}
+        self._unfinished: dict[str, _Order] = {}
+        self._fills: list[Fill] = []  # oldest first
+        self._waiting: dict[int, OutboxRow] = {}
+        self._rows = 0
+        self._blobs: dict[str, str] = {}
+
+    async def open(self, portfolio: str, world: World, now: datetime) -> None:
+        self._open = True
+
+    async def close(self) -> None:
+        self._open = False
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise StoreUnavailable("the store in memory is not open")
+
+    # the cycle
+
+    async def memory(self) -> Memory:
+        self._require_open()
+        return self._memory
+
+    async def alerts(self) -> Sequence[Alert]:
+        self._require_open()
+        return newest_by_key(self._alerts.values())
+
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
+        self._require_open()
+        if self._last is not None and self._last[0] == record.cycle_id:
+            raise StoreError(f"cycle {record.cycle_id} is recorded already: an id is used once")
+        self._last = (record.cycle_id, record.finished_at)
+        self._state = self._state if record.state is None else record.state
+        accepted = (record.memory.accepted | self._memory.accepted) & record.memory.polls.keys()
+        self._memory = replace(record.memory, accepted=accepted)
+        self._alerts = alerts_after(self._alerts, record.alerts, record.finished_at)
+        for message in record.messages:
+            for channel in channels:
+                self._rows += 1
+                self._waiting[self._rows] = OutboxRow(self._rows, channel, message, 0, record.finished_at)
+
+    async def last_cycle(self) -> tuple[str, datetime] | None:
+        self._require_open()
+        return self._last
+
+    async def latest_state(self) -> Mapping[str, object] | None:
+        self._require_open()
+        return None if self._state is None else _copied(json.dumps(self._state))
+
+    async def accept(self, subject: str, now: datetime) -> bool:
+        self._require_open()
+        meant = doubts_meant(subject, self._memory.polls)
+        self._memory = replace(self._memory, accepted=self._memory.accepted.union(meant))
+        return bool(meant)
+
+    # orders
+
+    async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
+        self._require_open()
+        ids = [intent.client_order_id for intent in intents]
+        if len(set(ids)) < len(ids) or not self._orders.keys().isdisjoint(ids):
+            raise journal.already_planned(", ".join(ids))
+        for intent in intents:
+            order = _Order(intent, cycle_id, now)
+            self._orders[intent.client_order_id] = self._unfinished[intent.client_order_id] = order
+
+    async def mark_sent(self, client_order_id: str, now: datetime) -> None:
+        order = self._find(client_order_id)
+        sent = OrderState.SENT.value
+        if order.state not in journal.COMES_FROM[sent]:
+            raise journal.no_such_step(client_order_id, order.state, sent)
+        order.state = sent
+
+    async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
+        wanted, after = outcome.client_order_id, journal.state_after(outcome)
+        order = self._find(wanted)
+        if order.state not in journal.COMES_FROM[after]:
+            if order.state != after:
+                raise journal.no_such_step(wanted, order.state, after)
+            if isinstance(outcome, Fill) and outcome != order.fill:
+                raise journal.contradicts(wanted)
+            return
+        order.state = after
+        if isinstance(outcome, Fill):
+            order.fill = outcome
+            insort(self._fills, outcome, key=_by_time)
+        if after not in journal.OPEN:
+            order.ended_at = now
+            del self._unfinished[wanted]
+
+    def _find(self, client_order_id: str) -> _Order:
+        self._require_open()
+        order = self._orders.get(client_order_id)
+        if order is None:
+            raise journal.not_in_journal(client_order_id)
+        return order
+
+    async def open_orders(self) -> Sequence[OrderRow]:
+        self._require_open()
+        return [
+            OrderRow(order.intent, OrderState(order.state), order.planned_at, order.cycle_id)
+            for order in sorted(
+                self._unfinished.values(), key=lambda order: (order.planned_at, order.intent.client_order_id)
+            )
+        ]
+
+    async def turnover(self, since: datetime) -> Turnover:
+        self._require_open()
+        notionals = [
+            journal.fill_notional(fill, self._orders[fill.client_order_id].intent) for fill in self._filled(since)
+        ]
+        notionals += [order.intent.notional for order in self._unfinished.values()]
+        return Turnover(notional=sum(notionals, Decimal(0)), orders=len(notionals))
+
+    async def fills(self, since: datetime) -> Sequence[Fill]:
+        self._require_open()
+        return self._filled(since)
+
+    def _filled(self, since: datetime) -> list[Fill]:
+        return self._fills[bisect_left(self._fills, (since, ""), key=_by_time) :]
+
+    # delivery
+
+    async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        self._require_open()
+        found = (row for row in self._waiting.values() if row.channel == channel and row.next_try_at <= now)
+        return [row for row, _ in zip(found, range(limit), strict=False)]
+
+    async def delivered(self, row_id: int, now: datetime) -> None:
+        self._require_open()
+        self._waiting.pop(row_id, None)
+
+    async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
+        self._require_open()
+        row = self._waiting.get(row_id)
+        if row is not None:
+            self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+
+    # small facts
+
+    async def get_blob(self, key: str) -> Mapping[str, object] | None:
+        self._require_open()
+        data = self._blobs.get(key)
+        return None if data is None else _copied(data)
+
+    async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None:
+        self._require_open()
+        self._blobs[key] = json.dumps(value)  # a copy, and what is not JSON fails here as it does on disk
+
+    async def thin(self, now: datetime) -> int:
+        """Ended orders and their fills: all else here goes as soon as nothing can ask for it."""
+        self._require_open()
+        oldest = now - self._retention.orders_and_alerts
+        gone = [each for each, order in self._orders.items() if order.ended_at is not None and order.ended_at < oldest]
+        del gone[self._retention.rows_a_call :]
+        for each in gone:
+            fill = self._orders.pop(each).fill
+            if fill is not None:
+                self._fills.remove(fill)
+        return len(gone)
+
+
+def _by_time(fill: Fill) -> tuple[datetime, str]:
+    return fill.at, fill.client_order_id
+
+
+def _copied(data: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(data)
+    return value

@@ -1,0 +1,38 @@
+"""Messages on their way: rows of the outbox, in the transaction that the caller holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from hedged.adapters.store.rows import from_text
+from hedged.adapters.store.tables import outbox
+from hedged.model.alert import Message, OutboxRow
+
+_DUE = (
+    select(outbox.c.id, outbox.c.channel, outbox.c.data, outbox.c.attempts, outbox.c.next_try_at)
+    .where(
+        outbox.c.delivered_at.is_(None),
+        outbox.c.channel == bindparam("wanted"),
+        outbox.c.next_try_at <= bindparam("now"),
+    )
+    .order_by(outbox.c.id)
+    .limit(bindparam("most"))
+)
+_UNDELIVERED = update(outbox).where(outbox.c.id == bindparam("wanted"), outbox.c.delivered_at.is_(None))
+_DELIVERED = _UNDELIVERED.values(delivered_at=bindparam("now"), error=None)
+_FAILED = _UNDELIVERED.values(attempts=outbox.c.attempts + 1, next_try_at=bindparam("again"), error=bindparam("why"))
+
+
+def due(connection: Connection, channel: str, now: datetime, limit: int) -> list[OutboxRow]:
+    rows = connection.execute(_DUE, {"wanted": channel, "now": now, "most": limit})
+    return [OutboxRow(row[0], row[1], from_text(Message, row[2]), row[3], row[4]) for row in rows]
+
+
+def delivered(connection: Connection, row_id: int, now: datetime) -> None:
+    connection.execute(_DELIVERED, {"wanted": row_id, "now": now})
+
+
+def failed(connection: Connection, row_id: int, next_try_at: datetime, error: str) -> None:
+    connection.execute(_FAILED, {"wanted": row_id, "again": next_try_at, "why": error})

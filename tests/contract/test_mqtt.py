@@ -1,0 +1,279 @@
+"""The MQTT channel against a real mosquitto."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+import structlog
+
+from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions, encode
+from hedged.adapters.clock import SystemClock
+from hedged.errors import DeliveryError
+from hedged.model.alert import Message, MessageKind
+from hedged.model.finding import Severity
+from hedged.tell.outbox import Backoff
+from tests.broker import Broker
+from tests.support import ROOT, T0, CountingIds, need
+
+WITHIN = 10.0  # seconds, for what takes milliseconds
+QUICK = Backoff(first=0.02, cap=0.05)
+ALERT = Message("e1", MessageKind.FIRING, "margin/main", Severity.CRITICAL, "Margin", "Body – ±", T0)
+
+
+def state(*names: str, ratio: float = 0.91) -> dict[str, object]:
+    hedges = [{"name": name, "hedge_ratio": ratio, "exposure_value": "1000.50"} for name in names]
+    return {"schema": 1, "now": "2026-11-02T12:00:00Z", "mode": "paper", "hedges": hedges}
+
+
+def options(broker: Broker, **more: Any) -> MqttOptions:
+    return MqttOptions(**{"host": "127.0.0.1", "port": broker.port, "instance": "demo", "backoff": QUICK, **more})
+
+
+@contextlib.asynccontextmanager
+async def running(chosen: MqttOptions) -> AsyncIterator[MqttChannel]:
+    channel = MqttChannel(chosen, SystemClock(), CountingIds())
+    task = asyncio.create_task(channel.run())
+    try:
+        yield channel
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Watcher:
+    """A subscriber that keeps the newest payload of each topic, and everything that came."""
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self._client = client
+        self.topics: dict[str, str] = {}
+        self.came: list[aiomqtt.Message] = []
+
+    async def until(self, true: Callable[[Mapping[str, str]], object]) -> None:
+        async with asyncio.timeout(WITHIN):
+            while not true(self.topics):
+                message = await anext(self._client.messages)
+                self.came.append(message)
+                assert isinstance(message.payload, bytes)
+                self.topics[str(message.topic)] = message.payload.decode()
+
+
+@contextlib.asynccontextmanager
+async def watching(broker: Broker, **more: Any) -> AsyncIterator[Watcher]:
+    async with aiomqtt.Client("127.0.0.1", broker.port, **more) as client:
+        await client.subscribe("#", qos=1)
+        yield Watcher(client)
+
+
+async def connected(channel: MqttChannel) -> None:
+    async with asyncio.timeout(WITHIN):
+        while True:
+            with contextlib.suppress(DeliveryError):
+                await channel.deliver(Message("probe", MessageKind.FIRING, "k", Severity.INFO, "t", "b", T0))
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_the_state_is_retained_for_those_who_come_later(tmp_path: Path) -> None:
+    """Each hedge's item with `now` and `mode`, and `online`, wait on the broker for a new subscriber."""
+    with Broker(tmp_path) as broker:
+        async with running(options(broker)) as channel:
+            await channel.publish_state(state("alts", "majors"))
+            async with watching(broker) as watcher:
+                await watcher.until(lambda topics: len(topics) == 3)
+            async with watching(broker) as late:
+                await late.until(lambda topics: len(topics) == 3)
+        assert all(message.retain for message in late.came)
+        assert late.topics["hedged/demo/status"] == "online"
+        assert json.loads(late.topics["hedged/demo/hedge/alts/state"]) == {
+            "name": "alts", "hedge_ratio": 0.91, "exposure_value": "1000.50",
+            "now": "2026-11-02T12:00:00Z", "mode": "paper",
+        }  # fmt: skip
+
+
+async def test_only_the_newest_state_is_kept_while_not_connected(tmp_path: Path) -> None:
+    """A hundred states during an outage are one publication after it, and none of them waits."""
+    broker = Broker(tmp_path)
+    async with running(options(broker)) as channel:
+        for each in range(100):
+            await channel.publish_state(state("alts", ratio=each))
+        broker.start()
+        async with watching(broker) as watcher:
+            await watcher.until(lambda topics: "hedged/demo/hedge/alts/state" in topics)
+        states = [each for each in watcher.came if str(each.topic).endswith("/state")]
+        assert [json.loads(each.payload)["hedge_ratio"] for each in states] == [99]
+    broker.kill()
+
+
+async def test_a_hedge_that_left_loses_its_retained_state(tmp_path: Path) -> None:
+    """Also one that an earlier process published."""
+    with Broker(tmp_path) as broker:
+        async with watching(broker) as watcher:
+            async with running(options(broker)) as channel:
+                await channel.publish_state(state("alts", "a/b"))
+                await watcher.until(lambda topics: "hedged/demo/hedge/a%2Fb/state" in topics)
+                await channel.publish_state(state("alts"))
+                await watcher.until(lambda topics: topics["hedged/demo/hedge/a%2Fb/state"] == "")
+            async with running(options(broker)) as channel:
+                await channel.publish_state(state("majors"))
+                await watcher.until(lambda topics: topics["hedged/demo/hedge/alts/state"] == "")
+        async with watching(broker) as late:
+            await late.until(lambda topics: len(topics) == 2)
+        assert set(late.topics) == {"hedged/demo/status", "hedged/demo/hedge/majors/state"}
+
+
+async def test_an_alert_reaches_a_subscriber_that_was_away_exactly_once(tmp_path: Path) -> None:
+    """QoS 1 and not retained: it waits in the subscriber's session, and nowhere else."""
+    with Broker(tmp_path) as broker:
+        session = {"identifier": "phone", "clean_session": False}
+        async with watching(broker, **session):
+            pass
+        async with running(options(broker)) as channel:
+            await connected(channel)
+            await channel.deliver(ALERT)
+        async with watching(broker, **session) as phone:
+            await phone.until(lambda topics: topics.get("hedged/demo/status") == "offline")
+        alerts = [each for each in phone.came if str(each.topic) == "hedged/demo/alert/e1"]
+        assert [(each.qos, each.retain) for each in alerts] == [(1, False)]
+        found = json.loads(alerts[0].payload)
+        assert (found["event_id"], found["kind"], found["body"]) == ("e1", "firing", "Body – ±")
+
+
+async def test_it_says_offline_when_it_ends(tmp_path: Path) -> None:
+    """A clean end sends no last will, so it is said in words, retained."""
+    with Broker(tmp_path) as broker:
+        async with running(options(broker)) as channel:
+            await connected(channel)
+        async with watching(broker) as watcher:
+            await watcher.until(lambda topics: topics.get("hedged/demo/status") == "offline")
+
+
+CHILD = """
+import asyncio, sys
+from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+from hedged.adapters.clock import SystemClock
+from tests.support import CountingIds
+options = MqttOptions(host="127.0.0.1", port=int(sys.argv[1]), instance="demo")
+asyncio.run(MqttChannel(options, SystemClock(), CountingIds()).run())
+"""
+
+
+async def test_the_last_will_tells_of_a_process_that_was_killed(tmp_path: Path) -> None:
+    """After SIGKILL the broker says offline, retained."""
+    with Broker(tmp_path) as broker:
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(broker.port)], cwd=ROOT)
+        try:
+            async with watching(broker) as watcher:
+                await watcher.until(lambda topics: topics.get("hedged/demo/status") == "online")
+                child.kill()
+                await watcher.until(lambda topics: topics["hedged/demo/status"] == "offline")
+        finally:
+            child.kill()
+            child.wait()
+        async with watching(broker) as late:
+            await late.until(lambda topics: topics.get("hedged/demo/status") == "offline")
+        assert late.came[0].retain
+
+
+@pytest.mark.parametrize("graceful", [True, False])
+async def test_it_comes_back_when_the_broker_does(tmp_path: Path, graceful: bool) -> None:
+    """The broker ends or is killed and starts anew: online and the latest state are there again; logged once each."""
+    broker = Broker(tmp_path)
+    broker.start()
+    with structlog.testing.capture_logs() as logs:
+        async with running(options(broker)) as channel:
+            await connected(channel)
+            await channel.publish_state(state("alts", ratio=1))
+            if graceful:
+                broker.stop()
+            else:
+                broker.kill()
+            async with asyncio.timeout(WITHIN):
+                while not logs:
+                    await asyncio.sleep(0.01)
+            with pytest.raises(DeliveryError, match=f"127.0.0.1:{broker.port}"):
+                await channel.deliver(ALERT)
+            await channel.publish_state(state("alts", ratio=2))
+            await asyncio.sleep(0.2)  # some attempts that fail
+            broker.start()
+            async with watching(broker) as watcher:
+                await watcher.until(
+                    lambda topics: (
+                        '"hedge_ratio": 2' in topics.get("hedged/demo/hedge/alts/state", "")
+                        and topics.get("hedged/demo/status") == "online"
+                    )
+                )
+            await connected(channel)
+    broker.kill()
+    assert [each["log_level"] for each in logs] == ["warning", "info"]
+
+
+async def test_a_password_is_needed_and_given(tmp_path: Path) -> None:
+    """The right one gets in; a wrong one is named as the reason, and never shown."""
+    with Broker(tmp_path, password="CANARY-1") as broker:
+        async with running(options(broker, username="hedged", password="CANARY-1")) as channel:
+            await connected(channel)
+        with structlog.testing.capture_logs() as logs:
+            async with running(options(broker, username="hedged", password="CANARY-2")) as channel:
+                async with asyncio.timeout(WITHIN):
+                    while not logs:
+                        await asyncio.sleep(0.01)
+                with pytest.raises(DeliveryError, match=r"(?i)not authori[sz]ed"):
+                    await channel.deliver(ALERT)
+        assert "CANARY" not in repr(logs) + repr(options(broker, password="CANARY-1"))
+
+
+async def test_tls_with_an_authority_of_ones_own(tmp_path: Path) -> None:
+    """With `ca_file` the broker is trusted; without it, it is not."""
+    ca, cert, key = certificates(tmp_path)
+    with Broker(tmp_path, tls=(ca, cert, key)) as broker:
+        async with running(options(broker, tls=True, ca_file=ca)) as channel:
+            await connected(channel)
+        with structlog.testing.capture_logs() as logs:
+            async with running(options(broker, tls=True)):
+                async with asyncio.timeout(WITHIN):
+                    while not logs:
+                        await asyncio.sleep(0.01)
+        assert "certificate" in logs[0]["error"]
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """An authority, and a certificate for 127.0.0.1 with its key."""
+    openssl = need("openssl")
+    ca, ca_key, cert, key, request, names = (
+        folder / name for name in ("ca.pem", "ca.key", "cert.pem", "key.pem", "request.pem", "names")
+    )
+    names.write_text("subjectAltName=IP:127.0.0.1\n")
+    new_key = ("-newkey", "rsa:2048", "-nodes")
+    for command in (
+        ("req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-subj", "/CN=test authority", "-days", "2"),
+        ("req", *new_key, "-keyout", key, "-out", request, "-subj", "/CN=127.0.0.1"),
+        ("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", cert,
+         "-days", "2", "-extfile", names),
+    ):  # fmt: skip
+        subprocess.run([openssl, *map(str, command)], check=True, capture_output=True)
+    return ca, cert, key
+
+
+async def test_no_broker_at_all_is_a_delivery_error_at_once(tmp_path: Path) -> None:
+    """Not connected: the message stays in the outbox, nobody waits."""
+    channel = MqttChannel(MqttOptions(host="127.0.0.1", port=9, instance="demo"), SystemClock(), CountingIds())
+    with pytest.raises(DeliveryError, match="not connected yet"):
+        await channel.deliver(ALERT)
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [("alts", "alts"), ("a/b#c+d%", "a%2Fb%23c%2Bd%25"), ("Ω 1", "Ω 1"), ("a\x00\n", "a%00%0A"), ("#", "%23")],
+)
+def test_names_are_one_level_of_a_topic(name: str, level: str) -> None:
+    """Wildcards, separators and control characters cannot leave their level."""
+    assert encode(name) == level
