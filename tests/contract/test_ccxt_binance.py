@@ -347,6 +347,7 @@ async def test_a_list_that_cannot_be_read_again_is_used_for_six_hours() -> None:
         await it.settled()
         it.paths()
         assert PERPETUAL in await it.market.instruments()
+        await it.settled()
         assert it.paths() == []
         it.clock.advance(60)
         assert PERPETUAL in await it.market.instruments()
@@ -355,6 +356,18 @@ async def test_a_list_that_cannot_be_read_again_is_used_for_six_hours() -> None:
         it.clock.advance(6 * 3600)
         with pytest.raises(Unreachable, match="futures markets"):
             await it.market.instruments()
+
+
+async def test_a_slow_list_is_there_for_the_next_cycle() -> None:
+    """A list that takes longer than a read may is still awaited in the background, and asked for once."""
+    async with bench(time_limit=0.2) as it:
+        arrives = it.server.held["/fapi/v1/exchangeInfo"] = asyncio.Event()
+        with pytest.raises(Unreachable, match="markets: no answer within 0.2 s"):
+            await it.market.instruments()
+        arrives.set()
+        await it.settled()
+        assert PERPETUAL in await it.market.instruments()
+        assert it.paths().count("/fapi/v1/exchangeInfo") == 1
 
 
 async def _until(condition: Any) -> None:

@@ -127,7 +127,8 @@ async def test_trades_explain_spot_whichever_side_the_asset_was_on() -> None:
         assert await explained(it, balance("spot", "ETH", "12", "2")) == (
             "since 2026-11-02 11:59 UTC: spot trades -10 ETH"
         )
-        it.truth.spot_trades = [{**sold, "isBuyer": True}]
+        it.truth.spot["LINK"] = (D(2000), D(0))  # no usual partner: searched because it is held
+        it.truth.spot_trades = [{**sold, "symbol": "LINKUSDT", "qty": "2000", "isBuyer": True}]
         assert await explained(it, balance("spot", "USDT", "30500", "500")) == (
             "since 2026-11-02 11:59 UTC: spot trades -30000 USDT"
         )

@@ -67,7 +67,7 @@ def test_signals_reach_the_daemon(word: str) -> None:
 
 def test_the_image_has_a_health_check_and_no_secret() -> None:
     """`status` answers for health; no key or password is baked in."""
-    assert '"status"' in arguments("HEALTHCHECK")[0]
+    assert '"status", "--check"' in arguments("HEALTHCHECK")[0]
     assert not re.search(r"(?i)(password|apikey|secret)\s*=", DOCKERFILE)
 
 

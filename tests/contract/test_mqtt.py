@@ -7,7 +7,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,14 @@ async def running(chosen: MqttOptions) -> AsyncIterator[MqttChannel]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """One that the test starts itself."""
+    broker = Broker(tmp_path)
+    yield broker
+    broker.kill()
 
 
 class Watcher:
@@ -99,9 +107,8 @@ async def test_the_state_is_retained_for_those_who_come_later(tmp_path: Path) ->
         }  # fmt: skip
 
 
-async def test_only_the_newest_state_is_kept_while_not_connected(tmp_path: Path) -> None:
+async def test_only_the_newest_state_is_kept_while_not_connected(broker: Broker) -> None:
     """A hundred states during an outage are one publication after it, and none of them waits."""
-    broker = Broker(tmp_path)
     async with running(options(broker)) as channel:
         for each in range(100):
             await channel.publish_state(state("alts", ratio=each))
@@ -110,7 +117,6 @@ async def test_only_the_newest_state_is_kept_while_not_connected(tmp_path: Path)
             await watcher.until(lambda topics: "hedged/demo/hedge/alts/state" in topics)
         states = [each for each in watcher.came if str(each.topic).endswith("/state")]
         assert [json.loads(each.payload)["hedge_ratio"] for each in states] == [99]
-    broker.kill()
 
 
 async def test_a_hedge_that_left_loses_its_retained_state(tmp_path: Path) -> None:
@@ -184,9 +190,8 @@ async def test_the_last_will_tells_of_a_process_that_was_killed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("graceful", [True, False])
-async def test_it_comes_back_when_the_broker_does(tmp_path: Path, graceful: bool) -> None:
+async def test_it_comes_back_when_the_broker_does(broker: Broker, graceful: bool) -> None:
     """The broker ends or is killed and starts anew: online and the latest state are there again; logged once each."""
-    broker = Broker(tmp_path)
     broker.start()
     with structlog.testing.capture_logs() as logs:
         async with running(options(broker)) as channel:
@@ -212,8 +217,20 @@ async def test_it_comes_back_when_the_broker_does(tmp_path: Path, graceful: bool
                     )
                 )
             await connected(channel)
-    broker.kill()
     assert [each["log_level"] for each in logs] == ["warning", "info"]
+
+
+async def test_a_broker_that_forgot_gets_the_state_again(broker: Broker) -> None:
+    """Killed before it saved, it comes back empty: the latest state is published without waiting for a new one."""
+    broker.start()
+    async with running(options(broker)) as channel:
+        await channel.publish_state(state("alts"))
+        async with watching(broker) as watcher:
+            await watcher.until(lambda topics: "hedged/demo/hedge/alts/state" in topics)
+        broker.kill()
+        broker.start()
+        async with watching(broker) as watcher:
+            await watcher.until(lambda topics: "hedged/demo/hedge/alts/state" in topics)
 
 
 async def test_a_password_is_needed_and_given(tmp_path: Path) -> None:

@@ -86,14 +86,28 @@ async def test_apprise_knows_ends_from_beginnings(kind: MessageKind, severity: S
 
 async def test_apprise_refusal_is_a_delivery_error_with_its_reason_and_without_the_url() -> None:
     """The library only says no; its reason is caught from its log, the address never shown."""
+    before = list(logging.getLogger("apprise").handlers)
     async with serving() as service:
         service.status = 403
         with pytest.raises(DeliveryError, match="403") as caught:
             await AppriseChannel("notify-1", f"json://user:CANARY@127.0.0.1:{service.port}/CANARY").deliver(ALERT)
     assert "CANARY" not in str(caught.value)
-    assert logging.getLogger("apprise").handlers == [] or all(
-        type(each) is logging.NullHandler for each in logging.getLogger("apprise").handlers
-    )
+    assert logging.getLogger("apprise").handlers == before
+
+
+async def test_apprise_reasons_are_scrubbed() -> None:
+    """A plug-in that puts the address into its complaint does not get it into the log."""
+
+    class Plugin:
+        def notify(self, **_message: object) -> bool:
+            logging.getLogger("apprise").warning("cannot reach https://api.test/bot1234567890CANARY/send?k=CANARY")
+            return False
+
+    channel = AppriseChannel("notify-1", "json://127.0.0.1/")
+    channel._service = Plugin()
+    with pytest.raises(DeliveryError, match=r"cannot reach https://api.test/\*\*\*/send") as caught:
+        await channel.deliver(ALERT)
+    assert "CANARY" not in str(caught.value)
 
 
 async def test_apprise_without_an_answer_blocks_neither_the_loop_nor_itself() -> None:

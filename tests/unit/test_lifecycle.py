@@ -180,6 +180,13 @@ def test_a_quiet_return_that_lasts_is_told_after_the_interval() -> None:
     assert [message.kind for message in life.cycle(WARNING)] == [MessageKind.FIRING]
 
 
+def test_a_quiet_return_is_not_told_on_missing_data() -> None:
+    """What people believe to be over fires anew only when it is seen."""
+    life = Life(QUIET)
+    life.said(WARNING, None, WARNING)
+    assert life.cycle(UNKNOWN, after=5 * HOUR) == []
+
+
 def test_one_event_keeps_one_id_through_all_its_messages() -> None:
     """Firing, escalated, repeat and resolved carry the same event id."""
     life = Life()

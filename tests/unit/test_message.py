@@ -142,8 +142,10 @@ def test_every_kind_has_words(kind: Kind) -> None:
         ),
         (
             Unknown("hd01", "time-out"),
-            "Nobody knows yet whether the order to sell 0.4 contracts of ETH/USDT:USDT on main was placed (time-out): "
-            "hedged looks it up before anything else trades there.",
+            (
+                "Nobody knows yet whether the order to sell 0.4 contracts of ETH/USDT:USDT on main was placed "
+                "(time-out): hedged looks it up before anything else trades there."
+            ),
         ),
     ],
 )

@@ -255,6 +255,29 @@ def test_runs_until_cancelled_waking_at_each_kick() -> None:
     virtual(scene)
 
 
+def test_a_message_that_waits_is_tried_again_without_a_kick() -> None:
+    """Also when its channel works and nothing else is in the outbox."""
+
+    async def scene(clock: WallClock) -> None:
+        store = Outbox()
+        await store.open("test", World.SIMULATED, T0)
+        phone = Phone(lambda each: DOWN if each.event_id == "bad" else None)
+        courier = Courier(store, phone, clock)
+        await store.put(message("bad"))
+        task = asyncio.create_task(courier.run())
+        await clock.sleep(40)
+        await store.put(message("good"), now=clock.now())
+        courier.kick()
+        await clock.sleep(29)
+        assert phone.titles == ["firing good"]
+        phone.behave = lambda _message: None
+        await clock.sleep(31)
+        assert phone.titles == ["firing good", "firing bad"]
+        task.cancel()
+
+    virtual(scene)
+
+
 def test_a_dead_channel_delays_no_other_and_drains_within_a_minute() -> None:
     """Two couriers on one store: one channel hangs for an hour, the other's times do not change."""
 

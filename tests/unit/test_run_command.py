@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
-import typer
-from typer.testing import CliRunner, Result
 
 import hedged
-from hedged.cli.run import run
+from hedged.cli.main import main
 from hedged.errors import ConfigurationError, HedgedError, StoreUnavailable, WrongStore
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command sets logging up for its process; here it would outlive the test."""
+def run(monkeypatch: pytest.MonkeyPatch, config: Path, *options: str) -> int:
+    """`hedged run`, with logging left as it is: it would outlive the test. The exit code."""
     monkeypatch.setattr("hedged.adapters.log.configure", lambda *_, **__: None)
-    structlog.reset_defaults()
+    monkeypatch.setattr(sys, "argv", ["hedged", "run", "--config", str(config), *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
 
 
-def start(monkeypatch: pytest.MonkeyPatch, config: Path, error: HedgedError, *options: str) -> tuple[Result, list[Any]]:
-    """Run the command with a composition root that gets the settings and raises `error`."""
+def wire_to(monkeypatch: pytest.MonkeyPatch, error: HedgedError) -> list[Any]:
+    """A composition root that gets the settings and raises `error`; what it got."""
     built: list[Any] = []
 
     async def build(settings: Any, clock: Any, ids: Any) -> Any:
@@ -33,9 +33,7 @@ def start(monkeypatch: pytest.MonkeyPatch, config: Path, error: HedgedError, *op
 
     monkeypatch.setattr(hedged, "app", SimpleNamespace(build=build), raising=False)
     monkeypatch.setattr("hedged.settings.load", lambda path, *, dry_run: (path, dry_run))
-    cli = typer.Typer()
-    cli.command()(run)
-    return CliRunner().invoke(cli, ["--config", str(config), *options]), built
+    return built
 
 
 @pytest.mark.parametrize(
@@ -47,13 +45,13 @@ def start(monkeypatch: pytest.MonkeyPatch, config: Path, error: HedgedError, *op
     ],
 )
 def test_an_error_at_the_start_is_a_line_and_an_exit_code(
-    error: HedgedError, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: HedgedError, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the user has to mend exits 78, which systemd does not start again; the rest exits 1, which it does."""
-    result, _ = start(monkeypatch, tmp_path / "hedged.toml", error)
-    assert result.exit_code == code
-    assert result.stderr.splitlines() == [str(error)]
-    assert result.stdout == ""
+    wire_to(monkeypatch, error)
+    assert run(monkeypatch, tmp_path / "hedged.toml") == code
+    written = capsys.readouterr()
+    assert (written.out, written.err.splitlines()) == ("", [str(error)])
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
@@ -61,14 +59,14 @@ def test_the_settings_are_read_for_this_run(
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file named is loaded, with or without --dry-run, and handed to the composition root."""
-    _, built = start(monkeypatch, tmp_path / "hedged.toml", ConfigurationError("x"), *options)
+    built = wire_to(monkeypatch, ConfigurationError("x"))
+    run(monkeypatch, tmp_path / "hedged.toml", *options)
     assert built == [(tmp_path / "hedged.toml", bool(options))]
 
 
-def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
-    """Without monkeys: a file that is not there exits 78 and is named."""
-    cli = typer.Typer()
-    cli.command()(run)
-    result = CliRunner().invoke(cli, ["--config", str(tmp_path / "none.toml")])
-    assert result.exit_code == 78, result.output
-    assert "none.toml" in result.stderr
+def test_a_missing_file_is_a_configuration_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With everything real: a file that is not there exits 78 and is named."""
+    assert run(monkeypatch, tmp_path / "none.toml") == 78
+    assert "none.toml" in capsys.readouterr().err

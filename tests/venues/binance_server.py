@@ -61,6 +61,7 @@ class BinanceServer:
         self.requests: list[tuple[str, str]] = []
         self.faults: dict[str, str] = {}  # path, or "*" → fault
         self.replies: dict[str, str] = {}  # path → the very text to answer with status 200
+        self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
@@ -96,6 +97,8 @@ class BinanceServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        if request.path in self.held:
+            await self.held[request.path].wait()
         fault = self.faults.get(request.path, self.faults.get("*"))
         if fault in {"hang", "drop", "reset"}:
             return await self._vanish(request, fault)

@@ -87,7 +87,7 @@ class Binance(Dialect):
     burst: ClassVar[float] = 600.0  # half of what the venue allows in a minute
     config: ClassVar[Mapping[str, Any]] = {
         "options": {
-            "fetchMarkets": {"types": ["spot", "linear", "inverse"]},
+            "fetchMarkets": {"types": ["spot", "linear"]},
             "fetchMargins": False,  # signed; tells what can be borrowed, which nobody asks
             "fetchCurrencies": False,  # signed; networks and withdrawal fees
             "warnOnFetchOpenOrdersWithoutSymbol": False,

@@ -1,0 +1,124 @@
+"""Telegram, Discord, Slack, e-mail, ntfy and about 170 more services, by one URL each.
+
+The library blocks and its URLs are secrets: each delivery runs in a thread of its own, and no URL is ever shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from hedged.adapters.log import scrub
+from hedged.errors import ConfigurationError, DeliveryError
+from hedged.model.alert import Message, MessageKind
+from hedged.model.finding import Severity
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
+
+
+def apprise_channels(text: str, source: str) -> tuple[AppriseChannel, ...]:
+    """A channel for each line of a secret file: `notify-1`, `notify-2` …; blank lines and `#` comments are skipped.
+
+    One channel a URL, so that one that is down makes no duplicates on the others. Raises `ConfigurationError` with
+    `source` and the line of each URL that the library does not understand.
+    """
+    channels: list[AppriseChannel] = []
+    problems: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        url = line.strip()
+        if not url or url.startswith("#"):
+            continue
+        try:
+            channels.append(AppriseChannel(f"notify-{len(channels) + 1}", url))
+        except ValueError:
+            scheme = _SCHEME.match(url)
+            shown = f"{scheme[0]}://…" if scheme else "…"
+            problems.append(
+                f"{source}:{number}  {shown}  must be a notification URL that apprise understands, "
+                "such as tgram://token/chat or mailto://user:password@host"
+            )
+    if problems:
+        raise ConfigurationError(*problems)
+    return tuple(channels)
+
+
+class AppriseChannel:
+    """One notification URL. Raises `ValueError`, without the URL, where the library does not understand it."""
+
+    def __init__(self, name: str, url: str) -> None:
+        import apprise  # noqa: PLC0415 - heavy, and only for those who have notifications
+
+        self.name = name
+        try:
+            # In our thread, not in the library's pool: that one is waited for when the process ends.
+            asset = apprise.AppriseAsset(async_mode=False, service_timeout=0)
+        except AttributeError:  # apprise 1 knows no `service_timeout`, and uses no pool for a single service
+            asset = apprise.AppriseAsset(async_mode=False)
+        self._service: Any = apprise.Apprise(asset=asset)
+        if not self._service.add(url):
+            raise ValueError("not a notification URL")
+        self._busy: threading.Thread | None = None
+
+    async def deliver(self, message: Message) -> None:
+        """Returns once the service has taken it. Raises `DeliveryError`."""
+        if self._busy is not None and self._busy.is_alive():
+            raise DeliveryError("the service has not answered the previous message yet")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str | None] = loop.create_future()
+
+        def work() -> None:
+            error = self._notify(message)
+            try:
+                loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(error))
+            except RuntimeError:
+                return  # the loop is closed: nobody waits for the answer any more
+
+        # A daemon thread: a service that hangs cannot keep the process from stopping.
+        self._busy = threading.Thread(target=work, name=self.name, daemon=True)
+        self._busy.start()
+        if (error := await answer) is not None:
+            raise DeliveryError(error)
+
+    async def publish_state(self, state: Mapping[str, object]) -> None:
+        """Nothing: people are told events, not states."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _notify(self, message: Message) -> str | None:
+        """Why the service did not take it; None: it did."""
+        complaints = _Complaints()
+        logger = logging.getLogger("apprise")
+        logger.addHandler(complaints)
+        try:
+            taken = self._service.notify(
+                title=message.title, body=message.body, notify_type=_notify_type(message), body_format="text"
+            )
+        except Exception as error:  # noqa: BLE001 - plug-ins of 170 services raise what they like
+            return type(error).__name__
+        finally:
+            logger.removeHandler(complaints)
+        return None if taken else scrub(complaints.last or "the service did not take it")
+
+
+class _Complaints(logging.Handler):
+    """Catches what the library says in this thread, its only way to give a reason."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread = threading.get_ident()
+        self.last: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.last = record.getMessage()
+
+
+def _notify_type(message: Message) -> str:
+    if message.kind is MessageKind.RESOLVED:
+        return "success"
+    return {Severity.CRITICAL: "failure", Severity.WARNING: "warning"}.get(message.severity, "info")

@@ -1,0 +1,194 @@
+"""Alert → words, pure: what, how bad, since when, what hedged does about it, what you can do.
+
+Names of assets and contracts come from venues and are not trusted: everything that is not printable is taken out and
+lengths are bounded. The words of each kind stand in `hedged.tell.words`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hedged.model.alert import Alert, Message, MessageKind
+from hedged.model.finding import SUBJECT_KIND, Scalar, SubjectKind
+from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected, Side
+from hedged.tell.words import WORDS
+
+TITLE_MAX = 80
+SUBJECT_MAX = 48
+TEXT_MAX = 600
+
+SCHEMA = 1
+
+
+def compose(
+    alert: Alert, kind: MessageKind, now: datetime, *, order: str | None = None, unknown: bool = False
+) -> Message:
+    """The message about `alert`.
+
+    `order`: what was ordered about it this cycle. `unknown`: its data is missing now, so the figures are old.
+    """
+    words = WORDS[alert.kind]
+    subject = clean(alert.subject, SUBJECT_MAX)
+    text = clean(alert.text, TEXT_MAX)
+    if kind is MessageKind.RESOLVED:
+        lines = [f"It is over {_after(alert, now)}. It was: {text}"]
+    elif kind is MessageKind.REMOVED:
+        what = SUBJECT_KIND[alert.kind].value.capitalize()
+        lines = [f"{what} {subject} is no longer in the configuration; its alert is closed. It was: {text}"]
+        if SUBJECT_KIND[alert.kind] in {SubjectKind.HEDGE, SubjectKind.INSTRUMENT}:
+            lines.append("No position was closed: what is open at the exchange stays open.")
+    else:
+        does = clean(order, TEXT_MAX) if order else words.does
+        lines = [f"{text} {does}", f"You can {words.advice}", _since(alert, now)]
+        if unknown:
+            lines.append("Its data is missing at the moment: these are the last known figures.")
+    return Message(
+        event_id=alert.event_id,
+        kind=kind,
+        key=alert.key,
+        severity=alert.severity,
+        title=clean(f"{_prefix(alert, kind)}: {words.headline.format(subject=subject)}", TITLE_MAX),
+        body="\n".join(lines),
+        at=now,
+        values={name: _clean_value(value) for name, value in alert.values.items()},
+    )
+
+
+def message_object(message: Message) -> dict[str, object]:
+    """The message as JSON. (event_id, kind, at) tells a second delivery from a second message."""
+    return {
+        "schema": SCHEMA,
+        "event_id": message.event_id,
+        "kind": message.kind.value,
+        "key": message.key,
+        "severity": message.severity.value,
+        "title": message.title,
+        "body": message.body,
+        "at": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "values": {name: str(value) if isinstance(value, Decimal) else value for name, value in message.values.items()},
+    }
+
+
+def order_text(intent: Intent, outcome: Outcome | None = None, *, reach: Decimal | None = None) -> str:
+    """What hedged does or did, in a sentence. `reach`: the hedge ratio that the order leads to."""
+    account, _, symbol = (clean(part, SUBJECT_MAX) for part in intent.instrument.partition(":"))
+    what = f"{_contracts(intent.quantity)} of {symbol} on {account}"
+    quote = symbol.partition("/")[2].partition(":")[0] or "in quote currency"
+    goal = "" if reach is None else f" to reach {_plain(reach)}"
+    verb = "sell" if intent.side is Side.SELL else "buy"
+    if outcome is None:
+        return f"hedged {verb}s {what} ({intent.notional:,.2f} {quote}){goal}."
+    if isinstance(outcome, Fill):
+        done = "sold" if intent.side is Side.SELL else "bought"
+        if outcome.quantity < intent.quantity:
+            what = f"{_plain(outcome.quantity)} of {what}"
+        return f"hedged {done} {what} at {_plain(outcome.price)}, fee {outcome.fee:,.2f} {quote}{goal}."
+    reason = clean(outcome.reason, 200).rstrip(".")
+    if isinstance(outcome, Rejected):
+        return f"The order to {verb} {what} was rejected: {reason}."
+    return (
+        f"Nobody knows yet whether the order to {verb} {what} was placed ({reason}): "
+        "hedged looks it up before anything else trades there."
+    )
+
+
+def order_sentences(
+    decision: Decision, outcomes: Sequence[Outcome] = (), reach: Mapping[str, Decimal] | None = None
+) -> dict[str, str]:
+    """Hedge → all that was ordered, refused or only proposed for it. `reach`: hedge → ratio its orders lead to."""
+    by_id = {outcome.client_order_id: outcome for outcome in outcomes}
+    goals = reach or {}
+    sentences: dict[str, list[str]] = {}
+    for approved in decision.intents:
+        intent = approved.intent
+        text = order_text(intent, by_id.get(intent.client_order_id), reach=goals.get(intent.hedge))
+        sentences.setdefault(intent.hedge, []).append(text)
+    for refusal in decision.refused:
+        reason = clean(refusal.reason, 200).rstrip(".")
+        text = f"{_proposal(refusal.intent)} is not sent, the gate refused it: {reason}."
+        sentences.setdefault(refusal.intent.hedge, []).append(text)
+    for proposal in decision.proposals:
+        text = f"{_proposal(proposal)} would bring it back; in monitor mode hedged sends nothing."
+        sentences.setdefault(proposal.hedge, []).append(text)
+    return {hedge: " ".join(texts) for hedge, texts in sentences.items()}
+
+
+def order_trouble(decision: Decision, outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """Hedges whose order was refused by the gate or the venue, or is not known to have been placed."""
+    hedge_of = {approved.intent.client_order_id: approved.intent.hedge for approved in decision.intents}
+    failed = {
+        hedge_of[outcome.client_order_id]
+        for outcome in outcomes
+        if not isinstance(outcome, Fill) and outcome.client_order_id in hedge_of
+    }
+    return frozenset(failed | {refusal.intent.hedge for refusal in decision.refused})
+
+
+def clean(text: str, limit: int) -> str:
+    """Untrusted text on one line: nothing unprintable (control, bidirectional, zero-width), cut to `limit`."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _clean_value(value: Scalar) -> Scalar:
+    return clean(value, TEXT_MAX) if isinstance(value, str) else value
+
+
+def _prefix(alert: Alert, kind: MessageKind) -> str:
+    severity = alert.severity.value
+    return {
+        MessageKind.REPEAT: f"Still {severity}",
+        MessageKind.ESCALATED: f"Now {severity}",
+        MessageKind.RESOLVED: "Resolved",
+        MessageKind.REMOVED: "Closed",
+    }.get(kind, severity.capitalize())
+
+
+def _since(alert: Alert, now: datetime) -> str:
+    since = alert.since or now
+    line = f"Since {_moment(since)}"
+    lasted = now - since
+    if lasted >= timedelta(minutes=1):
+        line += f", for {_span(lasted)}"
+    if alert.fired_at is not None and since > alert.fired_at:
+        line += f"; it first fired {_moment(alert.fired_at)}"
+    return line + "."
+
+
+def _after(alert: Alert, now: datetime) -> str:
+    over = alert.resolved_at or now
+    return f"since {_moment(over)}, after {_span(over - (alert.since or over))}"
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _span(span: timedelta) -> str:
+    """A length of time in its two largest units: 45 s, 12 min, 2 h 5 min, 3 d 4 h."""
+    seconds = max(int(span.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    for size, unit, smaller_size, smaller in ((1440, "d", 60, "h"), (60, "h", 1, "min")):
+        if minutes >= size:
+            rest = minutes % size // smaller_size
+            return f"{minutes // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{minutes} min"
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():,f}"
+
+
+def _contracts(quantity: Decimal) -> str:
+    return f"{_plain(quantity)} contract{'' if quantity == 1 else 's'}"
+
+
+def _proposal(intent: Intent) -> str:
+    """The order as the subject of a sentence."""
+    account, _, symbol = (clean(part, SUBJECT_MAX) for part in intent.instrument.partition(":"))
+    verb = "Selling" if intent.side is Side.SELL else "Buying"
+    return f"{verb} {_contracts(intent.quantity)} of {symbol} on {account}"

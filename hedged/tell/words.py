@@ -1,0 +1,136 @@
+"""What each kind of alert says: a headline, what hedged does about it, what the reader can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hedged.model.finding import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    headline: str  # with {subject}; goes behind "Warning: "
+    does: str  # a sentence
+    advice: str  # goes behind "You can "
+
+
+_NO_ORDER = "hedged makes no order that needs it and reads it again in the next cycle."
+
+WORDS: Mapping[Kind, Words] = {
+    Kind.DRIFT: Words(
+        "hedge {subject} is outside its band",
+        "hedged has made no order for it.",
+        "look at `hedged once` for what it would trade and what stops it.",
+    ),
+    Kind.MARGIN: Words(
+        "margin of {subject} is running low",
+        "hedged moves no collateral.",
+        "add collateral to the account, or buy back part of the short.",
+    ),
+    Kind.LIQUIDATION_NEAR: Words(
+        "liquidation of {subject} is near",
+        "hedged moves no collateral.",
+        "add collateral to the account, or buy back part of the short; liquidation ends the hedge at a loss.",
+    ),
+    Kind.EXPIRY: Words(
+        "{subject} expires soon",
+        "hedged does not roll it by itself.",
+        "name a later contract in the hedge's instruments before this one ends.",
+    ),
+    Kind.DATA_STALE: Words(
+        "data of hedge {subject} is stale",
+        _NO_ORDER,
+        "check the account's status page and the connection; a holding by hand needs a new `as_of`.",
+    ),
+    Kind.DATA_MISSING: Words(
+        "data of hedge {subject} is missing",
+        _NO_ORDER,
+        "check the account's status page, the connection and the key.",
+    ),
+    Kind.ACCOUNT_UNREACHABLE: Words(
+        "account {subject} cannot be read",
+        "hedged makes no order for the hedges that need it and tries again in the next cycle.",
+        "check the exchange's status page, the connection, and whether the key is still valid.",
+    ),
+    Kind.ASSET_UNCOVERED: Words(
+        "{subject} is held, but no hedge covers it",
+        "hedged leaves it unhedged.",
+        'add it to the `assets` of a hedge, or to `ignore` under `[portfolio]`; `assets = ["*"]` takes the rest.',
+    ),
+    Kind.PRICE_MISSING: Words(
+        "{subject} has no price",
+        _NO_ORDER,
+        "name it under `aliases` if it goes by another name, or under `ignore` if it is worth nothing.",
+    ),
+    Kind.POSITION_UNOWNED: Words(
+        "position {subject} belongs to no hedge",
+        "hedged counts it as exposure and does not trade it.",
+        "name the instrument in a hedge, or close the position at the exchange.",
+    ),
+    Kind.POSITION_VANISHED: Words(
+        "position {subject} has vanished",
+        "hedged makes no order on it until it is explained.",
+        "look at the exchange; if the position is rightly gone: `hedged accept-position ACCOUNT SYMBOL`.",
+    ),
+    Kind.POSITION_CLOSED: Words(
+        "position {subject} was closed",
+        "hedged believes it, and hedges anew what is open now.",
+        "look at the exchange: after a liquidation the account needs margin before a hedge can be built again.",
+    ),
+    Kind.POSITION_UNTRUSTED: Words(
+        "position {subject} contradicts itself",
+        "hedged makes no order on it while its quantity and notional disagree.",
+        "compare the position with the exchange's own page and report the difference.",
+    ),
+    Kind.BALANCE_VANISHED: Words(
+        "balance {subject} has vanished",
+        "hedged makes no order for its hedges until it is explained.",
+        "look at the exchange; if the balance is rightly gone: `hedged accept-balance ACCOUNT`.",
+    ),
+    Kind.DEPEG: Words(
+        "{subject} is off its peg",
+        "hedged values it at its market price.",
+        "move collateral and cash to another currency if you do not trust this one.",
+    ),
+    Kind.NOT_TRADING: Words(
+        "{subject} is not trading",
+        "hedged sends no order there.",
+        "name another instrument in the hedge if this one does not come back.",
+    ),
+    Kind.NO_EXPOSURE: Words(
+        "hedge {subject} has no exposure",
+        "hedged holds no short for it beyond what it buys back.",
+        "remove the hedge if its assets are sold for good.",
+    ),
+    Kind.CYCLE_MISSED: Words(
+        "a cycle was missed",
+        "hedged goes on with the next one.",
+        "check whether the machine sleeps or is overloaded.",
+    ),
+    Kind.CYCLE_OVERRUN: Words(
+        "a cycle took too long",
+        "hedged goes on with the next one.",
+        "choose a longer `every` under `[schedule]`, or check the connection to the exchanges.",
+    ),
+    Kind.ORDER_REFUSED: Words(
+        "an order of hedge {subject} was refused",
+        "hedged sends nothing and decides anew in the next cycle.",
+        "check `[limits]` against what the hedge needs.",
+    ),
+    Kind.ORDER_FAILED: Words(
+        "an order of hedge {subject} failed",
+        "hedged looks it up before anything else trades there.",
+        "look at the account's open orders at the exchange.",
+    ),
+    Kind.STORE_DEGRADED: Words(
+        "the database cannot be used",
+        "hedged makes no order until it can, and goes on watching.",
+        "check the space and the permissions where the database lies.",
+    ),
+    Kind.CYCLE_FAILED: Words(
+        "a cycle failed",
+        "hedged makes no order and tries again in the next cycle.",
+        "look in the log for the cycle's error, and report it.",
+    ),
+}
