@@ -67,8 +67,10 @@ class App:
         return self.portfolio.policy.every
 
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
-        report = await run_cycle(self.portfolio, now, extra)
-        log.info("cycle", cycle=report.cycle_id, decision=report.decision.reason, messages=len(report.messages))
+        cycle_id = self.portfolio.ids.new()
+        structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
+        report = await run_cycle(self.portfolio, now, extra, cycle_id=cycle_id)
+        log.info("cycle", decision=report.decision.reason, messages=len(report.messages))
         return report
 
     async def after_cycle(self, report: CycleReport) -> None:
@@ -76,7 +78,7 @@ class App:
         for courier in self.couriers:
             courier.kick()
         if report.store_error is not None:
-            log.error("the cycle could not be recorded", cycle=report.cycle_id, error=report.store_error)
+            log.error("the cycle could not be recorded", error=report.store_error)
             self._deliver_directly(report)
         for channel in self.channels:
             await channel.publish_state(report.state)

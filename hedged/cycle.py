@@ -58,12 +58,14 @@ class CycleReport:
     store_error: str | None = None  # why nothing of this cycle is kept
 
 
-async def run_cycle(portfolio: Portfolio, now: datetime, extra: Sequence[Finding] = ()) -> CycleReport:
+async def run_cycle(
+    portfolio: Portfolio, now: datetime, extra: Sequence[Finding] = (), *, cycle_id: str | None = None
+) -> CycleReport:
     """One whole cycle. `extra` are findings from outside it: a missed cycle, one that took too long.
 
     Raises nothing that a venue, a gateway or the store does wrong: those become findings.
     """
-    cycle_id = portfolio.ids.new()
+    cycle_id = cycle_id or portfolio.ids.new()
     trouble = await recall(portfolio, now)
     report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
     try:

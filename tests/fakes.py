@@ -102,7 +102,7 @@ class BrokenStore(MemoryStore):
         super().__init__()
         self.broken: set[str] = set()
 
-    def __getattribute__(self, name: str):  # noqa: ANN204
+    def __getattribute__(self, name: str):
         if name != "broken" and name in object.__getattribute__(self, "broken"):
             raise StoreUnavailable("disk full")
         return object.__getattribute__(self, name)

@@ -152,7 +152,9 @@ def _summary(out: Console, tally: Tally, quote: str) -> None:
     coins = _exposure(last) - _exposure(first)
     fees = sum((fill.fee for fill in tally.fills), Decimal(0))
     listed = last.snapshot.instruments
-    turnover = sum((abs(listed[fill.instrument].notional(fill.quantity, fill.price)) for fill in tally.fills), Decimal(0))
+    turnover = sum(
+        (abs(listed[fill.instrument].notional(fill.quantity, fill.price)) for fill in tally.fills), Decimal(0)
+    )
     paper = _equity(last) - _equity(first)
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.messages.items()))
     out.print(Text("\nSummary", style="bold cyan"))

@@ -47,7 +47,9 @@ def show_state(state: Mapping[str, Any], *, age: timedelta | None = None, consol
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for column in columns:
         name, _, right = column.partition(">")
         table.add_column(name or right, justify="right" if right else "left", no_wrap=True)

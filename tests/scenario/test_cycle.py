@@ -119,7 +119,7 @@ async def test_a_position_that_comes_back_is_believed(stage: Stage) -> None:
     derivatives = stage.venue.derivatives
     answers = iter([{}, {ETH_PERP: Decimal(-10)}])
 
-    async def flicker():  # noqa: ANN202
+    async def flicker():
         stage.venue.contracts = next(answers, {ETH_PERP: Decimal(-10)})
         return await derivatives()
 
@@ -165,7 +165,7 @@ async def test_an_unknown_order_stops_that_instrument_until_it_is_found(stage: S
     await stage.tick()
     stage.venue.outcome = Unknown("", "time-out")
 
-    async def lost(approved):  # noqa: ANN001, ANN202
+    async def lost(approved):
         stage.venue.submitted.append(approved)
         return Unknown(approved.intent.client_order_id, "time-out")
 
