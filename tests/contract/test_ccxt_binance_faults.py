@@ -20,7 +20,7 @@ from hedged.errors import Unreachable, Unreadable, VenueError
 from hedged.model.snapshot import Doubt
 from tests.support import T0
 from tests.venues.binance_bench import DATED, KEYS, PERPETUAL, WALLETS, Bench, bench
-from tests.venues.binance_server import FAULTS
+from tests.venues.server import FAULTS
 
 Ask = Callable[[Bench], Awaitable[object]]
 

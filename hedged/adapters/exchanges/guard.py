@@ -18,7 +18,7 @@ import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -36,6 +36,9 @@ _FORBIDDEN_HERE = 451
 _ADDRESS = re.compile(r"\w+://\S+")
 _PARAMETER = re.compile(r"[\w-]+=\S+")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")  # keys and signatures; no message needs such words
+
+
+_WORDS = ("code", "retCode", "msg", "retMsg", "message")  # where venues put their code and message
 
 
 class NotAllowed(Refused):
@@ -66,6 +69,18 @@ class _Answer:
     text: str
 
 
+class Saying(Protocol):
+    """What the guard needs to know of a venue: see `Dialect`."""
+
+    @property
+    def endpoints(self) -> Mapping[tuple[str, str], Endpoint]: ...
+
+    @property
+    def refusals(self) -> Mapping[str, str]: ...
+
+    def error_code(self, reply: Mapping[str, Any]) -> str: ...
+
+
 class Guard:
     """Sends ccxt's requests, if they are on the list, and vouches for the shape of what comes back."""
 
@@ -74,8 +89,7 @@ class Guard:
         account: str,
         exchange: Any,
         errors: Any,  # ccxt.base.errors
-        endpoints: Mapping[tuple[str, str], Endpoint],
-        refusals: Mapping[str, str],
+        dialect: Saying,
         *,
         clock: Clock,
         session: aiohttp.ClientSession,
@@ -85,8 +99,8 @@ class Guard:
         self._account = account
         self._exchange = exchange
         self._errors = errors
-        self._endpoints = endpoints
-        self._refusals = refusals
+        self._dialect = dialect
+        self._patterns = [(key, parts) for key in dialect.endpoints if "{}" in (parts := key[1].split("/"))]
         self._clock = clock
         self._session = session
         self._secrets = tuple(secret for secret in secrets if secret)
@@ -96,7 +110,7 @@ class Guard:
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """What ccxt calls instead of its own `fetch`. Raises `VenueError` and nothing else."""
         parts = urlsplit(url)
-        endpoint = self._endpoints.get((method, parts.path))
+        endpoint = self._listed(method, parts.path)
         if endpoint is None:
             detail = "not on the list of reading calls, so nothing was sent; this version does not trade"
             raise NotAllowed(self._account, f"{method} {parts.path}", detail)
@@ -113,6 +127,19 @@ class Guard:
         except Misshapen as error:
             raise Unreadable(self._account, endpoint.name, str(error)) from None
         return reply
+
+    def _listed(self, method: str, path: str) -> Endpoint | None:
+        """The endpoint a request is for. `{}` in a listed path stands for one segment, such as a market's id."""
+        exact = self._dialect.endpoints.get((method, path))
+        if exact is not None or not self._patterns:
+            return exact
+        segments = path.split("/")
+        for key, parts in self._patterns:
+            if key[0] != method or len(parts) != len(segments):
+                continue
+            if all(part in {"{}", segment} for part, segment in zip(parts, segments, strict=True)):
+                return self._dialect.endpoints[key]
+        return None
 
     async def _send(self, endpoint: Endpoint, url: str, method: str, headers: Any, body: Any) -> _Answer:
         limit = endpoint.patience * self._time_limit
@@ -156,10 +183,11 @@ class Guard:
 
     def _raise_complaint(self, endpoint: Endpoint, answer: _Answer, reply: Any) -> None:
         """Raise if the venue reports an error, whatever the HTTP status; ccxt's tables say of which kind it is."""
-        code = str(reply.get("code", "")) if isinstance(reply, dict) else ""
+        code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
-        if code in self._refusals:
-            raise Refused(self._account, endpoint.name, f"{self._refusals[code]}{message}")
+        refusals = self._dialect.refusals
+        if code in refusals:
+            raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
         if status == _FORBIDDEN_HERE:
             raise Refused(self._account, endpoint.name, f"the venue does not serve this location{message}")
         try:
@@ -182,7 +210,7 @@ class Guard:
             return ""
         if not isinstance(reply, dict):
             return ""
-        words = [str(reply[key]) for key in ("code", "msg", "message") if isinstance(reply.get(key), str | int)]
+        words = [str(reply[key]) for key in _WORDS if isinstance(reply.get(key), str | int)]
         return ": " + scrub(" ".join(words), self._secrets) if words else ""
 
     def _check_rest(self, endpoint: Endpoint, host: str) -> None:

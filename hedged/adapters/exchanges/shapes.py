@@ -46,13 +46,13 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One object. A field that holds a list of objects is given as `Rows`."""
+    """One object. A field that holds an object or a list of objects is given as `Record` or `Rows`."""
 
     fields: Fields
 
 
 Shape: TypeAlias = Rows | Record
-Fields: TypeAlias = Mapping[str, Scalar | Rows]
+Fields: TypeAlias = Mapping[str, Scalar | Rows | Record]
 
 
 def parse_json(text: str) -> Any:
@@ -89,7 +89,7 @@ def _check_row(row: object, fields: Fields, where: str) -> None:
     for name, kind in fields.items():
         if name not in row:
             raise Misshapen(f"{where} lacks {name}")
-        if isinstance(kind, Rows):
+        if isinstance(kind, Rows | Record):
             check(row[name], kind, f"{where}: {name}")
         elif kind is Scalar.TEXT:
             text(row, name)

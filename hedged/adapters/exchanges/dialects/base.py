@@ -12,7 +12,8 @@ from typing import Any, ClassVar, TypeVar
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, positive
 from hedged.adapters.exchanges.shared_call import SharedCalls
-from hedged.model.instrument import ContractKind, Instrument, InstrumentId, instrument_id
+from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
+from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 from hedged.ports import Clock
 
@@ -84,8 +85,12 @@ class Dialect(ABC):
     wallets: ClassVar[frozenset[str]]  # of those in the configuration's `wallets`
     burst: ClassVar[float]  # request weight that may go out at once, see `Limiter`
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
-    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called
+    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
     refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+
+    def error_code(self, reply: Row) -> str:
+        """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
+        return str(reply.get("code", ""))
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
@@ -124,6 +129,16 @@ class Dialect(ABC):
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
         """See `AccountReader.explain`. `held`: assets last seen in the wallet, the likely other side of a trade."""
+
+    async def permissions(self, connection: Connection) -> Permissions | None:
+        """What the key in use may do; None where the venue has no call that tells."""
+        return None
+
+    async def tiers(
+        self, connection: Connection, wanted: Mapping[str, Instrument]
+    ) -> Mapping[InstrumentId, tuple[MarginTier, ...]]:
+        """Maintenance margin tiers by the venue's own table, ascending; `wanted` is by market id. Absent: not told."""
+        return {}
 
     def instrument(self, account: str, market: Row) -> Instrument:
         """One of ccxt's unified markets as our value. Raises `Misshapen` if a rule is missing."""
