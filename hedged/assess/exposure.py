@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from hedged.model.instrument import InstrumentId
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Position, Snapshot, seen
 
@@ -85,12 +85,23 @@ def net_quantities(
         if position.instrument in owned:
             continue
         instrument = snapshot.instruments.get(position.instrument)
-        price = mark_of(snapshot, position.instrument)
-        if instrument is None or (price is None and not instrument.linear):
-            continue
-        if (entry := total(instrument.base)) is not None:
-            entry.add(instrument.base_quantity(position.contracts, price or ZERO), as_of)
+        delta = delta_of(instrument, position) if instrument is not None else None
+        if instrument is not None and delta is not None and (entry := total(instrument.base)) is not None:
+            entry.add(delta, as_of)
     return totals
+
+
+def delta_of(instrument: Instrument, position: Position) -> Decimal | None:
+    """Coins that a position moves like, signed. An inverse one of face value N entered at P0 moves like N / P0.
+
+    That is the delta beside the coin wallet's balance *without* unrealised PnL, which is what adapters report; with
+    the marked equity it would be N / mark, and mixing the two counts the PnL twice.
+    """
+    if instrument.linear:
+        return instrument.base_quantity(position.contracts, ZERO)
+    if not position.entry_price:
+        return None
+    return instrument.base_quantity(position.contracts, position.entry_price)
 
 
 def cash_assets(policy: PortfolioPolicy) -> frozenset[str]:

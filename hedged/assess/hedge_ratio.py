@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hedged.assess.carry import carry_year
-from hedged.assess.exposure import NetQuantity
+from hedged.assess.exposure import NetQuantity, delta_of
 from hedged.estimate.band import effective_band
 from hedged.estimate.sizing import order_min
 from hedged.model.finding import HedgeGroup, HedgeState, HedgeStatus, LegState
@@ -65,9 +65,9 @@ def leg_states(
         base = notional = carry = None
         if contracts is not None and not contracts:
             base = notional = ZERO
-        elif contracts is not None and instrument is not None and mark is not None:
-            base = instrument.base_quantity(contracts, mark)
-            notional = instrument.notional(contracts, mark)
+        elif position is not None and instrument is not None and mark is not None:
+            base = delta_of(instrument, position)
+            notional = None if base is None else base * mark
         if notional and quote is not None:
             carry = carry_year(notional, quote.value)
         ends = instrument.ends() if instrument is not None else None

@@ -69,7 +69,7 @@ class Position:
 
     instrument: InstrumentId
     contracts: Decimal
-    entry_price: Decimal | None = None
+    entry_price: Decimal | None = None  # average; an inverse position's delta is unknown without it
     liquidation_price: Decimal | None = None  # the venue's own; None: it did not say
     unrealised_pnl: Decimal | None = None
     maintenance_margin: Decimal | None = None  # quote currency
