@@ -46,32 +46,32 @@ def show_state(state: Mapping[str, Any], *, age: timedelta | None = None, consol
     _decision(out, state, quote)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
+def table(title: str, *columns: str) -> Table:
+    shown = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
     for column in columns:
         name, _, right = column.partition(">")
-        table.add_column(name or right, justify="right" if right else "left", no_wrap=True)
-    return table
+        shown.add_column(name or right, justify="right" if right else "left", no_wrap=True)
+    return shown
 
 
 def _exposures(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None:
-    table = _table(f"Exposure in {quote}", "asset", ">quantity", ">price", ">value", "hedge")
+    shown = table(f"Exposure in {quote}", "asset", ">quantity", ">price", ">value", "hedge")
     for row in rows:
-        table.add_row(
+        shown.add_row(
             _plain(row["asset"]),
-            _quantity(row["quantity"]),
-            _quantity(row["price"]),
+            quantity(row["quantity"]),
+            quantity(row["price"]),
             _money(row["value"]),
             row["hedge"] or Text("none", style="yellow"),
         )
-    if table.row_count:
-        out.print(table)
+    if shown.row_count:
+        out.print(shown)
 
 
 def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None:
-    table = _table(
+    shown = table(
         f"Hedges in {quote}",
         "hedge",
         ">exposure",
@@ -82,9 +82,9 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
         ">drift",
         "state",
     )
-    legs = _table(f"Legs in {quote}", "instrument", ">contracts", ">notional", ">mark", ">funding", ">carry/yr")
+    legs = table(f"Legs in {quote}", "instrument", ">contracts", ">notional", ">mark", ">funding", ">carry/yr")
     for row in rows:
-        table.add_row(
+        shown.add_row(
             row["name"],
             _money(row["beta_exposure"]),
             _money(row["hedge_value"]),
@@ -97,32 +97,32 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
         for leg in row["legs"]:
             legs.add_row(
                 leg["instrument"],
-                _quantity(leg["contracts"]),
+                quantity(leg["contracts"]),
                 _money(leg["notional"]),
-                _quantity(leg["mark"]),
+                quantity(leg["mark"]),
                 "unknown" if leg.get("funding_rate") is None else f"{leg['funding_rate']:.4%}",
                 _money(leg.get("carry_year")),
             )
-    if table.row_count:
-        out.print(table)
+    if shown.row_count:
+        out.print(shown)
         out.print(legs)
 
 
 def _accounts(
     out: Console, margins: Iterable[Mapping[str, Any]], expiries: Iterable[Mapping[str, Any]], quote: str
 ) -> None:
-    table = _table(f"Margin in {quote}", "account", ">equity", ">margin ratio", ">to liquidation", "")
+    shown = table(f"Margin in {quote}", "account", ">equity", ">margin ratio", ">to liquidation", "")
     for row in margins:
-        table.add_row(
+        shown.add_row(
             row["account"],
             _money(row.get("equity")),
-            _percent(row["margin_ratio"]),
-            _percent(row["liquidation_distance_ratio"]),
+            percent(row["margin_ratio"]),
+            percent(row["liquidation_distance_ratio"]),
             "estimated" if row["estimated"] else "",
         )
-    if table.row_count:
-        out.print(table)
-    dates = _table("Expiry", "instrument", "expires", ">days")
+    if shown.row_count:
+        out.print(shown)
+    dates = table("Expiry", "instrument", "expires", ">days")
     for row in expiries:
         dates.add_row(row["instrument"], row["expiry"], f"{row['days']:,.1f}")
     if dates.row_count:
@@ -142,13 +142,13 @@ def _decision(out: Console, state: Mapping[str, Any], quote: str) -> None:
         out.print(
             Text.assemble(
                 (f"{verb:>8}", "bold green"),
-                f"  {intent['side']} {_quantity(intent['quantity'])} {intent['instrument']} "
-                f"near {_quantity(intent['price'])} ({_money(intent['notional'])} {quote}{reduce})",
+                f"  {intent['side']} {quantity(intent['quantity'])} {intent['instrument']} "
+                f"near {quantity(intent['price'])} ({_money(intent['notional'])} {quote}{reduce})",
             )
         )
     for refusal in decision["refused"]:
         intent = refusal["intent"]
-        order = f"{intent['side']} {_quantity(intent['quantity'])} {intent['instrument']}"
+        order = f"{intent['side']} {quantity(intent['quantity'])} {intent['instrument']}"
         out.print(Text.assemble((f"{'refused':>8}", "bold red"), f"  {order}: {refusal['reason']}"))
     if not decision["intents"] and not decision["refused"]:
         for reason in decision["reason"].split("; "):
@@ -164,7 +164,7 @@ def _money(value: str | None) -> str:
     return "unknown" if value is None else f"{float(value):,.2f}"
 
 
-def _quantity(value: str | None) -> str:
+def quantity(value: str | None) -> str:
     if value is None:
         return "unknown"
     whole, dot, fraction = value.partition(".")
@@ -179,5 +179,5 @@ def _signed(value: float | None) -> str:
     return "unknown" if value is None else f"{value:+.3f}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1%}"
