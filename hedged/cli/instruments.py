@@ -88,24 +88,21 @@ async def _rows(settings: Settings, account: str, underlying: str | None) -> lis
 def _show(rows: list[dict[str, Any]], account: str) -> None:
     from rich.console import Console
 
-    from hedged.cli.show import percent, quantity, table
+    from hedged.cli.show import money_text, percent, quantity, table
 
-    shown = table(
-        f"Contracts of {account}", "symbol", ">mark", ">coins", ">least", ">worth", ">spread", ">carry/yr", "ends"
-    )
+    shown = table(f"Contracts of {account}", "symbol", ">mark", ">coins", ">min order", ">spread", ">carry/yr", "ends")
     for row in rows:
         carry = row["funding_year"] if row["kind"] == "perpetual" else row["basis_year"]
         shown.add_row(
             row["instrument"].partition(":")[2],
             quantity(row["mark"]),
             quantity(row["contract_coins"]),
-            quantity(row["order_min_contracts"]),
-            quantity(row["order_min_value"]),
+            money_text(row["order_min_value"]),
             "unknown" if row["spread_ratio"] is None else f"{row['spread_ratio']:.3%}",
             percent(carry),
             (row["expiry"] or "")[:10] if row["trading"] else "halted",
         )
     out = Console(highlight=False)
     out.print(shown)
-    out.print("coins: in one contract; least: smallest order in contracts; carry: what a short receives, by funding")
-    out.print("or, of a dated contract, by its basis; < 0: pays")
+    out.print("coins: in one contract; min order: in money; carry: what a short receives a")
+    out.print("year by funding or, of a dated contract, by its basis (below 0: pays)")

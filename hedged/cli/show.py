@@ -63,7 +63,7 @@ def _exposures(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> N
             _plain(row["asset"]),
             quantity(row["quantity"]),
             quantity(row["price"]),
-            _money(row["value"]),
+            money_text(row["value"]),
             row["hedge"] or Text("none", style="yellow"),
         )
     if shown.row_count:
@@ -86,8 +86,8 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
     for row in rows:
         shown.add_row(
             row["name"],
-            _money(row["beta_exposure"]),
-            _money(row["hedge_value"]),
+            money_text(row["beta_exposure"]),
+            money_text(row["hedge_value"]),
             _ratio(row["hedge_ratio"]),
             _ratio(row["target_ratio"]),
             _ratio(row["band"]),
@@ -98,10 +98,10 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
             legs.add_row(
                 leg["instrument"],
                 quantity(leg["contracts"]),
-                _money(leg["notional"]),
+                money_text(leg["notional"]),
                 quantity(leg["mark"]),
                 "unknown" if leg.get("funding_rate") is None else f"{leg['funding_rate']:.4%}",
-                _money(leg.get("carry_year")),
+                money_text(leg.get("carry_year")),
             )
     if shown.row_count:
         out.print(shown)
@@ -115,7 +115,7 @@ def _accounts(
     for row in margins:
         shown.add_row(
             row["account"],
-            _money(row.get("equity")),
+            money_text(row.get("equity")),
             percent(row["margin_ratio"]),
             percent(row["liquidation_distance_ratio"]),
             "estimated" if row["estimated"] else "",
@@ -143,7 +143,7 @@ def _decision(out: Console, state: Mapping[str, Any], quote: str) -> None:
             Text.assemble(
                 (f"{verb:>8}", "bold green"),
                 f"  {intent['side']} {quantity(intent['quantity'])} {intent['instrument']} "
-                f"near {quantity(intent['price'])} ({_money(intent['notional'])} {quote}{reduce})",
+                f"near {quantity(intent['price'])} ({money_text(intent['notional'])} {quote}{reduce})",
             )
         )
     for refusal in decision["refused"]:
@@ -160,7 +160,7 @@ def _plain(text: object) -> str:
     return "".join(char for char in str(text) if char.isprintable())
 
 
-def _money(value: str | None) -> str:
+def money_text(value: str | None) -> str:
     return "unknown" if value is None else f"{float(value):,.2f}"
 
 
