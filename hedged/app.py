@@ -12,7 +12,8 @@ import structlog
 
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import DeliveryError, StoreError
-from hedged.model.finding import Finding
+from hedged.model.alert import Message, MessageKind
+from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
@@ -56,6 +57,7 @@ class App:
     heartbeat: Heartbeat | None
     exchanges: Exchanges
     _thinned_at: datetime | None = None
+    _failing: bool = False
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -69,7 +71,12 @@ class App:
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
         cycle_id = self.portfolio.ids.new()
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
-        report = await run_cycle(self.portfolio, now, extra, cycle_id=cycle_id)
+        try:
+            report = await run_cycle(self.portfolio, now, extra, cycle_id=cycle_id)
+        except Exception as error:
+            self._tell_failure(error, now)
+            raise
+        self._failing = False
         log.info("cycle", decision=report.decision.reason, messages=len(report.messages))
         return report
 
@@ -79,7 +86,7 @@ class App:
             courier.kick()
         if report.store_error is not None:
             log.error("the cycle could not be recorded", error=report.store_error)
-            self._deliver_directly(report)
+            self._deliver_directly(report.messages)
         for channel in self.channels:
             await channel.publish_state(report.state)
         if self.heartbeat is not None:
@@ -96,11 +103,30 @@ class App:
             await self.heartbeat.close()
         await self.portfolio.store.close()
 
-    def _deliver_directly(self, report: CycleReport) -> None:
+    def _tell_failure(self, error: Exception, now: datetime) -> None:
+        """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""
+        if self._failing:
+            return
+        self._failing = True
+        message = Message(
+            event_id=self.portfolio.ids.new(),
+            kind=MessageKind.FIRING,
+            key=f"{Kind.CYCLE_FAILED.value}/{self.name}",
+            severity=Severity.CRITICAL,
+            title=f"Critical: {self.name} could not complete a cycle",
+            body=(
+                f"{self.name}: a cycle failed ({type(error).__name__}, see the log). Nothing is watched or traded until "
+                "one completes; hedged tries again at every interval."
+            ),
+            at=now,
+        )
+        self._deliver_directly([message])
+
+    def _deliver_directly(self, messages: Sequence[Message]) -> None:
         """With no outbox to keep them, messages go out at once: better told and forgotten than not told."""
 
         async def deliver(channel: Channel) -> None:
-            for message in report.messages:
+            for message in messages:
                 try:
                     await asyncio.wait_for(channel.deliver(message), DIRECT_DELIVERY_WITHIN)
                 except (DeliveryError, TimeoutError) as error:

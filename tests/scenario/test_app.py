@@ -1,0 +1,64 @@
+"""The daemon's portfolio around its cycles: what is told when the cycle itself, or the store, fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from hedged.app import App, Exchanges
+from hedged.model.alert import Message
+from tests.build import hedge, policy
+from tests.fakes import BrokenStore, FakeVenue, wire
+from tests.support import ManualClock
+
+
+class Ear:
+    """A channel that keeps what it hears."""
+
+    name = "ear"
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self.states: list[Mapping[str, object]] = []
+
+    async def deliver(self, message: Message) -> None:
+        self.heard.append(message)
+
+    async def publish_state(self, state: Mapping[str, object]) -> None:
+        self.states.append(state)
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+async def stage() -> tuple[App, Ear, FakeVenue, ManualClock]:
+    clock, ear = ManualClock(), Ear()
+    venue = FakeVenue(clock)
+    portfolio = await wire(policy(hedge("ETH")), clock, venue, store=BrokenStore())
+    return App(portfolio, [ear], [], [], None, Exchanges()), ear, venue, clock
+
+
+async def test_a_cycle_that_fails_is_told_once_and_at_once(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
+    """A defect in the cycle reaches the channels although no alert can be recorded, once until it works again."""
+    app, ear, venue, clock = stage
+    venue.faults["derivatives"] = RuntimeError("a defect")
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            await app.cycle(clock.now(), ())
+    await asyncio.sleep(0)
+    assert [(m.key, m.severity.value) for m in ear.heard] == [("cycle_failed/test", "critical")]
+    venue.faults.clear()
+    await app.after_cycle(await app.cycle(clock.now(), ()))
+    assert ear.states[0]["portfolio"] == "test"
+
+
+async def test_what_the_store_cannot_keep_is_delivered_directly(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
+    """With a full disk there is no outbox: the messages go out at once."""
+    app, ear, venue, clock = stage
+    app.portfolio.store.broken = {"record_cycle"}
+    venue.hold(ETH=12)
+    await app.after_cycle(await app.cycle(clock.now(), ()))
+    await asyncio.sleep(0)
+    assert "drift/alts" in {message.key for message in ear.heard}
