@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hedged import __version__
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message, MessageKind
@@ -21,6 +22,7 @@ from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
     from hedged.tell.outbox import Courier
@@ -56,6 +58,7 @@ class App:
     background: Sequence[Loop]
     heartbeat: Heartbeat | None
     exchanges: Exchanges
+    lock: StoreLock | None = None
     _thinned_at: datetime | None = None
     _failing: bool = False
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
@@ -78,6 +81,8 @@ class App:
             raise
         self._failing = False
         log.info("cycle", decision=report.decision.reason, messages=len(report.messages))
+        for order in report.orders():
+            log.info("order", **order)
         return report
 
     async def after_cycle(self, report: CycleReport) -> None:
@@ -102,6 +107,8 @@ class App:
         if self.heartbeat is not None:
             await self.heartbeat.close()
         await self.portfolio.store.close()
+        if self.lock is not None:
+            self.lock.release()
 
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""
@@ -115,8 +122,8 @@ class App:
             severity=Severity.CRITICAL,
             title=f"Critical: {self.name} could not complete a cycle",
             body=(
-                f"{self.name}: a cycle failed ({type(error).__name__}, see the log). Nothing is watched or traded until "
-                "one completes; hedged tries again at every interval."
+                f"{self.name}: a cycle failed ({type(error).__name__}, see the log). Nothing is watched or traded "
+                "until one completes; hedged tries again at every interval."
             ),
             at=now,
         )
@@ -149,17 +156,32 @@ class App:
 
 async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`."""
+    from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
 
     store = await open_store(settings, clock)
     exchanges = Exchanges()
+    lock: StoreLock | None = None
     try:
+        lock = StoreLock(settings.store_path())
         exchanges = await open_exchanges(settings, store, clock)
         channels, loops = open_channels(settings, clock, ids)
     except BaseException:
         await exchanges.close()
         await store.close()
+        if lock is not None:
+            lock.release()
         raise
+    log.info(
+        "portfolio",
+        name=settings.name,
+        mode=settings.mode.value,
+        world=settings.world.value,
+        every_s=settings.schedule.every.total_seconds(),
+        store=str(settings.store_path()),
+        channels=[channel.name for channel in channels],
+        version=__version__,
+    )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names)
     couriers = [Courier(store, channel, clock) for channel in channels]
@@ -170,6 +192,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
         background=[*loops, *(courier.run for courier in couriers)],
         heartbeat=_heartbeat(settings),
         exchanges=exchanges,
+        lock=lock,
     )
 
 
@@ -182,6 +205,7 @@ def wire(
     policy = settings.policy()
     accounts: Mapping[str, AccountReader] = exchanges.readers
     gateways: dict[str, OrderGateway] = {}
+    positions_of = "venue"
     if any(hedge.mode is Mode.PAPER for hedge in policy.hedges) or policy.mode is Mode.PAPER:
         paper = {
             name: PaperAccount(
@@ -195,7 +219,7 @@ def wire(
             )
             for name, market in exchanges.markets.items()
         }
-        accounts, gateways = {**paper}, {**paper}
+        accounts, gateways, positions_of = {**paper}, {**paper}, "paper"
     return Portfolio(
         policy=policy,
         markets=exchanges.markets,
@@ -206,6 +230,7 @@ def wire(
         rules=settings.alert_rules(),
         clock=clock,
         ids=ids,
+        positions_of=positions_of,
     )
 
 

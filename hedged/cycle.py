@@ -12,7 +12,7 @@ from hedged.decide import Book, decide
 from hedged.errors import StoreError
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import Assessment, Finding
-from hedged.model.order import Decision, Outcome
+from hedged.model.order import Decision, Fill, Outcome
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.observe import Observer
@@ -20,8 +20,8 @@ from hedged.observe.continuity import remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
 from hedged.tell.lifecycle import AlertRules
-from hedged.tell.pipeline import Happened, store_findings, tell
-from hedged.tell.state import state_object
+from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
+from hedged.tell.state import finding_object, order_object, state_object
 
 
 @dataclass(slots=True)
@@ -37,10 +37,13 @@ class Portfolio:
     rules: AlertRules
     clock: Clock
     ids: Ids
+    positions_of: str = "venue"  # or "paper": whose positions the accounts show
     observer: Observer | None = field(default=None, init=False)
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
     book: Book = field(default_factory=lambda: Book(""), init=False)
+    earlier: list[Finding] = field(default_factory=list, init=False)  # about orders of earlier cycles
+    unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,15 @@ class CycleReport:
     state: Mapping[str, object] = field(default_factory=dict)
     store_error: str | None = None  # why nothing of this cycle is kept
 
+    def orders(self) -> list[dict[str, object]]:
+        """What became of each order sent, JSON-able."""
+        intents = {approved.intent.client_order_id: approved.intent for approved in self.decision.intents}
+        return [
+            order_object(intents[outcome.client_order_id], outcome)
+            for outcome in self.outcomes
+            if outcome.client_order_id in intents
+        ]
+
 
 async def run_cycle(
     portfolio: Portfolio, now: datetime, extra: Sequence[Finding] = (), *, cycle_id: str | None = None
@@ -69,15 +81,17 @@ async def run_cycle(
     trouble = await recall(portfolio, now)
     report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
     try:
-        outcomes = await submit_all(
+        outcomes, failure = await submit_all(
             report.decision.intents, portfolio.gateways, portfolio.store, cycle_id, portfolio.clock
         )
-        report = replace(report, outcomes=outcomes)
-    except StoreError as error:
-        trouble = str(error)
+        report, trouble = replace(report, outcomes=outcomes), failure or trouble
     finally:
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
-        outside = [*extra, *store_findings(trouble)]
+        outside = [*extra, *portfolio.earlier, *store_findings(trouble)]
+        outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
+        told = [*report.assessment.findings, *outside]
+        state = {**report.state, "findings": [finding_object(each) for each in told], "orders": report.orders()}
+        report = replace(report, state=state)
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
         alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
@@ -104,21 +118,27 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     """
     store = portfolio.store
     try:
-        portfolio.memory = await store.memory()
-        portfolio.alerts = await store.alerts()
-        await reconcile(portfolio.gateways, store, now)
-        in_flight = frozenset(row.intent.instrument for row in await store.open_orders())
+        if portfolio.unkept is None:  # else the process knows better than the store until that has caught up
+            portfolio.memory = await store.memory()
+            portfolio.alerts = await store.alerts()
+        if portfolio.memory.positions_of != portfolio.positions_of:  # the first cycle, or the mode was changed
+            portfolio.memory = Memory(positions_of=portfolio.positions_of)
+        settled = await reconcile(portfolio.gateways, store, now)
+        open_rows = await store.open_orders()
+        portfolio.earlier = earlier_findings(settled, open_rows)
+        in_flight = frozenset(row.intent.instrument for row in open_rows)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         turnover = await store.turnover(midnight)
         portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
     except StoreError as error:
         return str(error)
-    return None
+    return portfolio.unkept
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
     """Keep the cycle in one transaction; in the process too, in case the store fails next time."""
-    portfolio.memory = remember(report.snapshot, portfolio.memory)
+    fills = [outcome for outcome in report.outcomes if isinstance(outcome, Fill)]
+    portfolio.memory = remember(report.snapshot, portfolio.memory, fills)
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(
@@ -129,11 +149,13 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         state=report.state,
         decision=report.decision,
         memory=portfolio.memory,
-        alerts=report.alerts,
+        alerts=portfolio.alerts if portfolio.unkept else report.alerts,
         messages=report.messages,
     )
     try:
         await portfolio.store.record_cycle(record, portfolio.channels)
     except StoreError as error:
-        return replace(report, store_error=str(error))
+        portfolio.unkept = str(error)
+        return replace(report, store_error=portfolio.unkept)
+    portfolio.unkept = None
     return report

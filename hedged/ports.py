@@ -116,6 +116,9 @@ class Memory:
     balances: Mapping[str, Decimal] = field(default_factory=dict)  # "account/wallet/asset" → free + locked
     polls: Mapping[str, int] = field(default_factory=dict)  # doubt subject → cycles unexplained
     accepted: frozenset[str] = frozenset()  # subjects a person has accepted as gone
+    positions_of: str = ""  # whose: "venue" or "paper"; another's are not what vanished
+    debts: Mapping[str, Decimal] = field(default_factory=dict)  # "account/wallet/asset" → borrowed, with interest
+    read_at: Mapping[str, datetime] = field(default_factory=dict)  # account or account/wallet → last read and believed
 
 
 @dataclass(frozen=True, slots=True)

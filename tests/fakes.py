@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -73,7 +74,7 @@ class FakeVenue:
         self.submitted.append(approved)
         intent = approved.intent
         if self.outcome is not None:
-            return self.outcome
+            return replace(self.outcome, client_order_id=intent.client_order_id)
         self.contracts[intent.instrument] = self.contracts.get(intent.instrument, Decimal(0)) + intent.signed_quantity
         fill = Fill(
             client_order_id=intent.client_order_id,

@@ -17,7 +17,11 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TALKATIVE = ("apscheduler", "alembic", "aiohttp", "asyncio")  # from warning up only
-_MUTED = ("apprise", "mqtt")  # what they complain of comes to us as DeliveryError, and is said once
+_MUTED = (
+    "apprise",
+    "mqtt",
+    "apscheduler.scheduler",
+)  # what they complain of comes to us as DeliveryError, and is said once
 
 # RFC 5424 severities, which the journal reads from a `<N>` at the beginning of a line.
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}

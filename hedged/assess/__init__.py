@@ -24,11 +24,11 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
     legs = {hedge.name: expand_chains(hedge, snapshot.instruments, positions) for hedge in policy.hedges}
     owned = frozenset(leg.instrument for members in legs.values() for leg in members)
     quantities = net_quantities(snapshot, policy, owned)
-    hedge_of = _hedge_of(policy, quantities)
+    hedge_of = _hedge_of(policy, quantities, snapshot)
     assets: dict[str, list[str]] = {hedge.name: [] for hedge in policy.hedges}
     for asset, name in hedge_of.items():
         assets[name].append(asset)
-    gaps = find_gaps(snapshot, policy)
+    gaps = find_gaps(snapshot, policy, owned)
     evidence = Evidence(snapshot, policy, quantities, assets, positions, gaps)
 
     groups: list[HedgeGroup] = []
@@ -73,15 +73,21 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.no_exposure(groups, policy),
             *findings.uncovered(exposures, snapshot, policy),
         ),
-        undetermined=undetermined(groups, gaps),
+        undetermined=undetermined(
+            groups, gaps, margin, frozenset(instrument.partition(":")[0] for instrument in positions)
+        ),
     )
 
 
-def _hedge_of(policy: PortfolioPolicy, quantities: dict[str, NetQuantity]) -> dict[str, str]:
-    """The hedge of each asset held; the one with the wildcard takes what no other names."""
+def _hedge_of(policy: PortfolioPolicy, quantities: dict[str, NetQuantity], snapshot: Snapshot) -> dict[str, str]:
+    """The hedge of each asset held; the one with the wildcard takes what no other names and what has a market.
+
+    A token without a market that somebody drops into a wallet is told of, and stops no hedge that does not name it.
+    """
     named = {asset: hedge.name for hedge in policy.hedges for asset in hedge.assets}
     rest = next((hedge.name for hedge in policy.hedges if hedge.takes_rest), None)
-    return {asset: name for asset in quantities if (name := named.get(asset, rest)) is not None}
+    rest_of = {asset: rest for asset in quantities if rest is not None and asset in snapshot.prices}
+    return {asset: name for asset in quantities if (name := named.get(asset, rest_of.get(asset))) is not None}
 
 
 def _exposures(

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from hedged.assess.exposure import NetQuantity, cash_assets
 from hedged.assess.freshness import Gap, age_text, torn
-from hedged.model.finding import HedgeGroup, Kind
+from hedged.model.finding import HedgeGroup, Kind, MarginStatus
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
-from hedged.model.snapshot import Position, Read, Snapshot
+from hedged.model.snapshot import Position, Read, Snapshot, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Reason:
 def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> list[Reason]:
     """Every reason not to trade these hedges, once each, in a stable order."""
     reasons = [
+        *_without_key(legs, evidence),
         *_gap_reasons(hedges, legs, evidence),
         *_torn(hedges, legs, evidence),
         *_doubts(hedges, legs, evidence),
@@ -45,9 +46,11 @@ def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], ev
 
 
 def _gap_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
-    instruments = {leg.instrument for leg in legs}
+    instruments = _instruments_needed(legs, evidence)
     accounts = {leg.instrument.partition(":")[0] for leg in legs}
     for gap in evidence.gaps:
+        if gap.account is None and all(_was_dust(asset, evidence) for asset in gap.assets or (None,)):
+            continue  # too little to count when it was last priced
         # Never read, it may hold anything: then every hedge needs it.
         needed = gap.assets is None or (gap.positions and gap.account in accounts)
         needed = needed or bool(gap.instruments & instruments)
@@ -57,6 +60,29 @@ def _gap_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evide
         for asset in evidence.assets[hedge.name]:
             if evidence.quantities[asset].quantity and asset not in evidence.snapshot.prices:
                 yield Reason(f"{asset} has no price in {evidence.policy.quote}", stale=False)
+
+
+def _instruments_needed(legs: Sequence[LegPolicy], evidence: Evidence) -> set[InstrumentId]:
+    """Those held, those with a share of the target, and the first in line; a fall-back nobody holds is not needed."""
+    listed = evidence.snapshot.instruments
+    trading = [leg.instrument for leg in legs if leg.instrument in listed and listed[leg.instrument].trading]
+    needed = {leg.instrument for leg in legs if leg.weight is not None or leg.instrument in evidence.positions}
+    return needed | set(trading[:1] or [leg.instrument for leg in legs])
+
+
+def _was_dust(asset: str | None, evidence: Evidence) -> bool:
+    leg = evidence.snapshot.prices.get(asset) if asset is not None else None
+    last = seen(leg) if leg is not None else None
+    if asset is None or last is None or asset not in evidence.quantities:
+        return False
+    return abs(evidence.quantities[asset].quantity * last.value) <= evidence.policy.dust_value
+
+
+def _without_key(legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
+    for account in dict.fromkeys(leg.instrument.partition(":")[0] for leg in legs):
+        view = evidence.snapshot.accounts.get(account)
+        if view is not None and view.derivatives is None:
+            yield Reason(f"{account} has no key: what is short there is not known", stale=None)
 
 
 def _torn(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
@@ -73,10 +99,11 @@ def _doubts(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: 
         asset = policy.aliases.get(doubt.asset, doubt.asset)
         if doubt.instrument in instruments or covers(hedges, asset, policy):
             yield Reason(f"{doubt.subject} vanished and is not explained", stale=None)
-    for leg in legs:
-        position = evidence.positions.get(leg.instrument)
-        if position is not None and not position.trusted:
-            yield Reason(f"{leg.instrument}: position not trusted", stale=None)
+    for position in evidence.positions.values():
+        base = position.instrument.partition(":")[2].partition("/")[0]
+        asset = policy.aliases.get(base, base)
+        if not position.trusted and (position.instrument in instruments or covers(hedges, asset, policy)):
+            yield Reason(f"{position.instrument}: position not trusted", stale=None)
 
 
 def covers(hedges: Sequence[HedgePolicy], asset: str, policy: PortfolioPolicy) -> bool:
@@ -107,9 +134,19 @@ def _readings(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence
             yield quote.as_of
 
 
-def undetermined(groups: Sequence[HedgeGroup], gaps: Sequence[Gap]) -> frozenset[str]:
-    """Finding keys that cannot be told to be over, because the data they would rest on is not there."""
+def undetermined(
+    groups: Sequence[HedgeGroup], gaps: Sequence[Gap], margin: Sequence[MarginStatus], exposed: frozenset[str]
+) -> frozenset[str]:
+    """Finding keys that cannot be told to be over, because the data they would rest on is not there.
+
+    `exposed`: the accounts with open positions, for which a margin that is not told is not a good one.
+    """
     keys: set[str] = set()
+    for row in margin:
+        if row.account in exposed and row.margin_ratio is None:
+            keys.add(f"{Kind.MARGIN.value}/{row.account}")
+        if row.account in exposed and row.liquidation_distance_ratio is None:
+            keys.add(f"{Kind.LIQUIDATION_NEAR.value}/{row.account}")
     for group in groups:
         if group.blocked_by:
             keys.update(f"{kind.value}/{name}" for name in group.hedges for kind in (Kind.DRIFT, Kind.NO_EXPOSURE))

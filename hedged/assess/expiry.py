@@ -47,6 +47,6 @@ def expiry_findings(
             kind=Kind.EXPIRY,
             subject=row.instrument,
             severity=severity,
-            text=f"{row.instrument} {word} {when}, on {row.expiry:%Y-%m-%d %H:%M} UTC. Roll the short or close it.",
+            text=f"{row.instrument} {word} {when}, on {row.expiry:%Y-%m-%d %H:%M} UTC.",
             values={"days": row.days, "expiry": row.expiry.isoformat().replace("+00:00", "Z"), "delisting": delisted},
         )

@@ -26,16 +26,11 @@ def unreachable(snapshot: Snapshot) -> Iterator[Finding]:
         worst = max(missing, key=lambda leg: leg.fault is Fault.REFUSED)
         calls = sorted({leg.call for leg in missing})
         refused = worst.fault is Fault.REFUSED
-        advice = (
-            "Check the key, its permissions and the address it is bound to."
-            if refused
-            else "hedged keeps trying and trades nothing that depends on it."
-        )
         yield Finding(
             kind=Kind.ACCOUNT_UNREACHABLE,
             subject=name,
             severity=Severity.CRITICAL if refused else Severity.WARNING,
-            text=f"{name} is {worst.fault.value}: {worst.call}: {worst.detail}. {advice}",
+            text=f"{name} is {worst.fault.value}: {worst.call}: {worst.detail}.",
             values={"fault": worst.fault.value, "calls": ", ".join(calls)},
         )
 
@@ -45,16 +40,16 @@ def drift(groups: Iterable[HedgeGroup], policy: PortfolioPolicy) -> Iterator[Fin
         if group.status not in (HedgeStatus.UNDER, HedgeStatus.OVER) or group.drift is None:
             continue
         word = "under-hedged" if group.status is HedgeStatus.UNDER else "over-hedged"
-        ratio = "unknown" if group.hedge_ratio is None else f"{group.hedge_ratio:.3f}"
-        gap = abs(group.drift * (group.beta_exposure or Decimal(0)))
+        ratio = "unknown" if group.hedge_ratio is None else f"{group.hedge_ratio:.4f}"
+        outside = (abs(group.drift) - group.band) * (group.beta_exposure or Decimal(0))
         for name in group.hedges:
             yield Finding(
                 kind=Kind.DRIFT,
                 subject=name,
                 severity=Severity.WARNING,
                 text=(
-                    f"{name} is {word}: hedge ratio {ratio}, target {group.target_ratio:.3f} ± {group.band:.3f}; "
-                    f"the gap is {gap:,.0f} {policy.quote}."
+                    f"{name} is {word}: hedge ratio {ratio}, target {group.target_ratio:.4f} ± {group.band:.4f}, "
+                    f"{outside:,.2f} {policy.quote} outside the band."
                 ),
                 values={
                     "hedge_ratio": group.hedge_ratio,
@@ -78,7 +73,7 @@ def blocked(groups: Iterable[HedgeGroup], reasons: Mapping[str, Sequence[Reason]
                     kind=kind,
                     subject=name,
                     severity=Severity.WARNING,
-                    text=f"{name}: data {word}: {against[0].text}{more}. No order is made for it until it is back.",
+                    text=f"{name}: data {word}: {against[0].text}{more}.",
                     values={"reasons": len(against)},
                 )
 
@@ -123,7 +118,7 @@ def uncovered(exposures: Iterable[Exposure], snapshot: Snapshot, policy: Portfol
                 severity=Severity.WARNING,
                 text=(
                     f"{exposure.asset} is in no hedge: {exposure.quantity:f} worth {exposure.value:,.0f} "
-                    f"{policy.quote}. Add it to a hedge's assets or to [portfolio] ignore."
+                    f"{policy.quote}."
                 ),
                 values={"quantity": exposure.quantity, "value": exposure.value},
             )
@@ -137,10 +132,7 @@ def positions(snapshot: Snapshot, owned: frozenset[InstrumentId]) -> Iterator[Fi
                 kind=Kind.POSITION_UNOWNED,
                 subject=position.instrument,
                 severity=Severity.WARNING,
-                text=(
-                    f"{position.instrument}: a position of {position.contracts:f} contracts belongs to no hedge; "
-                    "it counts as exposure."
-                ),
+                text=(f"{position.instrument}: a position of {position.contracts:f} contracts belongs to no hedge."),
                 values={"contracts": position.contracts},
             )
         if not position.trusted:
@@ -148,10 +140,7 @@ def positions(snapshot: Snapshot, owned: frozenset[InstrumentId]) -> Iterator[Fi
                 kind=Kind.POSITION_UNTRUSTED,
                 subject=position.instrument,
                 severity=Severity.CRITICAL,
-                text=(
-                    f"{position.instrument}: the venue's notional does not match {position.contracts:f} contracts; "
-                    "hedged trades nothing on it until they agree."
-                ),
+                text=(f"{position.instrument}: the venue's notional does not match {position.contracts:f} contracts."),
                 values={"contracts": position.contracts},
             )
 
@@ -163,7 +152,8 @@ def closed(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 kind=Kind.POSITION_CLOSED,
                 subject=doubt.subject,
-                severity=Severity.WARNING,
+                # The adapters' word for what a venue does to a short that has run out of margin.
+                severity=Severity.CRITICAL if "liquidat" in (doubt.explanation or "") else Severity.WARNING,
                 text=(
                     f"{doubt.subject}: the position of {doubt.before:f} contracts is gone, and not by hedged's order: "
                     f"{doubt.explanation}."
@@ -181,14 +171,14 @@ def vanished(snapshot: Snapshot) -> Iterator[Finding]:
         else:
             kind, unit = Kind.BALANCE_VANISHED, doubt.asset
             accept = f"hedged accept-balance {doubt.account}"
-        advice = f"If that is right, run: {accept}" if critical else "It is being read again before it is believed."
+        advice = f" If that is right: {accept} --config FILE." if critical else ""
         yield Finding(
             kind=kind,
             subject=doubt.subject,
             severity=Severity.CRITICAL if critical else Severity.WARNING,
             text=(
                 f"{doubt.subject} went from {doubt.before:f} to {doubt.now:f} {unit} and no fill, transfer or income "
-                f"explains it (seen {doubt.polls} times). No order until it is explained. {advice}"
+                f"explains it (seen {doubt.polls} times).{advice}"
             ),
             values={"before": doubt.before, "now": doubt.now, "polls": doubt.polls},
         )
@@ -229,8 +219,8 @@ def not_trading(groups: Iterable[HedgeGroup], snapshot: Snapshot) -> Iterator[Fi
             ends = instrument.ends() if instrument is not None else None
             if ends is not None and ends <= snapshot.now:
                 why = f"it ended on {ends:%Y-%m-%d %H:%M} UTC"
-            others = any(other.tradable for other in group.legs)
-            advice = "The next instrument takes its place." if others else f"{group.name} cannot be traded at all."
+            others = leg.weight is None and any(other.tradable for other in group.legs)
+            advice = "The next instrument takes its place." if others else f"Nothing takes its place in {group.name}."
             yield Finding(
                 kind=Kind.NOT_TRADING,
                 subject=leg.instrument,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import PortfolioPolicy
-from hedged.model.snapshot import Leg, Missing, Read, Snapshot
+from hedged.model.snapshot import Leg, Missing, Read, Snapshot, seen
 
 T = TypeVar("T")
 
@@ -48,12 +48,12 @@ def _problem(leg: Leg[T], what: str, now: datetime, stale_after: timedelta) -> t
     return None
 
 
-def find_gaps(snapshot: Snapshot, policy: PortfolioPolicy) -> list[Gap]:
-    """Everything in the snapshot that may not be traded on."""
-    return [*_account_gaps(snapshot, policy), *_market_gaps(snapshot, policy), *_holding_gaps(snapshot, policy)]
+def find_gaps(snapshot: Snapshot, policy: PortfolioPolicy, owned: frozenset[InstrumentId]) -> list[Gap]:
+    """Everything in the snapshot that may not be traded on. `owned`: the instruments that are legs of hedges."""
+    return [*_account_gaps(snapshot, policy, owned), *_market_gaps(snapshot, policy), *_holding_gaps(snapshot, policy)]
 
 
-def _account_gaps(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Gap]:
+def _account_gaps(snapshot: Snapshot, policy: PortfolioPolicy, owned: frozenset[InstrumentId]) -> Iterator[Gap]:
     now, stale_after = snapshot.now, policy.thresholds.stale_after
     for name, account in snapshot.accounts.items():
         for wallet, leg in account.wallets.items():
@@ -65,20 +65,25 @@ def _account_gaps(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Gap]:
                     None
                     if last is None
                     else frozenset(
-                        policy.aliases.get(balance.asset, balance.asset) for balance in last.value if balance.net
+                        policy.aliases.get(b.asset, b.asset) for b in last.value if b.free or b.locked or b.debt
                     )
                 )
                 yield Gap(account=name, text=problem[0], stale=problem[1], assets=held)
         if account.derivatives is not None:
             problem = _problem(account.derivatives, f"{name}: positions", now, stale_after)
             if problem is not None:
-                positions = account.derivatives
-                never = isinstance(positions, Missing) and positions.last is None
+                seen_last = seen(account.derivatives)
+                # A position that is no hedge's leg counts as exposure of its coin.
+                loose = frozenset(
+                    p.instrument.partition(":")[2].partition("/")[0]
+                    for p in (seen_last.value.positions if seen_last is not None else ())
+                    if p.instrument not in owned
+                )
                 yield Gap(
                     account=name,
                     text=problem[0],
                     stale=problem[1],
-                    assets=None if never else frozenset(),
+                    assets=None if seen_last is None else loose,
                     positions=True,
                 )
 

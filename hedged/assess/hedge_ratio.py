@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from hedged.assess.carry import carry_year
 from hedged.assess.exposure import NetQuantity, delta_of
-from hedged.estimate.band import effective_band
+from hedged.estimate.band import effective_band, is_outside
 from hedged.estimate.sizing import order_min
 from hedged.model.finding import HedgeGroup, HedgeState, HedgeStatus, LegState
 from hedged.model.instrument import InstrumentId
@@ -59,8 +59,6 @@ def leg_states(
         instrument = snapshot.instruments.get(leg.instrument)
         position = positions.get(leg.instrument)
         contracts = position.contracts if position is not None else (None if derivatives is None else ZERO)
-        if account is not None and account.derivatives is None:
-            contracts = ZERO  # without a key nothing is held there as far as anybody was asked
         mark = quote.value.mark if quote is not None else None
         base = notional = carry = None
         if contracts is not None and not contracts:
@@ -104,18 +102,20 @@ def hedge_group(
     band = _weighted(members, beta_exposure, [m.policy.band for m in members])
     target_ratio = _weighted(members, beta_exposure, [m.policy.target_ratio for m in members])
     ratio = drift = None
+    widened = band
     status = HedgeStatus.BLOCKED
     if beta_exposure is not None and beta_exposure <= policy.dust_value:
         target_value = ZERO
         status = HedgeStatus.NO_EXPOSURE
     elif beta_exposure is not None:
-        band = effective_band(band, _order_min_value(legs, snapshot), beta_exposure)
+        widened = effective_band(band, _order_min_value(legs, snapshot, policy), beta_exposure)
         if hedge_value is not None and target_value is not None:
             ratio = hedge_value / beta_exposure
             drift = _largest(
                 [ratio - target_ratio, *(gap / beta_exposure for gap in weighted_gaps(legs, target_value).values())]
             )
-            status = HedgeStatus.OK if abs(drift) <= band else HedgeStatus.UNDER if drift < 0 else HedgeStatus.OVER
+            outside = is_outside(drift, widened)
+            status = HedgeStatus.OK if not outside else HedgeStatus.UNDER if drift < 0 else HedgeStatus.OVER
     return HedgeGroup(
         hedges=tuple(member.policy.name for member in members),
         beta_exposure=beta_exposure,
@@ -123,7 +123,8 @@ def hedge_group(
         hedge_value=hedge_value,
         hedge_ratio=ratio,
         target_ratio=target_ratio,
-        band=band,
+        band=widened,
+        band_configured=band,
         drift=drift,
         status=HedgeStatus.BLOCKED if blocked_by else status,
         legs=legs,
@@ -138,7 +139,7 @@ def hedge_state(
 
     Drift and status are the group's: the venue position is one, so is the decision about it.
     """
-    share = Decimal(1)
+    share = Decimal(1) / len(group.hedges)
     if len(group.hedges) > 1 and member.beta_exposure is not None and group.target_value:
         share = member.beta_exposure * member.policy.target_ratio / group.target_value
     legs = tuple(
@@ -158,6 +159,7 @@ def hedge_state(
         hedge_ratio=ratio,
         target_ratio=member.policy.target_ratio,
         band=group.band,
+        band_configured=member.policy.band,
         drift=group.drift,
         status=group.status,
         legs=legs,
@@ -199,13 +201,15 @@ def _largest(drifts: Sequence[Decimal]) -> Decimal:
     return max(drifts, key=abs)
 
 
-def _order_min_value(legs: Sequence[LegState], snapshot: Snapshot) -> Decimal:
+def _order_min_value(legs: Sequence[LegState], snapshot: Snapshot, policy: PortfolioPolicy) -> Decimal:
     """The value of the smallest order on the instruments that would be traded."""
     values = []
     for leg in legs:
         instrument = snapshot.instruments.get(leg.instrument)
         if leg.tradable and leg.mark and instrument is not None:
-            values.append(abs(instrument.notional(order_min(instrument, leg.mark), leg.mark)))
+            values.append(
+                abs(instrument.notional(order_min(instrument, leg.mark, policy.limits.order_notional_min), leg.mark))
+            )
             if leg.weight is None:
                 break
     return max(values, default=ZERO)

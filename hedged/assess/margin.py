@@ -59,7 +59,7 @@ def margin_findings(rows: Iterable[MarginStatus], thresholds: Thresholds, quote:
                 text=(
                     f"{row.account}: maintenance margin is {row.margin_ratio:.0%} of equity{estimated}, "
                     f"liquidation is at 100 % ({'critical' if critical else 'warning'} from {limit:.0%}). "
-                    f"Add {max(top_up, Decimal(0)):,.0f} {quote} or reduce the position to get below the warning."
+                    f"Adding {max(top_up, Decimal(0)):,.0f} {quote} gets below the warning."
                 ),
                 values={
                     "margin_ratio": row.margin_ratio,
@@ -77,8 +77,8 @@ def margin_findings(rows: Iterable[MarginStatus], thresholds: Thresholds, quote:
                 subject=row.account,
                 severity=Severity.CRITICAL if distance <= near / 2 else Severity.WARNING,
                 text=(
-                    f"{row.account}: a move of {distance:.1%} in the mark reaches the liquidation price{estimated} "
-                    f"(warning from {near:.0%}). Add margin or reduce the position."
+                    f"{row.account}: a move of {distance:.1%} against the position, the others standing still, reaches "
+                    f"its liquidation price{estimated} (warning from {near:.0%})."
                 ),
                 values={"liquidation_distance_ratio": distance, "estimated": row.estimated},
             )

@@ -16,7 +16,7 @@ from rich.text import Text
 from hedged.adapters.clock import SeededIds, SystemClock
 from hedged.adapters.store.memory import MemoryStore
 from hedged.app import open_exchanges, wire
-from hedged.cli.show import COLOURS, show_state
+from hedged.cli.show import COLOURS, new_console, show_state
 from hedged.cycle import CycleReport, run_cycle
 from hedged.errors import ConfigurationError
 from hedged.model.alert import MessageKind
@@ -111,7 +111,7 @@ class Narrator:
 
 async def play(config: Path | None, seconds: float) -> None:
     """Run the story, print what happens as it happens, then the summary. Raises `ConfigurationError`."""
-    out = Console(highlight=False)
+    out = new_console()
     clock = StepClock(story_anchor(AFTER))
     settings = load(config or _demo_config())
     if settings.world is not World.SIMULATED:
@@ -123,7 +123,7 @@ async def play(config: Path | None, seconds: float) -> None:
     tally = Tally()
     narrator = Narrator(out)
     steps = int(max(beat.end for beat in STORY) / STEP)
-    out.print(Text("hedged demo: a simulated market, paper money, two days in a minute and a half", style="bold"))
+    out.print(Text(f"hedged demo: a simulated market, paper money, two days in {seconds:.0f} s", style="bold"))
     try:
         for step in range(steps + 1):
             moment = timedelta(minutes=10) * step

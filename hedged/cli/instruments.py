@@ -86,9 +86,7 @@ async def _rows(settings: Settings, account: str, underlying: str | None) -> lis
 
 
 def _show(rows: list[dict[str, Any]], account: str) -> None:
-    from rich.console import Console
-
-    from hedged.cli.show import money_text, percent, quantity, table
+    from hedged.cli.show import money_text, new_console, percent, quantity, table
 
     shown = table(f"Contracts of {account}", "symbol", ">mark", ">coins", ">min order", ">spread", ">carry/yr", "ends")
     for row in rows:
@@ -102,7 +100,7 @@ def _show(rows: list[dict[str, Any]], account: str) -> None:
             percent(carry),
             (row["expiry"] or "")[:10] if row["trading"] else "halted",
         )
-    out = Console(highlight=False)
+    out = new_console()
     out.print(shown)
     out.print("coins: in one contract; min order: in money; carry: what a short receives a")
     out.print("year by funding or, of a dated contract, by its basis (below 0: pays)")

@@ -59,6 +59,8 @@ def main() -> None:
     """Run a command; errors that are meant for people come as text, with the exit code of their kind."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (ConfigurationError, WrongStore) as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_CONFIGURATION)

@@ -27,7 +27,7 @@ def once(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption =
     if json:
         typer.echo(jsonlib.dumps(state, indent=2))
     else:
-        show_state(state)
+        show_state(state, trades="would trade")
     if not readable:
         typer.echo("nothing could be read: see the findings", err=True)
         raise typer.Exit(EXIT_FAILED)
@@ -43,10 +43,12 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     from hedged.errors import StoreUnavailable
     from hedged.model.snapshot import Read, Snapshot
 
-    def anything_read(snapshot: Snapshot) -> bool:
+    def anything_read(snapshot: Snapshot, own: bool) -> bool:
+        """Of a venue, that is: on paper the futures wallet is hedged's own."""
         legs: list[object] = [*snapshot.quotes.values(), *snapshot.prices.values()]
         for account in snapshot.accounts.values():
-            legs += [*account.wallets.values(), account.derivatives]
+            legs += [leg for wallet, leg in account.wallets.items() if not (own and wallet == "swap")]
+            legs += [] if own else [account.derivatives]
         return any(isinstance(leg, Read) for leg in legs)
 
     clock, ids = SystemClock(), SystemIds()
@@ -64,7 +66,7 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
         report = await look(portfolio, clock.now(), ids.new())
-        return dict(report.state), anything_read(report.snapshot)
+        return dict(report.state), anything_read(report.snapshot, portfolio.positions_of == "paper")
     finally:
         await exchanges.close()
         await base.close()

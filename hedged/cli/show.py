@@ -30,9 +30,21 @@ WORDS = {
 }
 
 
-def show_state(state: Mapping[str, Any], *, age: timedelta | None = None, console: Console | None = None) -> None:
-    """Print every part of the object of `once --json` that has something in it."""
-    out = console or Console(highlight=False)
+def new_console() -> Console:
+    """As wide as the terminal; a pipe or a file is as wide as its text."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=max(out.width, 160))
+
+
+def show_state(
+    state: Mapping[str, Any],
+    *,
+    trades: str = "decided",
+    age: timedelta | None = None,
+    console: Console | None = None,
+) -> None:
+    """Print every part of the object of `once --json` that has something in it. `trades`: the word before an intent."""
+    out = console or new_console()
     quote = state.get("quote", "")
     head = Text.assemble((str(state["portfolio"]), "bold"), f"  {state['now']}  mode {state['mode']}")
     head.append(f", {state['world']} world", style="dim" if state["world"] == "real" else "magenta")
@@ -43,7 +55,7 @@ def show_state(state: Mapping[str, Any], *, age: timedelta | None = None, consol
     _hedges(out, state["hedges"], quote)
     _accounts(out, state["margin"], state["expiries"], quote)
     _findings(out, state["findings"])
-    _decision(out, state, quote)
+    _decision(out, state, quote, trades)
 
 
 def table(title: str, *columns: str) -> Table:
@@ -52,7 +64,7 @@ def table(title: str, *columns: str) -> Table:
     )
     for column in columns:
         name, _, right = column.partition(">")
-        shown.add_column(name or right, justify="right" if right else "left", no_wrap=True)
+        shown.add_column(name or right, justify="right" if right else "left", overflow="fold")
     return shown
 
 
@@ -82,7 +94,7 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
         ">drift",
         "state",
     )
-    legs = table(f"Legs in {quote}", "instrument", ">contracts", ">notional", ">mark", ">funding", ">carry/yr")
+    legs = table(f"Legs in {quote}", "instrument", ">contracts", ">notional", ">mark", ">funding", ">a year")
     for row in rows:
         shown.add_row(
             row["name"],
@@ -100,8 +112,8 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
                 quantity(leg["contracts"]),
                 money_text(leg["notional"]),
                 quantity(leg["mark"]),
-                "unknown" if leg.get("funding_rate") is None else f"{leg['funding_rate']:.4%}",
-                money_text(leg.get("carry_year")),
+                _funding(leg),
+                _carry(leg),
             )
     if shown.row_count:
         out.print(shown)
@@ -117,7 +129,7 @@ def _accounts(
             row["account"],
             money_text(row.get("equity")),
             percent(row["margin_ratio"]),
-            percent(row["liquidation_distance_ratio"]),
+            percent(row["liquidation_distance_ratio"], none="–"),
             "estimated" if row["estimated"] else "",
         )
     if shown.row_count:
@@ -134,9 +146,19 @@ def _findings(out: Console, rows: Iterable[Mapping[str, Any]]) -> None:
         out.print(Text.assemble((f"{row['severity']:>8}", COLOURS[row["severity"]]), "  ", _plain(row["text"])))
 
 
-def _decision(out: Console, state: Mapping[str, Any], quote: str) -> None:
+def _decision(out: Console, state: Mapping[str, Any], quote: str, verb: str) -> None:
     decision = state["decision"]
-    verb = "would trade" if state["mode"] == "monitor" else "trades"
+    for order in state.get("orders", ()):
+        done = order["outcome"] == "filled"
+        text = f"  {order['side']} {quantity(order['quantity'])} {order['instrument']}: {order['outcome']}"
+        text += (
+            f" at {quantity(order['price'])}, fee {money_text(order['fee'])} {quote}"
+            if done
+            else f", {order['reason']}"
+        )
+        out.print(Text.assemble((f"{'order':>8}", "bold green" if done else "bold red"), text))
+    if state.get("orders"):
+        return
     for intent in decision["intents"]:
         reduce = ", reduce-only" if intent["reduce_only"] else ""
         out.print(
@@ -179,5 +201,20 @@ def _signed(value: float | None) -> str:
     return "unknown" if value is None else f"{value:+.3f}"
 
 
-def percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1%}"
+def percent(value: float | None, none: str = "unknown") -> str:
+    return none if value is None else f"{value:.1%}"
+
+
+def _funding(leg: Mapping[str, Any]) -> str:
+    """A dated contract has none."""
+    if leg.get("funding_rate") is None:
+        return "–" if "-" in leg["instrument"].rpartition(":")[2] else "unknown"
+    return f"{leg['funding_rate']:.4%}"
+
+
+def _carry(leg: Mapping[str, Any]) -> str:
+    """What the position pays or receives by funding, in words: a sign would be read either way."""
+    if leg.get("carry_year") is None:
+        return "–" if leg["contracts"] == "0" or _funding(leg) == "–" else "unknown"
+    amount = float(leg["carry_year"])
+    return f"{'pays' if amount > 0 else 'gets'} {abs(amount):,.0f}"

@@ -38,7 +38,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     proposals: list[Intent] = []
     turnover = book.turnover_day
     for group in assessment.groups:
-        trades, reason = trades_for(group, snapshot.instruments)
+        trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
         reasons.append(reason)
         mode = modes[group.hedges[0]]
         for number, trade in enumerate(trades):

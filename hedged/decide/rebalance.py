@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hedged.assess.hedge_ratio import weighted_gaps
-from hedged.estimate.band import ratio_to_reach
+from hedged.estimate.band import is_outside, ratio_to_reach
 from hedged.estimate.sizing import quantity_into_band
 from hedged.model.finding import HedgeGroup, HedgeStatus, LegState
-from hedged.model.instrument import Instrument, InstrumentId, round_down, round_up
+from hedged.model.instrument import Instrument, InstrumentId, round_down
 from hedged.model.order import Side
 
 ZERO = Decimal(0)
@@ -26,7 +26,9 @@ class Trade:
     reason: str
 
 
-def trades_for(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> tuple[list[Trade], str]:
+def trades_for(
+    group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument], notional_min: Decimal = ZERO
+) -> tuple[list[Trade], str]:
     """What to trade for one group, and the reason: also when that is nothing."""
     if group.blocked_by:
         more = f" (and {len(group.blocked_by) - 1} more)" if len(group.blocked_by) > 1 else ""
@@ -36,18 +38,26 @@ def trades_for(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
         return closing, f"{group.name}: nothing to hedge" + ("; closes what is left of the hedge" if closing else "")
     if group.hedge_ratio is None or group.beta_exposure is None or group.target_value is None or group.drift is None:
         return [], f"{group.name}: unknown"
-    if abs(group.drift) <= group.band:
-        return [], f"{group.name}: inside the band, drift {group.drift:+.4f} within ±{group.band:.4f}"
+    if not is_outside(group.drift, group.band):
+        return [], f"{group.name}: inside the band, drift {group.drift:+.4f} within ±{group.band:.4f}{_widened(group)}"
     gaps = weighted_gaps(group.legs, group.target_value)
     if gaps:
         changes = _weighted_changes(group, gaps)
     else:
         reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band)
         changes = {} if reach is None else {None: (reach - group.hedge_ratio) * group.beta_exposure}
-    trades = [trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments)]
+    trades = [
+        trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments, notional_min)
+    ]
     if not trades:
         return [], f"{group.name}: drift {group.drift:+.4f} is outside ±{group.band:.4f}, but nothing can be traded"
     return trades, trades[0].reason
+
+
+def _widened(group: HedgeGroup) -> str:
+    if group.band == group.band_configured:
+        return ""
+    return f", widened from ±{group.band_configured:.4f} because the smallest order is larger than that"
 
 
 def _weighted_changes(group: HedgeGroup, gaps: Mapping[InstrumentId, Decimal]) -> dict[InstrumentId | None, Decimal]:
@@ -68,7 +78,11 @@ def _weighted_changes(group: HedgeGroup, gaps: Mapping[InstrumentId, Decimal]) -
 
 
 def _change(
-    group: HedgeGroup, slot: InstrumentId | None, change: Decimal, instruments: Mapping[InstrumentId, Instrument]
+    group: HedgeGroup,
+    slot: InstrumentId | None,
+    change: Decimal,
+    instruments: Mapping[InstrumentId, Instrument],
+    notional_min: Decimal,
 ) -> Iterator[Trade]:
     """Trades that change the hedge value by `change` (> 0: more hedge); `slot` None means any leg."""
     legs = [leg for leg in group.legs if slot is None or (leg.stands_for or leg.instrument) == slot]
@@ -85,10 +99,10 @@ def _change(
         reduces = bool(leg.contracts) and (leg.contracts > 0) is (side < 0)
         if not reduces and change < 0:
             continue  # nothing there to buy back
-        quantity = quantity_into_band(instrument, leg.mark, left)
+        quantity = quantity_into_band(instrument, leg.mark, left, notional_min)
         if reduces:
             # Never through zero: what is left is opened by the next cycle, once this is known to have happened.
-            quantity = min(round_up(instrument.contracts_for(left, leg.mark), instrument.lot_size), abs(leg.contracts))
+            quantity = min(quantity, abs(leg.contracts))
         yield Trade(
             instrument=leg.instrument,
             contracts=quantity * side,

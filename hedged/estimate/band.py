@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+# Ratios are quotients of 28 digits: a hedge traded exactly to its edge must not be found a last digit outside it.
+ROUNDING = Decimal("1e-12")
+
+
+def is_outside(drift: Decimal, band: Decimal) -> bool:
+    """Whether a hedge has left its band; on the edge it has not."""
+    return abs(drift) > band + ROUNDING
+
 
 def ratio_to_reach(actual: Decimal, target: Decimal, band: Decimal) -> Decimal | None:
     """The hedge ratio to trade to: the nearest edge of the band, or None on or inside it.
@@ -11,7 +19,7 @@ def ratio_to_reach(actual: Decimal, target: Decimal, band: Decimal) -> Decimal |
     Only to the edge: the last few points cost fees and remove next to no risk (Leland 1996; Whalley, Wilmott 1997).
     """
     nearest = min(max(actual, target - band), target + band)
-    return None if nearest == actual else nearest
+    return nearest if is_outside(actual - target, band) else None
 
 
 def effective_band(band: Decimal, order_min_value: Decimal, exposure: Decimal) -> Decimal:

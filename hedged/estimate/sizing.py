@@ -7,16 +7,19 @@ from decimal import Decimal
 from hedged.model.instrument import Instrument, round_down, round_up
 
 
-def order_min(instrument: Instrument, price: Decimal) -> Decimal:
-    """The smallest quantity the venue takes at `price`: a lot, its minimum amount, its minimum notional."""
-    for_notional = round_up(instrument.contracts_for(instrument.notional_min, price), instrument.lot_size)
+def order_min(instrument: Instrument, price: Decimal, notional_min: Decimal = Decimal(0)) -> Decimal:
+    """The smallest quantity at `price`: a lot, the venue's minimum amount, its or the user's minimum notional."""
+    least = max(instrument.notional_min, notional_min)
+    for_notional = round_up(instrument.contracts_for(least, price), instrument.lot_size)
     return max(instrument.lot_size, round_up(instrument.quantity_min, instrument.lot_size), for_notional)
 
 
-def quantity_into_band(instrument: Instrument, price: Decimal, value: Decimal) -> Decimal:
+def quantity_into_band(
+    instrument: Instrument, price: Decimal, value: Decimal, notional_min: Decimal = Decimal(0)
+) -> Decimal:
     """Contracts that move the hedge by at least `value` > 0: rounded up, so that it lands on or inside the edge."""
     quantity = round_up(instrument.contracts_for(value, price), instrument.lot_size)
-    return max(quantity, order_min(instrument, price))
+    return max(quantity, order_min(instrument, price, notional_min))
 
 
 def contracts_for_target(instrument: Instrument, price: Decimal, exposure: Decimal, target_ratio: Decimal) -> Decimal:

@@ -57,6 +57,8 @@ class Message:
     body: str
     at: datetime
     values: Mapping[str, Scalar] = field(default_factory=dict)
+    portfolio: str = ""
+    world: str = ""  # simulated, paper or real: never to be mistaken for each other
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     POSITION_UNOWNED = "position_unowned"
     POSITION_VANISHED = "position_vanished"
     POSITION_CLOSED = "position_closed"
+    ORDER_RECOVERED = "order_recovered"
     POSITION_UNTRUSTED = "position_untrusted"
     BALANCE_VANISHED = "balance_vanished"
     DEPEG = "depeg"
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     CYCLE_MISSED = "cycle_missed"
     CYCLE_OVERRUN = "cycle_overrun"
     ORDER_REFUSED = "order_refused"
+    ORDER_REJECTED = "order_rejected"
     ORDER_FAILED = "order_failed"
     STORE_DEGRADED = "store_degraded"
     CYCLE_FAILED = "cycle_failed"
@@ -75,6 +77,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.POSITION_UNOWNED: SubjectKind.INSTRUMENT,
     Kind.POSITION_VANISHED: SubjectKind.INSTRUMENT,
     Kind.POSITION_CLOSED: SubjectKind.INSTRUMENT,
+    Kind.ORDER_RECOVERED: SubjectKind.HEDGE,
     Kind.POSITION_UNTRUSTED: SubjectKind.INSTRUMENT,
     Kind.BALANCE_VANISHED: SubjectKind.BALANCE,
     Kind.DEPEG: SubjectKind.ASSET,
@@ -83,6 +86,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.CYCLE_MISSED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_OVERRUN: SubjectKind.PORTFOLIO,
     Kind.ORDER_REFUSED: SubjectKind.HEDGE,
+    Kind.ORDER_REJECTED: SubjectKind.HEDGE,
     Kind.ORDER_FAILED: SubjectKind.HEDGE,
     Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
@@ -155,6 +159,7 @@ class HedgeState:
     hedge_ratio: Decimal | None
     target_ratio: Decimal
     band: Decimal  # effective half-width, after widening to a lot or the minimum order
+    band_configured: Decimal
     drift: Decimal | None
     status: HedgeStatus
     legs: tuple[LegState, ...] = ()
@@ -175,6 +180,7 @@ class HedgeGroup:
     hedge_ratio: Decimal | None
     target_ratio: Decimal
     band: Decimal  # effective half-width
+    band_configured: Decimal
     drift: Decimal | None
     status: HedgeStatus
     legs: tuple[LegState, ...]  # whole positions, in the order of preference

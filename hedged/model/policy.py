@@ -83,6 +83,7 @@ class Limits:
     turnover_day_max: Decimal | None = None
     orders_cycle_max: int = 10
     price_collar: Decimal = Decimal("0.02")  # furthest from the mark that an order may be priced
+    order_notional_min: Decimal = Decimal(0)  # smaller orders are not worth their fee; widens the band where it must
 
 
 @dataclass(frozen=True, slots=True)

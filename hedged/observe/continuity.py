@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from decimal import Decimal
 
 from hedged.errors import VenueError
 from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.order import Fill
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Balance, Doubt, Leg, Read, Snapshot
 from hedged.ports import AccountReader, Memory
@@ -64,7 +66,8 @@ class Continuity:
         ends = instrument.ends() if instrument is not None else None
         if ends is not None and ends <= self.now:
             return f"it ended on {ends:%Y-%m-%d %H:%M} UTC"
-        since = self.memory.at or self.now
+        # Since it was last read and believed: through an outage, and through earlier failures to explain it.
+        since = self.memory.read_at.get(_place(doubt.subject, doubt.account), self.memory.at or self.now)
         try:
             return await reader.explain(doubt, since)
         except VenueError:
@@ -82,34 +85,54 @@ def still_doubted(before: Iterable[Doubt], again: Iterable[Doubt]) -> list[Doubt
     return [doubt for doubt in again if doubt.subject in subjects]
 
 
-def remember(snapshot: Snapshot, memory: Memory) -> Memory:
-    """What this cycle believed. What was not read, or is in doubt, stays as it was before."""
+def _place(subject: str, account: str) -> str:
+    """What has to be read to see a subject: the account for a position, account/wallet for a balance."""
+    return subject.rpartition("/")[0] if subject.startswith(f"{account}/") else account
+
+
+def remember(snapshot: Snapshot, memory: Memory, fills: Iterable[Fill] = ()) -> Memory:
+    """What this cycle believed, and what its own orders made of it since.
+
+    What was not read, or is in doubt, stays as it was: position, balance, the polls counted and the acceptance given.
+    """
     doubted = {doubt.subject: doubt for doubt in snapshot.doubts}
     positions: dict[InstrumentId, Decimal] = {}
     balances: dict[str, Decimal] = {}
-    read_positions, read_wallets = set(), set()
+    debts: dict[str, Decimal] = {}
+    read: set[str] = set()
     for name, view in snapshot.accounts.items():
         if isinstance(view.derivatives, Read):
-            read_positions.add(name)
+            read.add(name)
             positions.update({p.instrument: p.contracts for p in view.derivatives.value.positions if p.contracts})
         for wallet, leg in view.wallets.items():
             if isinstance(leg, Read):
-                read_wallets.add((name, wallet))
+                read.add(f"{name}/{wallet}")
                 balances.update({f"{name}/{wallet}/{b.asset}": gross(b) for b in leg.value if gross(b)})
-    positions |= {
-        name: contracts
-        for name, contracts in memory.positions.items()
-        if name.partition(":")[0] not in read_positions or name in doubted
-    }
-    for place, quantity in memory.balances.items():
-        account, wallet, _ = place.split("/", 2)
-        if (account, wallet) not in read_wallets or place in doubted:
-            balances[place] = quantity
+                debts.update({f"{name}/{wallet}/{b.asset}": b.debt for b in leg.value if b.debt})
+
+    def kept(subject: str) -> bool:
+        account = re.split("[:/]", subject, maxsplit=1)[0]
+        return account in snapshot.accounts and (_place(subject, account) not in read or subject in doubted)
+
+    positions |= {name: held for name, held in memory.positions.items() if kept(name)}
+    balances |= {place: held for place, held in memory.balances.items() if kept(place)}
+    debts |= {place: owed for place, owed in memory.debts.items() if kept(place)}
+    for fill in fills:
+        positions[fill.instrument] = positions.get(fill.instrument, ZERO) + fill.quantity * fill.side.sign
+    believed = {place for place in read if not any(_place(d.subject, d.account) == place for d in snapshot.doubts)}
     return replace(
         memory,
         at=snapshot.now,
-        positions={name: positions[name] for name in positions if name.partition(":")[0] in snapshot.accounts},
-        balances={place: held for place, held in balances.items() if place.partition("/")[0] in snapshot.accounts},
-        polls={subject: doubt.polls for subject, doubt in doubted.items()},
-        accepted=frozenset(),  # used: what was accepted is now believed
+        positions={name: held for name, held in positions.items() if held},
+        balances=balances,
+        debts=debts,
+        polls={
+            **{subject: polls for subject, polls in memory.polls.items() if kept(subject)},
+            **{subject: doubt.polls for subject, doubt in doubted.items()},
+        },
+        accepted=frozenset(subject for subject in memory.accepted if kept(subject)),
+        read_at={
+            **{place: when for place, when in memory.read_at.items() if place.partition("/")[0] in snapshot.accounts},
+            **dict.fromkeys(believed, snapshot.now),
+        },
     )

@@ -28,9 +28,11 @@ class LastGood:
         if memory.at is None:
             return last
         wallets: dict[tuple[str, str], list[Balance]] = {}
-        for place, quantity in memory.balances.items():
+        for place in {**memory.balances, **memory.debts}:
+            quantity = memory.balances.get(place, Decimal(0))
             account, wallet, asset = place.split("/", 2)
-            wallets.setdefault((account, wallet), []).append(Balance(asset=asset, free=quantity))
+            debt = memory.debts.get(place, Decimal(0))
+            wallets.setdefault((account, wallet), []).append(Balance(asset=asset, free=quantity, debt=debt))
         last.wallets = {place: Read(tuple(found), memory.at) for place, found in wallets.items()}
         positions: dict[str, list[Position]] = {}
         for instrument, contracts in memory.positions.items():

@@ -162,6 +162,8 @@ class Observer:
 
     def _assets_known(self, memory: Memory) -> set[str]:
         named = {asset for hedge in self.policy.hedges for asset in hedge.assets}
+        if self.policy.quote in self.policy.stablecoins:
+            named |= {"USDT", "USDC"}  # one is measured by the other, also where neither is held
         held = {holding.asset for holding in self.policy.holdings}
         held |= {place.rpartition("/")[2] for place in memory.balances}
         aliases, ignore = self.policy.aliases, self.policy.ignore

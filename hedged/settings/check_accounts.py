@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from hedged.settings.draft import Draft, located, number_of, table_in, texts_in, twice
@@ -24,6 +25,9 @@ KNOWN_EXCHANGES = frozenset(AVAILABLE) | {
 
 _SIMULATED_ONLY = ("seed", "scenario", "balances")
 _VENUE_ONLY = ("sandbox", "connect_to", "ca_file", "credentials_file")
+
+
+KEEP_HISTORY_MIN = timedelta(days=2)
 
 
 def _accounts(draft: Draft) -> Iterator[Problem]:
@@ -104,6 +108,12 @@ def _channels(draft: Draft) -> Iterator[Problem]:
 
 
 def _store(draft: Draft) -> Iterator[Problem]:
+    try:
+        history = parse_duration(table_in(draft.values, "store").get("keep_history", "365d"))
+    except ValueError:
+        history = KEEP_HISTORY_MIN  # the schema's to report
+    if history < KEEP_HISTORY_MIN:
+        yield Problem(("store", "keep_history"), "must be at least 2d: a day's turnover is counted from it")
     if _stands(draft, table_in(draft.values, "store").get("path"), Path.is_dir):
         yield Problem(("store", "path"), "is a directory: name the file of the database")
 

@@ -10,7 +10,7 @@ from hedged.model.policy import Mode
 from hedged.settings.draft import Draft, mode_of, number_of, table_in, tables_in, texts_in, twice
 from hedged.settings.faults import Problem, nearest
 from hedged.settings.lines import Place
-from hedged.settings.worlds import chain_of, direction_of, world_of
+from hedged.settings.worlds import STABLECOINS, chain_of, direction_of, world_of
 
 _ZERO = Decimal(0)
 
@@ -71,6 +71,23 @@ def _references(draft: Draft) -> Iterator[Problem]:
             likely = nearest(account, names)
             known = f'did you mean "{likely}"?' if likely else f"known: {', '.join(names) or 'none'}"
             yield Problem(place, f'no account is named "{account}"; {known}')
+
+
+def _currencies(draft: Draft) -> Iterator[Problem]:
+    """Cash is no exposure, and a contract priced in another currency would be compared with the wrong money."""
+    quote = draft.values.get("quote", "USDT")
+    cash = STABLECOINS | {quote}
+    for place, hedge in draft.hedges:
+        for index, asset in texts_in(hedge, "assets"):
+            if draft.asset(asset) in cash:
+                yield Problem((*place, "assets", index), "is cash, which is no exposure: remove it")
+        for index, instrument in texts_in(hedge, "instruments"):
+            priced = instrument.partition("/")[2].partition(":")[0]
+            if isinstance(quote, str) and priced and priced != quote:
+                yield Problem(
+                    (*place, "instruments", index),
+                    f'is priced in {priced}, the portfolio in quote = "{quote}": name one priced in {quote}',
+                )
 
 
 def _directions(draft: Draft) -> Iterator[Problem]:
@@ -149,4 +166,4 @@ def _named(draft: Draft, place: Place) -> str:
     return f'hedge "{name}"' if isinstance(name, str) else f"hedges[{place[-1]}]"
 
 
-CHECKS = (_aliases, _assets, _betas, _references, _directions, _weights, _modes, _tiers)
+CHECKS = (_aliases, _assets, _betas, _references, _currencies, _directions, _weights, _modes, _tiers)

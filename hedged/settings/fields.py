@@ -83,6 +83,8 @@ def _account_name(value: str) -> str:
 def _asset(value: str) -> str:
     if not _ASSET.fullmatch(value):
         raise ValueError('must be the code of an asset, such as "ETH"')
+    if value.islower():
+        raise ValueError(f'must be written as exchanges write it; did you mean "{value.upper()}"?')
     return value
 
 

@@ -17,7 +17,7 @@ from hedged.model.policy import (
     World,
 )
 from hedged.settings.schema import Document, HedgeSettings
-from hedged.settings.worlds import direction_of
+from hedged.settings.worlds import STABLECOINS, direction_of
 
 
 def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPolicy:
@@ -45,6 +45,7 @@ def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPo
         dust_value=document.portfolio.dust_value,
         ignore=frozenset(document.portfolio.ignore),
         aliases=dict(aliases),
+        stablecoins=STABLECOINS,
         thresholds=_thresholds(document),
         limits=Limits(**dict(document.limits)),
         paper=PaperPolicy(**dict(document.paper)),

@@ -166,6 +166,7 @@ class ExpirySettings(Table):
 
 
 class LimitSettings(Table):
+    order_notional_min: Amount = _LIMITS.order_notional_min
     order_notional_max: PositiveAmount | None = None
     position_notional_max: PositiveAmount | None = None
     turnover_day_max: PositiveAmount | None = None

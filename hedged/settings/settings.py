@@ -160,8 +160,9 @@ class Settings:
             raise ConfigurationError(*faults)
 
     def store_path(self) -> Path:
-        """The database; a dry run has its own beside it and leaves the real one alone."""
-        path = self.store.path or _state_directory(self.environ) / f"{quote(self.name, safe=' ')}.sqlite"
+        """The database, one for each world; a dry run has its own beside the real one and leaves that alone."""
+        name = self.name if self.dry_run else self.instance
+        path = self.store.path or _state_directory(self.environ) / f"{quote(name, safe=' ')}.sqlite"
         return path.with_name(f"{path.name}.{self.world}") if self.dry_run else path
 
 

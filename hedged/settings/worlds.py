@@ -14,6 +14,9 @@ SIMULATED = "simulated"
 RISES_WHEN_ASSETS_FALL = frozenset({"BTCDOM"})
 """Bases of instruments that are bought to hedge a long (direction −1)."""
 
+STABLECOINS = frozenset({"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYUSD", "BUSD", "USD"})
+"""What counts as cash, whichever currency the portfolio is valued in."""
+
 _EXPIRY = re.compile(r"-\d{6}$")
 
 

@@ -59,6 +59,9 @@ FOUND = frozenset({Observed.SEEN, Observed.HELD})
 QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCLE_MISSED, Kind.CYCLE_OVERRUN})
 """Kinds that hedged puts right by itself, or that are over as soon as they are seen."""
 
+EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.ORDER_RECOVERED})
+"""Kinds that happen rather than last: told when they happen, and never told to be over."""
+
 REPEAT: Mapping[Severity, timedelta] = {
     Severity.INFO: timedelta(hours=24),
     Severity.WARNING: timedelta(hours=4),
@@ -179,7 +182,7 @@ def _news(before: Alert | None, alert: Alert, observed: Observed, cycle: _Cycle)
     """What to say about the step just taken, if anything."""
     believed_firing = before is not None and _believed_firing(before)
     if alert.state is _R:
-        if not believed_firing:
+        if not believed_firing or alert.kind in EVENTS:
             return None
         return MessageKind.REMOVED if alert.closed_as == "removed" else MessageKind.RESOLVED
     if alert.state is not _F:

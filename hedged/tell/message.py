@@ -41,7 +41,7 @@ def compose(
             lines.append("No position was closed: what is open at the exchange stays open.")
     else:
         does = clean(order, TEXT_MAX) if order else words.does
-        lines = [f"{text} {does}", f"You can {words.advice}", _since(alert, now)]
+        lines = [f"{text} {does}", *([] if order else [f"You can {words.advice}"]), _since(alert, now)]
         if unknown:
             lines.append("Its data is missing at the moment: these are the last known figures.")
     return Message(
@@ -67,7 +67,11 @@ def message_object(message: Message) -> dict[str, object]:
         "title": message.title,
         "body": message.body,
         "at": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "values": {name: str(value) if isinstance(value, Decimal) else value for name, value in message.values.items()},
+        "portfolio": message.portfolio,
+        "world": message.world,
+        "values": {
+            name: _plain(value) if isinstance(value, Decimal) else value for name, value in message.values.items()
+        },
     }
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import SUBJECT_KIND, Assessment, Finding, HedgeGroup, HedgeStatus, Kind, Severity, SubjectKind
-from hedged.model.order import Decision, Fill, Outcome, Rejected
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Rejected
+from hedged.model.policy import PortfolioPolicy, World
 from hedged.tell.lifecycle import AlertRules, advance
-from hedged.tell.message import order_sentences, order_trouble
+from hedged.tell.message import clean, order_sentences, order_trouble
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """What one cycle found, decided and did. `outside`: findings from around it (missed cycles, a failing store)."""
+    """What one cycle found, decided and did. `outside`: findings that are not the assessment's."""
 
     assessment: Assessment
     decision: Decision
@@ -34,9 +34,9 @@ def tell(
     """The alerts after this cycle and the messages about them, most severe first."""
     assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
     reach = {group.name: edge for group in assessment.groups if (edge := _edge(group)) is not None}
-    return advance(
+    after, messages = advance(
         alerts,
-        [*assessment.findings, *happened.outside, *order_findings(decision, outcomes, assessment.groups)],
+        [*assessment.findings, *happened.outside],
         undetermined_keys(assessment, alerts),
         lambda kind, subject: is_configured(policy, kind, subject),
         frozenset(_each_hedge(dict.fromkeys(order_trouble(decision, outcomes), ""), assessment.groups)),
@@ -45,6 +45,14 @@ def tell(
         new_event_id,
         orders=_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
     )
+    return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
+
+
+def addressed(message: Message, portfolio: str, world: World) -> Message:
+    """The message with its sender: on a phone, too, it says whose money it is about and whether it is real."""
+    sender = portfolio if world is World.REAL else f"{portfolio}, {world.value}"
+    title = f"{message.title} [{clean(sender, 60)}]"
+    return replace(message, title=title, portfolio=portfolio, world=world.value)
 
 
 def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequence[HedgeGroup]) -> list[Finding]:
@@ -57,18 +65,43 @@ def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequ
         )
         for refusal in decision.refused
     }
-    failed = {}
+    rejected, unknown = {}, {}
     for outcome in outcomes:
         if isinstance(outcome, Fill) or outcome.client_order_id not in intents:
             continue
         intent = intents[outcome.client_order_id]
-        word = "was rejected" if isinstance(outcome, Rejected) else "may or may not exist; it is looked up by its id"
-        failed[intent.hedge] = f"{intent.side.value} {intent.quantity:f} {intent.instrument} {word}: {outcome.reason}."
+        order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
+        if isinstance(outcome, Rejected):
+            rejected[intent.hedge] = f"{order} was rejected: {outcome.reason}."
+        else:
+            unknown[intent.hedge] = f"{order} may or may not have been placed: {outcome.reason}."
+    told = ((Kind.ORDER_REFUSED, refused), (Kind.ORDER_REJECTED, rejected), (Kind.ORDER_FAILED, unknown))
     return [
         Finding(kind=kind, subject=name, severity=Severity.WARNING, text=f"{name}: {text}")
-        for kind, texts in ((Kind.ORDER_REFUSED, refused), (Kind.ORDER_FAILED, failed))
+        for kind, texts in told
         for name, text in _each_hedge(texts, groups).items()
     ]
+
+
+def earlier_findings(
+    settled: Sequence[tuple[Intent, Outcome | Absent]], open_rows: Sequence[OrderRow]
+) -> list[Finding]:
+    """Orders of earlier cycles: those found out about now, and those nobody knows the end of yet."""
+    found = []
+    for intent, outcome in settled:
+        order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
+        if isinstance(outcome, Fill):
+            text = f"{order} was filled at {outcome.price:f}, which was not known before"
+        elif isinstance(outcome, Rejected):
+            text = f"{order} was rejected: {outcome.reason}"
+        else:
+            text = f"{order} was never placed"
+        found.append(Finding(Kind.ORDER_RECOVERED, intent.hedge, Severity.WARNING, f"{intent.hedge}: {text}."))
+    for row in open_rows:
+        intent = row.intent
+        text = f"{intent.hedge}: {intent.side.value} {intent.quantity:f} {intent.instrument} may or may not exist."
+        found.append(Finding(Kind.ORDER_FAILED, intent.hedge, Severity.WARNING, text))
+    return found
 
 
 def store_findings(trouble: str | None) -> list[Finding]:
@@ -80,7 +113,7 @@ def store_findings(trouble: str | None) -> list[Finding]:
             kind=Kind.STORE_DEGRADED,
             subject="store",
             severity=Severity.CRITICAL,
-            text=f"The database cannot be used: {trouble}. hedged goes on watching and makes no order.",
+            text=f"The database cannot be used: {trouble}.",
         )
     ]
 
@@ -119,7 +152,7 @@ def _each_hedge(by_group: Mapping[str, str], groups: Sequence[HedgeGroup]) -> di
 def _edge(group: HedgeGroup) -> Decimal | None:
     """The edge of the band that an order leads to."""
     if group.status is HedgeStatus.UNDER:
-        return group.target_ratio - group.band
+        return round(group.target_ratio - group.band, 4)
     if group.status is HedgeStatus.OVER:
-        return group.target_ratio + group.band
+        return round(group.target_ratio + group.band, 4)
     return None

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
-from hedged.model.order import Decision, Intent
+from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected
 from hedged.model.policy import PortfolioPolicy
 
 SCHEMA = "hedged.once/1"
@@ -112,6 +112,23 @@ def intent_object(intent: Intent) -> dict[str, object]:
     }
 
 
+def order_object(intent: Intent, outcome: Outcome) -> dict[str, object]:
+    """One order that was sent: `filled` with its price and fee, `rejected`, or `unknown` with the reason."""
+    sent: dict[str, object] = {
+        "client_order_id": intent.client_order_id,
+        "hedge": intent.hedge,
+        "instrument": intent.instrument,
+        "side": intent.side.value,
+        "quantity": money(intent.quantity),
+        "reduce_only": intent.reduce_only,
+    }
+    if isinstance(outcome, Fill):
+        filled = {"filled": money(outcome.quantity), "price": money(outcome.price), "fee": money(_cents(outcome.fee))}
+        return {**sent, "outcome": "filled", **filled}
+    word = "rejected" if isinstance(outcome, Rejected) else "unknown"
+    return {**sent, "outcome": word, "reason": outcome.reason}
+
+
 def _hedge(state: HedgeState, mode: str) -> dict[str, object]:
     return {
         "name": state.name,
@@ -122,6 +139,7 @@ def _hedge(state: HedgeState, mode: str) -> dict[str, object]:
         "hedge_ratio": number(state.hedge_ratio),
         "target_ratio": number(state.target_ratio),
         "band": number(state.band),
+        "band_configured": number(state.band_configured),
         "drift": number(state.drift),
         "state": state.status.value,
         "blocked_by": list(state.blocked_by),

@@ -21,7 +21,7 @@ WORDS: Mapping[Kind, Words] = {
     Kind.DRIFT: Words(
         "hedge {subject} is outside its band",
         "hedged has made no order for it.",
-        "look at `hedged once` for what it would trade and what stops it.",
+        "ask `hedged once --config FILE` what it would trade and what stops it.",
     ),
     Kind.MARGIN: Words(
         "margin of {subject} is running low",
@@ -46,12 +46,12 @@ WORDS: Mapping[Kind, Words] = {
     Kind.DATA_MISSING: Words(
         "data of hedge {subject} is missing",
         _NO_ORDER,
-        "check the account's status page, the connection and the key.",
+        "check this machine's connection, the exchange's status page and, if it was refused, the key.",
     ),
     Kind.ACCOUNT_UNREACHABLE: Words(
         "account {subject} cannot be read",
         "hedged makes no order for the hedges that need it and tries again in the next cycle.",
-        "check the exchange's status page, the connection, and whether the key is still valid.",
+        "check this machine's connection, the exchange's status page and, if it was refused, the key.",
     ),
     Kind.ASSET_UNCOVERED: Words(
         "{subject} is held, but no hedge covers it",
@@ -71,7 +71,7 @@ WORDS: Mapping[Kind, Words] = {
     Kind.POSITION_VANISHED: Words(
         "position {subject} has vanished",
         "hedged makes no order on it until it is explained.",
-        "look at the exchange; if the position is rightly gone: `hedged accept-position ACCOUNT SYMBOL`.",
+        "look at the exchange, and accept it if the position is rightly gone.",
     ),
     Kind.POSITION_CLOSED: Words(
         "position {subject} was closed",
@@ -86,7 +86,7 @@ WORDS: Mapping[Kind, Words] = {
     Kind.BALANCE_VANISHED: Words(
         "balance {subject} has vanished",
         "hedged makes no order for its hedges until it is explained.",
-        "look at the exchange; if the balance is rightly gone: `hedged accept-balance ACCOUNT`.",
+        "look at the exchange, and accept it if the balance is rightly gone.",
     ),
     Kind.DEPEG: Words(
         "{subject} is off its peg",
@@ -118,8 +118,18 @@ WORDS: Mapping[Kind, Words] = {
         "hedged sends nothing and decides anew in the next cycle.",
         "check `[limits]` against what the hedge needs.",
     ),
+    Kind.ORDER_REJECTED: Words(
+        "an order of hedge {subject} was rejected",
+        "hedged decides anew in the next cycle.",
+        "see to what the reason names; on paper, margin comes from `cash` and `leverage` under `[paper]`.",
+    ),
+    Kind.ORDER_RECOVERED: Words(
+        "an earlier order of hedge {subject} was cleared up",
+        "hedged goes on from there.",
+        "compare it with the exchange's own list if you want to be sure.",
+    ),
     Kind.ORDER_FAILED: Words(
-        "an order of hedge {subject} failed",
+        "an order of hedge {subject} is in doubt",
         "hedged looks it up before anything else trades there.",
         "look at the account's open orders at the exchange.",
     ),

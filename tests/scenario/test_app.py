@@ -47,7 +47,7 @@ async def test_a_cycle_that_fails_is_told_once_and_at_once(stage: tuple[App, Ear
     for _ in range(2):
         with pytest.raises(RuntimeError):
             await app.cycle(clock.now(), ())
-    await asyncio.sleep(0)
+    await asyncio.gather(*app._direct)
     assert [(m.key, m.severity.value) for m in ear.heard] == [("cycle_failed/test", "critical")]
     venue.faults.clear()
     await app.after_cycle(await app.cycle(clock.now(), ()))
@@ -60,5 +60,5 @@ async def test_what_the_store_cannot_keep_is_delivered_directly(stage: tuple[App
     app.portfolio.store.broken = {"record_cycle"}
     venue.hold(ETH=12)
     await app.after_cycle(await app.cycle(clock.now(), ()))
-    await asyncio.sleep(0)
+    await asyncio.gather(*app._direct)
     assert "drift/alts" in {message.key for message in ear.heard}

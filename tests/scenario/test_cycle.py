@@ -33,7 +33,9 @@ class Stage:
 
     async def restart(self) -> None:
         """The same store, everything else anew."""
+        ids = self.portfolio.ids
         self.portfolio = await wire(SETUP, self.clock, self.venue, store=self.portfolio.store)
+        self.portfolio.ids = ids
 
 
 @pytest.fixture
@@ -252,3 +254,143 @@ async def test_a_subject_that_leaves_the_configuration_is_closed(stage: Stage) -
     stage.portfolio.observer = None
     report = await stage.tick()
     assert (MessageKind.REMOVED, "drift/alts") in {(m.kind, m.key) for m in report.messages}
+
+
+async def test_a_disk_that_is_full_while_nothing_is_traded_is_told_and_over_when_it_works(stage: Stage) -> None:
+    """A record that fails is a critical alert from the next cycle on, told once, and resolved once it works again."""
+    await stage.tick()
+    stage.portfolio.store.broken = {"record_cycle"}
+    reports = [await stage.tick() for _ in range(4)]
+    told = [(m.key, m.kind) for report in reports for m in report.messages]
+    assert told == [("store_degraded/store", MessageKind.FIRING)]
+    stage.portfolio.store.broken = set()
+    after = [await stage.tick(), await stage.tick()]
+    ended = [(m.key, m.kind) for report in after for m in report.messages]
+    assert ended == [("store_degraded/store", MessageKind.RESOLVED)]
+
+
+async def test_no_order_while_cycles_cannot_be_recorded(stage: Stage) -> None:
+    """What the journal could not follow is not traded."""
+    await stage.tick()
+    stage.portfolio.store.broken = {"record_cycle"}
+    await stage.tick()
+    await stage.tick(ETH=12)
+    assert stage.venue.submitted == []
+
+
+async def test_orders_that_were_not_sent_are_told_as_such(stage: Stage) -> None:
+    """With the journal failing the message does not claim an order that nobody made."""
+    await stage.tick()
+    stage.portfolio.store.broken = {"plan"}
+    report = await stage.tick(ETH=12)
+    bodies = " ".join(message.body for message in report.messages)
+    assert "not sent" in bodies
+    assert "hedged sells" not in bodies
+
+
+async def test_its_own_closing_order_is_nothing_that_vanished(stage: Stage) -> None:
+    """A hedge that hedged itself bought back is not read again, and not told as somebody else's doing."""
+    await stage.tick()
+    stage.venue.contracts = {ETH_PERP: Decimal(-3)}
+    stage.venue.hold(ETH=0)
+    stage.venue.explanation = "a transfer"
+    closing = await stage.tick()
+    assert [each.quantity for each in closing.outcomes] == [3]
+    stage.venue.calls.clear()
+    after = await stage.tick()
+    assert Kind.POSITION_CLOSED not in kinds(after)
+    assert stage.venue.calls.count("derivatives") == 1
+
+
+async def test_what_vanished_during_an_outage_is_searched_for_since_the_last_good_read(stage: Stage) -> None:
+    """The venue is asked what happened since the account was last read, however long that is ago."""
+    await stage.tick()
+    last_good = stage.clock.now()
+    stage.venue.faults["derivatives"] = fault(Unreachable, "derivatives")
+    for _ in range(5):
+        await stage.tick()
+    stage.venue.faults.clear()
+    stage.venue.contracts = {}
+    asked = []
+
+    async def explain(doubt, since):
+        asked.append(since)
+
+    stage.venue.explain = explain
+    await stage.tick()
+    await stage.tick()
+    assert asked == [last_good, last_good]
+
+
+async def test_an_unreadable_cycle_forgets_neither_doubt_nor_acceptance(stage: Stage) -> None:
+    """Polls are not counted anew after an outage, and what a person accepted stays accepted through it."""
+    await stage.tick()
+    stage.venue.contracts = {}
+    await stage.tick()
+    stage.venue.faults["derivatives"] = fault(Unreachable, "derivatives")
+    await stage.tick()
+    stage.venue.faults.clear()
+    assert (await stage.tick()).snapshot.doubts[0].polls == 2
+    assert await stage.portfolio.store.accept(ETH_PERP, stage.clock.now())
+    stage.venue.faults["derivatives"] = fault(Unreachable, "derivatives")
+    await stage.tick()
+    stage.venue.faults.clear()
+    assert (await stage.tick()).snapshot.doubts == ()
+
+
+async def test_debt_outlives_a_restart(stage: Stage) -> None:
+    """A wallet that held nothing but debt still blocks its hedge when it can't be read after a restart."""
+    from hedged.model.snapshot import Balance, Read
+
+    balances = stage.venue.balances
+    stage.venue.wallets = ("spot", "margin")
+
+    async def both(wallet: str):
+        if wallet == "spot":
+            return await balances(wallet)
+        stage.venue._answer("balances margin")
+        return Read((Balance("ETH", free=Decimal(0), debt=Decimal(4)),), stage.clock.now())
+
+    stage.venue.balances = both
+    stage.venue.contracts = {ETH_PERP: Decimal(-6)}
+    assert (await stage.tick()).assessment.hedges[0].hedge_ratio == 1
+    await stage.restart()
+    stage.venue.faults["balances margin"] = fault(Unreachable, "margin wallet")
+    report = await stage.tick()
+    assert report.assessment.hedges[0].status is HedgeStatus.BLOCKED
+    assert report.assessment.exposures[0].quantity == 6
+
+
+async def test_an_order_found_filled_after_a_crash_is_told(stage: Stage) -> None:
+    """Filled, and the process died before it could say so: the next one finds the order and tells of it."""
+    await stage.tick()
+    record, stage.portfolio.store.broken = stage.portfolio.store.record_outcome, {"record_outcome", "record_cycle"}
+    await stage.tick(ETH=12)
+    assert len(stage.venue.submitted) == 1
+    stage.portfolio.store.broken = set()
+    assert record is not None
+    await stage.restart()
+    report = await stage.tick()
+    assert "order_recovered/alts" in {message.key for message in report.messages}
+    assert len(stage.venue.submitted) == 1
+
+
+async def test_another_accounts_positions_are_not_what_vanished(stage: Stage) -> None:
+    """After a change from paper to monitor the paper positions are gone, which is nothing to worry about."""
+    await stage.tick()
+    await stage.restart()
+    stage.portfolio.positions_of = "paper"
+    stage.venue.contracts = {}
+    assert (await stage.tick()).snapshot.doubts == ()
+
+
+async def test_an_unknown_order_is_told_until_it_is_known(stage: Stage) -> None:
+    """While nobody knows whether an order exists, its alert does not end."""
+    await stage.tick()
+    stage.venue.outcome = Unknown("", "time-out")
+    await stage.tick(ETH=12)
+    order_id = stage.venue.submitted[0].intent.client_order_id
+    stage.venue.known[order_id] = Unknown(order_id, "still no answer")
+    later = [await stage.tick(), await stage.tick()]
+    ended = {m.key for report in later for m in report.messages if m.kind is MessageKind.RESOLVED}
+    assert "order_failed/alts" not in ended

@@ -48,7 +48,7 @@ def test_faults_go_to_stderr_and_exit_78(tmp_path: Path) -> None:
 def test_json_holds_each_part_of_a_fault(tmp_path: Path) -> None:
     """For editors and scripts: one object on stdout, also with faults."""
     path = tmp_path / "mine.toml"
-    path.write_text(GOOD + '[[hedges]]\nname = "a"\nassets = ["*"]\ninstruments = ["main:A/B:B"]\nband = 2\n')
+    path.write_text(GOOD + '[[hedges]]\nname = "a"\nassets = ["*"]\ninstruments = ["main:A/USDT:USDT"]\nband = 2\n')
     result = run("--config", str(path), "--json")
     report = json.loads(result.stdout)
     assert (result.exit_code, result.stderr, report["valid"]) == (78, "", False)

@@ -194,3 +194,73 @@ def test_the_same_decision_has_the_same_order_id() -> None:
     assert len(first.client_order_id) == 26
     other = decided(view("0"), policy(hedge("ETH")), Book("1" * 24)).intents[0].intent
     assert other.client_order_id != first.client_order_id
+
+
+def test_the_users_smallest_order_is_kept_to() -> None:
+    """With order_notional_min 3,000 a hedge 1,000 outside its band waits in a band of ±0.1."""
+    setup = policy(hedge("ETH"), limits=Limits(order_notional_min=dec(3000)))
+    assert decided(view("-9.2"), setup).intents == ()
+    assert "widened" in decided(view("-9.2"), setup).reason
+    assert [quantity for _, quantity, _ in orders(decided(view("-8.8"), setup))] == [1]
+
+
+def test_a_hedge_on_its_edge_is_left_alone_to_the_last_digit() -> None:
+    """21 whole contracts short of 22 coins: the quotient's 28th digit is no drift."""
+    mark = dec("42908.41")
+    seen = snapshot(
+        account(spot=balances(ETH=22), positions=derivatives((ETH_PERP, -21))),
+        instruments=[perp(lot=1)],
+        marks={ETH_PERP: mark},
+        prices={"ETH": mark},
+    )
+    band = Decimal(1) / Decimal(22)
+    assert decided(seen, policy(hedge("ETH", band=round(band, 28)))).intents == ()
+
+
+def test_limits_in_one_cycle_add_up() -> None:
+    """The number of orders a cycle counts those approved before."""
+    setup = policy(hedge("ETH"), hedge("BTC", name="btc", legs=[BTC_PERP]), limits=Limits(orders_cycle_max=1))
+    seen = snapshot(
+        account(spot=balances(ETH=10, BTC=1)),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60000},
+        prices={"ETH": 3000, "BTC": 60000},
+    )
+    decision = decided(seen, setup)
+    assert len(decision.intents) == 1
+    assert "orders_cycle_max" in decision.refused[0].reason
+
+
+def test_only_one_leg_is_sold() -> None:
+    """More hedge goes to the first tradable instrument alone, whatever the second would take."""
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives()),
+        instruments=[perp(), perp(SECOND)],
+        marks={ETH_PERP: 3000, SECOND: 3000},
+        prices={"ETH": 3000},
+    )
+    decision = decided(seen, policy(hedge("ETH", legs=[ETH_PERP, SECOND])))
+    assert [a.intent.instrument for a in decision.intents] == [ETH_PERP]
+
+
+def test_buying_back_skips_legs_that_hold_nothing() -> None:
+    """An over-hedge is bought back where it is held; an empty fall-back is never bought."""
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -12))),
+        instruments=[perp(), perp(SECOND)],
+        marks={ETH_PERP: 3000, SECOND: 3000},
+        prices={"ETH": 3000},
+    )
+    decision = decided(seen, policy(hedge("ETH", legs=[ETH_PERP, SECOND])))
+    assert [(a.intent.instrument, a.intent.quantity) for a in decision.intents] == [(ETH_PERP, dec("1.5"))]
+
+
+def test_reductions_are_not_held_to_the_position_limit() -> None:
+    """A position already over the limit may always shrink."""
+    setup = policy(hedge("ETH"), limits=Limits(position_notional_max=dec(1000)))
+    assert orders(decided(view("-12"), setup)) == [(Side.BUY, dec("1.5"), True)]
+
+
+def test_what_cannot_trade_is_not_closed_blindly() -> None:
+    """Without exposure a halted leg is left: an order there could only fail."""
+    assert decided(view("-3", eth="0", instrument=perp(trading=False)), policy(hedge("ETH"))).intents == ()

@@ -12,8 +12,8 @@ import pytest
 from hedged.assess import assess
 from hedged.model.finding import Assessment, Finding, HedgeStatus, Kind, Severity
 from hedged.model.instrument import InstrumentId
-from hedged.model.policy import Holding, PortfolioPolicy, Thresholds
-from hedged.model.snapshot import Doubt, Fault, Margin, Missing, Position, Quote, Read, Snapshot
+from hedged.model.policy import Holding, LegPolicy, PortfolioPolicy, Thresholds
+from hedged.model.snapshot import Balance, Doubt, Fault, Margin, Missing, Position, Quote, Read, Snapshot
 from tests.build import (
     ETH_PERP,
     account,
@@ -70,7 +70,7 @@ def test_nothing_to_find() -> None:
     assessment = assess(view(), USUAL)
     assert assessment.findings == ()
     assert assessment.hedges[0].status is HedgeStatus.OK
-    assert assessment.undetermined == frozenset()
+    assert assessment.undetermined == {"margin/main", "liquidation_near/main"}, "no margin is told here"
 
 
 @pytest.mark.parametrize(
@@ -411,3 +411,155 @@ def test_thresholds_are_the_users() -> None:
     seen = view(marks={ETH_PERP: quote(3000, T0 - timedelta(seconds=11))})
     setup = policy(hedge("ETH"), thresholds=Thresholds(leg_skew_max=timedelta(seconds=20)))
     assert found(seen, setup) == {}
+
+
+def test_an_untrusted_position_of_no_hedge_blocks_the_hedge_of_its_coin() -> None:
+    """A position whose size is not known changes the exposure by an unknown amount."""
+    uni = "main:UNI/USDT:USDT"
+    odd = Position(InstrumentId(uni), dec(-300), trusted=False)
+    seen = snapshot(
+        account(spot=balances(ETH=10, UNI=100), positions=derivatives((ETH_PERP, -10), odd)),
+        instruments=[perp(), perp(uni)],
+        marks={ETH_PERP: 3000, uni: 8},
+        prices={"ETH": 3000, "UNI": 8},
+    )
+    states = assess(seen, policy(hedge("ETH"), hedge("UNI", name="uni", legs=["main:BTC/USDT:USDT"]))).hedges
+    assert {state.name: "not trusted" in " ".join(state.blocked_by) for state in states} == {"alts": False, "uni": True}
+
+
+def test_a_wallet_whose_debt_equals_its_coins_is_needed() -> None:
+    """Net zero is not nothing: unread, the wallet may hold anything of that coin."""
+    borrowed = Read((Balance("ETH", free=dec(10), debt=dec(10)),), OLD)
+    lost: Missing = Missing(Fault.UNREACHABLE, "margin wallet", "no answer", borrowed)
+    seen = view(account=account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -10)), margin=lost))
+    assert assess(seen, USUAL).hedges[0].status is HedgeStatus.BLOCKED
+
+
+def test_missing_positions_that_were_exposure_block_the_hedge_of_their_coin() -> None:
+    """An account without a leg, whose last positions counted as exposure, is needed by the hedge of that coin only."""
+    last = derivatives(("other:ETH/USDT:USDT", 5), at=T0 - timedelta(seconds=5))
+    lost: Missing = Missing(Fault.UNREACHABLE, "positions", "no answer", last)
+    setup = policy(hedge("ETH"), hedge("BTC", name="btc", legs=["main:BTC/USDT:USDT"]), accounts=["main", "other"])
+    seen = snapshot(
+        account(spot=balances(ETH=10, BTC=1), positions=derivatives((ETH_PERP, -10), ("main:BTC/USDT:USDT", -1))),
+        account("other", positions=lost),
+        instruments=[perp(), perp("main:BTC/USDT:USDT"), perp("other:ETH/USDT:USDT")],
+        marks={ETH_PERP: 3000, "main:BTC/USDT:USDT": 60000, "other:ETH/USDT:USDT": 3000},
+        prices={"ETH": 3000, "BTC": 60000},
+    )
+    assert [state.status for state in assess(seen, setup).hedges] == [HedgeStatus.BLOCKED, HedgeStatus.OK]
+
+
+def test_without_a_key_what_is_short_is_unknown() -> None:
+    """Public data alone tells nothing of positions, and unknown is not zero."""
+    from hedged.model.snapshot import AccountSnapshot
+
+    seen = view(account=AccountSnapshot("main", {"spot": balances(ETH=10)}))
+    state = assess(seen, USUAL).hedges[0]
+    assert (state.legs[0].contracts, state.hedge_ratio, state.status) == (None, None, HedgeStatus.BLOCKED)
+    assert "no key" in state.blocked_by[0]
+
+
+def test_a_fall_back_nobody_holds_is_not_needed() -> None:
+    """Its missing mark blocks nothing while the preferred instrument trades."""
+    second = "main:ETH/USDC:USDC"
+    lost: Missing = Missing(Fault.UNREACHABLE, "marks", "no answer", account="main")
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -10))),
+        instruments=[perp(), perp(second)],
+        marks={ETH_PERP: 3000, second: lost},
+        prices={"ETH": 3000},
+    )
+    assert assess(seen, policy(hedge("ETH", legs=[ETH_PERP, second]))).hedges[0].status is HedgeStatus.OK
+    held = replace(
+        seen, accounts={"main": account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -9), (second, -1)))}
+    )
+    assert assess(held, policy(hedge("ETH", legs=[ETH_PERP, second]))).hedges[0].status is HedgeStatus.BLOCKED
+
+
+def test_a_token_without_a_market_does_not_stop_the_rest() -> None:
+    """The wildcard covers what can be priced; what somebody drops into a wallet is told."""
+    seen = view(account=account(spot=balances(ETH=10, SPAM=10**6), positions=derivatives((ETH_PERP, -10))))
+    assessment = assess(seen, policy(hedge("*", name="all")))
+    assert assessment.hedges[0].status is HedgeStatus.OK
+    assert {f.kind for f in assessment.findings} == {Kind.PRICE_MISSING}
+
+
+def test_dust_whose_price_is_missing_blocks_nothing() -> None:
+    """What was worth less than dust when it was last priced does not count."""
+    lost: Missing = Missing(Fault.UNREACHABLE, "prices", "no answer", Read(dec(8), OLD), account="main")
+    seen = view(
+        account=account(spot=balances(ETH=10, UNI="0.01"), positions=derivatives((ETH_PERP, -10))), prices={"UNI": lost}
+    )
+    assert assess(seen, policy(hedge("ETH", "UNI"))).hedges[0].status is HedgeStatus.OK
+
+
+def test_a_halted_leg_with_a_share_is_replaced_by_nothing() -> None:
+    """Under weights nothing takes a halted instrument's place, and the finding says so."""
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(InstrumentId(DATED), weight=dec("0.5"))]
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((DATED, -5))),
+        instruments=[perp(trading=False), future(DATED, T0 + timedelta(days=50))],
+        marks={ETH_PERP: 3000, DATED: 3000},
+        prices={"ETH": 3000},
+    )
+    finding = found(seen, policy(hedge("ETH", legs=legs)))[Kind.NOT_TRADING]
+    assert (finding.severity, "Nothing takes its place" in finding.text) == (Severity.CRITICAL, True)
+
+
+def test_a_liquidation_is_critical() -> None:
+    """A short that ran out of margin is no everyday closing."""
+    doubt = Doubt(ETH_PERP, "main", "ETH", InstrumentId(ETH_PERP), dec(-10), dec(0), 1, "liquidated at 3,300")
+    findings = {f.kind: f for f in assess(replace(view(short="0"), explained=(doubt,)), USUAL).findings}
+    assert findings[Kind.POSITION_CLOSED].severity is Severity.CRITICAL
+
+
+def test_balances_read_long_before_the_marks_are_torn() -> None:
+    """A balance is part of the picture too."""
+    seen = view(
+        account=account(spot=balances(T0 - timedelta(seconds=11), ETH=10), positions=derivatives((ETH_PERP, -10)))
+    )
+    assert Kind.DATA_STALE in found(seen)
+
+
+def test_an_outage_does_not_resolve_the_margin() -> None:
+    """While positions cannot be read, neither margin nor liquidation is over."""
+    lost: Missing = Missing(Fault.UNREACHABLE, "positions", "no answer", derivatives((ETH_PERP, -10), at=OLD))
+    keys = assess(view(account=account(spot=balances(ETH=10), positions=lost)), USUAL).undetermined
+    assert {"margin/main", "liquidation_near/main", "position_unowned/*", "position_untrusted/*"} <= keys
+
+
+def test_ignored_assets_count_nowhere() -> None:
+    """By the venue's name or by the alias: what is ignored is no exposure."""
+    seen = view(
+        account=account(spot=balances(ETH=10, stETH=5, SCAM=7), positions=derivatives((ETH_PERP, -10))),
+        prices={"SCAM": 1},
+    )
+    rows = assess(seen, policy(hedge("ETH", "*"), ignore=["stETH", "SCAM"], aliases={"stETH": "ETH"})).exposures
+    assert [(row.asset, row.quantity) for row in rows] == [("ETH", 10)]
+
+
+def test_an_unowned_position_counts_in_coins() -> None:
+    """50 contracts of 0.1 are 5 coins."""
+    uni = "main:UNI/USDT:USDT"
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -10), (uni, 50))),
+        instruments=[perp(), perp(uni, multiplier="0.1")],
+        marks={ETH_PERP: 3000, uni: 8},
+        prices={"ETH": 3000, "UNI": 8},
+    )
+    assert {row.asset: row.quantity for row in assess(seen, USUAL).exposures}["UNI"] == 5
+
+
+def test_an_expired_named_contract_still_stands_for_its_chain() -> None:
+    """The venue no longer lists the contract in the file; the one rolled into is the hedge's all the same."""
+    march = "main:ETH/USDT:USDT-270326"
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((march, -10))),
+        instruments=[future(march, T0 + timedelta(days=140))],
+        marks={march: 3000},
+        prices={"ETH": 3000},
+    )
+    assessment = assess(seen, policy(hedge("ETH", legs=[DATED])))
+    assert assessment.hedges[0].hedge_ratio == 1
+    assert Kind.POSITION_UNOWNED not in {f.kind for f in assessment.findings}

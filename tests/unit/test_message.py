@@ -65,7 +65,6 @@ def test_a_drift_message_whole() -> None:
     assert message.body == (
         "Hedge alts is under-hedged: 0.91 of 1.00 (band ±0.05). "
         "hedged sells 0.4 contracts of ETH/USDT:USDT on main (1,200.00 USDT) to reach 0.95.\n"
-        "You can look at `hedged once` for what it would trade and what stops it.\n"
         "Since 2026-11-02 12:00 UTC."
     )
 

@@ -66,10 +66,10 @@ def test_every_table_reaches_the_policy(folder: Path) -> None:
         + ACCOUNT
         + '[[holdings]]\nasset = "stETH"\nquantity = 12.50\nas_of = 2026-11-01\nnote = "cold"\nmax_age = "7d"\n'
         + '[[hedges]]\nname = "alts"\nassets = ["stETH", "UNI", "*"]\ntarget_ratio = "0.9"\nband = 0.1\n'
-        + 'instruments = ["main:ETH/USDT:USDT", "main:BTC/USDT:USDT-261225"]\nweights = [0.7, 0.3]\n'
+        + 'instruments = ["main:ETH/USDC:USDC", "main:BTC/USDC:USDC-261225"]\nweights = [0.7, 0.3]\n'
         + "beta = { stETH = 1.2 }\n"
-        + '[[tiers]]\ninstrument = "main:ETH/USDT:USDT"\nnotional_floor = 50000\nmaintenance_margin_rate = 0.01\n'
-        + 'leverage_max = 50\n[[tiers]]\ninstrument = "main:ETH/USDT:USDT"\nnotional_floor = 0\n'
+        + '[[tiers]]\ninstrument = "main:ETH/USDC:USDC"\nnotional_floor = 50000\nmaintenance_margin_rate = 0.01\n'
+        + 'leverage_max = 50\n[[tiers]]\ninstrument = "main:ETH/USDC:USDC"\nnotional_floor = 0\n'
         + "maintenance_margin_rate = 0.004\nleverage_max = 125\n"
         + "[paper]\ncash = 1\nfee_taker = 0.001\nfee_maker = -0.0001\nslippage_bps = 3\nspread_bps = 4\nleverage = 2\n"
         + "[margin]\nwarning = 0.4\ncritical = 0.6\nliquidation_near = 0.2\n"
@@ -90,11 +90,11 @@ def test_every_table_reaches_the_policy(folder: Path) -> None:
     assert (hedge.assets, hedge.takes_rest, hedge.beta) == (("ETH", "UNI"), True, {"ETH": Decimal("1.2")})
     assert (hedge.target_ratio, hedge.band, hedge.mode) == (Decimal("0.9"), Decimal("0.1"), Mode.MONITOR)
     assert hedge.legs == (
-        LegPolicy("main:ETH/USDT:USDT", weight=Decimal("0.7")),
-        LegPolicy("main:BTC/USDT:USDT-261225", weight=Decimal("0.3")),
+        LegPolicy("main:ETH/USDC:USDC", weight=Decimal("0.7")),
+        LegPolicy("main:BTC/USDC:USDC-261225", weight=Decimal("0.3")),
     )
     assert policy.tiers == {
-        "main:ETH/USDT:USDT": (
+        "main:ETH/USDC:USDC": (
             MarginTier(Decimal(0), Decimal("0.004"), Decimal(125)),
             MarginTier(Decimal(50_000), Decimal("0.01"), Decimal(50)),
         )
@@ -166,8 +166,8 @@ def test_connect_to_never_leaves_this_machine(folder: Path, elsewhere: str) -> N
     ("text", "instance", "store"),
     [
         (PLAIN, "mine", "mine.sqlite"),
-        ('mode = "paper"\n' + PLAIN, "mine-paper", "mine.sqlite"),
-        (SIMULATED, "mine-simulated", "mine.sqlite"),
+        ('mode = "paper"\n' + PLAIN, "mine-paper", "mine-paper.sqlite"),
+        (SIMULATED, "mine-simulated", "mine-simulated.sqlite"),
         ('name = "a/b #1"\n' + PLAIN, "a/b #1", "a%2Fb %231.sqlite"),
         ('name = ".."\n' + PLAIN, "..", "...sqlite"),
     ],

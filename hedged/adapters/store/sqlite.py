@@ -43,7 +43,13 @@ def path_of(url_or_path: str | os.PathLike[str]) -> Path:
 
 
 def exists(path: Path) -> bool:
-    return path.exists()
+    """Raises `StoreUnavailable` where the folder may not even be looked into."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the database {path} cannot be read ({error.strerror}): ask as the user that hedged runs as"
+        ) from None
 
 
 def create_file(path: Path) -> None:
