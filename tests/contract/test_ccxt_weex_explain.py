@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hedged.errors import Unreadable
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Doubt
 from tests.support import T0, need_shared
@@ -79,7 +80,30 @@ async def test_fills_of_other_markets_do_not_count() -> None:
     async with bench() as it:
         it.server.replies["/capi/v3/userTrades"] = json.dumps([fill("BUY", "2"), fill("BUY", "7", symbol="SOLUSDT")])
         says = await it.reader.explain(position("-2", "0"), SINCE)
-    assert says == "1 fills since 2026-11-02 11:59 UTC, +2 contracts in all"
+        assert says == "1 fills since 2026-11-02 11:59 UTC, +2 contracts in all"
+        orders = [{"symbol": name, "side": "BUY", "executedQty": "2"} for name in ("ETHUSDT", "SOLUSDT")]
+        it.server.replies = {"/capi/v3/order/history": json.dumps(orders)}
+        says = await it.reader.explain(position("-2", "0"), SINCE)
+        assert says == "orders since 2026-11-02 11:59 UTC executed +2 contracts in all"
+
+
+async def test_a_side_of_another_kind_is_unreadable() -> None:
+    """A fill that is neither a purchase nor a sale has no sign that could be guessed."""
+    async with bench() as it:
+        it.truth.fills = [fill("BOTH", "-2")]
+        with pytest.raises(Unreadable, match="side is neither BUY nor SELL"):
+            await it.reader.explain(position("-2", "0"), SINCE)
+
+
+async def test_bills_that_were_not_asked_for_do_not_count() -> None:
+    """Should the venue not heed the asset or the time asked for, its rows are sorted out here."""
+    strange = [bill("transfer_out", "-9000", asset="USDC"), bill("transfer_out", "-9000", time=NOW - DAY)]
+    async with bench() as it:
+        it.server.replies = {
+            "/capi/v3/account/income": json.dumps({"hasNextPage": False, "items": strange}),
+            "/capi/v3/userTrades": json.dumps([fill("BUY", "2", NOW - DAY, realizedPnl="-9000")]),
+        }
+        assert await it.reader.explain(balance("swap", "USDT", "10000", "1000"), SINCE) is None
 
 
 @pytest.mark.parametrize(
@@ -116,6 +140,7 @@ async def test_a_contract_no_longer_listed_stays_unexplained() -> None:
     """Its fills cannot be asked for: a person has to look."""
     async with bench() as it:
         assert await it.reader.explain(position("-2", "0", InstrumentId("main:GONE/USDT:USDT")), SINCE) is None
+        assert it.server.asked == []
 
 
 async def test_bills_and_realised_losses_explain_a_futures_wallet() -> None:
