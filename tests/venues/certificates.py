@@ -20,6 +20,8 @@ NAMES = (
     "eapi.binance.com",
     "demo-api.binance.com",
     "demo-fapi.binance.com",
+    "api-spot.weex.com",
+    "api-contract.weex.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

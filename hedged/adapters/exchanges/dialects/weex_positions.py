@@ -1,0 +1,94 @@
+"""What WEEX tells of positions and of the collateral behind them, as our values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+from hedged.adapters.exchanges.dialects.base import is_plausible
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Row,
+    Rows,
+    Scalar,
+    number,
+    positive,
+    positive_or_none,
+)
+from hedged.errors import Refused
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.snapshot import Margin, Position
+
+TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
+ZERO = Decimal(0)
+
+SHAPE = Rows(
+    {
+        "symbol": TEXT,
+        "asset": TEXT,
+        "side": TEXT,
+        "separatedMode": TEXT,
+        "size": NUMBER,
+        "openValue": NUMBER,
+        "unrealizePnl": NUMBER,
+        "liquidatePrice": NUMBER,
+    }
+)
+_SIDES = {"LONG": 1, "SHORT": -1}
+_SEPARATED = (
+    "is in separated position mode, where each order is a position of its own: close its positions, then choose "
+    "combined positions for it (Futures → margin mode → Combined)"
+)
+_SEVERAL = (
+    "has more than one position open (a long beside a short, or cross beside isolated), which the venue does not "
+    "net: close all but one (Futures → Positions)"
+)
+
+
+def refuse_several(account: str, held: Sequence[tuple[Instrument, Row]]) -> None:
+    """`Refused` where a contract's positions cannot be read, and later traded, as one."""
+    seen: set[InstrumentId] = set()
+    for contract, row in held:
+        if row["separatedMode"] == "SEPARATED":
+            raise Refused(account, "futures positions", f"{contract.symbol} {_SEPARATED}")
+        if row["separatedMode"] != "COMBINED":
+            raise Misshapen("separatedMode is neither COMBINED nor SEPARATED")
+        if contract.id in seen:
+            raise Refused(account, "futures positions", f"{contract.symbol} {_SEVERAL}")
+        seen.add(contract.id)
+
+
+def position(contract: Instrument, row: Row, mark: Row | None) -> Position:
+    """The venue gives the value at entry and the profit since: together they are what it holds the position worth."""
+    if row["side"] not in _SIDES:
+        raise Misshapen("side is neither LONG nor SHORT")
+    size, at_entry = positive(row, "size"), positive(row, "openValue")
+    contracts, profit = size * _SIDES[row["side"]], number(row, "unrealizePnl")
+    worth = at_entry * _SIDES[row["side"]] + profit
+    return Position(
+        instrument=contract.id,
+        contracts=contracts,
+        entry_price=at_entry / size,
+        liquidation_price=positive_or_none(row, "liquidatePrice"),  # 0: none, however far the price goes
+        unrealised_pnl=profit,
+        # without a mark there is nothing to hold it against
+        trusted=mark is not None and is_plausible(contract, contracts, positive(mark, "markPrice"), worth),
+    )
+
+
+def margin(pools: Mapping[str, Row], collateral: Collection[str]) -> Margin | None:
+    """The collateral that backs the positions; None where there is none, or several that cannot be compared.
+
+    An account without positions shows its USDT. Equity is the lower of the two meanings that `balance` may have.
+    """
+    backing = set(collateral) or {"USDT"}
+    if set(collateral) - pools.keys():
+        raise Misshapen("there are positions, and no balance of the collateral that backs them")
+    if len(backing) > 1 or not backing & pools.keys():
+        return None
+    (pool,) = (pools[asset] for asset in backing)
+    return Margin(
+        equity=number(pool, "balance") + min(number(pool, "unrealizePnl"), ZERO),
+        maintenance=None,
+        available=number(pool, "availableBalance"),
+    )
