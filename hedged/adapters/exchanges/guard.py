@@ -78,6 +78,9 @@ class Saying(Protocol):
     @property
     def refusals(self) -> Mapping[str, str]: ...
 
+    @property
+    def skews(self) -> Collection[str]: ...
+
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
 
@@ -186,6 +189,8 @@ class Guard:
         code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
         refusals = self._dialect.refusals
+        if code in self._dialect.skews:
+            raise ClockSkew(self._account, endpoint.name, f"HTTP {status}{message}")
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
         if status == _FORBIDDEN_HERE:
