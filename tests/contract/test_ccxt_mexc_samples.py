@@ -13,7 +13,7 @@ import pytest
 from hedged.model.instrument import InstrumentId, MarginTier
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Position
 from tests.support import need_shared
-from tests.venues.mexc_bench import PERPETUAL, Bench, bench
+from tests.venues.mexc_bench import PERPETUAL, Bench, bench, enveloped
 
 D = Decimal
 BITCOIN = InstrumentId("main:BTC/USDT:USDT")
@@ -110,7 +110,7 @@ async def test_fills() -> None:
         listed = it.truth.contract_detail()
         listed.append({**listed[1], "symbol": "STEPN_USDT", "baseCoin": "STEPN"})
         it.server.replies = {
-            "/api/v1/contract/detail": json.dumps({"success": True, "code": 0, "data": listed}),
+            "/api/v1/contract/detail": enveloped(listed),
             "/api/v1/private/order/list/order_deals": sample("fetch_my_trades.doc1.json"),
         }
         since = datetime(2022, 4, 2, tzinfo=UTC)
@@ -154,5 +154,5 @@ async def serve_markets(it: Bench, listed: dict[str, Any]) -> None:
     contracts = [market["info"] for market in listed.values() if market["swap"]]
     it.server.replies = {
         "/api/v3/exchangeInfo": json.dumps({"symbols": [m["info"] for m in listed.values() if m["spot"]]}),
-        "/api/v1/contract/detail": json.dumps({"success": True, "code": 0, "data": contracts}),
+        "/api/v1/contract/detail": enveloped(contracts),
     }

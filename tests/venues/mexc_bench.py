@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ class Bench:
         asked = [path for _, path in self.server.requests]
         self.server.requests.clear()
         return asked
+
+
+def enveloped(data: Any) -> str:
+    """A contract reply as text."""
+    return json.dumps({"success": True, "code": 0, "data": data})
 
 
 def portfolio(clock: ManualClock) -> MexcVenue:
