@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -104,6 +105,22 @@ async def test_positions_are_signed_contracts() -> None:
     assert instruments[INVERSE].base_quantity(inverse.contracts, D(60000)) == D("-0.01")
     assert instruments[INVERSE].notional(inverse.contracts, D(60000)) == -600
     assert read.as_of == it.clock.now()
+
+
+async def test_positions_and_margin_are_as_old_as_the_older_reply() -> None:
+    """Wallet and positions come in two replies: the read is dated by the one that arrived first."""
+    async with bench() as it:
+        await it.market.instruments()
+        start, arrives = it.clock.now(), asyncio.Event()
+        it.server.held[POSITIONS] = arrives
+        asking = asyncio.create_task(it.reader.derivatives())
+        async with asyncio.timeout(5):
+            while "/api/v1/private/account/assets" not in it.paths():
+                await asyncio.sleep(0)
+            await it.settled()
+        it.clock.advance(5)
+        arrives.set()
+        assert (await asking).as_of == start
 
 
 async def test_margin_is_equity_without_bonus_and_unknown_maintenance() -> None:

@@ -12,7 +12,7 @@ from hedged.errors import Unreadable
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Doubt
 from tests.support import T0
-from tests.venues.mexc_bench import PERPETUAL, Bench, bench
+from tests.venues.mexc_bench import PERPETUAL, Bench, bench, enveloped
 
 D = Decimal
 SINCE = T0 - timedelta(minutes=1)
@@ -84,6 +84,21 @@ async def test_executed_orders_explain_a_position(category: int, by: str) -> Non
         it.truth.orders = [order(2, 200, category), order(1, 7, symbol="BTC_USDT")]
         assert await explained(it, position("-200", "0")) == f"orders {SINCE_SAID} executed +200 contracts in all{by}"
         assert await explained(it, position("-100", "0")) is None
+
+
+async def test_orders_beyond_what_was_asked_for_do_not_count() -> None:
+    """A history that holds other contracts and other times than asked explains nothing with them."""
+    async with bench() as it:
+        it.server.replies["/api/v1/private/order/list/history_orders"] = enveloped(
+            [order(2, 100), order(2, 100, updateTime=EARLIER), order(2, 100, symbol="BTC_USDT")]
+        )
+        assert await explained(it, position("-200", "0")) is None
+        assert await explained(it, position("-100", "0")) is not None
+        it.server.replies["/api/v1/private/order/list/history_orders"] = enveloped(
+            [order(2, 1, profit=-100), order(2, 1, profit=-900, updateTime=EARLIER)]
+        )
+        assert await explained(it, balance("swap", "USDT", "1000", "0")) is None
+        assert await explained(it, balance("swap", "USDT", "100", "0")) is not None
 
 
 async def test_a_side_that_is_unknown_explains_nothing() -> None:

@@ -52,7 +52,15 @@ async def test_only_an_enabled_contract_trades(state: int, trading: bool) -> Non
 
 @pytest.mark.parametrize(
     "fields",
-    [{"contractSize": 0}, {"volUnit": None}, {"priceUnit": -1}, {"minVol": "x"}, {"state": 9}, {"settleCoin": "MX"}],
+    [
+        {"contractSize": 0},
+        {"volUnit": None},
+        {"priceUnit": -1},
+        {"minVol": None},
+        {"minVol": "x"},
+        {"state": 9},
+        {"settleCoin": "MX"},
+    ],
 )
 async def test_a_contract_without_a_known_size_is_left_out(fields: dict[str, Any]) -> None:
     """Without its size, steps and settlement a contract is not listed rather than guessed; the others are."""
@@ -200,6 +208,13 @@ async def test_tiers_rise_by_steps() -> None:
     assert [tier.leverage_max for tier in tiers] == [125, 1 / D("0.012"), 62.5]
     assert inverse is not None
     assert [tier.notional_floor for tier in inverse] == [0, 1_000_000, 3_000_000]
+
+
+async def test_without_a_step_there_is_one_tier() -> None:
+    """Levels that cover nothing more are not levels."""
+    async with bench() as it:
+        it.truth.contract_fields["ETH_USDT"] = {"riskIncrVol": 0, "riskLevelLimit": 3}
+        assert await tiers_of(it, "ETH_USDT") == (MarginTier(D(0), D("0.004"), D(200)),)
 
 
 async def test_tiers_from_a_table() -> None:

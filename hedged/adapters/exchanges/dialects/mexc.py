@@ -88,18 +88,13 @@ class Mexc(Dialect):
         return bool(market.get("swap"))
 
     def instrument(self, account: str, market: Row) -> Instrument:
-        """With the rules from the venue's own row. A contract settled in a third currency has no size in coins."""
+        """A contract settled in a third currency has no size in coins; ccxt makes a missing minimum none."""
         info = market["info"]
         if market["settle"] not in {market["quote"], market["base"]}:
             raise Misshapen(f"{market['id']} is settled in neither of its coins")
         if number(info, "state") not in _STATES:
             raise Misshapen("state is not one of the venue's")
-        return replace(
-            super().instrument(account, market),
-            tick_size=positive(info, "priceUnit"),
-            lot_size=positive(info, "volUnit"),
-            quantity_min=not_negative(info, "minVol"),
-        )
+        return replace(super().instrument(account, market), quantity_min=not_negative(info, "minVol"))
 
     def multiplier(self, market: Row) -> Decimal:
         return positive(market["info"], "contractSize")
