@@ -22,6 +22,7 @@ NAMES = (
     "demo-fapi.binance.com",
     "api-spot.weex.com",
     "api-contract.weex.com",
+    "api.mexc.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

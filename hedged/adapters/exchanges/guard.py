@@ -79,7 +79,7 @@ class Saying(Protocol):
     def refusals(self) -> Mapping[str, str]: ...
 
     @property
-    def clock_codes(self) -> frozenset[str]: ...
+    def skews(self) -> Collection[str]: ...
 
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
@@ -189,10 +189,10 @@ class Guard:
         code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
         refusals = self._dialect.refusals
+        if code in self._dialect.skews:
+            raise ClockSkew(self._account, endpoint.name, f"HTTP {status}{message}")
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
-        if code in self._dialect.clock_codes:
-            raise ClockSkew(self._account, endpoint.name, f"HTTP {status}{message}")
         if status == _FORBIDDEN_HERE:
             raise Refused(self._account, endpoint.name, f"the venue does not serve this location{message}")
         try:

@@ -31,6 +31,7 @@ class Scalar(Enum):
 
     TEXT = auto()  # not empty
     NUMBER = auto()  # finite, as a number or as decimal text
+    TRUE = auto()  # `true` and nothing else: how some venues say that a reply is one
     PRESENT = (
         auto()
     )  # there, whatever it holds: checked where it is used, so that one odd row does not stop a bulk read
@@ -95,6 +96,8 @@ def _check_row(row: object, fields: Fields, where: str) -> None:
             text(row, name)
         elif kind is Scalar.NUMBER:
             number(row, name)
+        elif kind is Scalar.TRUE and row[name] is not True:
+            raise Misshapen(f"{where}: {name} is not true")
 
 
 def _kind(value: object) -> str:

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
+from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.weex import Weex
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (Binance, Mexc, Weex)
 
 
 def exchanges() -> dict[str, frozenset[str]]:

@@ -84,7 +84,7 @@ class Weex(Dialect):
         "-1190": "the venue forbids this access: ask its support",
         "-3236": "the key may not read futures: allow it",
     }
-    clock_codes: ClassVar[frozenset[str]] = frozenset({"-1043", "-1046"})  # invalid, expired
+    skews: ClassVar[frozenset[str]] = frozenset({"-1043", "-1046"})  # invalid, expired
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/api/v3/time"): Endpoint("server time", Record({"serverTime": NUMBER})),
         ("GET", "/api/v3/exchangeInfo"): Endpoint(
