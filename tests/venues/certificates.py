@@ -20,6 +20,7 @@ NAMES = (
     "eapi.binance.com",
     "demo-api.binance.com",
     "demo-fapi.binance.com",
+    "demo-dapi.binance.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,
