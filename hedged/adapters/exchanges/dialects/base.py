@@ -99,6 +99,9 @@ class Dialect(ABC):
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
     refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+    skews: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # venue error codes for a wrong time that ccxt takes for another error
     own_margin: ClassVar[bool] = True
     """Whether maintenance and liquidation prices that are None are computed from tiers (see `own_margin.py`).
 

@@ -99,6 +99,7 @@ class Binance(Dialect):
         "-2014": "the key is malformed: copy it again",
         "-2015": "the key is unknown, may not read this wallet, or is bound to another address",
     }
+    skews: ClassVar[frozenset[str]] = frozenset({"-1021"})  # ccxt knows it, but not of papi
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/api/v3/time"): Endpoint("server time", Record({"serverTime": NUMBER})),
         ("GET", "/api/v3/exchangeInfo"): Endpoint("spot markets", _LIST, patience=3.0),

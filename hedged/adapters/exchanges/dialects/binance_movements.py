@@ -13,7 +13,7 @@ from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Row, Rows, Scalar, milliseconds, not_negative, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, not_negative, number
 from hedged.model.snapshot import Doubt
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
@@ -222,6 +222,8 @@ class _Search:
 
     def _rows(self, reply: Row, asset: str | None = None) -> list[Row]:
         """The rows of a history of ours; the venue leaves the field out where there are none."""
+        if number(reply, "total") and not reply.get("rows"):
+            raise Misshapen("the history has a total and no rows")
         return [row for row in reply.get("rows", ()) if row["asset"] == (asset or self.asset)]
 
     async def _traded(self, ask: Any) -> Decimal:
