@@ -101,6 +101,15 @@ async def test_marks_of_another_cycle_are_asked_for_again() -> None:
         assert it.paths().count(MARKS) == 1
 
 
+async def test_quotes_on_their_way_serve_only_who_asks_for_no_more() -> None:
+    """A position that nobody asked a quote for yet is asked for itself."""
+    other = InstrumentId("main:SOL/USDT:USDT")
+    async with bench() as it:
+        await it.market.instruments()
+        one, two = await asyncio.gather(it.market.quotes([PERPETUAL]), it.market.quotes([PERPETUAL, other]))
+    assert (set(one), set(two)) == ({PERPETUAL}, {PERPETUAL, other})
+
+
 @pytest.mark.parametrize("path", [BRACKETS, MARKS])
 @pytest.mark.parametrize("fault", ["500", "hang", "html", "empty", "object"])
 async def test_without_marks_or_tiers_margin_is_unknown_and_positions_are_read(path: str, fault: str) -> None:

@@ -128,6 +128,8 @@ class BinanceServer(VenueServer):
         }
         return {
             **histories,
+            "/dapi/v1/allOrders": lambda asked: _coin_orders(more.orders, asked),
+            "/papi/v1/cm/allOrders": lambda asked: _coin_orders(more.orders, asked),
             "/papi/v1/margin/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
             "/dapi/v1/account": lambda _: more.coin_account(),
             "/dapi/v1/positionRisk": lambda _: more.coin_risk(),
@@ -155,6 +157,13 @@ class BinanceServer(VenueServer):
         if path in self._signed() and (method == "POST") == (path in _POSTED):
             return self._signed()[path](parameters)
         raise VenueRefuses(404, -1000, "no such path here")
+
+
+def _coin_orders(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
+    """COIN-M gives fewer orders a page than it gives fills, and refuses to be asked for more."""
+    if int(asked.get("limit", "50")) > 100:
+        raise VenueRefuses(400, -1130, "Data sent for parameter 'limit' is not valid.")
+    return _since(rows, asked, "time")
 
 
 def _since(rows: list[dict[str, Any]], asked: dict[str, str], time_field: str) -> list[dict[str, Any]]:
