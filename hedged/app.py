@@ -280,6 +280,7 @@ async def _open_ccxt(
         sandbox=account.sandbox,
         connect_to=account.connect_to,
         ca_file=account.ca_file,
+        tiers=settings.policy().tiers,
     )
     exchanges.closers.append(venue.close)
     if keys is None:

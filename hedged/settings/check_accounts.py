@@ -13,7 +13,9 @@ from hedged.settings.lines import Place
 from hedged.settings.worlds import SIMULATED, is_test
 
 AVAILABLE: Mapping[str, frozenset[str]] = {
-    "binance": frozenset({"spot", "margin", "swap"}),
+    "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
+    "mexc": frozenset({"spot", "margin", "swap"}),
+    "weex": frozenset({"spot", "swap"}),
     SIMULATED: frozenset({"spot", "swap"}),
 }
 """Exchanges this version reads, and their wallets. Written down, because asking the adapters takes long to import."""

@@ -24,17 +24,22 @@ D = Decimal
 COLD = [  # all that a first full read with three wallets asks
     "/api/v3/exchangeInfo",
     "/fapi/v1/exchangeInfo",
+    "/dapi/v1/exchangeInfo",
     "/api/v3/time",
     "/api/v3/account",
     "/sapi/v1/margin/account",
     "/fapi/v3/account",
     "/fapi/v3/positionRisk",
+    "/dapi/v1/account",
+    "/dapi/v1/positionRisk",
+    "/fapi/v1/leverageBracket",
     "/fapi/v1/premiumIndex",
     "/fapi/v1/ticker/bookTicker",
     "/fapi/v1/fundingInfo",
     "/api/v3/ticker/price",
 ]
-WARM = [path for path in COLD if path.rpartition("/")[2] not in {"exchangeInfo", "time", "fundingInfo"}]
+HOURLY = {"exchangeInfo", "time", "fundingInfo", "leverageBracket"}
+WARM = [path for path in COLD if path.rpartition("/")[2] not in HOURLY]
 
 
 async def read_everything(it: Bench) -> None:
@@ -67,7 +72,10 @@ async def test_lists_contracts_with_their_rules() -> None:
     assert instruments[DATED].kind is ContractKind.FUTURE
     assert instruments[DATED].expiry == datetime(2026, 12, 25, 8, tzinfo=UTC)
     assert sorted(i.symbol for i in instruments.values()) == [
+        "BTC/USD:BTC",
         "BTC/USDT:USDT",
+        "ETH/USD:ETH",
+        "ETH/USD:ETH-261225",
         "ETH/USDT:USDT",
         "ETH/USDT:USDT-261225",
         "SOL/USDT:USDT",
@@ -260,15 +268,16 @@ async def test_the_tightest_margin_pool_decides() -> None:
 
 
 async def test_a_full_read_takes_the_fewest_requests() -> None:
-    """Eleven requests for the first full read, seven for each later one, none of them a write."""
+    """Fifteen requests for the first full read, nine for each later one, none of them a write."""
     async with bench() as it:
         await read_everything(it)
+        await it.settled()
         assert sorted(it.paths()) == sorted(COLD)
-        assert len(COLD) == 11
+        assert len(COLD) == 15
         it.clock.advance(60)
         await read_everything(it)
         assert sorted(it.paths()) == sorted(WARM)
-        assert len(WARM) == 7
+        assert len(WARM) == 9
         assert it.server.writes == []
 
 
@@ -503,7 +512,7 @@ async def test_another_authority_is_not_trusted(tmp_path: Any) -> None:
     ("change", "says"),
     [
         ({"exchange": "nowhere"}, "exchange = nowhere .* binance"),
-        ({"wallets": ["spot", "vault"]}, "wallets = vault .* margin, spot, swap"),
+        ({"wallets": ["spot", "vault"]}, "wallets = vault .* earn, funding, margin, portfolio, spot, swap"),
         ({"credentials": {"apiKey": "x"}}, "lacks secret"),
         ({"connect_to": "192.0.2.1:8443"}, "a loopback address"),
         ({"connect_to": "localhost:8443"}, "a loopback address"),
@@ -552,16 +561,20 @@ async def test_samples_from_the_venues_documentation() -> None:
 
 
 async def test_real_market_rows() -> None:
-    """The venue's own listing rows are understood: their rules, the dated contract, no inverse one."""
+    """The venue's own listing rows are understood: their rules, the dated contract, the inverse one."""
     listed = json.loads(need_shared("venues/binance/markets.json").read_text())
     spot = [market["info"] for market in listed.values() if market["spot"]]
     linear = [market["info"] for market in listed.values() if market["linear"]]
+    inverse = [market["info"] for market in listed.values() if market["inverse"]]
     async with bench() as it:
         it.server.replies = {
             "/api/v3/exchangeInfo": json.dumps({"symbols": spot}),
             "/fapi/v1/exchangeInfo": json.dumps({"symbols": linear}),
+            "/dapi/v1/exchangeInfo": json.dumps({"symbols": inverse}),
         }
         instruments = await it.market.instruments()
-    assert set(instruments) == {f"main:{symbol}" for symbol, market in listed.items() if market["linear"]}
+    assert set(instruments) == {f"main:{symbol}" for symbol, market in listed.items() if market["contract"]}
+    coin = instruments[InstrumentId("main:BTC/USD:BTC")]
+    assert (coin.linear, coin.multiplier, coin.settle, coin.lot_size) == (False, 100, "BTC", 1)
     assert instruments[InstrumentId("main:BTC/USDT:USDT")].tick_size == D("0.10")
     assert instruments[InstrumentId("main:BTC/USDT:USDT-261225")].expiry == datetime(2026, 12, 25, 8, tzinfo=UTC)

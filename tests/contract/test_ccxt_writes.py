@@ -48,14 +48,14 @@ async def test_no_unified_writing_method_reaches_the_venue(method: str, argument
 
 
 async def test_no_endpoint_that_writes_reaches_the_venue() -> None:
-    """Every endpoint that ccxt knows of Binance and that is not a GET raises, and the server sees no request."""
+    """Every endpoint that ccxt knows of Binance and that is not a GET raises, but for the one POST that reads."""
     async with bench() as it:
         await it.market.instruments()
         await it.reader.balances("spot")
         it.paths()
         tried = 0
         for method, path, sections in _endpoints(it.exchange.api):
-            if method == "GET":
+            if method == "GET" or (method, path) == ("POST", "asset/get-funding-asset"):
                 continue
             with pytest.raises(NotAllowed):
                 await it.exchange.request(path, sections, method, {"symbol": "ETHUSDT"})

@@ -14,7 +14,7 @@ from typing import Any
 
 from hedged.adapters.exchanges.ccxt_account import CcxtVenue, open_ccxt
 from hedged.adapters.exchanges.shapes import milliseconds
-from hedged.model.instrument import InstrumentId
+from hedged.model.instrument import InstrumentId, MarginTier
 from hedged.ports import AccountReader, MarketReader
 from tests.support import ManualClock
 from tests.venues.binance_server import API_KEY, SECRET, BinanceServer
@@ -77,6 +77,7 @@ async def bench(
     wallets: Sequence[str] = WALLETS,
     time_limit: float = 10.0,
     sandbox: bool = False,
+    tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] | None = None,
 ) -> AsyncIterator[Bench]:
     ca_file, cert, key = pki()
     clock = ManualClock()
@@ -92,6 +93,7 @@ async def bench(
             connect_to=server.connect_to,
             ca_file=ca_file,
             time_limit=time_limit,
+            tiers=tiers,
         )
         try:
             yield Bench(server, truth, clock, opened)

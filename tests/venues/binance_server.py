@@ -35,6 +35,9 @@ API_KEY = "k" * 32 + "HEDGEDTESTKEY"
 SECRET = "s" * 32 + "HEDGEDTESTSECRET"
 
 
+_POSTED = {"/fapi/v1/order", "/sapi/v1/asset/get-funding-asset"}
+
+
 class BinanceServer(VenueServer):
     def __init__(self, venue: BinanceVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
@@ -80,7 +83,16 @@ class BinanceServer(VenueServer):
             "/fapi/v1/premiumIndex": venue.premium_index,
             "/fapi/v1/ticker/bookTicker": venue.book_tickers,
             "/fapi/v1/fundingInfo": venue.funding_info,
+            "/dapi/v1/exchangeInfo": venue.more.coin_info,
+            "/dapi/v1/premiumIndex": venue.more.coin_premium,
+            "/dapi/v1/ticker/bookTicker": venue.more.coin_books,
+            "/dapi/v1/fundingInfo": list,
         }
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """Without the one POST that reads."""
+        return [request for request in super().writes if request[1] != "/sapi/v1/asset/get-funding-asset"]
 
     def _signed(self) -> dict[str, Callable[[dict[str, str]], Any]]:
         venue = self.venue
@@ -99,14 +111,59 @@ class BinanceServer(VenueServer):
             "/sapi/v1/margin/transfer": lambda asked: _page(_since(venue.margin_transfers, asked, "timestamp")),
             "/sapi/v1/margin/borrow-repay": lambda asked: _page(_since(venue.repayments, asked, "timestamp")),
             "/fapi/v1/order": venue.place_order,
+            **self._more(),
+        }
+
+    def _more(self) -> dict[str, Callable[[dict[str, str]], Any]]:
+        venue, more = self.venue, self.venue.more
+        earn = "/sapi/v1/simple-earn"
+        histories = {
+            f"{segment}/{name}": (lambda asked, rows=rows: _since(rows, asked, "time"))
+            for segment in ("/dapi/v1", "/papi/v1/um", "/papi/v1/cm")
+            for name, rows in (
+                ("userTrades", more.fills),
+                ("allOrders", more.orders),
+                ("income", more.income),
+            )
+        }
+        return {
+            **histories,
+            "/dapi/v1/allOrders": lambda asked: _coin_orders(more.orders, asked),
+            "/papi/v1/cm/allOrders": lambda asked: _coin_orders(more.orders, asked),
+            "/papi/v1/margin/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
+            "/dapi/v1/account": lambda _: more.coin_account(),
+            "/dapi/v1/positionRisk": lambda _: more.coin_risk(),
+            "/fapi/v1/leverageBracket": lambda _: venue.leverage_brackets(),
+            "/sapi/v1/account/apiRestrictions": lambda _: more.key,
+            "/sapi/v1/asset/get-funding-asset": lambda _: more.funding_assets(),
+            f"{earn}/flexible/position": more.flexible_positions,
+            f"{earn}/locked/position": more.locked_positions,
+            f"{earn}/flexible/history/subscriptionRecord": lambda asked: _page(
+                _since(more.subscriptions, asked, "time")
+            ),
+            f"{earn}/locked/history/subscriptionRecord": lambda _: _page([]),
+            f"{earn}/flexible/history/redemptionRecord": lambda asked: _page(_since(more.redemptions, asked, "time")),
+            f"{earn}/locked/history/redemptionRecord": lambda _: _page([]),
+            "/papi/v1/balance": lambda _: more.unified,
+            "/papi/v1/account": lambda _: more.unified_account,
+            "/papi/v1/um/positionRisk": lambda _: venue.portfolio_risk(),
+            "/papi/v1/cm/positionRisk": lambda _: more.portfolio_coin_risk(),
+            "/papi/v1/um/leverageBracket": lambda _: venue.leverage_brackets(),
         }
 
     def _answer(self, method: str, path: str, parameters: dict[str, str]) -> Any:
         if method == "GET" and path in self._public():
             return self._public()[path]()
-        if path in self._signed() and (method == "POST") == (path == "/fapi/v1/order"):
+        if path in self._signed() and (method == "POST") == (path in _POSTED):
             return self._signed()[path](parameters)
         raise VenueRefuses(404, -1000, "no such path here")
+
+
+def _coin_orders(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
+    """COIN-M gives fewer orders a page than it gives fills, and refuses to be asked for more."""
+    if int(asked.get("limit", "50")) > 100:
+        raise VenueRefuses(400, -1130, "Data sent for parameter 'limit' is not valid.")
+    return _since(rows, asked, "time")
 
 
 def _since(rows: list[dict[str, Any]], asked: dict[str, str], time_field: str) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tests.venues.binance_more import BinanceMore, brackets
+
 COINS = {  # asset → price in USDT, tick, lot
     "BTC": ("60000", "0.01", "0.00001"),
     "ETH": ("3000", "0.01", "0.0001"),
@@ -88,6 +90,13 @@ class BinanceVenue:
     transfers: list[dict[str, Any]] = field(default_factory=list)  # universal, by "type"
     margin_transfers: list[dict[str, Any]] = field(default_factory=list)
     repayments: list[dict[str, Any]] = field(default_factory=list)
+    more: BinanceMore = field(init=False)
+
+    def __post_init__(self) -> None:
+        def now() -> int:
+            return self.now()  # asked each time, for tests replace it
+
+        self.more = BinanceMore(now=now, price_of=lambda asset: self.prices[asset])
 
     def mark(self, market_id: str) -> Decimal:
         base, kind, *_ = CONTRACTS[market_id]
@@ -264,6 +273,14 @@ class BinanceVenue:
             }
             for market_id, held in self.positions.items()
         ]
+
+    def portfolio_risk(self) -> list[dict[str, Any]]:
+        """USD-M positions of portfolio margin, whose rows tell no margin."""
+        own = {"maintMargin", "isolatedMargin", "marginAsset"}
+        return [{key: value for key, value in row.items() if key not in own} for row in self.position_risk()]
+
+    def leverage_brackets(self) -> list[dict[str, Any]]:
+        return brackets(list(CONTRACTS))
 
     def place_order(self, order: dict[str, str]) -> dict[str, Any]:
         """A market order, filled at the mark at once."""

@@ -23,6 +23,7 @@ NAMES = (
     "api-spot.weex.com",
     "api-contract.weex.com",
     "api.mexc.com",
+    "demo-dapi.binance.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -18,8 +18,10 @@ from hedged.adapters.exchanges.guard import Guard
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.adapters.exchanges.tier_book import Tiers
 from hedged.adapters.exchanges.transport import open_session
 from hedged.errors import ConfigurationError
+from hedged.model.permissions import Permissions
 from hedged.ports import AccountReader, Clock, MarketReader
 
 CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey")
@@ -33,6 +35,22 @@ class CcxtVenue:
         self.reader = reader
         self._line = line
         self._session = session
+
+    @property
+    def skew_seconds(self) -> float | None:
+        """Our clock − the venue's when last measured, at most ten minutes before the last signed call.
+
+        None before the first one, which is also the first that needs it.
+        """
+        return self._line.skew_seconds
+
+    async def permissions(self) -> Permissions | None:
+        """What the key may do; None without a key and where the venue does not tell. Raises `VenueError`."""
+        if self.reader is None:
+            return None
+        line = self._line
+        async with line.reading("key permissions"):
+            return await line.signed(lambda: line.dialect.permissions(line.connection))
 
     async def close(self) -> None:
         """End what is running and close the connections."""
@@ -51,11 +69,13 @@ async def open_ccxt(
     connect_to: str | None = None,
     ca_file: Path | None = None,
     time_limit: float = 10.0,
+    tiers: Tiers | None = None,
 ) -> CcxtVenue:
     """Readers for one account; sends nothing yet, so a venue that is down is `Unreachable` in the cycle, not here.
 
-    `exchange` is a ccxt id that has a dialect. `time_limit` bounds every read, in seconds. Raises `ConfigurationError`
-    for an exchange or wallet that cannot be read, incomplete credentials, and a `connect_to` beyond this machine.
+    `exchange` is a ccxt id that has a dialect. `time_limit` bounds every read, in seconds. `tiers` are the user's own
+    margin tiers, which go before the venue's. Raises `ConfigurationError` for an exchange or wallets that cannot be
+    read, incomplete credentials, and a `connect_to` beyond this machine.
     """
     dialect = _dialect(account, exchange, wallets)
     async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
@@ -79,7 +99,7 @@ async def open_ccxt(
         time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
     )
     venue.fetch = guard.fetch
-    line = VenueLine(Connection(account, venue, clock, SharedCalls()), dialect, errors, time_limit)
+    line = VenueLine(Connection(account, venue, clock, SharedCalls()), dialect, errors, time_limit, tiers)
     reader = CcxtAccountReader(line, wallets) if credentials is not None else None
     return CcxtVenue(line, session, reader)
 
@@ -96,7 +116,9 @@ def _dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
     ]
     if problems:
         raise ConfigurationError(*problems)
-    return known()
+    dialect = known()
+    dialect.use_wallets(account, wallets)
+    return dialect
 
 
 def _check_credentials(account: str, venue: Any) -> None:

@@ -25,10 +25,7 @@ class CcxtMarketReader:
         if not instruments:
             return {}
         async with self._line.reading("quotes"):
-            markets = await self._line.markets()
-            listed = [name for name in instruments if name in markets.instruments]
-            wanted = {markets.market_ids[name]: markets.instruments[name] for name in listed}
-            return await self._line.dialect.quotes(self._line.connection, wanted) if wanted else {}
+            return await self._line.quotes(instruments)
 
     async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
         """A unit of `quote` costs 1 by definition; every other asset needs a trading spot market against it."""

@@ -143,6 +143,14 @@ def text(row: Row, name: str) -> str:
     return value
 
 
+def flag(row: Row, name: str) -> bool:
+    """True or false, and not what could be taken for it."""
+    value = row.get(name)
+    if not isinstance(value, bool):
+        raise Misshapen(f"{name} is {_kind(value)}, expected true or false")
+    return value
+
+
 def moment(row: Row, name: str) -> datetime:
     """Milliseconds since 1970 as aware UTC."""
     value = number(row, name)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
@@ -66,6 +66,18 @@ class Markets:
         market_ids = {contract.id: market_id for market_id, contract in contracts.items()}
         return cls(instruments, contracts, market_ids, spot), unread
 
+    def with_tiers(self, tiers: Mapping[InstrumentId, tuple[MarginTier, ...]]) -> Markets:
+        """With these tiers in the instruments; the same value where they are there already."""
+        changed = {
+            name: replace(self.instruments[name], tiers=brackets)
+            for name, brackets in tiers.items()
+            if name in self.instruments and self.instruments[name].tiers != brackets
+        }
+        if not changed:
+            return self
+        contracts = {self.market_ids[name]: contract for name, contract in changed.items()}
+        return replace(self, instruments={**self.instruments, **changed}, contracts={**self.contracts, **contracts})
+
     def contract(self, market_id: str) -> Instrument:
         """The contract of a position; one that is not listed has no known size and makes the read fail."""
         try:
@@ -88,10 +100,21 @@ class Dialect(ABC):
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
     refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
     skews: ClassVar[Collection[str]] = frozenset()  # codes for a clock that is off, where ccxt takes them for a refusal
+    own_margin: ClassVar[bool] = True
+    """Whether maintenance and liquidation prices that are None are computed from tiers (see `own_margin.py`).
+
+    False where None means that there is none, and where positions are not backed by one cross-margin pool.
+    """
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
         return str(reply.get("code", ""))
+
+    def use_wallets(self, account: str, wallets: Sequence[str]) -> None:  # noqa: B027  a hook that few venues need
+        """Told once which wallets the user has, all of them in `wallets`, before anything is read.
+
+        Raises `ConfigurationError` for wallets that cannot be read together.
+        """
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:

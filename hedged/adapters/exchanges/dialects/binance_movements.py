@@ -13,33 +13,55 @@ from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Row, Rows, Scalar, milliseconds, not_negative, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, not_negative, number
 from hedged.model.snapshot import Doubt
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
 ZERO = Decimal(0)
 
 _ROWS_MAX = 1000  # a page; more since the last cycle would not be explained, which is the safe side
+_COIN_ORDERS_MAX = 100  # COIN-M gives no more orders a page
 _PAIRS_MAX = 20  # spot pairs searched for trades, 20 of the venue's 6,000 weight a minute each
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _USUAL_PARTNERS = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB")
 _SETTLEMENTS = frozenset({"DELIVERED_SETTELMENT", "INSURANCE_CLEAR"})  # the venue's spelling
-_TRANSFERS_OUT = ("MAIN_UMFUTURE", "MAIN_MARGIN", "MAIN_FUNDING", "MAIN_CMFUTURE")
+_TRANSFERS_OUT = {
+    "spot": ("MAIN_UMFUTURE", "MAIN_MARGIN", "MAIN_FUNDING", "MAIN_CMFUTURE", "MAIN_PORTFOLIO_MARGIN"),
+    "funding": ("FUNDING_MAIN", "FUNDING_UMFUTURE", "FUNDING_CMFUTURE", "FUNDING_MARGIN"),
+    "portfolio": ("PORTFOLIO_MARGIN_MAIN",),
+}
+_FILLS = Rows({"symbol": TEXT, "side": TEXT, "qty": NUMBER})
+_ORDERS = Rows({"symbol": TEXT, "side": TEXT, "executedQty": NUMBER})
+_INCOME = Rows({"incomeType": TEXT, "income": NUMBER, "asset": TEXT})
+_PAGE = Record({"total": NUMBER})
+_EARN = "/sapi/v1/simple-earn"
 
 _SPOT_TRADES = Rows({"symbol": TEXT, "qty": NUMBER, "quoteQty": NUMBER, "isBuyer": Scalar.PRESENT})
 
 ENDPOINTS = {
-    ("GET", "/fapi/v1/userTrades"): Endpoint("futures fills", Rows({"symbol": TEXT, "side": TEXT, "qty": NUMBER})),
-    ("GET", "/fapi/v1/allOrders"): Endpoint(
-        "futures orders", Rows({"symbol": TEXT, "side": TEXT, "executedQty": NUMBER})
-    ),
-    ("GET", "/fapi/v1/income"): Endpoint("futures income", Rows({"incomeType": TEXT, "income": NUMBER, "asset": TEXT})),
+    ("GET", "/fapi/v1/userTrades"): Endpoint("futures fills", _FILLS),
+    ("GET", "/fapi/v1/allOrders"): Endpoint("futures orders", _ORDERS),
+    ("GET", "/fapi/v1/income"): Endpoint("futures income", _INCOME),
+    ("GET", "/dapi/v1/userTrades"): Endpoint("COIN-M fills", _FILLS),
+    ("GET", "/dapi/v1/allOrders"): Endpoint("COIN-M orders", _ORDERS),
+    ("GET", "/dapi/v1/income"): Endpoint("COIN-M income", _INCOME),
+    ("GET", "/papi/v1/um/userTrades"): Endpoint("portfolio USD-M fills", _FILLS),
+    ("GET", "/papi/v1/um/allOrders"): Endpoint("portfolio USD-M orders", _ORDERS),
+    ("GET", "/papi/v1/um/income"): Endpoint("portfolio USD-M income", _INCOME),
+    ("GET", "/papi/v1/cm/userTrades"): Endpoint("portfolio COIN-M fills", _FILLS),
+    ("GET", "/papi/v1/cm/allOrders"): Endpoint("portfolio COIN-M orders", _ORDERS),
+    ("GET", "/papi/v1/cm/income"): Endpoint("portfolio COIN-M income", _INCOME),
+    ("GET", "/papi/v1/margin/myTrades"): Endpoint("portfolio margin fills", _SPOT_TRADES),
     ("GET", "/api/v3/myTrades"): Endpoint("spot fills", _SPOT_TRADES),
     ("GET", "/sapi/v1/margin/myTrades"): Endpoint("margin fills", _SPOT_TRADES),
     ("GET", "/sapi/v1/capital/withdraw/history"): Endpoint("withdrawals", Rows({"coin": TEXT, "amount": NUMBER})),
-    ("GET", "/sapi/v1/asset/transfer"): Endpoint("transfers", Record({"total": NUMBER})),
-    ("GET", "/sapi/v1/margin/transfer"): Endpoint("margin transfers", Record({"total": NUMBER})),
-    ("GET", "/sapi/v1/margin/borrow-repay"): Endpoint("repayments", Record({"total": NUMBER})),
+    ("GET", "/sapi/v1/asset/transfer"): Endpoint("transfers", _PAGE),
+    ("GET", "/sapi/v1/margin/transfer"): Endpoint("margin transfers", _PAGE),
+    ("GET", "/sapi/v1/margin/borrow-repay"): Endpoint("repayments", _PAGE),
+    ("GET", f"{_EARN}/flexible/history/subscriptionRecord"): Endpoint("flexible subscriptions", _PAGE),
+    ("GET", f"{_EARN}/locked/history/subscriptionRecord"): Endpoint("locked subscriptions", _PAGE),
+    ("GET", f"{_EARN}/flexible/history/redemptionRecord"): Endpoint("flexible redemptions", _PAGE),
+    ("GET", f"{_EARN}/locked/history/redemptionRecord"): Endpoint("locked redemptions", _PAGE),
 }
 
 
@@ -51,19 +73,33 @@ class Movement:
     amount: Decimal
 
 
-async def explain_position(connection: Connection, market_id: str, doubt: Doubt, since: datetime) -> str | None:
+def _histories(venue: Any, *, linear: bool, portfolio: bool) -> tuple[Any, Any, Any]:
+    """Where a segment's fills, income and orders are asked for."""
+    if portfolio:
+        if linear:
+            return venue.papiGetUmUserTrades, venue.papiGetUmIncome, venue.papiGetUmAllOrders
+        return venue.papiGetCmUserTrades, venue.papiGetCmIncome, venue.papiGetCmAllOrders
+    if linear:
+        return venue.fapiPrivateGetUserTrades, venue.fapiPrivateGetIncome, venue.fapiPrivateGetAllOrders
+    return venue.dapiPrivateGetUserTrades, venue.dapiPrivateGetIncome, venue.dapiPrivateGetAllOrders
+
+
+async def explain_position(
+    connection: Connection, market_id: str, doubt: Doubt, since: datetime, *, linear: bool, portfolio: bool
+) -> str | None:
     """Fills that add up to the change, or a settlement that took all of it, or executed orders that add up."""
-    venue, change = connection.exchange, doubt.now - doubt.before
+    ask_fills, ask_income, ask_orders = _histories(connection.exchange, linear=linear, portfolio=portfolio)
+    change = doubt.now - doubt.before
     page = {"symbol": market_id, "startTime": _venue_time(connection, since), "limit": _ROWS_MAX}
 
-    fills = await venue.fapiPrivateGetUserTrades(page)
+    fills = await ask_fills(page)
     if fills and _signed(fills, "qty") == change:
         return f"{len(fills)} fills since {since:%Y-%m-%d %H:%M} UTC, {change:+f} contracts in all"
-    income = await venue.fapiPrivateGetIncome(page)
+    income = await ask_income(page)
     settled = sorted({row["incomeType"] for row in income} & _SETTLEMENTS)
     if settled and not doubt.now:
         return f"closed by the venue since {since:%Y-%m-%d %H:%M} UTC ({', '.join(settled)})"
-    orders = await venue.fapiPrivateGetAllOrders(page)
+    orders = await ask_orders(page if linear else {**page, "limit": _COIN_ORDERS_MAX})
     if orders and _signed(orders, "executedQty") == change:
         return f"orders since {since:%Y-%m-%d %H:%M} UTC executed {change:+f} contracts in all"
     return None
@@ -75,7 +111,14 @@ async def explain_balance(
     """The movements that account for a fall of a balance; the cheap questions first, trades last."""
     wallet = doubt.subject.rsplit("/", 2)[1]
     search = _Search(connection, markets, doubt.asset, _venue_time(connection, since), held)
-    sources = {"spot": search.of_spot, "margin": search.of_margin, "swap": search.of_futures}
+    sources = {
+        "spot": search.of_spot,
+        "margin": search.of_margin,
+        "swap": search.of_futures,
+        "funding": search.of_funding,
+        "earn": search.of_earn,
+        "portfolio": search.of_portfolio,
+    }
     found: list[Movement] = []
     change = doubt.now - doubt.before
     async for movement in sources[wallet]():
@@ -102,19 +145,72 @@ class _Search:
         return self.connection.exchange
 
     async def of_futures(self) -> AsyncIterator[Movement]:
-        rows = await self.venue.fapiPrivateGetIncome({"startTime": self.start, "limit": _ROWS_MAX})
-        mine = [row for row in rows if row["asset"] == self.asset]
-        for kind in sorted({row["incomeType"] for row in mine}):
-            amount = sum((number(row, "income") for row in mine if row["incomeType"] == kind), ZERO)
-            yield Movement(kind.lower().replace("_", " "), amount)
+        async for movement in self._income(self.venue.fapiPrivateGetIncome, self.venue.dapiPrivateGetIncome):
+            yield movement
+
+    async def _income(self, ask_usd: Any, ask_coin: Any) -> AsyncIterator[Movement]:
+        """Of USD-M, and of COIN-M if the asset backs any of its contracts."""
+        settle = {contract.settle for contract in self.markets.contracts.values() if not contract.linear}
+        for ask in (ask_usd, ask_coin) if self.asset in settle else (ask_usd,):
+            rows = await ask({"startTime": self.start, "limit": _ROWS_MAX})
+            mine = [row for row in rows if row["asset"] == self.asset]
+            for kind in sorted({row["incomeType"] for row in mine}):
+                amount = sum((number(row, "income") for row in mine if row["incomeType"] == kind), ZERO)
+                yield Movement(kind.lower().replace("_", " "), amount)
 
     async def of_spot(self) -> AsyncIterator[Movement]:
-        for kind in _TRANSFERS_OUT:
+        async for movement in self._left("spot"):
+            yield movement
+        yield await self._withdrawn()
+        async for movement in self._subscribed("SPOT", "amtFromSpot"):
+            yield movement
+        if self.asset.startswith("LD"):  # flexible earn, as the spot wallet shows it
+            asset = self.asset.removeprefix("LD")
+            yield await self._redeemed(self.venue.sapiGetSimpleEarnFlexibleHistoryRedemptionRecord, asset)
+        yield Movement("spot trades", await self._traded(self.venue.privateGetMyTrades))
+
+    async def of_funding(self) -> AsyncIterator[Movement]:
+        async for movement in self._left("funding"):
+            yield movement
+        yield await self._withdrawn()
+        async for movement in self._subscribed("FUNDING", "amtFromFunding"):
+            yield movement
+
+    async def of_earn(self) -> AsyncIterator[Movement]:
+        yield await self._redeemed(self.venue.sapiGetSimpleEarnFlexibleHistoryRedemptionRecord, self.asset)
+        yield await self._redeemed(self.venue.sapiGetSimpleEarnLockedHistoryRedemptionRecord, self.asset)
+
+    async def of_portfolio(self) -> AsyncIterator[Movement]:
+        async for movement in self._left("portfolio"):
+            yield movement
+        async for movement in self._income(self.venue.papiGetUmIncome, self.venue.papiGetCmIncome):
+            yield movement
+        yield Movement("margin trades", await self._traded(self.venue.papiGetMarginMyTrades))
+
+    async def _left(self, wallet: str) -> AsyncIterator[Movement]:
+        for kind in _TRANSFERS_OUT[wallet]:
             reply = await self.venue.sapiGetAssetTransfer({"type": kind, "startTime": self.start, "size": 100})
             yield Movement(f"transfer {kind}", -_total(self._rows(reply), "amount"))
-        withdrawn = await self.venue.sapiGetCapitalWithdrawHistory({"coin": self.asset, "startTime": self.start})
-        yield Movement("withdrawal", -_total((row for row in withdrawn if row["coin"] == self.asset), "amount"))
-        yield Movement("spot trades", await self._traded(self.venue.privateGetMyTrades))
+
+    async def _withdrawn(self) -> Movement:
+        rows = await self.venue.sapiGetCapitalWithdrawHistory({"coin": self.asset, "startTime": self.start})
+        return Movement("withdrawal", -_total((row for row in rows if row["coin"] == self.asset), "amount"))
+
+    async def _subscribed(self, source: str, share: str) -> AsyncIterator[Movement]:
+        """What went from this wallet to earn; a subscription from two wallets tells the share of each."""
+        page = {"asset": self.asset, "startTime": self.start, "size": 100}
+        for ask in (
+            self.venue.sapiGetSimpleEarnFlexibleHistorySubscriptionRecord,
+            self.venue.sapiGetSimpleEarnLockedHistorySubscriptionRecord,
+        ):
+            rows = [row for row in self._rows(await ask(page)) if row.get("status") != "FAILED"]
+            whole = _total((row for row in rows if row.get("sourceAccount", "SPOT") == source), "amount")
+            shared = _total((row for row in rows if row.get("sourceAccount") == "SPOTANDFUNDING"), share)
+            yield Movement("earn subscription", -whole - shared)
+
+    async def _redeemed(self, ask: Any, asset: str) -> Movement:
+        reply = await ask({"asset": asset, "startTime": self.start, "size": 100})
+        return Movement("earn redemption", -_total(self._rows(reply, asset), "amount"))
 
     async def of_margin(self) -> AsyncIterator[Movement]:
         page = {"asset": self.asset, "startTime": self.start, "size": 100}
@@ -124,9 +220,11 @@ class _Search:
         yield Movement("repayment", -_total(self._rows(repaid), "amount"))
         yield Movement("margin trades", await self._traded(self.venue.sapiGetMarginMyTrades))
 
-    def _rows(self, reply: Row) -> list[Row]:
+    def _rows(self, reply: Row, asset: str | None = None) -> list[Row]:
         """The rows of a history of ours; the venue leaves the field out where there are none."""
-        return [row for row in reply.get("rows", ()) if row["asset"] == self.asset]
+        if number(reply, "total") and not reply.get("rows"):
+            raise Misshapen("the history has a total and no rows")
+        return [row for row in reply.get("rows", ()) if row["asset"] == (asset or self.asset)]
 
     async def _traded(self, ask: Any) -> Decimal:
         """Coins of the asset gained (> 0) or given away in trades against those that are held, and the usual ones."""
