@@ -20,6 +20,7 @@ NAMES = (
     "eapi.binance.com",
     "demo-api.binance.com",
     "demo-fapi.binance.com",
+    "www.okx.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,
