@@ -69,15 +69,15 @@ def _trading_coin(row: Row, name: Name) -> Balance:
     """Net coins are the equity without unrealised profit: `eq` holds isolated margin and bots too, `cashBal` does not.
 
     As the venue defines it, equity is after debt and accrued interest (an oversold coin has a negative `cashBal`).
-    Where it is not below what is at hand in spite of a debt, the debt cannot be in it and is taken off here.
+    Where it is not below what is at hand in spite of a debt, the debt cannot be in it and is taken off here; an
+    isolated position's debt is in its own equity.
     """
-    owed = _positive_amount(row, "liab")
+    # what unrealised losses made is owed on paper only, and the positions' matter
+    owed = max(_positive_amount(row, "liab") - _positive_amount(row, "uplLiab"), ZERO)
     debt = owed + _positive_amount(row, "interest")
     net = number(row, "eq") - blank_is_zero(row, "upl")
-    # what unrealised losses made and what isolated positions owe is shown as debt as well, but belongs to these
-    borrowed = owed - _positive_amount(row, "uplLiab") - _positive_amount(row, "isoLiab")
-    cash = number(row, "cashBal") if row["availBal"] == "" else number(row, "availBal") + number(row, "frozenBal")
-    if borrowed > 0 and net >= max(cash, ZERO):
+    at_hand = number(row, "cashBal") if row["availBal"] == "" else number(row, "availBal") + number(row, "frozenBal")
+    if owed > _positive_amount(row, "isoLiab") and net >= max(at_hand, ZERO):
         net -= debt
     gross = net + debt
     locked = min(not_negative(row, "frozenBal"), max(gross, ZERO))
