@@ -84,6 +84,8 @@ async def test_sees_a_delisting_and_a_halt() -> None:
         {"ctValCcy": "USD"},
         {"lotSz": ""},
         {"tickSz": "0"},
+        {"settleCcy": ""},
+        {"uly": ""},
     ],
     ids=str,
 )
@@ -94,6 +96,15 @@ async def test_a_contract_whose_size_is_not_clear_is_left_out(change: dict[str, 
         instruments = await it.market.instruments()
     assert InstrumentId("main:SOL/USDT:USDT") not in instruments
     assert PERPETUAL in instruments
+
+
+async def test_a_dated_contract_without_its_date_is_left_out() -> None:
+    """ccxt gives it the symbol of the perpetual, in whose place it must not stand."""
+    async with bench() as it:
+        _list_changed(it, "ETH-USDT-261225", {"expTime": ""})
+        instruments = await it.market.instruments()
+    assert DATED not in instruments
+    assert PERPETUAL not in instruments or instruments[PERPETUAL].kind is ContractKind.PERPETUAL
 
 
 async def test_a_contract_multiplier_counts() -> None:

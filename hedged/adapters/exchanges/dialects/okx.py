@@ -15,7 +15,6 @@ quoted in USDT six requests however many. All reading is GET. The demo system ha
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -26,7 +25,13 @@ from typing import Any, ClassVar
 from hedged.adapters.exchanges.dialects import okx_funds, okx_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, is_plausible
 from hedged.adapters.exchanges.dialects.okx_funds import known
-from hedged.adapters.exchanges.dialects.okx_quotes import QUOTE_ENDPOINTS, read_prices, read_quotes, read_tiers
+from hedged.adapters.exchanges.dialects.okx_quotes import (
+    QUOTE_ENDPOINTS,
+    read_prices,
+    read_quotes,
+    read_tiers,
+    together,
+)
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, positive, text
 from hedged.errors import Refused
@@ -36,7 +41,15 @@ from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, 
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
-_POSITION = {"instId": TEXT, "instType": TEXT, "pos": NUMBER, "posSide": TEXT, "mgnMode": TEXT, "ccy": TEXT}
+_POSITION = {
+    "instId": TEXT,
+    "instType": TEXT,
+    "pos": NUMBER,
+    "posSide": TEXT,
+    "mgnMode": TEXT,
+    "ccy": TEXT,
+    **dict.fromkeys(("margin", "avgPx", "liqPx", "upl", "mmr", "mgnRatio"), PRESENT),
+}
 _HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Trade → Futures → Settings → Position mode → One-way mode)"
@@ -97,7 +110,14 @@ class Okx(Dialect):
         return bool(market.get("swap") or market.get("future"))
 
     def instrument(self, account: str, market: Row) -> Instrument:
-        """Linear or inverse by the venue's own word: ccxt compares currencies, and a settlement may be in a third."""
+        """Linear or inverse by the venue's own word: ccxt compares currencies, and a settlement may be in a third.
+
+        Without a currency or an expiry ccxt would give it the symbol of another market.
+        """
+        for name in ("base", "quote", "settle"):
+            text(market, name)
+        if market.get("future"):
+            moment(market, "expiry")
         kinds = {"linear": True, "inverse": False}
         kind = market["info"].get("ctType")
         if kind not in kinds:
@@ -139,7 +159,7 @@ class Okx(Dialect):
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
         reply = connection.timed(connection.exchange.privateGetAccountPositions())
-        (account, account_at), (positions, rows_at) = await asyncio.gather(_trading_account(connection), reply)
+        (account, account_at), (positions, rows_at) = await together(_trading_account(connection), reply)
         rows = positions["data"]
         _refuse_what_cannot_be_read(connection, rows)
         held = tuple(_position(row, markets) for row in rows if known(row, "pos"))

@@ -51,7 +51,7 @@ async def read_quotes(connection: Connection, wanted: Mapping[str, Instrument]) 
     kinds = [{"instType": kind} for kind in sorted({instrument_type(each) for each in wanted.values()})]
     indices = [{"quoteCcy": quote} for quote in sorted({each.quote for each in wanted.values()} & _INDEXED)]
     funded = any(each.kind is ContractKind.PERPETUAL or "XPERP" in name for name, each in wanted.items())
-    marks, books, rates, prices = await asyncio.gather(
+    marks, books, rates, prices = await together(
         _rows(venue.publicGetPublicMarkPrice, kinds),
         _rows(venue.publicGetMarketTickers, kinds),
         _rows(venue.publicGetPublicFundingRate, [{"instId": "ANY"}] if funded else []),
@@ -72,8 +72,19 @@ def instrument_type(instrument: Instrument) -> str:
     return "SWAP" if instrument.kind is ContractKind.PERPETUAL else "FUTURES"
 
 
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The replies to calls made at the same time. After the first failure none goes on: it would answer nobody."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _rows(call: Call, requests: Iterable[dict[str, str]]) -> list[Row]:
-    replies = await asyncio.gather(*(call(request) for request in requests))
+    replies = await together(*(call(request) for request in requests))
     return [row for reply in replies for row in reply["data"]]
 
 
@@ -139,8 +150,8 @@ async def read_tiers(
     family_of = {name: text(venue.markets[each.symbol]["info"], "instFamily") for name, each in wanted.items()}
     groups = {(instrument_type(each), family_of[name]) for name, each in wanted.items()}
     linear = {instrument_type(each) for each in wanted.values() if each.linear}
-    replies, marks = await asyncio.gather(
-        asyncio.gather(*(_tier_rows(venue.publicGetPublicPositionTiers, *batch) for batch in _batches(groups))),
+    replies, marks = await together(
+        together(*(_tier_rows(venue.publicGetPublicPositionTiers, *batch) for batch in _batches(groups))),
         _rows(venue.publicGetPublicMarkPrice, [{"instType": kind} for kind in sorted(linear)]),
     )
     mark_of = {name: positive(row, "markPx") for name, row in _by_id(marks, wanted).items()}
