@@ -163,13 +163,40 @@ async def test_a_long_dated_contract_that_pays_funding_has_its_rate() -> None:
     async with bench() as it:
         change = {"instId": "ETH-USDT_UM_XPERP-310404", "expTime": "1933056000000", "ruleType": "xperp"}
         _list_changed(it, "ETH-USDT-261225", change)
-        end = {"prevFundingTime": "1793606400000", "fundingTime": "1793635200000", "nextFundingTime": "1793664000000"}
+        end = {"prevFundingTime": "1793606400000", "fundingTime": "1793635200000", "nextFundingTime": "1793649600000"}
         rate = {"instId": change["instId"], "fundingRate": "-0.0002", **end}
         it.truth.funding_rates = lambda: [rate]  # type: ignore[method-assign]
         mark = {"instId": change["instId"], "markPx": "3000", "ts": "1793620800000"}
         it.truth.mark_prices = lambda _kind: [mark]  # type: ignore[method-assign]
         quotes = await it.market.quotes([name])
     assert (quotes[name].value.funding_rate, quotes[name].value.funding_interval_hours) == (D("-0.0002"), 8)
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "says"),
+    [
+        ("public/funding-rate", {"prevFundingTime": "1793700000000"}, "fundingTime is not between"),
+        ("market/tickers", {"bidPx": "-1"}, "bidPx is below zero"),
+    ],
+)
+async def test_impossible_figures_are_unreadable(path: str, change: dict[str, str], says: str) -> None:
+    """A period that ends before it begins, a price below zero: nothing is made of them."""
+    async with bench() as it:
+        rows = it.truth.funding_rates() if path == "public/funding-rate" else it.truth.tickers("SWAP")
+        data = [row | change for row in rows]
+        it.server.replies[f"/api/v5/{path}"] = json.dumps({"code": "0", "data": data})
+        with pytest.raises(Unreadable, match=says):
+            await it.market.quotes([PERPETUAL])
+
+
+async def test_a_quote_without_indices_has_none() -> None:
+    """The venue lists indices by four quotes; for another one it is not asked, and the rest is read."""
+    async with bench() as it:
+        _list_changed(it, "SOL-USDT-SWAP", {"uly": "SOL-EUR", "settleCcy": "EUR"})
+        name = InstrumentId("main:SOL/EUR:EUR")
+        quote = (await it.market.quotes([name]))[name].value
+        assert "market/index-tickers" not in it.paths()
+    assert (quote.mark, quote.index) == (150, None)
 
 
 async def test_a_crossed_or_empty_book_is_no_book() -> None:
@@ -235,10 +262,17 @@ async def test_names_of_the_one_trading_account_are_read_once() -> None:
         ({"eq": "-400", "cashBal": "100", "upl": "-500", "liab": "400", "uplLiab": "400", "availBal": "0"}, ("100", "0", "0", "100")),
         # a profit is not a coin; isolated margin and bots' funds are
         ({"eq": "99.9", "cashBal": "94.4", "upl": "-0.1", "isoEq": "5.5", "availBal": "94.4", "frozenBal": "5.5"}, ("94.5", "5.5", "0", "100")),
+        # as above, where the cash is told net of what was borrowed
+        ({"eq": "0", "cashBal": "0", "liab": "100", "availBal": "100"}, ("100", "0", "100", "0")),
+        ({"eq": "-27", "cashBal": "-27", "liab": "27", "availBal": ""}, ("0", "0", "27", "-27")),
+        # what an isolated position owes is in its own equity
+        ({"eq": "100", "cashBal": "80", "liab": "50", "isoLiab": "50", "availBal": "80"}, ("150", "0", "50", "100")),
+        # more is held back than there is
+        ({"eq": "5", "cashBal": "5", "availBal": "0", "frozenBal": "10"}, ("0", "5", "0", "5")),
         # spot mode leaves blank what it does not know
         ({"eq": "0.049", "cashBal": "0.049", "upl": "", "liab": "", "uplLiab": "", "isoLiab": "", "interest": "", "availBal": "0.049"}, ("0.049", "0", "0", "0.049")),
     ],
-    ids=["oversold", "borrowed", "debt apart", "losing", "isolated", "spot mode"],
+    ids=["oversold", "borrowed", "debt apart", "losing", "isolated", "net cash", "no avail", "isolated debt", "frozen", "spot"],
 )  # fmt: skip
 async def test_what_a_coin_of_the_trading_account_is(row: dict[str, str], expected: tuple[str, ...]) -> None:
     """Free, locked, debt and net of a currency in each state in which the venue shows one."""
@@ -248,6 +282,14 @@ async def test_what_a_coin_of_the_trading_account_is(row: dict[str, str], expect
         it.server.replies["/api/v5/account/balance"] = json.dumps({"code": "0", "data": account})
         (coin,) = (await it.reader.balances("spot")).value
     assert (coin.free, coin.locked, coin.debt, coin.net) == tuple(map(D, expected))
+
+
+async def test_a_debt_below_zero_is_no_debt_at_all() -> None:
+    """The venue gives what is owed as a positive amount: anything else is not understood."""
+    async with bench() as it:
+        it.truth.trading["SOL"].liab = D(-30)
+        with pytest.raises(Unreadable, match="liab is below zero"):
+            await it.reader.balances("spot")
 
 
 async def test_an_empty_account_is_empty() -> None:
@@ -286,6 +328,20 @@ async def test_positions_are_signed_contracts_with_profit_and_margin_in_the_quot
     assert instruments[INVERSE].base_quantity(inverse.contracts, D(60000)) == D("-0.1")
     assert instruments[INVERSE].notional(inverse.contracts, D(60000)) == -6000
     assert read.as_of == it.clock.now()
+
+
+async def test_zero_is_how_the_venue_says_none() -> None:
+    """A liquidation or entry price of zero is none; a mark of zero cannot be."""
+    async with bench() as it:
+        rows = it.truth.position_rows()[:1]
+        rows[0] |= {"liqPx": "0", "avgPx": "0"}
+        it.server.replies["/api/v5/account/positions"] = json.dumps({"code": "0", "data": rows})
+        (position,) = (await it.reader.derivatives()).value.positions
+        rows[0]["markPx"] = "0"
+        it.server.replies["/api/v5/account/positions"] = json.dumps({"code": "0", "data": rows})
+        with pytest.raises(Unreadable, match="markPx"):
+            await it.reader.derivatives()
+    assert (position.liquidation_price, position.entry_price) == (None, None)
 
 
 @pytest.mark.parametrize("inst_id", ["ETH-USDT-SWAP", "ETH-USDT-261225", "BTC-USD-SWAP"])
@@ -397,13 +453,34 @@ async def test_the_tightest_currency_decides_in_futures_mode() -> None:
     assert dollars == Margin(D(10215), D("37.575"), D(10215))
 
 
+async def test_a_currency_that_is_used_up_is_the_tightest() -> None:
+    """Collateral at or below zero is beyond liquidation, whatever the others have."""
+    async with bench() as it:
+        it.truth.futures_mode = True
+        it.truth.trading["BTC"] = Coin(D("0.01"))
+        margin = (await it.reader.derivatives()).value.margin
+    assert margin is not None
+    assert margin.equity.quantize(D("0.01")) == -600
+
+
+async def test_a_coins_worth_has_to_be_told() -> None:
+    """Coin collateral counts in dollars; without the venue's valuation there is no margin to show."""
+    async with bench() as it:
+        it.truth.futures_mode = True
+        account = it.truth.account()
+        account[0]["details"][2]["eqUsd"] = "0"
+        it.server.replies["/api/v5/account/balance"] = json.dumps({"code": "0", "data": account})
+        with pytest.raises(Unreadable, match="eqUsd and eq of BTC give no price"):
+            await it.reader.derivatives()
+
+
 async def test_bots_funds_and_bonus_credit_are_no_collateral() -> None:
-    """What stands apart or was lent by the venue does not hold off a liquidation."""
+    """What stands apart or was lent by the venue holds off no liquidation; a dollar of margin is taken as one."""
     async with bench() as it:
         it.truth.futures_mode = True
         it.truth.positions = {"ETH-USDT-SWAP": Held(D(-20), D(3000))}
         account = it.truth.account()
-        account[0]["details"][1] |= {"stgyEq": "1000", "rewardBal": "500"}
+        account[0]["details"][1] |= {"stgyEq": "1000", "rewardBal": "500", "eqUsd": "9000"}
         it.server.replies["/api/v5/account/balance"] = json.dumps({"code": "0", "data": account})
         margin = (await it.reader.derivatives()).value.margin
     assert margin is not None
@@ -413,11 +490,16 @@ async def test_bots_funds_and_bonus_credit_are_no_collateral() -> None:
 async def test_an_isolated_position_may_be_the_tightest() -> None:
     """Its own margin and profit back it, whatever lies in the account; a coin margin counts at the mark."""
     async with bench() as it:
+        dated = it.truth.positions["ETH-USDT-261225"]
         it.truth.positions["ETH-USDT-SWAP"] = Held(D(-20), D(3000), margin=D(100))
         linear = (await it.reader.derivatives()).value.margin
         wallet = (await it.reader.balances("spot")).value
         it.truth.positions = {"BTC-USD-SWAP": Held(D(-60), D(60000), margin=D("0.01"))}
         inverse = (await it.reader.derivatives()).value.margin
+        it.truth.positions = {"ETH-USDT-SWAP": Held(D(-20), D(3000), margin=D(5000)), "ETH-USDT-261225": dated}
+        it.truth.futures_mode, it.truth.trading = True, {"USDT": Coin(D(100))}
+        beside = (await it.reader.derivatives()).value.margin
+    assert beside == Margin(D(115), D("7.575"), D(115))  # of the dated one: the isolated margin is not its own
     assert linear == Margin(D(100), D(30))
     assert inverse == Margin(D(600), D(30))
     assert Balance("USDT", D(10100)) in wallet  # the margin set apart is still the user's
@@ -439,6 +521,11 @@ async def test_tiers_are_the_venues_in_dollars() -> None:
         it.paths()
         tiers = await it.dialect.tiers(it.connection, markets.contracts)
         asked = it.paths()
+        it.truth.prices["SOL"] = D(0)
+        marks = [row for row in it.truth.mark_prices("SWAP") if not row["instId"].startswith("SOL")]
+        it.server.replies["/api/v5/public/mark-price"] = json.dumps({"code": "0", "data": marks})
+        without = await it.dialect.tiers(it.connection, markets.contracts)
+    assert set(tiers) - set(without) == {DATED, InstrumentId("main:SOL/USDT:USDT")}
     assert set(tiers) == set(markets.instruments)
     assert tiers[PERPETUAL] == (
         MarginTier(D(0), D("0.004"), D(100)),
@@ -455,6 +542,7 @@ async def test_tiers_are_the_venues_in_dollars() -> None:
     [
         ("read_only", "", Permissions(read=True, trade=False, withdraw=False, bound_to_address=False)),
         ("read_only,trade", "1.2.3.4", Permissions(read=True, trade=True, withdraw=False, bound_to_address=True)),
+        ("another", "", Permissions(read=False, trade=False, withdraw=False, bound_to_address=False)),
         ("read_only, withdraw,trade", "", Permissions(read=True, trade=True, withdraw=True, bound_to_address=False)),
     ],
 )

@@ -78,14 +78,14 @@ async def test_an_inverse_dated_position() -> None:
         serve(it, "account/positions", reply)
         derivatives = (await it.reader.derivatives()).value
         instrument = (await it.market.instruments())[derivatives.positions[0].instrument]
+        account_equity = D(it.truth.account()[0]["adjEq"])
     (position,) = derivatives.positions
     assert (instrument.symbol, instrument.linear) == ("ETH/USD:ETH-210430", False)
     assert instrument.notional(position.contracts, D(2566)) == 10
     assert instrument.base_quantity(position.contracts, D(2500)) == D("0.004")
     assert (position.unrealised_pnl, position.maintenance_margin) == (None, None)
     assert position.liquidation_price == D("2352.8496681818233")
-    assert derivatives.margin is not None
-    assert derivatives.margin.maintenance is None
+    assert derivatives.margin == Margin(account_equity, None)
 
 
 async def test_a_funding_rate() -> None:

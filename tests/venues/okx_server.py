@@ -1,18 +1,33 @@
-"""A local server that speaks OKX's dialect over real HTTP or HTTPS, checks signatures, and can misbehave."""
+"""A local server that speaks OKX's dialect over real HTTP or HTTPS, checks signatures, and can misbehave.
+
+In a test:          async with OkxServer(OkxVenue(), cert, key) as server: … server.connect_to …
+As a process:       python -m tests.venues.okx_server --port 8443 --cert server.pem --key server.key --control-port 8444
+Its control (plain HTTP, loopback, JSON) is that of `binance_server`, in this venue's words:
+    POST /control/balance   {"wallet": "spot" | "funding" | "earn", "asset": "ETH", "free": "10", "locked": "0",
+                             "borrowed": "0", "interest": "0"}   free and locked before what is borrowed
+    POST /control/position  {"symbol": "ETH-USDT-SWAP", "amount": "-20", "entry": "3000"}   contracts; 0: closed
+"""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
+import json
+import signal
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from tests.venues.okx_venue import OkxVenue
+from tests.venues.binance_server import Control
+from tests.venues.okx_venue import Coin, Held, OkxVenue
 from tests.venues.server import Refusal, VenueServer
 
 API_KEY = "k" * 24 + "-HEDGED-TEST"
@@ -107,3 +122,56 @@ def _since(rows: list[dict[str, Any]], asked: dict[str, str], start: str) -> lis
         if int(row["ts"]) >= int(asked[start]) and all(row[key] == asked[key] for key in _PAGED & set(asked) & set(row))
     ]
     return found[: int(asked["limit"])]
+
+
+class OkxControl(Control):
+    """Lets another process set the venue's truth and its faults."""
+
+    async def _balance(self, request: web.Request) -> web.Response:
+        asked, venue = await request.json(), self._server.venue
+        free, locked, borrowed, interest = (
+            Decimal(asked.get(name, "0")) for name in ("free", "locked", "borrowed", "interest")
+        )
+        if asked["wallet"] == "funding":
+            venue.funding[asked["asset"]] = (free, locked)
+        elif asked["wallet"] == "earn":
+            venue.savings[asked["asset"]] = free
+        else:
+            venue.trading[asked["asset"]] = Coin(free + locked - borrowed, locked, borrowed, interest)
+        return web.json_response({})
+
+    async def _position(self, request: web.Request) -> web.Response:
+        asked, venue = await request.json(), self._server.venue
+        venue.positions.pop(asked["symbol"], None)
+        if Decimal(asked["amount"]):
+            entry = Decimal(asked.get("entry", venue.mark(asked["symbol"])))
+            venue.positions[asked["symbol"]] = Held(Decimal(asked["amount"]), entry)
+        return web.json_response({})
+
+
+async def serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with OkxServer(OkxVenue(), options.cert, options.key, options.port) as server:
+        runner = web.AppRunner(OkxControl(server).app(), shutdown_timeout=0.5)  # type: ignore[arg-type]
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", options.control_port).start()
+        told = {"connect_to": server.connect_to, "control": f"127.0.0.1:{runner.addresses[0][1]}"}
+        print(json.dumps(told), flush=True)
+        await stop.wait()
+        await runner.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="OKX's dialect on loopback")
+    parser.add_argument("--port", type=int, default=0, help="0: any; the line printed at the start tells which")
+    parser.add_argument("--control-port", type=int, default=0)
+    parser.add_argument("--cert", type=Path, help="PEM; without it the server speaks plain HTTP")
+    parser.add_argument("--key", type=Path)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ CONTRACTS = {  # instId → type, contract value, its currency, settlement, expi
 }
 MAINTENANCE_RATE = Decimal("0.005")
 SPREAD = Decimal("0.0001")
-TIERS = (("0", "0.004", "100"), ("1000", "0.005", "75"), ("20000", "0.01", "50"))  # contracts, mmr, leverage
+TIERS = (("20000", "0.01", "50"), ("0", "0.004", "100"), ("1000", "0.005", "75"))  # contracts, mmr, leverage
 
 
 @dataclass

@@ -141,10 +141,10 @@ def margin_of(account: Row, positions: Iterable[Row]) -> Margin:
     else:
         pools.extend(_currencies(account, crossed))
     margins = [pool.margin() for pool in pools]
-    unknown = next((margin for margin in margins if margin.maintenance is None), None)
-    if unknown is not None or not margins:
-        return unknown or Margin(equity=number(account, "totalEq"), maintenance=ZERO)
-    return max(margins, key=_tightness)
+    whole = number(account, "totalEq") if adjusted is None else adjusted
+    if any(margin.maintenance is None for margin in margins):
+        return Margin(equity=whole, maintenance=None)
+    return max(margins, key=_tightness, default=Margin(equity=whole, maintenance=ZERO))
 
 
 def _shared(account: Row, adjusted: Decimal, *, used: bool) -> _Pool:
