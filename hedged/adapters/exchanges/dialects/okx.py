@@ -33,7 +33,7 @@ from hedged.adapters.exchanges.dialects.okx_quotes import (
     together,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, positive, text
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, not_negative, positive, text
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
@@ -41,15 +41,7 @@ from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, 
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
-_POSITION = {
-    "instId": TEXT,
-    "instType": TEXT,
-    "pos": NUMBER,
-    "posSide": TEXT,
-    "mgnMode": TEXT,
-    "ccy": TEXT,
-    **dict.fromkeys(("margin", "avgPx", "liqPx", "upl", "mmr", "mgnRatio"), PRESENT),
-}
+_POSITION = {"instId": TEXT, "instType": TEXT, "pos": NUMBER, "posSide": TEXT, "mgnMode": TEXT, "ccy": TEXT}
 _HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Trade → Futures → Settings → Position mode → One-way mode)"
@@ -122,7 +114,8 @@ class Okx(Dialect):
         kind = market["info"].get("ctType")
         if kind not in kinds:
             raise Misshapen(f"ctType of {market['id']} is none that is understood")
-        return replace(super().instrument(account, market), linear=kinds[kind])
+        minimum = not_negative(market["info"], "minSz")  # ccxt makes one that cannot be read none
+        return replace(super().instrument(account, market), linear=kinds[kind], quantity_min=minimum)
 
     def multiplier(self, market: Row) -> Decimal:
         row = market["info"]

@@ -1,7 +1,7 @@
 """What OKX holds for a user, from its replies: coins and debts of each wallet, and the margin behind positions.
 
 The venue leaves a field blank where it has no meaning in the account's mode (spot, futures, multi-currency, portfolio
-margin). Blank is then *none* for profit and debt, *unknown* for margin; a field that is not there at all is an error.
+margin). Blank is then *none* for profit and debt, which must be there, and *unknown* for margin, which need not.
 """
 
 from __future__ import annotations
@@ -25,23 +25,12 @@ _CURRENCY = {
     "ccy": TEXT,
     "eq": NUMBER,
     "cashBal": NUMBER,
-    "availBal": PRESENT,
     "frozenBal": NUMBER,
     "upl": PRESENT,
     "liab": PRESENT,
-    "uplLiab": PRESENT,
-    "isoLiab": PRESENT,
     "interest": PRESENT,
-    "isoEq": PRESENT,
 }
-TRADING = Record(
-    {
-        "data": Rows(
-            {"details": Rows(_CURRENCY), "totalEq": NUMBER, "adjEq": PRESENT, "mmr": PRESENT, "mgnRatio": PRESENT},
-            at_least=1,
-        )
-    }
-)
+TRADING = Record({"data": Rows({"details": Rows(_CURRENCY), "totalEq": NUMBER}, at_least=1)})
 FUNDING = Record({"data": Rows({"ccy": TEXT, "bal": NUMBER, "frozenBal": NUMBER})})
 SAVINGS = Record({"data": Rows({"ccy": TEXT, "amt": NUMBER})})
 
@@ -76,7 +65,8 @@ def _trading_coin(row: Row, name: Name) -> Balance:
     owed = max(_positive_amount(row, "liab") - _positive_amount(row, "uplLiab"), ZERO)
     debt = owed + _positive_amount(row, "interest")
     net = number(row, "eq") - blank_is_zero(row, "upl")
-    at_hand = number(row, "cashBal") if row["availBal"] == "" else number(row, "availBal") + number(row, "frozenBal")
+    available = known(row, "availBal")
+    at_hand = number(row, "cashBal") if available is None else available + number(row, "frozenBal")
     if owed > _positive_amount(row, "isoLiab") and net >= max(at_hand, ZERO):
         net -= debt
     gross = net + debt
@@ -85,7 +75,8 @@ def _trading_coin(row: Row, name: Name) -> Balance:
 
 
 def _positive_amount(row: Row, field: str) -> Decimal:
-    amount = blank_is_zero(row, field)
+    """What the venue gives as a positive amount; blank is none."""
+    amount = blank_is_zero(row, field) if field in _CURRENCY else known(row, field) or ZERO
     if amount < 0:
         raise Misshapen(f"{field} is below zero")
     return amount
@@ -163,7 +154,7 @@ def _currencies(account: Row, crossed: set[str]) -> Iterator[_Pool]:
         raise Misshapen(f"details lacks {', '.join(sorted(missing))}, in which positions are held")
     for ccy in sorted(crossed):
         row = details[ccy]
-        equity = number(row, "eq") - blank_is_zero(row, "isoEq") - sum(known(row, f) or ZERO for f in _NOT_COLLATERAL)
+        equity = number(row, "eq") - (known(row, "isoEq") or ZERO) - sum(known(row, f) or ZERO for f in _NOT_COLLATERAL)
         price = _dollars_per_coin(row)
         maintenance, available = _times(known(row, "mmr"), price), _times(known(row, "availEq"), price)
         yield _Pool(equity * price, maintenance, known(row, "mgnRatio"), available)
