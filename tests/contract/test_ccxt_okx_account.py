@@ -214,6 +214,7 @@ async def test_the_venues_own_ratio_decides_where_it_is_tighter(
 ) -> None:
     """Liquidation comes at the venue's ratio of one, which counts more than maintenance; untold is unknown."""
     async with bench() as it:
+        del it.truth.trading["SOL"]  # a debt alone would need margin
         account = [it.truth.account()[0] | change]
         it.server.replies["/api/v5/account/balance"] = json.dumps({"code": "0", "data": account})
         margin = (await it.reader.derivatives()).value.margin
