@@ -15,6 +15,7 @@ from hedged.settings.worlds import SIMULATED, is_test
 AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
+    "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "weex": frozenset({"spot", "swap"}),
     SIMULATED: frozenset({"spot", "swap"}),
 }

@@ -100,7 +100,9 @@ class PortfolioSettings(Table):
 class AccountSettings(Table):
     name: AccountName
     exchange: str
-    wallets: Annotated[tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio"], ...], Field(min_length=1)] = (
+    wallets: Annotated[
+        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio"], ...], Field(min_length=1)
+    ] = (
         "spot",
         "swap",
     )

@@ -24,6 +24,7 @@ NAMES = (
     "api-contract.weex.com",
     "api.mexc.com",
     "demo-dapi.binance.com",
+    "www.okx.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -81,6 +81,9 @@ class Saying(Protocol):
     @property
     def skews(self) -> Collection[str]: ...
 
+    @property
+    def outages(self) -> frozenset[str]: ...
+
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
 
@@ -193,6 +196,8 @@ class Guard:
             raise ClockSkew(self._account, endpoint.name, f"HTTP {status}{message}")
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
+        if code in self._dialect.outages:
+            raise Unreachable(self._account, endpoint.name, f"the venue cannot answer now{message}")
         if status == _FORBIDDEN_HERE:
             raise Refused(self._account, endpoint.name, f"the venue does not serve this location{message}")
         try:

@@ -22,9 +22,10 @@ from __future__ import annotations
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
 from hedged.adapters.exchanges.dialects.mexc import Mexc
+from hedged.adapters.exchanges.dialects.okx import Okx
 from hedged.adapters.exchanges.dialects.weex import Weex
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, Mexc, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (Binance, Mexc, Okx, Weex)
 
 
 def exchanges() -> dict[str, frozenset[str]]:

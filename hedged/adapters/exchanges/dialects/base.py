@@ -105,6 +105,7 @@ class Dialect(ABC):
 
     False where None means that there is none, and where positions are not backed by one cross-margin pool.
     """
+    outages: ClassVar[frozenset[str]] = frozenset()  # codes for 'not now' that ccxt takes for a broken reply
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
@@ -115,6 +116,13 @@ class Dialect(ABC):
 
         Raises `ConfigurationError` for wallets that cannot be read together.
         """
+
+    def pool(self, wallet: str) -> str:
+        """The wallet in which the venue keeps what this one holds: a unified account has one under several names.
+
+        Wallets of one pool are read once, under this name, so that no coin is counted twice.
+        """
+        return wallet
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
