@@ -83,6 +83,9 @@ def _ladder(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return tuple(sorted(value, reverse=True))
 
 
+Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
+
+
 class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False)
 
