@@ -78,6 +78,9 @@ class Saying(Protocol):
     @property
     def refusals(self) -> Mapping[str, str]: ...
 
+    @property
+    def outages(self) -> frozenset[str]: ...
+
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
 
@@ -188,6 +191,8 @@ class Guard:
         refusals = self._dialect.refusals
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
+        if code in self._dialect.outages:
+            raise Unreachable(self._account, endpoint.name, f"the venue cannot answer now{message}")
         if status == _FORBIDDEN_HERE:
             raise Refused(self._account, endpoint.name, f"the venue does not serve this location{message}")
         try:

@@ -87,6 +87,7 @@ class Dialect(ABC):
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
     refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+    outages: ClassVar[frozenset[str]] = frozenset()  # codes for 'not now' that ccxt takes for a broken reply
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
