@@ -14,7 +14,7 @@ class CcxtAccountReader:
 
     def __init__(self, line: VenueLine, wallets: Sequence[str]) -> None:
         self.account = line.connection.account
-        self.wallets: Sequence[str] = tuple(wallets)
+        self.wallets: Sequence[str] = tuple(dict.fromkeys(line.dialect.pool(wallet) for wallet in wallets))
         self._line = line
         self._held: dict[str, frozenset[str]] = {}  # wallet → assets seen in its last read
 

@@ -93,6 +93,13 @@ class Dialect(ABC):
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
         return str(reply.get("code", ""))
 
+    def pool(self, wallet: str) -> str:
+        """The wallet in which the venue keeps what this one holds: a unified account has one under several names.
+
+        Wallets of one pool are read once, under this name, so that no coin is counted twice.
+        """
+        return wallet
+
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
         """Turn ccxt's instance to the venue's test system."""
