@@ -20,6 +20,8 @@ NAMES = (
     "eapi.binance.com",
     "demo-api.binance.com",
     "demo-fapi.binance.com",
+    "api.bybit.com",
+    "api-testnet.bybit.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,
