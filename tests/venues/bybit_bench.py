@@ -89,8 +89,8 @@ def portfolio(clock: ManualClock) -> BybitVenue:
         "OnChain": [("SOL", Decimal(7)), ("ETH", Decimal(1))],
     }
     truth.positions = {
-        "ETHUSDT": Held(Decimal("-2"), Decimal(3100)),
-        "SOLUSDT": Held(Decimal("40"), Decimal(140)),
+        "ETHUSDT": Held(Decimal(-2), Decimal(3100)),
+        "SOLUSDT": Held(Decimal(40), Decimal(140)),
         "ETHUSDT-25DEC26": Held(Decimal("-1.5"), Decimal(3000)),
         "ETHPERP": Held(Decimal("0.25"), Decimal(2900)),
         "BTCUSD": Held(Decimal(-30000), Decimal(50000)),

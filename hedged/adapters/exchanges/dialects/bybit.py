@@ -35,6 +35,7 @@ from hedged.adapters.exchanges.shapes import (
     not_negative,
     positive,
     positive_or_none,
+    text,
 )
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
@@ -108,6 +109,7 @@ class Bybit(Dialect):
         """With the rules from the venue's own row: ccxt makes a missing minimum none."""
         if market.get("future") and not _has_end(market["info"]):
             raise Misshapen(f"{market['id']} is dated and has no date")
+        text(market["info"], "settleCoin")  # ccxt would guess
         listed, lots = market["info"], market["info"]["lotSizeFilter"]
         contract = replace(
             super().instrument(account, market),

@@ -80,8 +80,8 @@ def margin(account: Row) -> Margin | None:
     """
     if account["accountMMRate"] == "" and account["totalMaintenanceMargin"] == "":
         return None
-    maintenance, rate = not_negative(account, "totalMaintenanceMargin"), not_negative(account, "accountMMRate")
-    equity = number(account, "totalEquity")
+    maintenance, rate = not_negative(account, "totalMaintenanceMargin"), number(account, "accountMMRate")
+    equity = number(account, "totalEquity")  # below zero, as the rate may then be, when more is lost than there was
     if equity > 0 and rate - _RATE_STEP > maintenance / equity:
         equity = maintenance / rate
     bonus = sum((_bonus(row) for row in account["coin"]), ZERO)

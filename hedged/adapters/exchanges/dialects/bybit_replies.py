@@ -26,19 +26,23 @@ async def all_pages(
 ) -> list[Row]:
     """The rows of every page. Raises `Misshapen` rather than leave any out.
 
-    A cursor is followed also behind a page that is not full: the venue does not promise that it was the last.
+    A cursor is followed also behind a page that is not full: the venue does not promise that it was the last. A page
+    that comes again (rows have ids, so no two are alike) is the venue's last one.
     """
     rows: list[Row] = []
+    page: list[Row] = []
     cursor = ""
     for _ in range(_PAGES_MAX):
         result = (await ask({**request, "cursor": cursor} if cursor else request))["result"]
-        rows += result[name]
-        following = result["nextPageCursor"]
-        if not isinstance(following, str):
-            raise Misshapen("nextPageCursor is not text")
-        if not following or not result[name] or following == cursor:
+        page, before = result[name], page
+        if not page or page == before:
             return rows
-        cursor = following
+        rows += page
+        cursor = result["nextPageCursor"]
+        if not isinstance(cursor, str):
+            raise Misshapen("nextPageCursor is not text")
+        if not cursor:
+            return rows
     raise Misshapen(f"more than {_PAGES_MAX} pages")
 
 
