@@ -126,3 +126,19 @@ async def bench(
             yield Bench(server, truth, clock, opened)
         finally:
             await opened.close()
+
+
+def patch_row(it: Bench, path: str, name: str, found: dict[str, str], **fields: Any) -> None:
+    """Change fields of the rows in `name` that have what is in `found`; a field set to ... is taken out."""
+
+    def change(asked: str, parameters: dict[str, str], result: dict[str, Any]) -> None:
+        if asked != path:
+            return
+        for row in result[name]:
+            for inner in (row, *row.get("coin", ())):
+                if all(inner.get(key) == value for key, value in found.items()):
+                    inner.update(fields)
+                    for key in [key for key, value in fields.items() if value is ...]:
+                        del inner[key]
+
+    it.server.patch = change
