@@ -75,6 +75,7 @@ async def test_lists_contracts_with_their_rules() -> None:
     for dated in (DATED, INVERSE_DATED):
         assert instruments[dated].kind is ContractKind.FUTURE
         assert instruments[dated].expiry == datetime(2026, 12, 25, 8, tzinfo=UTC)
+        assert instruments[dated].delisting is None
     assert len(instruments) == 9
 
 
@@ -99,6 +100,7 @@ async def test_sees_a_delisting_and_a_halt() -> None:
         ("SOLUSDT", {"lotSizeFilter": {"qtyStep": "0.1", "minOrderQty": "0.1", "minNotionalValue": "five"}}),
         ("SOLUSDT", {"priceFilter": {}}),
         ("SOLUSDT", {"deliveryTime": ...}),
+        ("SOLUSDT", {"settleCoin": ...}),
     ],
 )
 async def test_a_contract_without_rules_is_left_out(symbol: str, fields: dict[str, Any]) -> None:
@@ -304,6 +306,10 @@ async def test_each_way_to_say_no_is_told_apart(code: int, kind: type[Exception]
             {"readOnly": 0, "permissions": {"ContractTrade": ["Position"], "Wallet": []}, "ips": [], "expiredAt": ""},
             Permissions(True, False, False, False, None),
         ),
+        (
+            {"permissions": {"ContractTrade": [], "Wallet": ["Withdraw"]}, "expiredAt": "2027-02-01T03:21:05Z"},
+            Permissions(True, False, False, True, None),
+        ),
         ({"readOnly": 0, "permissions": {}, "ips": None}, Permissions(True, None, None, None, None)),
     ],
 )
@@ -327,6 +333,15 @@ async def test_margin_tiers_are_the_venues() -> None:
         MarginTier(D(0), D("0.005"), D("100")),
         MarginTier(D(2000000), D("0.0056"), D("90")),
     )
+
+
+async def test_another_contracts_tiers_are_not_taken() -> None:
+    """Rows of a contract that was not asked for are left out."""
+    async with bench() as it:
+        markets = await it.opened._line.markets()
+        patch_row(it, "/v5/market/risk-limit", "list", {"maxLeverage": "90.00"}, symbol="BTCUSDT")
+        tiers = await it.dialect.tiers(it.connection, {"ETHUSDT": markets.contracts["ETHUSDT"]})
+    assert tiers == {PERPETUAL: (MarginTier(D(0), D("0.005"), D(100)),)}
 
 
 async def test_tiers_in_percent_are_fractions_all_the_same() -> None:

@@ -109,6 +109,15 @@ async def test_the_accounts_log_explains_the_unified_wallet(wallet: str) -> None
         assert await explained(it, balance(wallet, "SOL", "12", "2")) is None
 
 
+async def test_entries_of_another_coin_explain_nothing() -> None:
+    """Whatever the venue makes of the question, only the coin's own entries count."""
+    async with bench() as it:
+        it.server.patch = lambda path, asked, result: (
+            result.update(list=[entry("TRADE", "-10", "BTC")]) if "transaction-log" in path else None
+        )
+        assert await explained(it, balance("spot", "ETH", "12", "2")) is None
+
+
 async def test_transfers_and_withdrawals_explain_the_funding_wallet() -> None:
     """What left the funding account counts, less what came; failed ones and other accounts' do not."""
     async with bench() as it:
@@ -134,6 +143,7 @@ async def test_transfers_and_withdrawals_explain_the_funding_wallet() -> None:
 async def test_earn_stays_unexplained() -> None:
     """The venue lists no movements of earn products that could be added up."""
     async with bench() as it:
+        it.truth.log = [entry("TRANSFER_OUT", "-10")]  # of the unified account
         assert await explained(it, balance("earn", "ETH", "12", "2")) is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -115,6 +117,23 @@ async def test_a_position_without_a_side_fails_the_read(side: str) -> None:
             await it.reader.derivatives()
 
 
+async def test_an_empty_position_is_none() -> None:
+    """A row of size zero, which has no side, is what is left of a closed position."""
+    async with bench() as it:
+        patch_row(it, "/v5/position/list", "list", {"symbol": "ETHUSDT"}, size="0", side="", avgPrice="")
+        found = (await it.reader.derivatives()).value.positions
+    assert len(found) == 5
+    assert PERPETUAL not in {position.instrument for position in found}
+
+
+async def test_a_maintenance_below_zero_fails_the_read() -> None:
+    """No position gives margin back."""
+    async with bench() as it:
+        patch_row(it, "/v5/position/list", "list", {"symbol": "ETHUSDT"}, positionMM="-1")
+        with pytest.raises(Unreadable, match="positionMM"):
+            await it.reader.derivatives()
+
+
 async def test_hedge_mode_is_refused_with_the_way_out() -> None:
     """Two positions in one contract are not read as one; the message tells what to switch."""
     async with bench() as it:
@@ -176,6 +195,23 @@ async def test_a_segment_that_fails_leaves_no_positions() -> None:
             await it.reader.derivatives()
 
 
+async def test_both_dollar_segments_are_asked_whatever_is_listed() -> None:
+    """A listing without contracts in one of them does not hide the positions there."""
+    async with bench() as it:
+        asked: set[str | None] = set()
+
+        def unlist(path: str, parameters: dict[str, str], result: dict[str, Any]) -> None:
+            if path == "/v5/position/list":
+                asked.add(parameters.get("settleCoin"))
+            if path == "/v5/market/instruments-info":
+                result["list"] = [row for row in result["list"] if row["symbol"] != "ETHPERP"]
+
+        it.server.patch = unlist
+        with pytest.raises(Unreadable, match="ETHPERP"):
+            await it.reader.derivatives()
+    assert asked == {"USDT", "USDC", None}
+
+
 async def test_a_linear_contract_in_another_coin_is_a_segment_of_its_own() -> None:
     """Positions are asked for by settlement coin: a coin that the venue adds is asked for, too."""
     async with bench() as it:
@@ -191,3 +227,19 @@ async def test_a_linear_contract_in_another_coin_is_a_segment_of_its_own() -> No
         it.server.patch = record
         await it.reader.derivatives()
     assert sorted(asked, key=str) == [None, "USDC", "USDE", "USDT"]
+
+
+async def test_the_oldest_part_dates_the_whole() -> None:
+    """Positions and margin are as old as what arrived first of them."""
+    async with bench() as it:
+        await it.reader.derivatives()
+        path = "/v5/account/wallet-balance"
+        it.server.held[path] = asyncio.Event()
+        it.paths()
+        reading = asyncio.create_task(it.reader.derivatives())
+        async with asyncio.timeout(5):
+            while sum(asked == "/v5/position/list" for _, asked in it.server.requests) < 6:
+                await asyncio.sleep(0)
+        it.clock.advance(5)
+        it.server.held[path].set()
+        assert (await reading).as_of == it.clock.now() - timedelta(seconds=5)

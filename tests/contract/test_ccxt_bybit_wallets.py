@@ -91,6 +91,16 @@ async def test_margin_is_the_accounts() -> None:
     assert margin == Margin(equity=D(10200), maintenance=D(30), available=D(10140))
 
 
+async def test_a_rate_that_is_only_rounded_up_is_no_haircut() -> None:
+    """The venue's rate has four decimals: within its last one the account's own totals are the finer truth."""
+    async with bench() as it:
+        it.truth.coins = {"USDT": Coin(D(9900))}
+        it.truth.positions = {"ETHUSDT": Held(D(-2), D(3100))}  # 30 ÷ 10,100 is printed as 0.0030
+        margin = (await it.reader.derivatives()).value.margin
+    assert margin is not None
+    assert (margin.equity, margin.maintenance) == (10100, 30)
+
+
 async def test_a_haircut_shows_in_the_ratio() -> None:
     """Where the venue's own rate is the tighter one, maintenance ÷ equity comes out as that rate."""
     async with bench() as it:

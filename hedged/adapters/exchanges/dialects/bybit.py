@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from hedged.adapters.exchanges.dialects import bybit_account, bybit_limits, bybit_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
@@ -135,9 +135,9 @@ class Bybit(Dialect):
         replies = await asyncio.gather(*(_tickers(connection, category) for category in categories))
         return {
             wanted[row["symbol"]].id: Read(self._quote(wanted[row["symbol"]], row), moment(reply, "time"))
-            for category, reply in zip(categories, replies, strict=True)
+            for reply in replies
             for row in reply["result"]["list"]
-            if row["symbol"] in wanted and _category(wanted[row["symbol"]]) == category
+            if row["symbol"] in wanted  # no id is in both categories
         }
 
     def _quote(self, instrument: Instrument, row: Row) -> Quote:
@@ -185,10 +185,9 @@ class Bybit(Dialect):
         linear = {contract.settle for contract in markets.contracts.values() if contract.linear}
         segments = [{"category": "linear", "settleCoin": coin} for coin in sorted(_SETTLE_COINS | linear)]
         segments.append({"category": "inverse"})
-        ask = connection.exchange.privateGetV5PositionList
         (account, account_at), read = await asyncio.gather(
             _unified_account(connection),
-            asyncio.gather(*(connection.timed(all_pages(ask, {**segment, "limit": _PAGE})) for segment in segments)),
+            asyncio.gather(*(_segment(connection, segment) for segment in segments)),
         )
         rows = [row for rows, _ in read for row in rows]
         positions = bybit_account.positions(connection.account, rows, markets)
@@ -249,6 +248,19 @@ async def _unified_account(connection: Connection) -> tuple[Row, datetime]:
         "unified account", lambda: connection.timed(ask({"accountType": "UNIFIED"}))
     )
     return bybit_account.unified_account(reply), arrived
+
+
+async def _segment(connection: Connection, segment: Mapping[str, str]) -> tuple[list[Row], datetime]:
+    """All positions of a segment, as old as the first page of them."""
+    arrivals: list[datetime] = []
+
+    async def ask(request: Mapping[str, Any]) -> Row:
+        reply, arrived = await connection.timed(connection.exchange.privateGetV5PositionList(request))
+        arrivals.append(arrived)
+        return cast(Row, reply)
+
+    rows = await all_pages(ask, {**segment, "limit": _PAGE})
+    return rows, arrivals[0]
 
 
 def _merged(rows: Iterable[Row]) -> list[Balance]:
