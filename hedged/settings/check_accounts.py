@@ -14,6 +14,8 @@ from hedged.settings.worlds import SIMULATED, is_test
 
 AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
+    "bingx": frozenset({"spot", "funding", "swap"}),
+    "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "weex": frozenset({"spot", "swap"}),

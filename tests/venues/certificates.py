@@ -25,6 +25,8 @@ NAMES = (
     "api.mexc.com",
     "demo-dapi.binance.com",
     "www.okx.com",
+    "api.bybit.com",
+    "api-testnet.bybit.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -1,0 +1,122 @@
+"""What Bybit shows for something that went missing: fills, liquidations, deliveries, the account's log, transfers.
+
+Only movements that add up to the change explain it; one that merely happened in the same hour does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from hedged.adapters.exchanges.dialects.base import Connection
+from hedged.adapters.exchanges.dialects.bybit_replies import all_pages, paged
+from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.shapes import Misshapen, Row, Scalar, milliseconds, not_negative, number
+from hedged.model.snapshot import Doubt
+
+TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
+ZERO = Decimal(0)
+
+_ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
+_TRADES = frozenset({"Trade", "BlockTrade", "MovePosition"})
+_BY_THE_VENUE = frozenset({"BustTrade", "AdlTrade", "Delivery"})  # liquidation, auto-deleveraging, expiry
+_FAILED = frozenset({"CancelByUser", "Reject", "Fail"})  # withdrawals that did not leave
+
+ENDPOINTS = {
+    ("GET", "/v5/execution/list"): Endpoint(
+        "fills", paged({"symbol": TEXT, "side": TEXT, "execType": TEXT, "execQty": NUMBER})
+    ),
+    ("GET", "/v5/order/history"): Endpoint("orders", paged({"symbol": TEXT, "side": TEXT, "cumExecQty": NUMBER})),
+    ("GET", "/v5/account/transaction-log"): Endpoint(
+        "account log", paged({"type": TEXT, "currency": TEXT, "change": NUMBER})
+    ),
+    ("GET", "/v5/asset/transfer/query-inter-transfer-list"): Endpoint(
+        "transfers",
+        paged({"coin": TEXT, "amount": NUMBER, "fromAccountType": TEXT, "toAccountType": TEXT, "status": TEXT}),
+    ),
+    ("GET", "/v5/asset/withdraw/query-record"): Endpoint(
+        "withdrawals", paged({"coin": TEXT, "amount": NUMBER, "status": TEXT}, "rows")
+    ),
+}
+
+
+async def explain_position(
+    connection: Connection, category: str, market_id: str, doubt: Doubt, since: datetime
+) -> str | None:
+    """Fills that add up to the change, the venue's own closing among them; else executed orders that add up.
+
+    A delivery has no side of its own and takes all that is left.
+    """
+    venue, change, when = connection.exchange, doubt.now - doubt.before, f"since {since:%Y-%m-%d %H:%M} UTC"
+    request = {"category": category, "symbol": market_id, "startTime": _venue_time(connection, since)}
+
+    rows = _of(await all_pages(venue.privateGetV5ExecutionList, {**request, "limit": 100}), market_id)
+    fills = [row for row in rows if row["execType"] in _TRADES | _BY_THE_VENUE]  # not Funding, which moves none
+    forced = sorted({row["execType"] for row in fills} & _BY_THE_VENUE)
+    if forced and (_signed(fills, "execQty") == change or ("Delivery" in forced and not doubt.now)):
+        return f"closed by the venue {when} ({', '.join(forced)})"
+    if fills and _signed(fills, "execQty") == change:
+        return f"{len(fills)} fills {when}, {change:+f} contracts in all"
+    orders = _of(await all_pages(venue.privateGetV5OrderHistory, {**request, "limit": 50}), market_id)
+    if orders and _signed(orders, "cumExecQty") == change:
+        return f"orders {when} executed {change:+f} contracts in all"
+    return None
+
+
+async def explain_balance(connection: Connection, wallet: str, doubt: Doubt, since: datetime) -> str | None:
+    """The movements that account for a fall of a balance. The venue has no such list for `earn`."""
+    if wallet == "earn":
+        return None
+    start = _venue_time(connection, since)
+    ask = _of_funding if wallet == "funding" else _of_unified
+    moved = {kind: amount for kind, amount in (await ask(connection, doubt.asset, start)).items() if amount}
+    change = doubt.now - doubt.before
+    if not change or sum(moved.values(), ZERO) / change < _ENOUGH:
+        return None
+    listed = ", ".join(f"{kind} {amount:+f} {doubt.asset}" for kind, amount in sorted(moved.items()))
+    return f"since {since:%Y-%m-%d %H:%M} UTC: {listed}"
+
+
+async def _of_unified(connection: Connection, asset: str, start: int) -> dict[str, Decimal]:
+    """Every change of a coin of the unified account is in its log, of one type or another."""
+    request = {"accountType": "UNIFIED", "currency": asset, "startTime": start, "limit": 50}
+    rows = await all_pages(connection.exchange.privateGetV5AccountTransactionLog, request)
+    moved: dict[str, Decimal] = {}
+    for row in rows:
+        if row["currency"] == asset:
+            kind = row["type"].lower().replace("_", " ")
+            moved[kind] = moved.get(kind, ZERO) + number(row, "change")
+    return moved
+
+
+async def _of_funding(connection: Connection, asset: str, start: int) -> dict[str, Decimal]:
+    venue, request = connection.exchange, {"coin": asset, "startTime": start, "limit": 50}
+    moved = {"transfer": ZERO, "withdrawal": ZERO}
+    for row in await all_pages(venue.privateGetV5AssetTransferQueryInterTransferList, request):
+        if row["coin"] == asset and row["status"] == "SUCCESS":
+            came, went = row["toAccountType"] == "FUND", row["fromAccountType"] == "FUND"
+            moved["transfer"] += not_negative(row, "amount") * (came - went)
+    for row in await all_pages(venue.privateGetV5AssetWithdrawQueryRecord, request, "rows"):
+        if row["coin"] == asset and row["status"] not in _FAILED:
+            moved["withdrawal"] -= not_negative(row, "amount")
+    return moved
+
+
+def _of(rows: Iterable[Row], market_id: str) -> list[Row]:
+    return [row for row in rows if row["symbol"] == market_id]
+
+
+def _signed(rows: Iterable[Row], field: str) -> Decimal:
+    return sum((not_negative(row, field) * _sign(row) for row in rows), ZERO)
+
+
+def _sign(row: Row) -> int:
+    if row["side"] not in {"Buy", "Sell"}:
+        raise Misshapen("side is neither Buy nor Sell")
+    return 1 if row["side"] == "Buy" else -1
+
+
+def _venue_time(connection: Connection, since: datetime) -> int:
+    """Our time by the venue's clock: ccxt keeps ours − theirs."""
+    return milliseconds(since) - int(connection.exchange.options["timeDifference"])
