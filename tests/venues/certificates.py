@@ -20,6 +20,8 @@ NAMES = (
     "eapi.binance.com",
     "demo-api.binance.com",
     "demo-fapi.binance.com",
+    "open-api.bingx.com",
+    "open-api-vst.bingx.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

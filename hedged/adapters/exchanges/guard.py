@@ -49,6 +49,10 @@ class ClockSkew(Unreachable):
     """The venue did not accept the time we signed with: synchronise, then ask again."""
 
 
+class RateLimited(Unreachable):
+    """The venue asks to slow down by a code of its own instead of HTTP's: its host is left alone for a while."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A call that reads. `name` is what we call it in messages; `shape` is what its reply must be."""
@@ -77,6 +81,9 @@ class Saying(Protocol):
 
     @property
     def refusals(self) -> Mapping[str, str]: ...
+
+    @property
+    def kinds(self) -> Mapping[str, type[VenueError]]: ...
 
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
@@ -188,6 +195,11 @@ class Guard:
         refusals = self._dialect.refusals
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
+        told = self._dialect.kinds.get(code)
+        if told is not None:
+            if issubclass(told, RateLimited):
+                self._rest(urlsplit(answer.url).netloc, answer.retry_after)
+            raise told(self._account, endpoint.name, f"HTTP {status}{message}")
         if status == _FORBIDDEN_HERE:
             raise Refused(self._account, endpoint.name, f"the venue does not serve this location{message}")
         try:

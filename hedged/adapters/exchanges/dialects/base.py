@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, positive
 from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.errors import VenueError
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -87,10 +88,14 @@ class Dialect(ABC):
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
     refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+    kinds: ClassVar[Mapping[str, type[VenueError]]] = {}  # venue error code → whose fault, where ccxt's table misleads
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
         return str(reply.get("code", ""))
+
+    def prepare(self, exchange: Any) -> None:  # noqa: B027 — most venues need nothing
+        """Mend ccxt's new instance where it differs from what we need, before anything is sent."""
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
