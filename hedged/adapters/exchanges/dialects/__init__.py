@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
+from hedged.adapters.exchanges.dialects.bingx import BingX
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance,)
+_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX)
 
 
 def exchanges() -> dict[str, frozenset[str]]:
