@@ -83,6 +83,22 @@ async def test_signs_with_the_venues_time() -> None:
         assert it.paths() == [SPOT, "/openApi/swap/v2/server/time", SPOT]
 
 
+async def test_all_of_a_read_is_signed_again_together() -> None:
+    """A request still under way with the old time when another is refused for it does not spoil the second try."""
+    async with bench() as it:
+        await it.reader.derivatives()
+        it.truth.now = lambda: int((it.clock.now() - timedelta(days=30)).timestamp() * 1000)
+        wallet = "/openApi/cswap/v1/user/balance"
+        arrives = it.server.held[wallet] = asyncio.Event()
+        read = asyncio.ensure_future(it.reader.derivatives())
+        async with asyncio.timeout(5):
+            while wallet not in [path for _, path in it.server.requests]:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+        arrives.set()
+        assert len((await read).value.positions) == 2
+
+
 async def test_a_rate_limit_told_by_a_code_is_left_alone() -> None:
     """The venue limits with status 200 and a code: asking on would lengthen it."""
     async with bench() as it:

@@ -139,7 +139,6 @@ def test_a_random_reply_is_an_error_or_right(
         if "markets" in name:
             it.line._markets = None
         it.server.replies = {} if reply is None else {path: reply}
-        it.clock.advance(60)  # what a random code asks for, and the venue's limits
         return _values(await ask(it))
 
     right = runner.run(read(None))

@@ -13,7 +13,7 @@ copy trading, grid and wealth products.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -49,7 +49,6 @@ from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, 
 _SETTINGS_AGE = timedelta(hours=1)
 _DECIMALS_MAX = 18
 _ONLINE = 1  # a contract's status; 25: no new positions, 5: not yet, 0: offline
-_READ, _PERPETUALS, _WITHDRAW = 2, 3, 5  # the venue's numbers for what a key may do
 
 _HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
@@ -161,7 +160,7 @@ class BingX(Dialect):
         asked = [connection.timed(venue.swapV2PrivateGetUserPositions())]
         if not _is_demo(connection):
             asked.append(connection.timed(venue.cswapV1PrivateGetUserPositions()))
-        (pools, pools_at), unfit, *replies = await asyncio.gather(_pools(connection), self._unfit(connection), *asked)
+        (pools, pools_at), unfit, *replies = await _together(_pools(connection), self._unfit(connection), *asked)
         rows = [row for reply, _ in replies for row in reply["data"] if number(row, "positionAmt")]
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
@@ -204,20 +203,7 @@ class BingX(Dialect):
         return await bingx_movements.explain_balance(connection, markets, doubt, since, held)
 
     async def permissions(self, connection: Connection) -> Permissions | None:
-        reply = await connection.exchange.accountV1PrivateGetAccountApiPermissions()
-        told = reply.get("data", reply)  # with and without the usual envelope
-        if not isinstance(told, dict):
-            raise Misshapen("the key's permissions are not an object")
-        allowed, addresses = told.get("permissions"), told.get("ipAddresses")
-        if not isinstance(allowed, list) or not all(str(each).isdigit() for each in allowed):
-            raise Misshapen("permissions is not a list of numbers")
-        numbers = {int(each) for each in allowed}
-        return Permissions(
-            read=_READ in numbers,
-            trade=_PERPETUALS in numbers,
-            withdraw=_WITHDRAW in numbers,
-            bound_to_address=any(addresses) if isinstance(addresses, list) else None,
-        )
+        return bingx_shapes.key_permissions(await connection.exchange.accountV1PrivateGetAccountApiPermissions())
 
     async def tiers(
         self, connection: Connection, wanted: Mapping[str, Instrument]
@@ -251,6 +237,17 @@ def _is_demo(connection: Connection) -> bool:
     return bool(connection.exchange.options.get("sandboxMode"))
 
 
+async def _together(*calls: Awaitable[Any]) -> list[Any]:
+    """The replies once all are there. If one failed, its error, when none is under way any more: a second try with the
+    venue's time would otherwise join a request that was signed with ours.
+    """
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    for reply in replies:
+        if isinstance(reply, BaseException):
+            raise reply
+    return replies
+
+
 async def _pools(connection: Connection) -> tuple[list[Pool], datetime]:
     """What backs the perpetuals, in both accounts; the legs that want it at the same time share the requests."""
     venue = connection.exchange
@@ -259,7 +256,7 @@ async def _pools(connection: Connection) -> tuple[list[Pool], datetime]:
         calls = [connection.timed(venue.swapV3PrivateGetUserBalance())]
         if not _is_demo(connection):
             calls.append(connection.timed(venue.cswapV1PrivateGetUserBalance()))
-        replies = await asyncio.gather(*calls)
+        replies = await _together(*calls)
         pools = [
             pool(row, venue.safe_currency_code(row["asset"]), linear=linear)
             for linear, (reply, _) in zip((True, False), replies, strict=False)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Fields, Misshapen, Record, Row, Rows, Scalar, Shape
+from hedged.model.permissions import Permissions
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
+
+_READ, _PERPETUALS, _WITHDRAW = 2, 3, 5
 
 COINS = Rows({"asset": TEXT, "free": NUMBER, "locked": NUMBER})
 
@@ -114,3 +117,18 @@ def truth(row: Row, name: str) -> bool:
     if value not in {"true", "false"}:
         raise Misshapen(f"{name} is neither true nor false")
     return value == "true"
+
+
+def key_permissions(reply: Row) -> Permissions:
+    """The venue's numbers for what a key may do, with and without the usual envelope."""
+    told = reply.get("data", reply)
+    allowed = told.get("permissions") if isinstance(told, dict) else None
+    if not isinstance(allowed, list) or not all(str(each).isdigit() for each in allowed):
+        raise Misshapen("permissions is not a list of numbers")
+    numbers, addresses = {int(each) for each in allowed}, told.get("ipAddresses")
+    return Permissions(
+        read=_READ in numbers,
+        trade=_PERPETUALS in numbers,
+        withdraw=_WITHDRAW in numbers,
+        bound_to_address=any(addresses) if isinstance(addresses, list) else None,
+    )
