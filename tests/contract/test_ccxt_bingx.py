@@ -176,6 +176,15 @@ async def test_reads_each_wallet() -> None:
     assert spot.as_of == funding.as_of == swap.as_of == now
 
 
+@pytest.mark.parametrize("data", [{}, {"balances": None}, {"balances": [{"asset": "ETH", "free": "1"}]}])
+async def test_half_a_wallet_is_no_wallet(data: Any) -> None:
+    """Without its list, or with a row that lacks a field, a wallet is unreadable and not empty."""
+    async with bench() as it:
+        it.server.replies["/openApi/spot/v1/account/balance"] = json.dumps({"code": 0, "data": data})
+        with pytest.raises(Unreadable, match="balances"):
+            await it.reader.balances("spot")
+
+
 async def test_a_coin_is_named_as_the_market_that_prices_it() -> None:
     """Where the venue reuses another coin's ticker, the balance and its price bear the same name."""
     async with bench() as it:

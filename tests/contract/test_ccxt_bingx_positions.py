@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,22 @@ async def test_positions_are_signed_and_what_the_venue_does_not_tell_is_none() -
     # wallet 10,000 + 300 of profit; 1,240 + 280 of it bound at five times
     assert read.value.margin == Margin(equity=D(10300), maintenance=None, available=D(8780))
     assert read.as_of == now
+
+
+async def test_positions_and_margin_are_as_old_as_the_oldest_of_them() -> None:
+    """They are read together; the time is that of the reply that came first."""
+    async with bench() as it:
+        await it.reader.derivatives()
+        it.paths()
+        arrives, first = asyncio.Event(), it.clock.now()
+        it.server.held = {POSITIONS: arrives, COINS: arrives}
+        read = asyncio.ensure_future(it.reader.derivatives())
+        async with asyncio.timeout(5):
+            while len(it.server.requests) < 4 or it.line.connection.shared._running:
+                await asyncio.sleep(0.01)
+        it.clock.advance(2)
+        arrives.set()
+        assert (await read).as_of == first
 
 
 async def test_coin_margined_positions_are_in_contracts_and_their_money_in_dollars() -> None:

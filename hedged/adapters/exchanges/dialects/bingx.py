@@ -272,7 +272,7 @@ def _coin_rows(data: Row) -> list[Row]:
     """The coins of the spot or the fund account; the venue calls the list by one name or the other."""
     rows = data.get("balances", data.get("assets"))
     check(rows, bingx_shapes.COINS, "balances")
-    return list(rows or ())
+    return list(rows)
 
 
 def _coins(connection: Connection, row: Row) -> Balance:
