@@ -65,6 +65,7 @@ async def test_coin_margined_positions_are_in_contracts_and_their_money_in_dolla
     assert position.unrealised_pnl == 600
     assert derivatives.margin is not None
     assert (derivatives.margin.equity, derivatives.margin.maintenance) == (D("2.2") * 3000, None)
+    assert derivatives.margin.available == (D("2.2") - D("0.16")) * 3000
     assert Balance("ETH", D(2)) in swap.value
 
 
