@@ -27,6 +27,8 @@ NAMES = (
     "www.okx.com",
     "api.bybit.com",
     "api-testnet.bybit.com",
+    "open-api.bingx.com",
+    "open-api-vst.bingx.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -134,3 +134,4 @@ def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.Clie
     venue.number = str
     venue.milliseconds = lambda: milliseconds(clock.now())
     venue.throttle = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit).acquire
+    dialect.prepare(venue)

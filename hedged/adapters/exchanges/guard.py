@@ -49,6 +49,10 @@ class ClockSkew(Unreachable):
     """The venue did not accept the time we signed with: synchronise, then ask again."""
 
 
+class RateLimited(Unreachable):
+    """The venue asks to slow down by a code of its own instead of HTTP's: its host is left alone for a while."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A call that reads. `name` is what we call it in messages; `shape` is what its reply must be."""
@@ -79,10 +83,7 @@ class Saying(Protocol):
     def refusals(self) -> Mapping[str, str]: ...
 
     @property
-    def skews(self) -> Collection[str]: ...
-
-    @property
-    def outages(self) -> frozenset[str]: ...
+    def complaints(self) -> Mapping[str, type[VenueError]]: ...
 
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
@@ -192,12 +193,13 @@ class Guard:
         code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
         refusals = self._dialect.refusals
-        if code in self._dialect.skews:
-            raise ClockSkew(self._account, endpoint.name, f"HTTP {status}{message}")
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
-        if code in self._dialect.outages:
-            raise Unreachable(self._account, endpoint.name, f"the venue cannot answer now{message}")
+        told = self._dialect.complaints.get(code)
+        if told is not None:
+            if issubclass(told, RateLimited):
+                self._rest(urlsplit(answer.url).netloc, answer.retry_after)
+            raise told(self._account, endpoint.name, f"HTTP {status}{message}")
         if status == _FORBIDDEN_HERE:
             raise Refused(self._account, endpoint.name, f"the venue does not serve this location{message}")
         try:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, positive
 from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.errors import VenueError
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -99,13 +100,13 @@ class Dialect(ABC):
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
     refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
-    skews: ClassVar[Collection[str]] = frozenset()  # codes for a clock that is off, where ccxt takes them for a refusal
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = {}
+    """Venue error code → whose fault it is (`ClockSkew`, `RateLimited`, …), where ccxt's tables mislead."""
     own_margin: ClassVar[bool] = True
     """Whether maintenance and liquidation prices that are None are computed from tiers (see `own_margin.py`).
 
     False where None means that there is none, and where positions are not backed by one cross-margin pool.
     """
-    outages: ClassVar[frozenset[str]] = frozenset()  # codes for 'not now' that ccxt takes for a broken reply
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
@@ -123,6 +124,9 @@ class Dialect(ABC):
         Wallets of one pool are read once, under this name, so that no coin is counted twice.
         """
         return wallet
+
+    def prepare(self, exchange: Any) -> None:  # noqa: B027 — most venues need nothing
+        """Mend ccxt's new instance where it differs from what we need, before anything is sent."""
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:

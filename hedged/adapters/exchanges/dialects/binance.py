@@ -31,7 +31,7 @@ from hedged.adapters.exchanges.dialects import (
     binance_wallets,
 )
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
-from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
     Misshapen,
@@ -99,7 +99,7 @@ class Binance(Dialect):
         "-2014": "the key is malformed: copy it again",
         "-2015": "the key is unknown, may not read this wallet, or is bound to another address",
     }
-    skews: ClassVar[frozenset[str]] = frozenset({"-1021"})  # ccxt knows it, but not of papi
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = {"-1021": ClockSkew}  # ccxt knows it, but not of papi
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/api/v3/time"): Endpoint("server time", Record({"serverTime": NUMBER})),
         ("GET", "/api/v3/exchangeInfo"): Endpoint("spot markets", _LIST, patience=3.0),

@@ -37,6 +37,7 @@ from hedged.adapters.exchanges.shapes import (
     positive_or_none,
     text,
 )
+from hedged.errors import Unreachable, VenueError
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -76,7 +77,9 @@ class Bybit(Dialect):
         "10028": "the account is not a unified trading account: upgrade it",
         "33004": "the key has expired: make a new one",
     }
-    outages: ClassVar[frozenset[str]] = frozenset({"5004", "10000", "10016", "10429", "131200", "131201"})
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = dict.fromkeys(
+        ("5004", "10000", "10016", "10429", "131200", "131201"), Unreachable
+    )
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/v5/market/time"): Endpoint("server time", Record({"time": NUMBER})),
         ("GET", "/v5/market/instruments-info"): Endpoint(

@@ -26,7 +26,7 @@ from hedged.adapters.exchanges.dialects import mexc_account, mexc_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.mexc_endpoints import ENDPOINTS
 from hedged.adapters.exchanges.dialects.mexc_tiers import tiers_of
-from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Misshapen,
     Row,
@@ -75,7 +75,7 @@ class Mexc(Dialect):
         "700006": "the key is bound to another address",
         "700007": "the key may not do this: allow reading for it",
     }
-    skews: ClassVar[Collection[str]] = frozenset({"513"})  # a contract request more than 10 s from the venue's time
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = {"513": ClockSkew}  # more than 10 s from the venue's time
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = ENDPOINTS
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects import weex_movements, weex_positions
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
-from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
     Misshapen,
@@ -39,7 +39,7 @@ from hedged.adapters.exchanges.shapes import (
     positive_or_none,
     text,
 )
-from hedged.errors import Refused
+from hedged.errors import Refused, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 
@@ -84,7 +84,7 @@ class Weex(Dialect):
         "-1190": "the venue forbids this access: ask its support",
         "-3236": "the key may not read futures: allow it",
     }
-    skews: ClassVar[frozenset[str]] = frozenset({"-1043", "-1046"})  # invalid, expired
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = {"-1043": ClockSkew, "-1046": ClockSkew}  # invalid, expired
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/api/v3/time"): Endpoint("server time", Record({"serverTime": NUMBER})),
         ("GET", "/api/v3/exchangeInfo"): Endpoint(
