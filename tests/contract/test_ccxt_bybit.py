@@ -274,8 +274,8 @@ async def test_a_wrong_key_is_refused(keys: dict[str, str], says: str) -> None:
         (33004, Refused, "expired"),
         (10001, Refused, "10001 said"),
         (10006, Unreachable, "10006 said"),
-        (10016, Unreachable, "the venue cannot answer now: 10016 said"),
-        (10000, Unreachable, "the venue cannot answer now: 10000 said"),
+        (10016, Unreachable, "HTTP 200: 10016 said"),
+        (10000, Unreachable, "HTTP 200: 10000 said"),
         (99999, Unreadable, "99999 said"),
     ],
 )

@@ -105,6 +105,7 @@ async def bench(
     credentials: Mapping[str, str] | None = KEYS,
     wallets: Sequence[str] = WALLETS,
     time_limit: float = 10.0,
+    own_margin: bool = False,  # what the venue itself tells, unless asked for what is made of it
     sandbox: bool = False,
 ) -> AsyncIterator[Bench]:
     ca_file, cert, key = pki()
@@ -122,6 +123,9 @@ async def bench(
             ca_file=ca_file,
             time_limit=time_limit,
         )
+        opened._line.dialect.own_margin = own_margin
+        if not own_margin:
+            opened._line._tiers.failed(1e12)  # the hourly tiers are counted by themselves
         try:
             yield Bench(server, truth, clock, opened)
         finally:

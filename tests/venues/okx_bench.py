@@ -110,6 +110,7 @@ async def bench(
             ca_file=ca_file,
             time_limit=time_limit,
         )
+        opened._line._tiers.failed(1e12)  # the hourly tiers are counted by themselves
         try:
             yield Bench(server, truth, clock, opened)
         finally:

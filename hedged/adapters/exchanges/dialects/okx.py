@@ -61,6 +61,7 @@ class Okx(Dialect):
         "has": {"fetchCurrencies": False},  # signed; networks and withdrawal fees
         "options": {"fetchMarkets": {"types": ["spot", "swap", "future"]}},
     }
+    own_margin: ClassVar[bool] = False  # many collaterals and debts in one pool: only the venue's own figures are right
     refusals: ClassVar[Mapping[str, str]] = {
         "50007": "the venue has blocked the account",
         "50030": "the key may not do this: allow reading for it",
