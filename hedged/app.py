@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import structlog
 
 from hedged import __version__
 from hedged.cycle import CycleReport, Portfolio, run_cycle
-from hedged.errors import DeliveryError, StoreError
+from hedged.errors import ConfigurationError, DeliveryError, StoreError, VenueError
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.policy import Mode
@@ -22,6 +22,7 @@ from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 THIN_EVERY = timedelta(hours=1)
+SKEW_SECONDS_MAX = 1.0
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
 
 Close = Callable[[], Awaitable[None]]
@@ -41,6 +43,7 @@ class Exchanges:
 
     markets: dict[str, MarketReader] = field(default_factory=dict)
     readers: dict[str, AccountReader] = field(default_factory=dict)
+    venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     closers: list[Close] = field(default_factory=list)
 
     async def close(self) -> None:
@@ -75,7 +78,7 @@ class App:
         cycle_id = self.portfolio.ids.new()
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
         try:
-            report = await run_cycle(self.portfolio, now, extra, cycle_id=cycle_id)
+            report = await run_cycle(self.portfolio, now, [*extra, *self._skews()], cycle_id=cycle_id)
         except Exception as error:
             self._tell_failure(error, now)
             raise
@@ -109,6 +112,14 @@ class App:
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()
+
+    def _skews(self) -> Iterator[Finding]:
+        """Accounts whose venue's clock and this machine's are apart."""
+        for name, venue in self.exchanges.venues.items():
+            skew = venue.skew_seconds
+            if skew is not None and abs(skew) > SKEW_SECONDS_MAX:
+                text = f"{name}: this machine's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}."
+                yield Finding(Kind.CLOCK_SKEW, name, Severity.WARNING, text, {"skew_ms": round(skew * 1000)})
 
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""
@@ -165,6 +176,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     try:
         lock = StoreLock(settings.store_path())
         exchanges = await open_exchanges(settings, store, clock)
+        await refuse_withdrawing_keys(settings, exchanges)
         channels, loops = open_channels(settings, clock, ids)
     except BaseException:
         await exchanges.close()
@@ -265,6 +277,31 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
     return exchanges
 
 
+async def refuse_withdrawing_keys(settings: Settings, exchanges: Exchanges) -> None:
+    """A key that can withdraw is refused; one nobody can tell about is used for reading, with a warning.
+
+    Raises `ConfigurationError`.
+    """
+    problems = []
+    for name, venue in exchanges.venues.items():
+        if venue.reader is None:
+            continue
+        try:
+            permissions = await venue.permissions()
+        except VenueError as error:
+            log.warning("the key's permissions could not be checked", account=name, error=str(error))
+            continue
+        if permissions is None or permissions.withdraw is None:
+            log.warning("the venue does not tell whether the key may withdraw", account=name)
+        elif permissions.withdraw:
+            problems.append(
+                f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
+                "make one that can read and nothing else"
+            )
+    if problems:
+        raise ConfigurationError(*problems)
+
+
 async def _open_ccxt(
     account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock
 ) -> tuple[MarketReader, AccountReader | None]:
@@ -283,6 +320,7 @@ async def _open_ccxt(
         tiers=settings.policy().tiers,
     )
     exchanges.closers.append(venue.close)
+    exchanges.venues[account.name] = venue
     if keys is None:
         log.warning("no key: only public prices are read", account=account.name)
     return venue.market, venue.reader

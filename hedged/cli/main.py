@@ -11,6 +11,7 @@ from hedged import __version__
 from hedged.cli.accept import accept_balance, accept_position
 from hedged.cli.check_config import check_config
 from hedged.cli.demo import demo
+from hedged.cli.doctor import doctor
 from hedged.cli.instruments import instruments
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
@@ -49,6 +50,7 @@ app.command()(once)
 app.command()(run)
 app.command()(status)
 app.command("check-config")(check_config)
+app.command()(doctor)
 app.command()(instruments)
 app.command()(replay)
 app.command("accept-position")(accept_position)

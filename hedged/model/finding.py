@@ -49,6 +49,7 @@ class Kind(StrEnum):
     ORDER_REFUSED = "order_refused"
     ORDER_REJECTED = "order_rejected"
     ORDER_FAILED = "order_failed"
+    CLOCK_SKEW = "clock_skew"
     STORE_DEGRADED = "store_degraded"
     CYCLE_FAILED = "cycle_failed"
 
@@ -88,6 +89,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.ORDER_REFUSED: SubjectKind.HEDGE,
     Kind.ORDER_REJECTED: SubjectKind.HEDGE,
     Kind.ORDER_FAILED: SubjectKind.HEDGE,
+    Kind.CLOCK_SKEW: SubjectKind.ACCOUNT,
     Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
 }

@@ -133,6 +133,11 @@ WORDS: Mapping[Kind, Words] = {
         "hedged looks it up before anything else trades there.",
         "look at the account's open orders at the exchange.",
     ),
+    Kind.CLOCK_SKEW: Words(
+        "this machine's clock is off {subject}'s",
+        "hedged signs with the exchange's time, and judges ages by this machine's.",
+        "let the machine set its clock by NTP (`timedatectl`).",
+    ),
     Kind.STORE_DEGRADED: Words(
         "the database cannot be used",
         "hedged makes no order until it can, and goes on watching.",

@@ -62,3 +62,59 @@ async def test_what_the_store_cannot_keep_is_delivered_directly(stage: tuple[App
     await app.after_cycle(await app.cycle(clock.now(), ()))
     await asyncio.gather(*app._direct)
     assert "drift/alts" in {message.key for message in ear.heard}
+
+
+class FakeClockOf:
+    """A venue as far as its clock is concerned."""
+
+    reader = None
+
+    def __init__(self, skew: float | None) -> None:
+        self.skew_seconds = skew
+
+
+@pytest.mark.parametrize(("skew", "told"), [(0.9, False), (-1.5, True), (None, False)])
+async def test_a_clock_that_is_off_is_told(
+    stage: tuple[App, Ear, FakeVenue, ManualClock], skew: float | None, told: bool
+) -> None:
+    """More than a second from the exchange's time is a finding."""
+    app, _, _, clock = stage
+    app.exchanges.venues["main"] = FakeClockOf(skew)
+    report = await app.cycle(clock.now(), ())
+    assert ("clock_skew/main" in {message.key for message in report.messages}) is told
+
+
+class FakeHeartbeat:
+    def __init__(self) -> None:
+        self.pings = 0
+
+    def ping(self) -> None:
+        self.pings += 1
+
+    async def close(self) -> None: ...
+
+
+class FakeCourier:
+    def __init__(self) -> None:
+        self.kicks = 0
+
+    def kick(self) -> None:
+        self.kicks += 1
+
+
+async def test_after_each_cycle_the_heartbeat_and_the_couriers(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
+    """A completed cycle is what the dead-man's switch hears of; old rows are thinned once an hour."""
+    app, _, _, clock = stage
+    app.heartbeat, courier = FakeHeartbeat(), FakeCourier()
+    app.couriers = [courier]
+    thinned = []
+
+    async def thin(now) -> int:
+        thinned.append(now)
+        return 0
+
+    app.portfolio.store.thin = thin
+    for _ in range(61):
+        clock.advance(60)
+        await app.after_cycle(await app.cycle(clock.now(), ()))
+    assert (app.heartbeat.pings, courier.kicks, len(thinned)) == (61, 61, 2)

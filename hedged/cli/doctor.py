@@ -1,0 +1,162 @@
+"""`hedged doctor`: is everything there that the daemon needs? A line a check, with the fix for each red one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
+
+if TYPE_CHECKING:
+    from hedged.adapters.exchanges.ccxt_account import CcxtVenue
+    from hedged.model.permissions import Permissions
+    from hedged.ports import AccountReader
+    from hedged.settings import Settings
+
+MARKS = {"ok": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "dim")}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`unknown`: nobody can tell. `text` says what was found; of a failed check, what to do."""
+
+    what: str
+    result: Literal["ok", "failed", "unknown"]
+    text: str
+
+
+def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
+    """Check configuration, database, exchanges, keys and clocks; exit 1 if anything is red."""
+    import json as jsonlib
+
+    from hedged.adapters import log
+    from hedged.cli.show import new_console
+    from hedged.settings import load
+
+    log.configure(sys.stderr, level="error")
+    settings = load(config, dry_run=dry_run)
+    settings.check_credentials()
+    checks = asyncio.run(_examine(settings))
+    if json:
+        typer.echo(
+            jsonlib.dumps({"schema": "hedged.doctor/1", "checks": [asdict(check) for check in checks]}, indent=2)
+        )
+    else:
+        out = new_console()
+        for check in checks:
+            mark, colour = MARKS[check.result]
+            out.print(f"[{colour}]{mark}[/] {check.what}: {check.text}", soft_wrap=True)
+    if any(check.result == "failed" for check in checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _examine(settings: Settings) -> list[Check]:
+    from hedged.adapters.clock import SystemClock
+    from hedged.adapters.store.memory import MemoryStore
+    from hedged.app import open_exchanges
+
+    checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
+    clock, scratch = SystemClock(), MemoryStore()
+    await scratch.open(settings.name, settings.world, clock.now())
+    exchanges = await open_exchanges(settings, scratch, clock)
+    try:
+        for name, market in exchanges.markets.items():
+            checks.append(await _reachable(name, market.instruments()))
+            reader = exchanges.readers.get(name)
+            if reader is None:
+                checks.append(Check(f"{name}: key", "unknown", "none is given: only public prices are read"))
+                continue
+            checks += await _reading(name, reader)
+            if name in exchanges.venues:
+                checks += await _key(name, exchanges.venues[name])
+    finally:
+        await exchanges.close()
+    return checks
+
+
+async def _database(settings: Settings) -> Check:
+    from hedged.adapters.store.sql import SqlStore
+    from hedged.errors import StoreError
+
+    path = settings.store_path()
+    store = SqlStore(path)
+    try:
+        await store.open_read_only(settings.name, settings.world)
+    except StoreError as error:
+        if path.exists():
+            return Check("database", "failed", str(error))
+        return Check("database", "ok", f"{path} is made at the first start")
+    await store.close()
+    return Check("database", "ok", f"{path} is this portfolio's, {settings.world.value} world")
+
+
+async def _reachable(name: str, listing: object) -> Check:
+    from hedged.errors import VenueError
+
+    try:
+        count = len(await listing)  # type: ignore[misc]
+    except VenueError as error:
+        return Check(f"{name}: reachable", "failed", f"{error.call}: {error.detail}")
+    return Check(f"{name}: reachable", "ok", f"lists {count} contracts")
+
+
+async def _reading(name: str, reader: AccountReader) -> list[Check]:
+    """Each wallet, and the positions: which includes the position mode, since a hedge-mode account is refused."""
+    from hedged.errors import VenueError
+
+    checks = []
+    for wallet in reader.wallets:
+        try:
+            read = await reader.balances(wallet)
+            checks.append(Check(f"{name}: {wallet} wallet", "ok", f"{len(read.value)} assets"))
+        except VenueError as error:
+            checks.append(Check(f"{name}: {wallet} wallet", "failed", f"{error.call}: {error.detail}"))
+    try:
+        derivatives = (await reader.derivatives()).value
+        held = sum(1 for position in derivatives.positions if position.contracts)
+        checks.append(Check(f"{name}: positions", "ok", f"{held} open, one-way mode"))
+    except VenueError as error:
+        checks.append(Check(f"{name}: positions", "failed", f"{error.call}: {error.detail}"))
+    return checks
+
+
+async def _key(name: str, venue: CcxtVenue) -> list[Check]:
+    from hedged.errors import VenueError
+
+    checks = []
+    try:
+        permissions = await venue.permissions()
+    except VenueError as error:
+        checks.append(Check(f"{name}: key", "unknown", f"{error.call}: {error.detail}"))
+    else:
+        checks += _permission_checks(name, permissions)
+    skew = venue.skew_seconds
+    if skew is None:
+        checks.append(Check(f"{name}: clock", "unknown", "not compared with the venue's"))
+    elif abs(skew) > 1:
+        checks.append(Check(f"{name}: clock", "failed", f"{skew:+.1f} s off: let this machine set its clock by NTP"))
+    else:
+        checks.append(Check(f"{name}: clock", "ok", "within a second of the venue's"))
+    return checks
+
+
+def _permission_checks(name: str, permissions: Permissions | None) -> Iterator[Check]:
+    what = f"{name}: key"
+    if permissions is None:
+        yield Check(what, "unknown", "the venue does not tell what it may do: make sure that it cannot withdraw")
+        return
+    if permissions.withdraw:
+        yield Check(what, "failed", "it may withdraw, so hedged refuses it: make one that can read and nothing else")
+    elif permissions.withdraw is None:
+        yield Check(what, "unknown", "the venue does not tell whether it may withdraw: make sure that it cannot")
+    else:
+        yield Check(what, "ok", "it cannot withdraw")
+    if permissions.trade:
+        yield Check(what, "ok", "it may trade, which this version never does")
+    if permissions.bound_to_address is False:
+        yield Check(what, "unknown", "any address may use it: bind it to this machine's if it has a fixed one")

@@ -1,0 +1,109 @@
+"""`hedged doctor` and the start of the daemon against a local exchange: what the key may do decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hedged import app as root
+from hedged.adapters.clock import SystemClock, SystemIds
+from hedged.cli.doctor import Check, _examine
+from hedged.errors import ConfigurationError
+from hedged.settings import Settings, load
+from tests.venues.binance_bench import KEYS, pki
+from tests.venues.binance_server import BinanceServer
+from tests.venues.binance_venue import BinanceVenue
+
+CONFIG = """
+mode = "monitor"
+[[accounts]]
+name = "main"
+exchange = "binance"
+connect_to = "{connect_to}"
+ca_file = "{ca_file}"
+[[hedges]]
+name = "alts"
+assets = ["ETH"]
+instruments = ["main:ETH/USDT:USDT"]
+[store]
+path = "{store}"
+"""
+
+
+@asynccontextmanager
+async def local(tmp_path: Path, *, keys: bool = True) -> AsyncIterator[tuple[BinanceServer, Settings]]:
+    ca_file, cert, key = pki()
+    async with BinanceServer(BinanceVenue(), cert, key) as server:
+        path = tmp_path / "p.toml"
+        path.write_text(CONFIG.format(connect_to=server.connect_to, ca_file=ca_file, store=tmp_path / "p.sqlite"))
+        if keys:
+            secret = tmp_path / "credentials" / "account-main"
+            secret.parent.mkdir(exist_ok=True)
+            secret.write_text(json.dumps(KEYS))
+            secret.chmod(0o600)
+        yield server, load(path)
+
+
+def told(checks: list[Check], what: str) -> list[tuple[str, str]]:
+    return [(check.result, check.text) for check in checks if check.what == what]
+
+
+def allow(server: BinanceServer, **rights: bool) -> None:
+    usual = {
+        "ipRestrict": True,
+        "createTime": 1600000000000,
+        "enableReading": True,
+        "enableWithdrawals": False,
+        "enableFutures": False,
+        "enableSpotAndMarginTrading": False,
+        "enableMargin": False,
+    }
+    server.replies["/sapi/v1/account/apiRestrictions"] = json.dumps({**usual, **rights})
+
+
+async def test_all_is_well(tmp_path: Path) -> None:
+    """A key that can read and nothing else: no red line, and the database is said to come."""
+    async with local(tmp_path) as (server, settings):
+        allow(server)
+        checks = await _examine(settings)
+    assert [check for check in checks if check.result == "failed"] == []
+    assert ("ok", "it cannot withdraw") in told(checks, "main: key")
+    assert told(checks, "main: clock") == [("ok", "within a second of the venue's")]
+    assert server.writes == []
+
+
+async def test_a_key_that_can_withdraw_is_red_and_refused(tmp_path: Path) -> None:
+    """The doctor says so; the daemon does not start with it."""
+    async with local(tmp_path) as (server, settings):
+        allow(server, enableWithdrawals=True)
+        assert told(await _examine(settings), "main: key")[0][0] == "failed"
+        with pytest.raises(ConfigurationError, match="may withdraw"):
+            await root.build(settings, SystemClock(), SystemIds())
+
+
+async def test_a_venue_that_cannot_be_asked_does_not_stop_watching(tmp_path: Path) -> None:
+    """Permissions that cannot be read now are a warning at the start, and grey for the doctor."""
+    async with local(tmp_path) as (server, settings):
+        server.faults["/sapi/v1/account/apiRestrictions"] = "500"
+        assert told(await _examine(settings), "main: key")[0][0] == "unknown"
+        wired = await root.build(settings, SystemClock(), SystemIds())
+        await wired.close()
+
+
+async def test_a_wrong_key_is_red_with_the_venues_reason(tmp_path: Path) -> None:
+    """Each wallet that the key cannot read is a red line."""
+    async with local(tmp_path) as (server, settings):
+        server.api_key = "another"
+        checks = await _examine(settings)
+    assert told(checks, "main: spot wallet")[0][0] == "failed"
+    assert "key" in told(checks, "main: spot wallet")[0][1]
+
+
+async def test_without_a_key_nobody_can_know(tmp_path: Path) -> None:
+    """Public data alone: grey, not green."""
+    async with local(tmp_path, keys=False) as (_, settings):
+        assert told(await _examine(settings), "main: key")[0][0] == "unknown"
