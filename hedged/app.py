@@ -282,24 +282,27 @@ async def refuse_withdrawing_keys(settings: Settings, exchanges: Exchanges) -> N
 
     Raises `ConfigurationError`.
     """
-    problems = []
-    for name, venue in exchanges.venues.items():
-        if venue.reader is None:
-            continue
+
+    async def problem(name: str, venue: CcxtVenue) -> str | None:
         try:
             permissions = await venue.permissions()
         except VenueError as error:
             log.warning("the key's permissions could not be checked", account=name, error=str(error))
-            continue
+            return None
         if permissions is None or permissions.withdraw is None:
             log.warning("the venue does not tell whether the key may withdraw", account=name)
-        elif permissions.withdraw:
-            problems.append(
-                f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
-                "make one that can read and nothing else"
-            )
-    if problems:
-        raise ConfigurationError(*problems)
+            return None
+        if not permissions.withdraw:
+            return None
+        return (
+            f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
+            "make one that can read and nothing else"
+        )
+
+    keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
+    found = await asyncio.gather(*(problem(name, venue) for name, venue in keyed.items()))
+    if any(found):
+        raise ConfigurationError(*(text for text in found if text))
 
 
 async def _open_ccxt(
