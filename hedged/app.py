@@ -19,6 +19,7 @@ from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
 from hedged.settings import Settings
+from hedged.tell.pipeline import addressed
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 THIN_EVERY = timedelta(hours=1)
 SKEW_SECONDS_MAX = 1.0
+FAILURE_REPEAT = timedelta(minutes=30)
+UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
 
 Close = Callable[[], Awaitable[None]]
@@ -63,7 +66,8 @@ class App:
     exchanges: Exchanges
     lock: StoreLock | None = None
     _thinned_at: datetime | None = None
-    _failing: bool = False
+    _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
+    _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -82,7 +86,7 @@ class App:
         except Exception as error:
             self._tell_failure(error, now)
             raise
-        self._failing = False
+        self._failing = None
         log.info("cycle", decision=report.decision.reason, messages=len(report.messages))
         for order in report.orders():
             log.info("order", **order)
@@ -95,6 +99,8 @@ class App:
         if report.store_error is not None:
             log.error("the cycle could not be recorded", error=report.store_error)
             self._deliver_directly(report.messages)
+        elif any(self._undelivered.values()):
+            self._deliver_directly([])
         for channel in self.channels:
             await channel.publish_state(report.state)
         if self.heartbeat is not None:
@@ -123,11 +129,12 @@ class App:
 
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""
-        if self._failing:
+        policy = self.portfolio.policy
+        if self._failing is not None and now - self._failing[1] < FAILURE_REPEAT:
             return
-        self._failing = True
+        self._failing = (self._failing[0] if self._failing else self.portfolio.ids.new(), now)
         message = Message(
-            event_id=self.portfolio.ids.new(),
+            event_id=self._failing[0],
             kind=MessageKind.FIRING,
             key=f"{Kind.CYCLE_FAILED.value}/{self.name}",
             severity=Severity.CRITICAL,
@@ -138,17 +145,20 @@ class App:
             ),
             at=now,
         )
-        self._deliver_directly([message])
+        self._deliver_directly([addressed(message, policy.name, policy.world)])
 
     def _deliver_directly(self, messages: Sequence[Message]) -> None:
         """With no outbox to keep them, messages go out at once: better told and forgotten than not told."""
 
         async def deliver(channel: Channel) -> None:
-            for message in messages:
+            waiting = self._undelivered.pop(channel.name, [])
+            for message in (*waiting, *messages):
                 try:
                     await asyncio.wait_for(channel.deliver(message), DIRECT_DELIVERY_WITHIN)
                 except (DeliveryError, TimeoutError) as error:
-                    log.warning("message not delivered, and not kept", channel=channel.name, error=str(error))
+                    log.warning("message not delivered, tried again", channel=channel.name, error=str(error))
+                    kept = self._undelivered.setdefault(channel.name, [])
+                    kept[:] = [*kept, message][-UNDELIVERED_MAX:]
 
         for channel in self.channels:
             task = asyncio.create_task(deliver(channel))
@@ -170,19 +180,19 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
 
-    store = await open_store(settings, clock)
+    lock = StoreLock(settings.store_path())  # before the store is opened, which may migrate it
     exchanges = Exchanges()
-    lock: StoreLock | None = None
+    store: Store | None = None
     try:
-        lock = StoreLock(settings.store_path())
+        store = await open_store(settings, clock)
         exchanges = await open_exchanges(settings, store, clock)
         await refuse_withdrawing_keys(settings, exchanges)
         channels, loops = open_channels(settings, clock, ids)
     except BaseException:
         await exchanges.close()
-        await store.close()
-        if lock is not None:
-            lock.release()
+        if store is not None:
+            await store.close()
+        lock.release()
         raise
     log.info(
         "portfolio",

@@ -12,11 +12,11 @@ from hedged.decide import Book, decide
 from hedged.errors import StoreError
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import Assessment, Finding
-from hedged.model.order import Decision, Fill, Outcome
+from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Unknown
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.observe import Observer
-from hedged.observe.continuity import remember
+from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
 from hedged.tell.lifecycle import AlertRules
@@ -42,7 +42,10 @@ class Portfolio:
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
     book: Book = field(default_factory=lambda: Book(""), init=False)
-    earlier: list[Finding] = field(default_factory=list, init=False)  # about orders of earlier cycles
+    settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
+    open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
+    told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
+    loaded: bool = field(default=False, init=False)  # the store has been read once
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
 
@@ -85,9 +88,13 @@ async def run_cycle(
             report.decision.intents, portfolio.gateways, portfolio.store, cycle_id, portfolio.clock
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
+        if failure is not None:
+            portfolio.told |= {each.client_order_id for each in outcomes if not isinstance(each, Unknown)}
     finally:
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
-        outside = [*extra, *portfolio.earlier, *store_findings(trouble)]
+        groups = report.assessment.groups
+        outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
+        portfolio.settled = []
         outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
         told = [*report.assessment.findings, *outside]
         state = {**report.state, "findings": [finding_object(each) for each in told], "orders": report.orders()}
@@ -118,15 +125,23 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     """
     store = portfolio.store
     try:
-        if portfolio.unkept is None:  # else the process knows better than the store until that has caught up
+        if (
+            portfolio.unkept is None or not portfolio.loaded
+        ):  # else the process knows better than the store until that has caught up
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
-        if portfolio.memory.positions_of != portfolio.positions_of:  # the first cycle, or the mode was changed
-            portfolio.memory = Memory(positions_of=portfolio.positions_of)
-        settled = await reconcile(portfolio.gateways, store, now)
-        open_rows = await store.open_orders()
-        portfolio.earlier = earlier_findings(settled, open_rows)
-        in_flight = frozenset(row.intent.instrument for row in open_rows)
+        portfolio.loaded = True
+        if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
+            portfolio.memory = Memory()
+        portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
+        for intent, outcome in await reconcile(portfolio.gateways, store, now):
+            if intent.client_order_id not in portfolio.told:
+                portfolio.settled.append((intent, outcome))
+                if isinstance(outcome, Fill):  # what follows from it has not vanished
+                    portfolio.memory = filled(portfolio.memory, outcome)
+        rows = await store.open_orders()
+        portfolio.open_rows = [row for row in rows if row.intent.instrument.partition(":")[0] in portfolio.gateways]
+        in_flight = frozenset(row.intent.instrument for row in rows)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         turnover = await store.turnover(midnight)
         portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
@@ -138,6 +153,9 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
     """Keep the cycle in one transaction; in the process too, in case the store fails next time."""
     fills = [outcome for outcome in report.outcomes if isinstance(outcome, Fill)]
+    if not portfolio.loaded:  # what is stored is not known, so nothing is written over it
+        portfolio.unkept = portfolio.unkept or "it could not be read yet"
+        return replace(report, store_error=portfolio.unkept)
     portfolio.memory = remember(report.snapshot, portfolio.memory, fills)
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
@@ -154,8 +172,8 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     )
     try:
         await portfolio.store.record_cycle(record, portfolio.channels)
-    except StoreError as error:
-        portfolio.unkept = str(error)
+    except Exception as error:  # noqa: BLE001  whatever it is: what happened is told all the same
+        portfolio.unkept = str(error) if isinstance(error, StoreError) else f"{type(error).__name__} while recording"
         return replace(report, store_error=portfolio.unkept)
     portfolio.unkept = None
     return report

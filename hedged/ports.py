@@ -118,6 +118,7 @@ class Memory:
     accepted: frozenset[str] = frozenset()  # subjects a person has accepted as gone
     positions_of: str = ""  # whose: "venue" or "paper"; another's are not what vanished
     debts: Mapping[str, Decimal] = field(default_factory=dict)  # "account/wallet/asset" → borrowed, with interest
+    priced: frozenset[str] = frozenset()  # assets that have had a price: without one now, it is missing
     read_at: Mapping[str, datetime] = field(default_factory=dict)  # account or account/wallet → last read and believed
 
 

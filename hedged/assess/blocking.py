@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hedged.assess.exposure import NetQuantity, cash_assets
+from hedged.assess.exposure import NetQuantity, cash_assets, delta_of
 from hedged.assess.freshness import Gap, age_text, torn
 from hedged.model.finding import HedgeGroup, Kind, MarginStatus
 from hedged.model.instrument import InstrumentId
@@ -102,6 +102,9 @@ def _doubts(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: 
     for position in evidence.positions.values():
         base = position.instrument.partition(":")[2].partition("/")[0]
         asset = policy.aliases.get(base, base)
+        listed = evidence.snapshot.instruments.get(position.instrument)
+        if (listed is None or delta_of(listed, position) is None) and covers(hedges, asset, policy):
+            yield Reason(f"{position.instrument}: how many coins it stands for is not known", stale=None)
         if not position.trusted and (position.instrument in instruments or covers(hedges, asset, policy)):
             yield Reason(f"{position.instrument}: position not trusted", stale=None)
 
@@ -145,8 +148,8 @@ def undetermined(
     for row in margin:
         if row.account in exposed and row.margin_ratio is None:
             keys.add(f"{Kind.MARGIN.value}/{row.account}")
-        if row.account in exposed and row.liquidation_distance_ratio is None:
-            keys.add(f"{Kind.LIQUIDATION_NEAR.value}/{row.account}")
+            if row.liquidation_distance_ratio is None:  # with a good ratio, no liquidation price means a far one
+                keys.add(f"{Kind.LIQUIDATION_NEAR.value}/{row.account}")
     for group in groups:
         if group.blocked_by:
             keys.update(f"{kind.value}/{name}" for name in group.hedges for kind in (Kind.DRIFT, Kind.NO_EXPOSURE))

@@ -90,6 +90,12 @@ def _place(subject: str, account: str) -> str:
     return subject.rpartition("/")[0] if subject.startswith(f"{account}/") else account
 
 
+def filled(memory: Memory, fill: Fill) -> Memory:
+    """The memory after an order of ours that was found out about later."""
+    held = memory.positions.get(fill.instrument, ZERO) + fill.quantity * fill.side.sign
+    return replace(memory, positions={**memory.positions, fill.instrument: held})
+
+
 def remember(snapshot: Snapshot, memory: Memory, fills: Iterable[Fill] = ()) -> Memory:
     """What this cycle believed, and what its own orders made of it since.
 
@@ -126,6 +132,7 @@ def remember(snapshot: Snapshot, memory: Memory, fills: Iterable[Fill] = ()) -> 
         positions={name: held for name, held in positions.items() if held},
         balances=balances,
         debts=debts,
+        priced=memory.priced | {asset for asset, price in snapshot.prices.items() if isinstance(price, Read)},
         polls={
             **{subject: polls for subject, polls in memory.polls.items() if kept(subject)},
             **{subject: doubt.polls for subject, doubt in doubted.items()},

@@ -32,10 +32,12 @@ class Observer:
     instruments: dict[InstrumentId, Instrument] = field(default_factory=dict, init=False)
     quotes: dict[InstrumentId, Leg[Quote]] = field(default_factory=dict, init=False)
     prices: dict[str, Leg[Decimal]] = field(default_factory=dict, init=False)
+    _priced: frozenset[str] = frozenset()
 
     async def observe(self, memory: Memory, now: datetime) -> Snapshot:
         """One snapshot of the portfolio. Raises nothing that a venue does wrong; a failed leg is `Missing`."""
         self.instruments, self.quotes, self.prices = {}, {}, {}
+        self._priced = memory.priced
         contracts = {leg.instrument for hedge in self.policy.hedges for leg in hedge.legs} | set(memory.positions)
         found, *_ = await asyncio.gather(
             asyncio.gather(*(self._read_account(reader) for reader in self.accounts.values())),
@@ -122,6 +124,10 @@ class Observer:
             for asset in wanted:
                 if asset not in self.prices:
                     self.prices[asset] = missing(failure, self.last.prices.get(asset))
+        for asset in wanted:
+            if asset not in self.prices and (asset in self._priced or asset in self.last.prices):
+                gone = Unreadable("", "prices", f"{asset} had a price in {self.policy.quote} and has none any more")
+                self.prices[asset] = missing(gone, self.last.prices.get(asset))
 
     async def _confirm(self, views: dict[str, AccountSnapshot], continuity: Continuity) -> list[Doubt]:
         """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it."""

@@ -148,7 +148,8 @@ def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: _Cyc
         since = alert.since if alert is not None and alert.state is not _R else None
         hold = cycle.rules.hold.get(finding.kind, timedelta(0))
         return Observed.HELD if cycle.now - (since or cycle.now) >= hold else Observed.SEEN
-    if alert is not None and _came_back(alert) and _believed_firing(alert) and alert.kind not in cycle.rules.quiet:
+    lasting = alert is not None and alert.kind not in cycle.rules.quiet | EVENTS
+    if alert is not None and lasting and _came_back(alert) and _believed_firing(alert):
         settled = cycle.now - (alert.resolved_at or cycle.now) >= cycle.rules.settle
         return Observed.GOOD if settled else Observed.LULL
     return Observed.GOOD

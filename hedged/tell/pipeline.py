@@ -84,10 +84,12 @@ def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequ
 
 
 def earlier_findings(
-    settled: Sequence[tuple[Intent, Outcome | Absent]], open_rows: Sequence[OrderRow]
+    settled: Sequence[tuple[Intent, Outcome | Absent]],
+    open_rows: Sequence[OrderRow],
+    groups: Sequence[HedgeGroup],
 ) -> list[Finding]:
     """Orders of earlier cycles: those found out about now, and those nobody knows the end of yet."""
-    found = []
+    texts: dict[tuple[Kind, str], list[str]] = {}
     for intent, outcome in settled:
         order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
         if isinstance(outcome, Fill):
@@ -96,12 +98,17 @@ def earlier_findings(
             text = f"{order} was rejected: {outcome.reason}"
         else:
             text = f"{order} was never placed"
-        found.append(Finding(Kind.ORDER_RECOVERED, intent.hedge, Severity.WARNING, f"{intent.hedge}: {text}."))
+        texts.setdefault((Kind.ORDER_RECOVERED, intent.hedge), []).append(text)
     for row in open_rows:
         intent = row.intent
-        text = f"{intent.hedge}: {intent.side.value} {intent.quantity:f} {intent.instrument} may or may not exist."
-        found.append(Finding(Kind.ORDER_FAILED, intent.hedge, Severity.WARNING, text))
-    return found
+        text = f"{intent.side.value} {intent.quantity:f} {intent.instrument} may or may not exist"
+        texts.setdefault((Kind.ORDER_FAILED, intent.hedge), []).append(text)
+    members = {group.name: group.hedges for group in groups}
+    return [
+        Finding(kind, name, Severity.WARNING, f"{name}: {'; '.join(said)}.")
+        for (kind, hedge), said in texts.items()
+        for name in members.get(hedge, (hedge,))
+    ]
 
 
 def store_findings(trouble: str | None) -> list[Finding]:

@@ -394,3 +394,78 @@ async def test_an_unknown_order_is_told_until_it_is_known(stage: Stage) -> None:
     later = [await stage.tick(), await stage.tick()]
     ended = {m.key for report in later for m in report.messages if m.kind is MessageKind.RESOLVED}
     assert "order_failed/alts" not in ended
+
+
+async def test_a_price_that_went_missing_does_not_close_a_wildcard_hedge(stage: Stage) -> None:
+    """A coin that had a price and has none any more is missing data, not a token without a market."""
+    stage.portfolio.policy = policy(hedge("*", name="all"))
+    stage.portfolio.observer = None
+    await stage.tick()
+    del stage.venue.price["ETH"]
+    report = await stage.tick()
+    assert report.assessment.hedges[0].status is HedgeStatus.BLOCKED
+    assert stage.venue.submitted == []
+    stage.portfolio.observer = None  # as after a restart
+    assert (await stage.tick()).assessment.hedges[0].status is HedgeStatus.BLOCKED
+
+
+async def test_orders_of_a_shared_instrument_are_told_of_each_hedge(stage: Stage) -> None:
+    """While an order of two hedges together is in doubt, both alerts stand, and none is closed as removed."""
+    stage.venue.price["UNI"] = Decimal(30)
+    stage.portfolio.policy = policy(hedge("ETH"), hedge("UNI", name="uni"))
+    await stage.tick()
+    stage.venue.outcome = Unknown("", "time-out")
+    await stage.tick(ETH=10, UNI=1000)
+    order_id = stage.venue.submitted[0].intent.client_order_id
+    stage.venue.known[order_id] = Unknown(order_id, "still no answer")
+    later = [await stage.tick(), await stage.tick()]
+    ended = {MessageKind.RESOLVED, MessageKind.REMOVED}
+    assert not ended & {m.kind for report in later for m in report.messages}
+    failed = {alert.subject for alert in later[-1].alerts if alert.kind is Kind.ORDER_FAILED}
+    assert failed == {"alts", "uni"}
+
+
+async def test_what_is_stored_is_not_overwritten_before_it_was_read(stage: Stage) -> None:
+    """After a restart with a store that cannot be read at first, what vanished meanwhile is still seen."""
+    await stage.tick()
+    await stage.restart()
+    stage.venue.contracts = {}
+    stage.portfolio.store.broken = {"memory"}
+    await stage.tick()
+    stage.portfolio.store.broken = set()
+    report = await stage.tick()
+    assert report.snapshot.doubts
+    assert stage.venue.submitted == []
+
+
+async def test_a_record_that_fails_in_any_way_loses_no_message(stage: Stage) -> None:
+    """Whatever goes wrong while recording, the messages are in the report for whoever delivers them directly."""
+    await stage.tick()
+
+    async def broken(record, channels):
+        raise TypeError("a defect")
+
+    record, stage.portfolio.store.record_cycle = stage.portfolio.store.record_cycle, broken
+    report = await stage.tick(ETH=12)
+    assert report.store_error == "TypeError while recording"
+    assert "drift/alts" in {message.key for message in report.messages}
+    stage.portfolio.store.record_cycle = record
+
+
+async def test_a_recovered_closing_order_is_nobody_elses(stage: Stage) -> None:
+    """Our own buy-back, found filled later, is not told as a position that somebody else closed."""
+    stage.venue.contracts = {ETH_PERP: Decimal(-3)}
+    await stage.tick(ETH="2.9")
+    submit = stage.venue.submit
+
+    async def lost(approved):
+        stage.venue.known[approved.intent.client_order_id] = await submit(approved)
+        return Unknown(approved.intent.client_order_id, "time-out")
+
+    stage.venue.submit = lost
+    stage.venue.explanation = "a transfer"
+    await stage.tick(ETH=0)
+    stage.venue.explanation = "buy 3 at 3000"
+    report = await stage.tick()
+    assert Kind.POSITION_CLOSED not in kinds(report)
+    assert "order_recovered/alts" in {message.key for message in report.messages}

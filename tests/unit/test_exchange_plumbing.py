@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from hedged.adapters.exchanges import dialects
+from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, classify, reading, scrub
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.shapes import Misshapen
@@ -179,3 +180,11 @@ def test_nothing_loads_ccxt_before_an_account_is_opened() -> None:
     """ccxt costs half a second and a hundred megabytes: importing the adapter does not load it."""
     code = "import sys, hedged.adapters.exchanges.ccxt_account; sys.exit('ccxt' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("expiry", [1, 1_000_000, 1_230_940_799_999])
+def test_an_expiry_before_there_were_coins_is_none_of_ours(expiry: int) -> None:
+    """ccxt makes a number of anything; a contract that expired in 1970 is a row that could not be read."""
+    market = {"id": "ETHUSDT_X", "limits": {}, "expiry": expiry}
+    with pytest.raises(Misshapen, match="expiry of ETHUSDT_X"):
+        Dialect.instrument(object(), "main", market)

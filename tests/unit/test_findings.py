@@ -563,3 +563,29 @@ def test_an_expired_named_contract_still_stands_for_its_chain() -> None:
     assessment = assess(seen, policy(hedge("ETH", legs=[DATED])))
     assert assessment.hedges[0].hedge_ratio == 1
     assert Kind.POSITION_UNOWNED not in {f.kind for f in assessment.findings}
+
+
+def test_a_position_of_unknown_size_blocks_the_hedge_of_its_coin() -> None:
+    """An inverse position without an entry price moves like an unknown number of coins."""
+    inverse = InstrumentId("main:ETH/USD:ETH")
+    contract = replace(perp(inverse, multiplier=10, lot=1), linear=False, quote="USD", settle="ETH")
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -10), Position(inverse, dec(-1500)))),
+        instruments=[perp(), contract],
+        marks={ETH_PERP: 3000, inverse: 3000},
+        prices={"ETH": 3000},
+    )
+    state = assess(seen, USUAL).hedges[0]
+    assert state.status is HedgeStatus.BLOCKED
+    assert "not known" in state.blocked_by[0]
+
+
+def test_a_good_margin_without_a_liquidation_price_ends_the_alert() -> None:
+    """Venues leave the price out when it is far: with a low ratio the danger is over."""
+    far = view(
+        account=account(
+            spot=balances(ETH=10),
+            positions=derivatives((ETH_PERP, -10), margin=Margin(equity=dec(100_000), maintenance=dec(300))),
+        )
+    )
+    assert assess(far, USUAL).undetermined == frozenset()

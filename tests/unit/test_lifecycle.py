@@ -271,3 +271,27 @@ def step(
         new_id or CountingIds().new,
         orders=orders,
     )
+
+
+def test_events_are_told_each_time_and_never_as_over() -> None:
+    """A position closed three times within the hour is three messages, and none of them says that it is over."""
+    closed = Finding(Kind.POSITION_CLOSED, "main:ETH/USDT:USDT", Severity.CRITICAL, "gone")
+    alerts: tuple[Alert, ...] = ()
+    told = []
+    now = T0
+    for _ in range(3):
+        for findings in ([closed], [], []):
+            now += timedelta(minutes=1)
+            after, messages = advance(
+                alerts,
+                findings,
+                frozenset(),
+                lambda _kind, _subject: True,
+                frozenset(),
+                AlertRules(),
+                now,
+                lambda: "e" * 24,
+            )
+            alerts = (*(a for a in alerts if a.key not in {b.key for b in after}), *after)
+            told += [message.kind for message in messages]
+    assert told == [MessageKind.FIRING] * 3

@@ -15,7 +15,8 @@ class StoreLock:
     """Held from `StoreLock(path)` until `release`. Raises `StoreUnavailable` naming the process that holds it."""
 
     def __init__(self, store: Path) -> None:
-        self._path = store.with_name(f"{store.name}.lock").absolute()
+        store = store.resolve()  # the same file under another name is the same file
+        self._path = store.with_name(f"{store.name}.lock")
         descriptor, holders = _held.get(self._path, (-1, 0))
         if not holders:
             descriptor = _lock(self._path, store)
@@ -31,6 +32,7 @@ class StoreLock:
 
 def _lock(path: Path, store: Path) -> int:
     try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be opened ({error.strerror}): check the folder's owner") from None

@@ -24,6 +24,9 @@ T = TypeVar("T")
 # contract size is off by a factor, a mark that moved between two fields by far less.
 NOTIONAL_TOLERANCE = Decimal("0.02")
 
+# Milliseconds: 2009-01-03, the first block; no contract on a coin expired before there was one.
+_FIRST_EXPIRY = 1_230_940_800_000
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -179,6 +182,8 @@ class Dialect(ABC):
     def instrument(self, account: str, market: Row) -> Instrument:
         """One of ccxt's unified markets as our value. Raises `Misshapen` if a rule is missing."""
         limits, expiry = market["limits"], market.get("expiry")
+        if expiry and int(expiry) < _FIRST_EXPIRY:
+            raise Misshapen(f"expiry of {market['id']} is not a time")
         return Instrument(
             id=instrument_id(account, market["symbol"]),
             account=account,

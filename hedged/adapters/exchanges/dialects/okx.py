@@ -110,7 +110,7 @@ class Okx(Dialect):
         for name in ("base", "quote", "settle"):
             text(market, name)
         if market.get("future"):
-            moment(market, "expiry")
+            moment(market["info"], "expTime")  # the venue's own: ccxt makes 1 ms of anything true
         kinds = {"linear": True, "inverse": False}
         kind = market["info"].get("ctType")
         if kind not in kinds:
