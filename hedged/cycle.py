@@ -125,9 +125,8 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     """
     store = portfolio.store
     try:
-        if (
-            portfolio.unkept is None or not portfolio.loaded
-        ):  # else the process knows better than the store until that has caught up
+        # While cycles cannot be recorded the process knows better than the store, once it has read that.
+        if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
         portfolio.loaded = True
