@@ -3,176 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from hedged import __version__
-from hedged.cycle import CycleReport, Portfolio, run_cycle
-from hedged.errors import ConfigurationError, DeliveryError, StoreError, VenueError
-from hedged.model.alert import Message, MessageKind
-from hedged.model.finding import Finding, Kind, Severity
+from hedged.cycle import Portfolio
+from hedged.daemon.portfolio import App, Exchanges
+from hedged.errors import ConfigurationError, VenueError
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
 from hedged.settings import Settings
-from hedged.tell.pipeline import addressed
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
-    from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
-    from hedged.tell.outbox import Courier
 
 log = structlog.get_logger(__name__)
-
-THIN_EVERY = timedelta(hours=1)
-SKEW_SECONDS_MAX = 1.0
-FAILURE_REPEAT = timedelta(minutes=30)
-UNDELIVERED_MAX = 200  # messages a channel
-DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
-
-Close = Callable[[], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Exchanges:
-    """Every account's ports, and what has to be closed after them."""
-
-    markets: dict[str, MarketReader] = field(default_factory=dict)
-    readers: dict[str, AccountReader] = field(default_factory=dict)
-    venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
-    closers: list[Close] = field(default_factory=list)
-
-    async def close(self) -> None:
-        for close in self.closers:
-            await close()
-
-
-@dataclass(slots=True)
-class App:
-    """A portfolio with its channels: what the daemon runs."""
-
-    portfolio: Portfolio
-    channels: Sequence[Channel]
-    couriers: Sequence[Courier]
-    background: Sequence[Loop]
-    heartbeat: Heartbeat | None
-    exchanges: Exchanges
-    lock: StoreLock | None = None
-    _thinned_at: datetime | None = None
-    _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
-    _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
-    _direct: set[asyncio.Task[None]] = field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        return self.portfolio.policy.name
-
-    @property
-    def every(self) -> timedelta:
-        return self.portfolio.policy.every
-
-    async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
-        cycle_id = self.portfolio.ids.new()
-        structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
-        try:
-            report = await run_cycle(self.portfolio, now, [*extra, *self._skews()], cycle_id=cycle_id)
-        except Exception as error:
-            self._tell_failure(error, now)
-            raise
-        self._failing = None
-        log.info("cycle", decision=report.decision.reason, messages=len(report.messages))
-        for order in report.orders():
-            log.info("order", **order)
-        return report
-
-    async def after_cycle(self, report: CycleReport) -> None:
-        """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""
-        for courier in self.couriers:
-            courier.kick()
-        if report.store_error is not None:
-            log.error("the cycle could not be recorded", error=report.store_error)
-            self._deliver_directly(report.messages)
-        elif any(self._undelivered.values()):
-            self._deliver_directly([])
-        for channel in self.channels:
-            await channel.publish_state(report.state)
-        if self.heartbeat is not None:
-            self.heartbeat.ping()
-        await self._thin(report.assessment.now)
-
-    async def close(self) -> None:
-        for task in self._direct:
-            task.cancel()
-        await self.exchanges.close()
-        for channel in self.channels:
-            await channel.close()
-        if self.heartbeat is not None:
-            await self.heartbeat.close()
-        await self.portfolio.store.close()
-        if self.lock is not None:
-            self.lock.release()
-
-    def _skews(self) -> Iterator[Finding]:
-        """Accounts whose venue's clock and this machine's are apart."""
-        for name, venue in self.exchanges.venues.items():
-            skew = venue.skew_seconds
-            if skew is not None and abs(skew) > SKEW_SECONDS_MAX:
-                text = f"{name}: this machine's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}."
-                yield Finding(Kind.CLOCK_SKEW, name, Severity.WARNING, text, {"skew_ms": round(skew * 1000)})
-
-    def _tell_failure(self, error: Exception, now: datetime) -> None:
-        """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""
-        policy = self.portfolio.policy
-        if self._failing is not None and now - self._failing[1] < FAILURE_REPEAT:
-            return
-        self._failing = (self._failing[0] if self._failing else self.portfolio.ids.new(), now)
-        message = Message(
-            event_id=self._failing[0],
-            kind=MessageKind.FIRING,
-            key=f"{Kind.CYCLE_FAILED.value}/{self.name}",
-            severity=Severity.CRITICAL,
-            title=f"Critical: {self.name} could not complete a cycle",
-            body=(
-                f"{self.name}: a cycle failed ({type(error).__name__}, see the log). Nothing is watched or traded "
-                "until one completes; hedged tries again at every interval."
-            ),
-            at=now,
-        )
-        self._deliver_directly([addressed(message, policy.name, policy.world)])
-
-    def _deliver_directly(self, messages: Sequence[Message]) -> None:
-        """With no outbox to keep them, messages go out at once: better told and forgotten than not told."""
-
-        async def deliver(channel: Channel) -> None:
-            waiting = self._undelivered.pop(channel.name, [])
-            for message in (*waiting, *messages):
-                try:
-                    await asyncio.wait_for(channel.deliver(message), DIRECT_DELIVERY_WITHIN)
-                except (DeliveryError, TimeoutError) as error:
-                    log.warning("message not delivered, tried again", channel=channel.name, error=str(error))
-                    kept = self._undelivered.setdefault(channel.name, [])
-                    kept[:] = [*kept, message][-UNDELIVERED_MAX:]
-
-        for channel in self.channels:
-            task = asyncio.create_task(deliver(channel))
-            self._direct.add(task)
-            task.add_done_callback(self._direct.discard)
-
-    async def _thin(self, now: datetime) -> None:
-        if self._thinned_at is not None and now - self._thinned_at < THIN_EVERY:
-            return
-        self._thinned_at = now
-        try:
-            await self.portfolio.store.thin(now)
-        except StoreError as error:
-            log.warning("old rows could not be thinned out", error=str(error))
 
 
 async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
