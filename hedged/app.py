@@ -74,10 +74,14 @@ def wire(
     settings: Settings, exchanges: Exchanges, store: Store, clock: Clock, ids: Ids, *, channels: tuple[str, ...] = ()
 ) -> Portfolio:
     """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent."""
+    from hedged.adapters.exchanges.by_hand import ByHandAccount
     from hedged.adapters.exchanges.paper import PaperAccount
 
     policy = settings.policy()
-    accounts: Mapping[str, AccountReader] = exchanges.readers
+    by_hand = {
+        broker.name: ByHandAccount(broker, exchanges.markets, policy.quote, clock) for broker in settings.brokers
+    }
+    accounts: Mapping[str, AccountReader] = {**exchanges.readers, **by_hand}
     gateways: dict[str, OrderGateway] = {}
     positions_of = "venue"
     if any(hedge.mode is Mode.PAPER for hedge in policy.hedges) or policy.mode is Mode.PAPER:
@@ -93,10 +97,10 @@ def wire(
             )
             for name, market in exchanges.markets.items()
         }
-        accounts, gateways, positions_of = {**paper}, {**paper}, "paper"
+        accounts, gateways, positions_of = {**paper, **by_hand}, {**paper}, "paper"
     return Portfolio(
         policy=policy,
-        markets=exchanges.markets,
+        markets={**exchanges.markets, **by_hand},
         accounts=accounts,
         gateways=gateways,
         store=store,

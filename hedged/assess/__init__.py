@@ -41,7 +41,9 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
         group_legs = tuple({leg.instrument: leg for name in names for leg in legs[name]}.values())
         against = reasons_against(hedges, group_legs, evidence)
         blocked_by = tuple(reason.text for reason in against)
-        group = hedge_group(members, leg_states(group_legs, positions, snapshot), snapshot, policy, blocked_by)
+        group = hedge_group(
+            members, leg_states(group_legs, positions, snapshot, policy.quote), snapshot, policy, blocked_by
+        )
         groups.append(group)
         reasons[group.name] = against
         shared = _shared([legs[name] for name in names])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from hedged.assess.exposure import NetQuantity, cash_assets, delta_of
 from hedged.assess.freshness import Gap, age_text, torn
+from hedged.assess.rates import rate_of
 from hedged.model.finding import HedgeGroup, Kind, MarginStatus
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
@@ -39,6 +40,7 @@ def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], ev
     reasons = [
         *_without_key(legs, evidence),
         *_gap_reasons(hedges, legs, evidence),
+        *_rate_reasons(legs, evidence),
         *_torn(hedges, legs, evidence),
         *_doubts(hedges, legs, evidence),
     ]
@@ -48,12 +50,13 @@ def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], ev
 def _gap_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
     instruments = _instruments_needed(legs, evidence)
     accounts = {leg.instrument.partition(":")[0] for leg in legs}
+    currencies = _currencies(instruments, evidence)
     for gap in evidence.gaps:
         if gap.account is None and all(_was_dust(asset, evidence) for asset in gap.assets or (None,)):
             continue  # too little to count when it was last priced
         # Never read, it may hold anything: then every hedge needs it.
         needed = gap.assets is None or (gap.positions and gap.account in accounts)
-        needed = needed or bool(gap.instruments & instruments)
+        needed = needed or bool(gap.instruments & instruments) or bool(currencies.intersection(gap.assets or ()))
         if needed or any(covers(hedges, asset, evidence.policy) for asset in gap.assets or ()):
             yield Reason(gap.text, gap.stale)
     for hedge in hedges:
@@ -68,6 +71,20 @@ def _instruments_needed(legs: Sequence[LegPolicy], evidence: Evidence) -> set[In
     trading = [leg.instrument for leg in legs if leg.instrument in listed and listed[leg.instrument].trading]
     needed = {leg.instrument for leg in legs if leg.weight is not None or leg.instrument in evidence.positions}
     return needed | set(trading[:1] or [leg.instrument for leg in legs])
+
+
+def _currencies(instruments: Iterable[InstrumentId], evidence: Evidence) -> set[str]:
+    """What these are priced in, where that is not the portfolio's own currency."""
+    listed = evidence.snapshot.instruments
+    return {listed[name].quote for name in instruments if name in listed} - {evidence.policy.quote}
+
+
+def _rate_reasons(legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
+    for name in sorted(_instruments_needed(legs, evidence)):
+        instrument = evidence.snapshot.instruments.get(name)
+        quote = evidence.policy.quote
+        if instrument is not None and rate_of(instrument, evidence.snapshot, quote) is None:
+            yield Reason(f"{instrument.quote}, which {name} is priced in, has no price in {quote}", stale=False)
 
 
 def _was_dust(asset: str | None, evidence: Evidence) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from hedged.assess.carry import carry_year
 from hedged.assess.exposure import NetQuantity, delta_of
+from hedged.assess.rates import rate_of
 from hedged.estimate.band import effective_band, is_outside
 from hedged.estimate.sizing import order_min
 from hedged.model.finding import HedgeGroup, HedgeState, HedgeStatus, LegState
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
-from hedged.model.snapshot import Position, Snapshot, seen
+from hedged.model.snapshot import Derivatives, Position, Quote, Read, Snapshot, seen
 
 ZERO = Decimal(0)
 
@@ -47,7 +49,7 @@ def hedge_exposure(
 
 
 def leg_states(
-    legs: Sequence[LegPolicy], positions: Mapping[InstrumentId, Position], snapshot: Snapshot
+    legs: Sequence[LegPolicy], positions: Mapping[InstrumentId, Position], snapshot: Snapshot, quote_currency: str
 ) -> tuple[LegState, ...]:
     """Each leg with its whole venue position; what was not seen is None, never zero."""
     states = []
@@ -60,12 +62,13 @@ def leg_states(
         position = positions.get(leg.instrument)
         contracts = position.contracts if position is not None else (None if derivatives is None else ZERO)
         mark = quote.value.mark if quote is not None else None
+        rate = rate_of(instrument, snapshot, quote_currency) if instrument is not None else None
         base = notional = carry = None
         if contracts is not None and not contracts:
             base = notional = ZERO
         elif position is not None and instrument is not None and mark is not None:
             base = delta_of(instrument, position)
-            notional = None if base is None else base * mark
+            notional = None if base is None or rate is None else base * mark * rate
         if notional and quote is not None:
             carry = carry_year(notional, quote.value)
         ends = instrument.ends() if instrument is not None else None
@@ -76,16 +79,26 @@ def leg_states(
                 base_quantity=base,
                 notional=notional,
                 mark=mark,
-                as_of=min((r.as_of for r in (derivatives, quote) if r is not None), default=None),
+                as_of=_oldest(derivatives, quote, position),
                 direction=leg.direction,
                 weight=leg.weight,
                 stands_for=leg.stands_for,
                 tradable=instrument is not None and instrument.trading and (ends is None or ends > snapshot.now),
                 funding_rate=quote.value.funding_rate if quote is not None else None,
                 carry_year=carry,
+                rate=rate,
             )
         )
     return tuple(states)
+
+
+def _oldest(
+    derivatives: Read[Derivatives] | None, quote: Read[Quote] | None, position: Position | None
+) -> datetime | None:
+    times = [read.as_of for read in (derivatives, quote) if read is not None]
+    if position is not None and position.as_of is not None:
+        times.append(position.as_of)
+    return min(times, default=None)
 
 
 def hedge_group(
@@ -206,10 +219,9 @@ def _order_min_value(legs: Sequence[LegState], snapshot: Snapshot, policy: Portf
     values = []
     for leg in legs:
         instrument = snapshot.instruments.get(leg.instrument)
-        if leg.tradable and leg.mark and instrument is not None:
-            values.append(
-                abs(instrument.notional(order_min(instrument, leg.mark, policy.limits.order_notional_min), leg.mark))
-            )
+        if leg.tradable and leg.mark and leg.rate and instrument is not None:
+            least = order_min(instrument, leg.mark, policy.limits.order_notional_min / leg.rate)
+            values.append(abs(instrument.notional(least, leg.mark)) * leg.rate)
             if leg.weight is None:
                 break
     return max(values, default=ZERO)

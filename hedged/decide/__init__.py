@@ -9,9 +9,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedged.decide.gate import GateContext, approve, judge
-from hedged.decide.rebalance import Trade, held, trades_for
-from hedged.model.finding import Assessment, HedgeGroup
-from hedged.model.instrument import InstrumentId
+from hedged.decide.rebalance import Trade, leg_of, trades_for
+from hedged.model.finding import Assessment, HedgeGroup, LegState
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Quote, Read, Snapshot
@@ -36,25 +36,31 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     approved: list[ApprovedIntent] = []
     refused: list[Refusal] = []
     proposals: list[Intent] = []
+    by_hand: list[Intent] = []
     turnover = book.turnover_day
     for group in assessment.groups:
         trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
         reasons.append(reason)
         mode = modes[group.hedges[0]]
         for number, trade in enumerate(trades):
-            intent = _intent(trade, group, snapshot, book.cycle_id, number)
+            leg = leg_of(group.legs, trade.instrument)
+            instrument = snapshot.instruments[trade.instrument]
+            order_id = client_order_id(book.cycle_id, trade.instrument, number)
+            intent = _intent(trade, group, leg, instrument, order_id)
             context = GateContext(
-                instrument=snapshot.instruments.get(trade.instrument),
+                instrument=instrument,
                 quote=_fresh_quote(snapshot, trade.instrument, policy.thresholds.stale_after),
-                contracts=held(group.legs, trade.instrument),
+                contracts=leg.contracts,
                 turnover_day=turnover,
-                orders_cycle=len(approved) + len(proposals),
+                orders_cycle=len(approved) + len(proposals) + len(by_hand),
                 in_flight=trade.instrument in book.in_flight,
+                rate=leg.rate or Decimal(1),
             )
-            if mode is Mode.MONITOR:
+            never_sent = by_hand if instrument.by_hand else proposals
+            if mode is Mode.MONITOR or never_sent is by_hand:
                 why = judge(intent, context, policy.limits)
                 if why is None:
-                    proposals.append(intent)
+                    never_sent.append(intent)
                     turnover += intent.notional
                 else:
                     refused.append(Refusal(intent=intent, reason=why))
@@ -73,21 +79,21 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         intents=tuple(approved),
         refused=tuple(refused),
         proposals=tuple(proposals),
+        by_hand=tuple(by_hand),
     )
 
 
-def _intent(trade: Trade, group: HedgeGroup, snapshot: Snapshot, cycle_id: str, number: int) -> Intent:
-    mark = next((leg.mark for leg in group.legs if leg.instrument == trade.instrument), None) or Decimal(0)
-    instrument = snapshot.instruments[trade.instrument]
+def _intent(trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, order_id: str) -> Intent:
+    mark = leg.mark or Decimal(0)
     quantity = abs(trade.contracts)
     return Intent(
-        client_order_id=client_order_id(cycle_id, trade.instrument, number),
+        client_order_id=order_id,
         hedge=group.name,
         instrument=trade.instrument,
         side=Side.BUY if trade.contracts > 0 else Side.SELL,
         quantity=quantity,
         price=mark,
-        notional=abs(instrument.notional(quantity, mark)),
+        notional=abs(instrument.notional(quantity, mark)) * (leg.rate or Decimal(1)),
         reduce_only=trade.reduce_only,
         reason=trade.reason,
     )

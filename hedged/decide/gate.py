@@ -27,6 +27,7 @@ class GateContext:
     turnover_day: Decimal
     orders_cycle: int
     in_flight: bool  # an earlier order on this instrument has not come to an end
+    rate: Decimal = Decimal(1)  # quote currency for one unit of what the instrument is priced in
 
 
 def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
@@ -80,10 +81,11 @@ def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decim
 
 def _notional(intent: Intent, instrument: Instrument, quote: Quote, context: GateContext, limits: Limits) -> str | None:
     """Order, position, turnover and number of orders, all at the mark the gate knows, not the intent's own."""
-    order = abs(instrument.notional(intent.quantity, quote.mark))
+    order = abs(instrument.notional(intent.quantity, quote.mark)) * context.rate
     if limits.order_notional_max is not None and order > limits.order_notional_max:
         return f"order of {order:,.2f} exceeds order_notional_max {limits.order_notional_max:,.2f}"
-    position = abs(instrument.notional((context.contracts or ZERO) + intent.signed_quantity, quote.mark))
+    after = (context.contracts or ZERO) + intent.signed_quantity
+    position = abs(instrument.notional(after, quote.mark)) * context.rate
     if limits.position_notional_max is not None and not intent.reduce_only and position > limits.position_notional_max:
         return f"position of {position:,.2f} would exceed position_notional_max {limits.position_notional_max:,.2f}"
     turnover = context.turnover_day + order

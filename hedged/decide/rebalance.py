@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -93,13 +93,13 @@ def _change(
     left = abs(change)
     for leg in legs:
         instrument = instruments.get(leg.instrument)
-        if instrument is None or not leg.tradable or not leg.mark or leg.contracts is None:
+        if instrument is None or not leg.tradable or not leg.mark or not leg.rate or leg.contracts is None:
             continue
         side = -leg.direction if change > 0 else leg.direction  # +1 buy, −1 sell
         reduces = bool(leg.contracts) and (leg.contracts > 0) is (side < 0)
         if not reduces and change < 0:
             continue  # nothing there to buy back
-        quantity = quantity_into_band(instrument, leg.mark, left, notional_min)
+        quantity = quantity_into_band(instrument, leg.mark, left / leg.rate, notional_min / leg.rate)
         if reduces:
             # Never through zero: what is left is opened by the next cycle, once this is known to have happened.
             quantity = min(quantity, abs(leg.contracts))
@@ -112,7 +112,7 @@ def _change(
                 f"to the nearest edge, {'buy' if side > 0 else 'sell'} {quantity:f} {leg.instrument}"
             ),
         )
-        left -= abs(instrument.notional(quantity, leg.mark))
+        left -= abs(instrument.notional(quantity, leg.mark)) * leg.rate
         if change > 0 or left <= 0:
             return
 
@@ -133,6 +133,6 @@ def _close_all(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
                 )
 
 
-def held(legs: tuple[LegState, ...], instrument: InstrumentId) -> Decimal | None:
-    """The signed contracts of one leg; None where unknown."""
-    return next((leg.contracts for leg in legs if leg.instrument == instrument), None)
+def leg_of(legs: Sequence[LegState], instrument: InstrumentId) -> LegState:
+    """The leg that a trade of this instrument changes; trades are made for legs alone."""
+    return next(leg for leg in legs if leg.instrument == instrument)

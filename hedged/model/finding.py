@@ -132,7 +132,10 @@ class HedgeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegState:
-    """One instrument of a hedge: signed contracts (short negative), coins and notional at mark."""
+    """One instrument of a hedge: signed contracts (short negative), coins and notional at mark.
+
+    `notional` is in the portfolio's quote currency, `mark` in the instrument's own.
+    """
 
     instrument: InstrumentId
     contracts: Decimal | None
@@ -146,6 +149,7 @@ class LegState:
     tradable: bool = False
     funding_rate: Decimal | None = None  # per interval; > 0: longs pay shorts
     carry_year: Decimal | None = None  # quote currency a year at today's rate; > 0 is paid by us
+    rate: Decimal | None = Decimal(1)  # quote currency for one unit of what the instrument is priced in
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Instrument:
     trading: bool = True
     fee_taker: Decimal | None = None  # fraction of notional, positive is paid
     tiers: tuple[MarginTier, ...] = ()  # ascending by notional_floor; empty: unknown
+    by_hand: bool = False  # at a broker that hedged does not reach: its orders are proposals, in every mode
 
     def base_quantity(self, contracts: Decimal, price: Decimal) -> Decimal:
         """Coins that `contracts` stand for, same sign. `price` matters for inverse contracts only."""

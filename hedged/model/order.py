@@ -115,6 +115,7 @@ class Decision:
     intents: tuple[ApprovedIntent, ...] = ()
     refused: tuple[Refusal, ...] = ()
     proposals: tuple[Intent, ...] = ()  # what `monitor` would have traded; never sent
+    by_hand: tuple[Intent, ...] = ()  # for a person to place at a broker that hedged does not reach; never sent
 
 
 class OrderState(StrEnum):

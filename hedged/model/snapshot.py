@@ -74,6 +74,7 @@ class Position:
     unrealised_pnl: Decimal | None = None
     maintenance_margin: Decimal | None = None  # quote currency
     trusted: bool = True  # False: base quantity and the venue's notional disagree
+    as_of: datetime | None = None  # entered by hand then; None: read from the venue with the rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,9 @@ class Observer:
         named = {asset for hedge in self.policy.hedges for asset in hedge.assets}
         if self.policy.quote in self.policy.stablecoins:
             named |= {"USDT", "USDC"}  # one is measured by the other, also where neither is held
+        # What contracts are priced in, where that is not the portfolio's own currency.
+        legs = (leg.instrument for hedge in self.policy.hedges for leg in hedge.legs)
+        named |= {leg.partition("/")[2].partition(":")[0] for leg in legs}
         held = {holding.asset for holding in self.policy.holdings}
         held |= {place.rpartition("/")[2] for place in memory.balances}
         aliases, ignore = self.policy.aliases, self.policy.ignore

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from hedged.model.policy import Mode
+from hedged.settings.brokers import broker_names
 from hedged.settings.draft import Draft, mode_of, number_of, table_in, tables_in, texts_in, twice
 from hedged.settings.faults import Problem, nearest
 from hedged.settings.lines import Place
@@ -56,6 +57,7 @@ def _betas(draft: Draft) -> Iterator[Problem]:
 
 def _references(draft: Draft) -> Iterator[Problem]:
     names = [account["name"] for _, account in draft.accounts if isinstance(account.get("name"), str)]
+    names += broker_names(draft)
     places: list[tuple[Place, str]] = []
     for place, hedge in draft.hedges:
         instruments = texts_in(hedge, "instruments")
@@ -74,19 +76,22 @@ def _references(draft: Draft) -> Iterator[Problem]:
 
 
 def _currencies(draft: Draft) -> Iterator[Problem]:
-    """Cash is no exposure, and a contract priced in another currency would be compared with the wrong money."""
+    """Cash is no exposure; a paper account has one currency."""
     quote = draft.values.get("quote", "USDT")
     cash = STABLECOINS | {quote}
     for place, hedge in draft.hedges:
         for index, asset in texts_in(hedge, "assets"):
             if draft.asset(asset) in cash:
                 yield Problem((*place, "assets", index), "is cash, which is no exposure: remove it")
+        if (mode_of(hedge["mode"]) if "mode" in hedge else draft.mode) is not Mode.PAPER:
+            continue
         for index, instrument in texts_in(hedge, "instruments"):
-            priced = instrument.partition("/")[2].partition(":")[0]
-            if isinstance(quote, str) and priced and priced != quote:
+            pair, _, settle = instrument.partition("/")[2].partition(":")
+            if isinstance(quote, str) and settle and not {pair, settle.partition("-")[0]} <= {quote}:
                 yield Problem(
                     (*place, "instruments", index),
-                    f'is priced in {priced}, the portfolio in quote = "{quote}": name one priced in {quote}',
+                    f"a paper account trades contracts priced and settled in {quote} only: name one, or watch this one "
+                    'with mode = "monitor"',
                 )
 
 
@@ -99,9 +104,10 @@ def _directions(draft: Draft) -> Iterator[Problem]:
             continue
         if instrument in given:
             yield Problem((*place, "instrument"), "stands here twice")
-        elif instrument not in used:
+        elif instrument not in used and "multiplier" not in row:
             yield Problem((*place, "instrument"), "no hedge names it, so this table would do nothing")
-        given[instrument] = str(row.get("direction"))
+        if isinstance(row.get("direction"), str):
+            given[instrument] = row["direction"]
     for place, hedge in draft.hedges:
         for index, instrument in texts_in(hedge, "instruments"):
             if direction_of(instrument, given) < 0:

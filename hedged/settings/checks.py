@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hedged.model.policy import Mode
-from hedged.settings import check_accounts, check_hedges
+from hedged.settings import brokers, check_accounts, check_hedges
 from hedged.settings.draft import Draft, mode_of
 from hedged.settings.faults import Problem
 from hedged.settings.lines import Place
@@ -15,7 +15,7 @@ from hedged.settings.lines import Place
 def check(draft: Draft) -> Iterator[Problem]:
     yield from _same_names("account", draft.accounts)
     yield from _same_names("hedge", draft.hedges)
-    for part in (*check_accounts.CHECKS, *check_hedges.CHECKS):
+    for part in (*check_accounts.CHECKS, *brokers.CHECKS, *check_hedges.CHECKS):
         yield from part(draft)
 
 

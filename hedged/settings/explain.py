@@ -24,9 +24,7 @@ _LISTED_MAX = 8
 _LATER = "is not available in this version"
 _LATER_KEYS = {
     ("web",): f"{_LATER}: remove the table",
-    ("positions",): f"{_LATER}: positions are read from accounts",
 }
-_LATER_INSTRUMENT = f"{_LATER}: only instrument and direction are"
 _LATER_TARGETS = ("coin", "beta", "minimum-variance", "carry-aware")
 
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -114,8 +112,6 @@ def _unknown_key(place: Place, value: object) -> Problem:
     key = str(place[-1])
     if place in _LATER_KEYS:
         return Problem(place, _LATER_KEYS[place], show_value=False)
-    if place[0] == "instruments" and key in {"multiplier", "lot_size", "expiry", "price_source"}:
-        return Problem(place, _LATER_INSTRUMENT, show_value=False)
     known = table_at(place[:-1])
     allowed = [field.alias or name for name, field in known.model_fields.items()] if known else []
     likely = nearest(key, allowed)

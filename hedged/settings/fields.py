@@ -20,6 +20,7 @@ _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION_MAX = timedelta(days=36_500)
 _ASSET = re.compile(r"[^\W_][\w.+-]{0,31}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_DATED = re.compile(r"-(\d{6})$")
 _SYMBOL = re.compile(r"[^/:\s]+/[^/:\s]+:[^/:\s-]+(-\d{6})?")
 
 
@@ -101,6 +102,25 @@ def _instrument(value: str) -> str:
     raise ValueError('must be account:SYMBOL with ccxt\'s symbol of a contract, such as "main:ETH/USDT:USDT"')
 
 
+def instrument_date(value: str) -> datetime | None:
+    """Midnight UTC of the date at the end of a dated contract's name; None for a perpetual, or where it is no date."""
+    match = _DATED.search(value)
+    try:
+        return datetime.strptime(match[1], "%y%m%d").replace(tzinfo=UTC) if match else None
+    except ValueError:
+        return None
+
+
+def _price_source(value: str) -> str:
+    return _instrument(value) if ":" in value else _asset(value)
+
+
+def _expiry(value: object) -> object:
+    if isinstance(value, str) and value != "cme":
+        raise ValueError('must be a moment without quotes, such as 2026-11-27T16:00:00Z, or "cme" for CME\'s rule')
+    return value if value == "cme" else _moment(value)
+
+
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -131,6 +151,9 @@ AccountName = Annotated[str, AfterValidator(_account_name)]
 Asset = Annotated[str, AfterValidator(_asset)]
 AssetOrRest = Annotated[str, AfterValidator(_asset_or_rest)]
 InstrumentName = Annotated[str, AfterValidator(_instrument)]
+PriceSource = Annotated[str, AfterValidator(_price_source)]
+Expiry = Annotated[Any, BeforeValidator(_expiry), WithJsonSchema({"type": "string", "title": "Expiry"})]
+"""A moment, or the name of a rule."""
 
 Frozen: Any = AfterValidator(freeze)
 """Makes a table's values as unchangeable as the rest of the settings."""

@@ -16,6 +16,7 @@ from hedged.model.policy import (
     Thresholds,
     World,
 )
+from hedged.settings.brokers import brokers
 from hedged.settings.schema import Document, HedgeSettings
 from hedged.settings.worlds import STABLECOINS, direction_of
 
@@ -23,7 +24,7 @@ from hedged.settings.worlds import STABLECOINS, direction_of
 def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPolicy:
     """The policy of a document that has passed every check; `world` and `name` are those of the run."""
     aliases = document.portfolio.aliases
-    directions = {row.instrument: row.direction for row in document.instruments}
+    directions = {row.instrument: row.direction for row in document.instruments if row.direction is not None}
     return PortfolioPolicy(
         name=name,
         mode=document.mode,
@@ -31,7 +32,7 @@ def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPo
         quote=document.quote,
         every=document.schedule.every,
         hedges=tuple(_hedge(hedge, document.mode, aliases, directions) for hedge in document.hedges),
-        accounts=frozenset(account.name for account in document.accounts),
+        accounts=frozenset([*(account.name for account in document.accounts), *(b.name for b in brokers(document))]),
         holdings=tuple(
             Holding(
                 asset=aliases.get(holding.asset, holding.asset),

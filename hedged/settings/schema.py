@@ -25,6 +25,7 @@ from hedged.settings.fields import (
     Asset,
     AssetOrRest,
     Duration,
+    Expiry,
     FilePath,
     Fraction,
     Frozen,
@@ -33,6 +34,7 @@ from hedged.settings.fields import (
     Name,
     Patience,
     PositiveAmount,
+    PriceSource,
     Whole,
 )
 from hedged.tell.lifecycle import REPEAT, AlertRules
@@ -42,6 +44,7 @@ _RETENTION = Retention()
 _RULES = AlertRules()
 _PAPER = PaperPolicy()
 _THRESHOLDS = Thresholds()
+_CONTRACTS_MAX = Decimal("1e12")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 
@@ -128,8 +131,23 @@ class HoldingSettings(Table):
 
 
 class InstrumentSettings(Table):
+    """Which way an instrument hedges; with a multiplier, a contract at a broker that is entered by hand."""
+
     instrument: InstrumentName
-    direction: Literal["buy", "sell"]
+    direction: Literal["buy", "sell"] | None = None
+    multiplier: PositiveAmount | None = None
+    lot: PositiveAmount = Decimal(1)
+    expiry: Expiry = None
+    price_from: PriceSource | None = None  # the contract's coin where not given
+
+
+class PositionSettings(Table):
+    instrument: InstrumentName
+    contracts: Annotated[Decimal, Field(ge=-_CONTRACTS_MAX, le=_CONTRACTS_MAX)]
+    as_of: Moment
+    entry: PositiveAmount | None = None
+    note: str = ""
+    max_age: Duration | None = None
 
 
 class HedgeSettings(Table):
@@ -233,6 +251,7 @@ class Document(Table):
     accounts: Annotated[tuple[AccountSettings, ...], Field(min_length=1)]
     holdings: tuple[HoldingSettings, ...] = ()
     instruments: tuple[InstrumentSettings, ...] = ()
+    positions: tuple[PositionSettings, ...] = ()
     hedges: tuple[HedgeSettings, ...] = ()
     tiers: tuple[TierSettings, ...] = ()
     paper: PaperSettings = PaperSettings()

@@ -11,8 +11,10 @@ from urllib.parse import quote
 from hedged.adapters.credentials import CredentialFiles
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
+from hedged.model.broker import Broker
 from hedged.model.finding import Severity
 from hedged.model.policy import Mode, PortfolioPolicy, World
+from hedged.settings.brokers import brokers
 from hedged.settings.policy import portfolio_policy
 from hedged.settings.schema import (
     AccountSettings,
@@ -112,6 +114,11 @@ class Settings:
     def instance(self) -> str:
         """Who speaks, over MQTT (the channel encodes it for topics): other worlds are never taken for the real one."""
         return self.name if self.world is World.REAL else f"{self.name}-{self.world}"
+
+    @property
+    def brokers(self) -> tuple[Broker, ...]:
+        """What is held where hedged cannot look."""
+        return brokers(self.document)
 
     def policy(self) -> PortfolioPolicy:
         return portfolio_policy(self.document, self.name, self.world)

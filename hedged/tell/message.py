@@ -116,6 +116,11 @@ def order_sentences(
     for proposal in decision.proposals:
         text = f"{_proposal(proposal)} would bring it back; in monitor mode hedged sends nothing."
         sentences.setdefault(proposal.hedge, []).append(text)
+    for intent in decision.by_hand:
+        text = (
+            f"{_proposal(intent)} would bring it back: place it there, then enter what you hold under `[[positions]]`."
+        )
+        sentences.setdefault(intent.hedge, []).append(text)
     return {hedge: " ".join(texts) for hedge, texts in sentences.items()}
 
 

@@ -39,7 +39,7 @@ def time(value: datetime | None) -> str | None:
 def state_object(assessment: Assessment, decision: Decision, policy: PortfolioPolicy) -> dict[str, object]:
     """One cycle, whole. Intents are what is sent, or under `monitor` what would be."""
     modes = {hedge.name: hedge.mode.value for hedge in policy.hedges}
-    intents = [*(approved.intent for approved in decision.intents), *decision.proposals]
+    intents = [*(approved.intent for approved in decision.intents), *decision.proposals, *decision.by_hand]
     return {
         "schema": SCHEMA,
         "now": time(assessment.now),

@@ -23,7 +23,7 @@ def seen(mark: int, position: Position):
         account(spot=balances(), swap=balances(BTC="1.2"), positions=derivatives(position)),
         instruments=[CONTRACT],
         marks={INVERSE: mark},
-        prices={"BTC": mark},
+        prices={"BTC": mark, "USD": 1},
     )
 
 

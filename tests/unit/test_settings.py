@@ -121,6 +121,37 @@ def test_every_table_reaches_the_policy(folder: Path) -> None:
     assert found.retention() == Retention(*(timedelta(days=days) for days in range(1, 6)))
 
 
+def test_what_is_entered_by_hand_reaches_the_broker(folder: Path) -> None:
+    """Contracts and positions at a broker, their expiry by CME's rule, and the currency of the price they follow."""
+    found = settings(
+        folder,
+        ACCOUNT
+        + HEDGE.replace("main:ETH/USDT:USDT", "cme:ETH/USD:USD-261127")
+        + """
+        [[instruments]]
+        instrument = "cme:ETH/USD:USD-261127"
+        multiplier = "0.1"
+        expiry = "cme"
+        price_from = "main:ETH/USDT:USDT"
+        [[positions]]
+        instrument = "cme:ETH/USD:USD-261127"
+        contracts = -50
+        entry = 3100
+        as_of = 2026-11-01
+        max_age = "7d"
+        """,
+    )
+    (broker,) = found.brokers
+    contract = broker.contracts[0].instrument
+    assert (contract.id, contract.multiplier, contract.lot_size) == ("cme:ETH/USD:USD-261127", Decimal("0.1"), 1)
+    assert (contract.quote, contract.settle, contract.by_hand) == ("USDT", "USD", True)
+    assert contract.expiry == datetime(2026, 11, 27, 16, tzinfo=UTC)
+    held = broker.positions[0]
+    assert (held.contracts, held.entry_price, held.max_age) == (-50, 3100, timedelta(days=7))
+    assert held.as_of == datetime(2026, 11, 1, tzinfo=UTC)
+    assert found.policy().accounts == {"main", "cme"}
+
+
 def test_decimals_are_exact(folder: Path) -> None:
     """0.1 is a tenth, not the float beside it, written with or without quotes."""
     text = PLAIN + "".join(
