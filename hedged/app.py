@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ import structlog
 
 from hedged import __version__
 from hedged.cycle import Portfolio
+from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
-from hedged.errors import ConfigurationError, VenueError
+from hedged.errors import ConfigurationError
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
@@ -20,7 +20,7 @@ from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
-    from hedged.adapters.exchanges.ccxt_account import CcxtVenue
+    from hedged.adapters.exchanges.listing import Listing
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
 
@@ -38,7 +38,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     try:
         store = await open_store(settings, clock)
         exchanges = await open_exchanges(settings, store, clock)
-        await refuse_withdrawing_keys(settings, exchanges)
+        keys = await watch_keys(settings, exchanges, clock)
         channels, loops = open_channels(settings, clock, ids)
     except BaseException:
         await exchanges.close()
@@ -63,9 +63,10 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers)],
+        background=[*loops, *(courier.run for courier in couriers), keys.run],
         heartbeat=_heartbeat(settings),
         exchanges=exchanges,
+        keys=keys,
         lock=lock,
     )
 
@@ -122,10 +123,12 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
 
 async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exchanges:
     """Readers of every account. Nothing is sent yet: a venue that is down is a finding of the first cycle."""
+    from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.tiers import WithTiers
 
     exchanges = Exchanges()
     tiers = settings.policy().tiers
+    listings: dict[tuple[object, ...], Listing] = {}  # one for each venue, also where several accounts are there
     try:
         for account in settings.accounts:
             market: MarketReader
@@ -133,7 +136,9 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
             if account.exchange == "simulated":
                 market, reader = await _open_simulated(account, store, clock)
             else:
-                market, reader = await _open_ccxt(account, settings, exchanges, clock)
+                key = (account.exchange, account.sandbox, account.connect_to)
+                listing = listings.setdefault(key, Listing(clock))
+                market, reader = await _open_ccxt(account, settings, exchanges, clock, listing)
             exchanges.markets[account.name] = WithTiers(market, tiers) if tiers else market
             if reader is not None:
                 exchanges.readers[account.name] = reader
@@ -143,36 +148,24 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
     return exchanges
 
 
-async def refuse_withdrawing_keys(settings: Settings, exchanges: Exchanges) -> None:
-    """A key that can withdraw is refused; one nobody can tell about is used for reading, with a warning.
-
-    Raises `ConfigurationError`.
-    """
-
-    async def problem(name: str, venue: CcxtVenue) -> str | None:
-        try:
-            permissions = await venue.permissions()
-        except VenueError as error:
-            log.warning("the key's permissions could not be checked", account=name, error=str(error))
-            return None
-        if permissions is None or permissions.withdraw is None:
-            log.warning("the venue does not tell whether the key may withdraw", account=name)
-            return None
-        if not permissions.withdraw:
-            return None
-        return (
-            f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
-            "make one that can read and nothing else"
-        )
-
+async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
+    """What the keys may do, as far as the venues tell. Raises `ConfigurationError` for keys that can withdraw."""
     keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
-    found = await asyncio.gather(*(problem(name, venue) for name, venue in keyed.items()))
-    if any(found):
-        raise ConfigurationError(*(text for text in found if text))
+    confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
+    keys = KeyWatch(keyed, confirmed, clock)
+    await keys.check()
+    problems = [
+        f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
+        "make one that can read and nothing else"
+        for name in keys.withdrawing()
+    ]
+    if problems:
+        raise ConfigurationError(*problems)
+    return keys
 
 
 async def _open_ccxt(
-    account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock
+    account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock, listing: Listing
 ) -> tuple[MarketReader, AccountReader | None]:
     from hedged.adapters.exchanges.ccxt_account import open_ccxt
 
@@ -187,6 +180,7 @@ async def _open_ccxt(
         connect_to=account.connect_to,
         ca_file=account.ca_file,
         tiers=settings.policy().tiers,
+        listing=listing,
     )
     exchanges.closers.append(venue.close)
     exchanges.venues[account.name] = venue

@@ -13,6 +13,8 @@ import typer
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.model.permissions import Permissions
     from hedged.ports import AccountReader
@@ -63,6 +65,7 @@ async def _examine(settings: Settings) -> list[Check]:
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
     clock, scratch = SystemClock(), MemoryStore()
     await scratch.open(settings.name, settings.world, clock.now())
+    confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
     exchanges = await open_exchanges(settings, scratch, clock)
     try:
         for name, market in exchanges.markets.items():
@@ -73,7 +76,7 @@ async def _examine(settings: Settings) -> list[Check]:
                 continue
             checks += await _reading(name, reader)
             if name in exchanges.venues:
-                checks += await _key(name, exchanges.venues[name])
+                checks += await _key(name, exchanges.venues[name], confirmed.get(name))
     finally:
         await exchanges.close()
     return checks
@@ -125,7 +128,7 @@ async def _reading(name: str, reader: AccountReader) -> list[Check]:
     return checks
 
 
-async def _key(name: str, venue: CcxtVenue) -> list[Check]:
+async def _key(name: str, venue: CcxtVenue, confirmed: datetime | None) -> list[Check]:
     from hedged.errors import VenueError
 
     checks = []
@@ -134,7 +137,7 @@ async def _key(name: str, venue: CcxtVenue) -> list[Check]:
     except VenueError as error:
         checks.append(Check(f"{name}: key", "unknown", f"{error.call}: {error.detail}"))
     else:
-        checks += _permission_checks(name, permissions)
+        checks += _permission_checks(name, permissions, confirmed)
     skew = venue.skew_seconds
     if skew is None:
         checks.append(Check(f"{name}: clock", "unknown", "not compared with the venue's"))
@@ -145,15 +148,16 @@ async def _key(name: str, venue: CcxtVenue) -> list[Check]:
     return checks
 
 
-def _permission_checks(name: str, permissions: Permissions | None) -> Iterator[Check]:
+def _permission_checks(name: str, permissions: Permissions | None, confirmed: datetime | None) -> Iterator[Check]:
     what = f"{name}: key"
+    sure = f"you looked on {confirmed:%Y-%m-%d}" if confirmed is not None else "make sure that it cannot withdraw"
     if permissions is None:
-        yield Check(what, "unknown", "the venue does not tell what it may do: make sure that it cannot withdraw")
+        yield Check(what, "unknown", f"the venue does not tell what it may do: {sure}")
         return
     if permissions.withdraw:
         yield Check(what, "failed", "it may withdraw, so hedged refuses it: make one that can read and nothing else")
     elif permissions.withdraw is None:
-        yield Check(what, "unknown", "the venue does not tell whether it may withdraw: make sure that it cannot")
+        yield Check(what, "unknown", f"the venue does not tell whether it may withdraw: {sure}")
     else:
         yield Check(what, "ok", "it cannot withdraw")
     if permissions.trade:

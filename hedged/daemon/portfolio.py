@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.keys import KeyWatch
     from hedged.tell.outbox import Courier
 
 log = structlog.get_logger(__name__)
@@ -59,8 +60,10 @@ class App:
     background: Sequence[Loop]
     heartbeat: Heartbeat | None
     exchanges: Exchanges
+    keys: KeyWatch | None = None
     lock: StoreLock | None = None
     _thinned_at: datetime | None = None
+    _weighed: dict[str, float] = field(default_factory=dict)
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,12 +80,13 @@ class App:
         cycle_id = self.portfolio.ids.new()
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
         try:
-            report = await run_cycle(self.portfolio, now, [*extra, *self._skews()], cycle_id=cycle_id)
+            keys = self.keys.findings(now) if self.keys is not None else ()
+            report = await run_cycle(self.portfolio, now, [*extra, *self._skews(), *keys], cycle_id=cycle_id)
         except Exception as error:
             self._tell_failure(error, now)
             raise
         self._failing = None
-        log.info("cycle", decision=report.decision.reason, messages=len(report.messages))
+        log.info("cycle", decision=report.decision.reason, messages=len(report.messages), weight=self._weights())
         for order in report.orders():
             log.info("order", **order)
         return report
@@ -113,6 +117,13 @@ class App:
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()
+
+    def _weights(self) -> dict[str, float]:
+        """Request weight each venue was asked for since the last cycle, in its own units."""
+        total = {name: venue.weight for name, venue in self.exchanges.venues.items()}
+        spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
+        self._weighed = total
+        return spent
 
     def _skews(self) -> Iterator[Finding]:
         """Accounts whose venue's clock and this machine's are apart."""

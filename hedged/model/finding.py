@@ -52,6 +52,8 @@ class Kind(StrEnum):
     CLOCK_SKEW = "clock_skew"
     STORE_DEGRADED = "store_degraded"
     CYCLE_FAILED = "cycle_failed"
+    KEY_WITHDRAWS = "key_withdraws"
+    KEY_UNCONFIRMED = "key_unconfirmed"
 
 
 class SubjectKind(StrEnum):
@@ -92,6 +94,8 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.CLOCK_SKEW: SubjectKind.ACCOUNT,
     Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
+    Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
+    Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
 }
 
 

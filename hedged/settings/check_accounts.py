@@ -29,7 +29,7 @@ KNOWN_EXCHANGES = frozenset(AVAILABLE) | {
 }
 
 _SIMULATED_ONLY = ("seed", "scenario", "balances")
-_VENUE_ONLY = ("sandbox", "connect_to", "ca_file", "credentials_file")
+_VENUE_ONLY = ("sandbox", "connect_to", "ca_file", "credentials_file", "withdraw_disabled_confirmed")
 
 
 KEEP_HISTORY_MIN = timedelta(days=2)

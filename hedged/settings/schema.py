@@ -116,6 +116,7 @@ class AccountSettings(Table):
     connect_to: Annotated[str, AfterValidator(_loopback)] | None = None
     ca_file: FilePath | None = None
     credentials_file: FilePath | None = None
+    withdraw_disabled_confirmed: Moment | None = None
     # the simulated market alone
     seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 1
     scenario: Literal["calm", "story"] = "calm"

@@ -148,4 +148,15 @@ WORDS: Mapping[Kind, Words] = {
         "hedged makes no order and tries again in the next cycle.",
         "look in the log for the cycle's error, and report it.",
     ),
+    Kind.KEY_WITHDRAWS: Words(
+        "the key of {subject} can withdraw",
+        "hedged goes on reading with it until the next start, and then refuses it.",
+        "make a key that can read and nothing else, and delete this one at the exchange.",
+    ),
+    Kind.KEY_UNCONFIRMED: Words(
+        "nobody can tell what the key of {subject} may do",
+        "hedged reads with it.",
+        "look at the key's permissions at the exchange; if it cannot withdraw, say so with "
+        "`withdraw_disabled_confirmed = <today>` under the account, anew every 90 days.",
+    ),
 }

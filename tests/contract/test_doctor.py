@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,11 +20,7 @@ from tests.venues.binance_venue import BinanceVenue
 
 CONFIG = """
 mode = "monitor"
-[[accounts]]
-name = "main"
-exchange = "binance"
-connect_to = "{connect_to}"
-ca_file = "{ca_file}"
+{accounts}
 [[hedges]]
 name = "alts"
 assets = ["ETH"]
@@ -32,16 +28,26 @@ instruments = ["main:ETH/USDT:USDT"]
 [store]
 path = "{store}"
 """
+ACCOUNT = """
+[[accounts]]
+name = "{name}"
+exchange = "binance"
+connect_to = "{connect_to}"
+ca_file = "{ca_file}"
+"""
 
 
 @asynccontextmanager
-async def local(tmp_path: Path, *, keys: bool = True) -> AsyncIterator[tuple[BinanceServer, Settings]]:
+async def local(
+    tmp_path: Path, *, keys: bool = True, accounts: Sequence[str] = ("main",)
+) -> AsyncIterator[tuple[BinanceServer, Settings]]:
     ca_file, cert, key = pki()
     async with BinanceServer(BinanceVenue(), cert, key) as server:
         path = tmp_path / "p.toml"
-        path.write_text(CONFIG.format(connect_to=server.connect_to, ca_file=ca_file, store=tmp_path / "p.sqlite"))
-        if keys:
-            secret = tmp_path / "credentials" / "account-main"
+        tables = [ACCOUNT.format(name=name, connect_to=server.connect_to, ca_file=ca_file) for name in accounts]
+        path.write_text(CONFIG.format(accounts="".join(tables), store=tmp_path / "p.sqlite"))
+        for name in accounts if keys else ():
+            secret = tmp_path / "credentials" / f"account-{name}"
             secret.parent.mkdir(exist_ok=True)
             secret.write_text(json.dumps(KEYS))
             secret.chmod(0o600)
@@ -107,3 +113,16 @@ async def test_without_a_key_nobody_can_know(tmp_path: Path) -> None:
     """Public data alone: grey, not green."""
     async with local(tmp_path, keys=False) as (_, settings):
         assert told(await _examine(settings), "main: key")[0][0] == "unknown"
+
+
+async def test_accounts_of_one_venue_load_its_markets_once(tmp_path: Path) -> None:
+    """Two accounts, one list: the second takes what the first has loaded, and both name instruments their own way."""
+    async with local(tmp_path, accounts=("main", "other")) as (server, settings):
+        wired = await root.build(settings, SystemClock(), SystemIds())
+        try:
+            listed = [await market.instruments() for market in wired.exchanges.markets.values()]
+        finally:
+            await wired.close()
+    assert [min(names).partition(":")[0] for names in listed] == ["main", "other"]
+    assert len(listed[0]) == len(listed[1]) > 0
+    assert sum(path == "/fapi/v1/exchangeInfo" for _, path in server.requests) == 1

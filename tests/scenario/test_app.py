@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
+import structlog
 
 from hedged.app import App, Exchanges
 from hedged.model.alert import Message
@@ -68,6 +69,7 @@ class FakeClockOf:
     """A venue as far as its clock is concerned."""
 
     reader = None
+    weight = 0.0
 
     def __init__(self, skew: float | None) -> None:
         self.skew_seconds = skew
@@ -118,3 +120,16 @@ async def test_after_each_cycle_the_heartbeat_and_the_couriers(stage: tuple[App,
         clock.advance(60)
         await app.after_cycle(await app.cycle(clock.now(), ()))
     assert (app.heartbeat.pings, courier.kicks, len(thinned)) == (61, 61, 2)
+
+
+async def test_the_weight_of_a_cycle_is_logged(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
+    """What each venue was asked for since the last cycle, in its own units, stands on the cycle's line."""
+    app, _, _, clock = stage
+    venue = FakeClockOf(None)
+    app.exchanges.venues["main"] = venue  # type: ignore[assignment]
+    with structlog.testing.capture_logs() as lines:
+        for spent in (12.5, 20.0):
+            venue.weight = spent
+            await app.cycle(clock.now(), ())
+    weights = [line["weight"] for line in lines if line["event"] == "cycle"]
+    assert weights == [{"main": 12.5}, {"main": 7.5}]

@@ -16,6 +16,7 @@ from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect
 from hedged.adapters.exchanges.guard import Guard
 from hedged.adapters.exchanges.limiter import Limiter
+from hedged.adapters.exchanges.listing import Listing
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
 from hedged.adapters.exchanges.tier_book import Tiers
@@ -30,11 +31,14 @@ CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey
 class CcxtVenue:
     """The readers of one account. `reader` is None without credentials: then only public data is read."""
 
-    def __init__(self, line: VenueLine, session: aiohttp.ClientSession, reader: AccountReader | None) -> None:
+    def __init__(
+        self, line: VenueLine, session: aiohttp.ClientSession, limiter: Limiter, reader: AccountReader | None
+    ) -> None:
         self.market: MarketReader = CcxtMarketReader(line)
         self.reader = reader
         self._line = line
         self._session = session
+        self._limiter = limiter
 
     @property
     def skew_seconds(self) -> float | None:
@@ -43,6 +47,11 @@ class CcxtVenue:
         None before the first one, which is also the first that needs it.
         """
         return self._line.skew_seconds
+
+    @property
+    def weight(self) -> float:
+        """Request weight spent since the start, in the venue's own units."""
+        return self._limiter.spent
 
     async def permissions(self) -> Permissions | None:
         """What the key may do; None without a key and where the venue does not tell. Raises `VenueError`."""
@@ -70,12 +79,14 @@ async def open_ccxt(
     ca_file: Path | None = None,
     time_limit: float = 10.0,
     tiers: Tiers | None = None,
+    listing: Listing | None = None,
 ) -> CcxtVenue:
     """Readers for one account; sends nothing yet, so a venue that is down is `Unreachable` in the cycle, not here.
 
     `exchange` is a ccxt id that has a dialect. `time_limit` bounds every read, in seconds. `tiers` are the user's own
-    margin tiers, which go before the venue's. Raises `ConfigurationError` for an exchange or wallets that cannot be
-    read, incomplete credentials, and a `connect_to` beyond this machine.
+    margin tiers, which go before the venue's; `listing` is shared by the accounts of one venue. Raises
+    `ConfigurationError` for an exchange or wallets that cannot be read, incomplete credentials, and a `connect_to`
+    beyond this machine.
     """
     dialect = _dialect(account, exchange, wallets)
     async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
@@ -87,7 +98,8 @@ async def open_ccxt(
     if sandbox:
         dialect.use_sandbox(venue)
     session = open_session(account, connect_to, ca_file)
-    _take_over(venue, dialect, clock, session)
+    limiter = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit)
+    _take_over(venue, dialect, clock, session, limiter)
     guard = Guard(
         account,
         venue,
@@ -99,9 +111,10 @@ async def open_ccxt(
         time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
     )
     venue.fetch = guard.fetch
-    line = VenueLine(Connection(account, venue, clock, SharedCalls()), dialect, errors, time_limit, tiers)
+    connection = Connection(account, venue, clock, SharedCalls())
+    line = VenueLine(connection, dialect, errors, time_limit, tiers, listing=listing)
     reader = CcxtAccountReader(line, wallets) if credentials is not None else None
-    return CcxtVenue(line, session, reader)
+    return CcxtVenue(line, session, limiter, reader)
 
 
 def _dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
@@ -128,10 +141,10 @@ def _check_credentials(account: str, venue: Any) -> None:
         raise ConfigurationError(problem)
 
 
-def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.ClientSession) -> None:
+def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.ClientSession, limiter: Limiter) -> None:
     """Our session, our clock, our limiter, and numbers as text so that no digit is lost."""
     venue.session, venue.own_session = session, False
     venue.number = str
     venue.milliseconds = lambda: milliseconds(clock.now())
-    venue.throttle = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit).acquire
+    venue.throttle = limiter.acquire
     dialect.prepare(venue)

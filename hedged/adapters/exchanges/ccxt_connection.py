@@ -12,6 +12,7 @@ import structlog
 
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import ClockSkew, reading
+from hedged.adapters.exchanges.listing import Listing
 from hedged.adapters.exchanges.tier_book import TierBook, Tiers
 from hedged.errors import VenueError
 from hedged.model.instrument import Instrument, InstrumentId
@@ -42,7 +43,7 @@ class VenueLine:
     """What the market reader and the account reader of one account have in common.
 
     `time_limit` bounds every read in seconds, the waiting for markets and rate limits included. `own_tiers` are the
-    user's, which go before the venue's.
+    user's, which go before the venue's. `listing` is shared with the venue's other accounts.
     """
 
     def __init__(
@@ -52,12 +53,15 @@ class VenueLine:
         errors: Any,
         time_limit: float,
         own_tiers: Tiers | None = None,
+        *,
+        listing: Listing | None = None,
     ) -> None:
         self.connection = connection
         self.dialect = dialect
         self.skew_seconds: float | None = None  # our clock − the venue's, as last measured; None: not measured yet
         self._errors = errors
         self._time_limit = time_limit
+        self._listing = listing or Listing(connection.clock)
         self._markets: Markets | None = None
         self._markets_at = 0.0  # monotonic, like all below
         self._reload_at = 0.0
@@ -86,7 +90,7 @@ class VenueLine:
         connection = self.connection
         # beyond a read's patience: on a slow line the list may be there for the next cycle
         async with reading(connection.account, "markets", self._errors, 3 * self._time_limit):
-            listed = await connection.exchange.load_markets(reload=True)
+            listed = await self._listing.load(connection.exchange)
             markets, unread = Markets.of(self.dialect, connection.account, listed.values())
         if unread:
             _log.warning("contracts_without_rules", account=connection.account, symbols=unread)

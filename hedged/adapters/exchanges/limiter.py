@@ -21,14 +21,17 @@ class Limiter:
         self._tokens = burst
         self._at = clock.monotonic()
         self._turn = asyncio.Lock()
+        self.spent = 0.0  # weight let through since the start
 
     async def acquire(self, cost: float | None = None) -> None:
         """Return once a request of this weight may go out; first come, first served."""
         async with self._turn:
             self._refill()
-            self._tokens -= 1.0 if cost is None else cost
+            weight = 1.0 if cost is None else cost
+            self._tokens -= weight
             if self._tokens < 0:
                 await self._clock.sleep(-self._tokens / self._per_second)
+            self.spent += weight
 
     def _refill(self) -> None:
         now = self._clock.monotonic()

@@ -1,0 +1,98 @@
+"""What the keys in use may do: asked at the start, again while that failed, and once a day from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from hedged.errors import VenueError
+from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.permissions import Permissions
+from hedged.ports import Clock
+
+CONFIRMED_FOR = timedelta(days=90)
+ASK_EVERY = timedelta(days=1)
+RETRY_AFTER = timedelta(minutes=10)
+_TOMORROW = timedelta(days=-1)
+_LOOK_EVERY = 60.0  # seconds
+
+log = structlog.get_logger(__name__)
+
+
+class Keyed(Protocol):
+    """A venue that a key is used on."""
+
+    async def permissions(self) -> Permissions | None:
+        """What the key may do; None where the venue does not tell. Raises `VenueError`."""
+
+
+@dataclass(slots=True)
+class _Known:
+    ask_at: datetime
+    permissions: Permissions | None = None
+    error: str | None = None  # why it is not known this time
+
+
+class KeyWatch:
+    """`confirmed`: account → when its user said that the key cannot withdraw, None: never."""
+
+    def __init__(self, venues: Mapping[str, Keyed], confirmed: Mapping[str, datetime | None], clock: Clock) -> None:
+        self._venues = venues
+        self._confirmed = confirmed
+        self._clock = clock
+        self._known = {name: _Known(clock.now()) for name in venues}
+
+    async def check(self) -> None:
+        """Ask about those keys that are due, side by side. Raises nothing that a venue does wrong."""
+        now = self._clock.now()
+        due = [name for name, known in self._known.items() if known.ask_at <= now]
+        await asyncio.gather(*(self._ask(name, now) for name in due))
+
+    async def run(self) -> None:
+        """Keep checking."""
+        while True:
+            await self._clock.sleep(_LOOK_EVERY)
+            await self.check()
+
+    async def _ask(self, name: str, now: datetime) -> None:
+        known = self._known[name]
+        try:
+            known.permissions = await self._venues[name].permissions()
+        except VenueError as error:
+            if known.error is None:
+                log.warning("the key's permissions could not be checked", account=name, error=str(error))
+            known.error, known.ask_at = f"{error.call}: {error.detail}", now + RETRY_AFTER
+            return
+        known.error, known.ask_at = None, now + ASK_EVERY
+
+    def withdrawing(self) -> list[str]:
+        """Accounts whose key is known to be able to withdraw."""
+        return [name for name, known in self._known.items() if known.permissions and known.permissions.withdraw]
+
+    def findings(self, now: datetime) -> Iterator[Finding]:
+        """Keys that can withdraw, and keys of which nobody can tell."""
+        for name, known in self._known.items():
+            withdraw = known.permissions.withdraw if known.permissions is not None else None
+            if withdraw:
+                text = f"{name}: its key may withdraw. Whoever gets hold of it can empty the account."
+                yield Finding(Kind.KEY_WITHDRAWS, name, Severity.CRITICAL, text)
+            elif withdraw is None:
+                yield self._unconfirmed(name, known, now)
+
+    def _unconfirmed(self, name: str, known: _Known, now: datetime) -> Finding:
+        """Told as long as the venue does not say: as information while the user's own word for it is fresh."""
+        why = f"it could not be asked ({known.error})" if known.error else "the venue does not tell"
+        said = self._confirmed.get(name)
+        day = f"{said:%Y-%m-%d}" if said is not None else None
+        if said is not None and _TOMORROW < now - said < CONFIRMED_FOR:  # a day later somewhere is not the future
+            until = said + CONFIRMED_FOR
+            text = f"{name}: that its key cannot withdraw is your word of {day}, good until {until:%Y-%m-%d}; {why}."
+            return Finding(Kind.KEY_UNCONFIRMED, name, Severity.INFO, text, {"confirmed": day})
+        old = f" Your word of {day} is not of the last {CONFIRMED_FOR.days} days." if day is not None else ""
+        text = f"{name}: nobody knows whether its key may withdraw: {why}.{old}"
+        return Finding(Kind.KEY_UNCONFIRMED, name, Severity.WARNING, text, {"confirmed": day})
