@@ -7,9 +7,11 @@ from hedged.assess.blocking import Evidence, Reason, reasons_against, undetermin
 from hedged.assess.expiry import expiries, expiry_findings
 from hedged.assess.exposure import NetQuantity, net_quantities, positions_of
 from hedged.assess.freshness import find_gaps
-from hedged.assess.hedge_ratio import hedge_exposure, hedge_group, hedge_state, leg_states
+from hedged.assess.hedge_ratio import hedge_group, hedge_state, leg_states
 from hedged.assess.legs import expand_chains, groups_of
 from hedged.assess.margin import margin_findings, margin_statuses
+from hedged.assess.roll import roll_findings
+from hedged.assess.targets import directed, hedge_exposure
 from hedged.model.finding import Assessment, Exposure, HedgeGroup, HedgeState
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import LegPolicy, PortfolioPolicy
@@ -21,7 +23,10 @@ __all__ = ["assess"]
 def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
     """Everything worth knowing about a portfolio at `snapshot.now`."""
     positions = {position.instrument: position for position, _ in positions_of(snapshot)}
-    legs = {hedge.name: expand_chains(hedge, snapshot.instruments, positions) for hedge in policy.hedges}
+    legs = {
+        hedge.name: directed(expand_chains(hedge, snapshot, positions, policy.roll), hedge, snapshot)
+        for hedge in policy.hedges
+    }
     owned = frozenset(leg.instrument for members in legs.values() for leg in members)
     quantities = net_quantities(snapshot, policy, owned)
     hedge_of = _hedge_of(policy, quantities, snapshot)
@@ -37,13 +42,11 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
     by_name = {hedge.name: hedge for hedge in policy.hedges}
     for names in groups_of(legs):
         hedges = [by_name[name] for name in names]
-        members = [hedge_exposure(hedge, assets[hedge.name], quantities, snapshot) for hedge in hedges]
+        members = [hedge_exposure(hedge, assets[hedge.name], quantities, snapshot, policy.quote) for hedge in hedges]
         group_legs = tuple({leg.instrument: leg for name in names for leg in legs[name]}.values())
         against = reasons_against(hedges, group_legs, evidence)
         blocked_by = tuple(reason.text for reason in against)
-        group = hedge_group(
-            members, leg_states(group_legs, positions, snapshot, policy.quote), snapshot, policy, blocked_by
-        )
+        group = hedge_group(members, leg_states(group_legs, positions, snapshot, policy), snapshot, policy, blocked_by)
         groups.append(group)
         reasons[group.name] = against
         shared = _shared([legs[name] for name in names])
@@ -69,6 +72,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.positions(snapshot, owned),
             *margin_findings(margin, policy.thresholds, policy.quote),
             *expiry_findings(expiry, frozenset(positions), snapshot, policy.thresholds),
+            *roll_findings(groups, snapshot, policy),
             *findings.not_trading(groups, snapshot),
             *findings.depeg(snapshot, policy),
             *findings.drift(groups, policy),

@@ -9,9 +9,10 @@ from datetime import datetime
 from hedged.assess.exposure import NetQuantity, cash_assets, delta_of
 from hedged.assess.freshness import Gap, age_text, torn
 from hedged.assess.rates import rate_of
+from hedged.model.chain import is_ending
 from hedged.model.finding import HedgeGroup, Kind, MarginStatus
 from hedged.model.instrument import InstrumentId
-from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
+from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy, Target
 from hedged.model.snapshot import Position, Read, Snapshot, seen
 
 
@@ -40,7 +41,8 @@ def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], ev
     reasons = [
         *_without_key(legs, evidence),
         *_gap_reasons(hedges, legs, evidence),
-        *_rate_reasons(legs, evidence),
+        *_rate_reasons(hedges, legs, evidence),
+        *_estimates(hedges, evidence),
         *_torn(hedges, legs, evidence),
         *_doubts(hedges, legs, evidence),
     ]
@@ -48,7 +50,7 @@ def reasons_against(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], ev
 
 
 def _gap_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
-    instruments = _instruments_needed(legs, evidence)
+    instruments = _instruments_needed(hedges, legs, evidence)
     accounts = {leg.instrument.partition(":")[0] for leg in legs}
     currencies = _currencies(instruments, evidence)
     for gap in evidence.gaps:
@@ -65,12 +67,22 @@ def _gap_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evide
                 yield Reason(f"{asset} has no price in {evidence.policy.quote}", stale=False)
 
 
-def _instruments_needed(legs: Sequence[LegPolicy], evidence: Evidence) -> set[InstrumentId]:
-    """Those held, those with a share of the target, and the first in line; a fall-back nobody holds is not needed."""
-    listed = evidence.snapshot.instruments
-    trading = [leg.instrument for leg in legs if leg.instrument in listed and listed[leg.instrument].trading]
-    needed = {leg.instrument for leg in legs if leg.weight is not None or leg.instrument in evidence.positions}
-    return needed | set(trading[:1] or [leg.instrument for leg in legs])
+def _instruments_needed(
+    hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence
+) -> set[InstrumentId]:
+    """Those held, those with a target of their own, and the first in line; a fall-back nobody holds is not needed."""
+    listed, now, before = evidence.snapshot.instruments, evidence.snapshot.now, evidence.policy.roll.before
+    trading = [listed[leg.instrument] for leg in legs if leg.instrument in listed and listed[leg.instrument].trading]
+    trading.sort(key=lambda instrument: is_ending(instrument, now, before))
+    split = {leg.instrument for hedge in hedges if hedge.splits for leg in hedge.legs}
+    needed = {leg.instrument for leg in legs if leg.instrument in split or leg.instrument in evidence.positions}
+    return needed | {instrument.id for instrument in trading[:1]} or {leg.instrument for leg in legs}
+
+
+def _estimates(hedges: Sequence[HedgePolicy], evidence: Evidence) -> Iterator[Reason]:
+    for hedge in hedges:
+        if hedge.target is Target.MINIMUM_VARIANCE and hedge.name not in evidence.snapshot.ratios:
+            yield Reason(f"{hedge.name}: its hedge ratios are not estimated yet", stale=False)
 
 
 def _currencies(instruments: Iterable[InstrumentId], evidence: Evidence) -> set[str]:
@@ -79,8 +91,8 @@ def _currencies(instruments: Iterable[InstrumentId], evidence: Evidence) -> set[
     return {listed[name].quote for name in instruments if name in listed} - {evidence.policy.quote}
 
 
-def _rate_reasons(legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
-    for name in sorted(_instruments_needed(legs, evidence)):
+def _rate_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: Evidence) -> Iterator[Reason]:
+    for name in sorted(_instruments_needed(hedges, legs, evidence)):
         instrument = evidence.snapshot.instruments.get(name)
         quote = evidence.policy.quote
         if instrument is not None and rate_of(instrument, evidence.snapshot, quote) is None:

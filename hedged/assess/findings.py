@@ -214,12 +214,14 @@ def not_trading(groups: Iterable[HedgeGroup], snapshot: Snapshot) -> Iterator[Fi
             quote = snapshot.quotes.get(leg.instrument)
             if leg.tradable or isinstance(quote, Missing):
                 continue
+            if leg.ending and any(other.tradable and other.slot == leg.slot for other in group.legs):
+                continue  # the next of its chain has taken its place
             instrument = snapshot.instruments.get(leg.instrument)
             why = "the venue does not list it" if instrument is None else "the venue has stopped trading it"
             ends = instrument.ends() if instrument is not None else None
             if ends is not None and ends <= snapshot.now:
                 why = f"it ended on {ends:%Y-%m-%d %H:%M} UTC"
-            others = leg.weight is None and any(other.tradable for other in group.legs)
+            others = not group.leg_targets and any(other.tradable for other in group.legs)
             advice = "The next instrument takes its place." if others else f"Nothing takes its place in {group.name}."
             yield Finding(
                 kind=Kind.NOT_TRADING,

@@ -3,53 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from hedged.assess.carry import carry_year
-from hedged.assess.exposure import NetQuantity, delta_of
+from hedged.assess.exposure import delta_of
 from hedged.assess.rates import rate_of
+from hedged.assess.targets import HedgeExposure
 from hedged.estimate.band import effective_band, is_outside
 from hedged.estimate.sizing import order_min
+from hedged.model.chain import is_ending
 from hedged.model.finding import HedgeGroup, HedgeState, HedgeStatus, LegState
 from hedged.model.instrument import InstrumentId
-from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
+from hedged.model.policy import LegPolicy, PortfolioPolicy
 from hedged.model.snapshot import Derivatives, Position, Quote, Read, Snapshot, seen
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class HedgeExposure:
-    """One hedge's own side of the sum: E and B in the quote currency, None where a price is unknown."""
-
-    policy: HedgePolicy
-    exposure_value: Decimal | None
-    beta_exposure: Decimal | None
-
-
-def hedge_exposure(
-    hedge: HedgePolicy, assets: Sequence[str], quantities: Mapping[str, NetQuantity], snapshot: Snapshot
-) -> HedgeExposure:
-    """E = Σ v and B = Σ β·v over the hedge's assets, v = net quantity × price."""
-    exposure = beta_exposure = ZERO
-    for asset in assets:
-        entry = quantities.get(asset)
-        if entry is None or not entry.quantity:
-            continue
-        leg = snapshot.prices.get(asset)
-        price = seen(leg) if leg is not None else None
-        if price is None:
-            return HedgeExposure(policy=hedge, exposure_value=None, beta_exposure=None)
-        value = entry.quantity * price.value
-        exposure += value
-        beta_exposure += value * hedge.beta.get(asset, Decimal(1))
-    return HedgeExposure(policy=hedge, exposure_value=exposure, beta_exposure=beta_exposure)
-
-
 def leg_states(
-    legs: Sequence[LegPolicy], positions: Mapping[InstrumentId, Position], snapshot: Snapshot, quote_currency: str
+    legs: Sequence[LegPolicy],
+    positions: Mapping[InstrumentId, Position],
+    snapshot: Snapshot,
+    policy: PortfolioPolicy,
 ) -> tuple[LegState, ...]:
     """Each leg with its whole venue position; what was not seen is None, never zero."""
     states = []
@@ -62,7 +39,7 @@ def leg_states(
         position = positions.get(leg.instrument)
         contracts = position.contracts if position is not None else (None if derivatives is None else ZERO)
         mark = quote.value.mark if quote is not None else None
-        rate = rate_of(instrument, snapshot, quote_currency) if instrument is not None else None
+        rate = rate_of(instrument, snapshot, policy.quote) if instrument is not None else None
         base = notional = carry = None
         if contracts is not None and not contracts:
             base = notional = ZERO
@@ -87,6 +64,7 @@ def leg_states(
                 funding_rate=quote.value.funding_rate if quote is not None else None,
                 carry_year=carry,
                 rate=rate,
+                ending=instrument is not None and is_ending(instrument, snapshot.now, policy.roll.before),
             )
         )
     return tuple(states)
@@ -109,11 +87,12 @@ def hedge_group(
     blocked_by: tuple[str, ...],
 ) -> HedgeGroup:
     """Sum the members, compare with the legs. At B ≤ dust there is nothing to hedge: target 0, no ratio."""
-    hedge_value = _sum([None if leg.notional is None else -leg.direction * leg.notional for leg in legs])
+    hedge_value = _sum([leg.hedge_value for leg in legs])
     beta_exposure = _sum([member.beta_exposure for member in members])
     target_value = _sum([None if m.beta_exposure is None else m.beta_exposure * m.policy.target_ratio for m in members])
     band = _weighted(members, beta_exposure, [m.policy.band for m in members])
     target_ratio = _weighted(members, beta_exposure, [m.policy.target_ratio for m in members])
+    targets = _leg_targets(members, legs)
     ratio = drift = None
     widened = band
     status = HedgeStatus.BLOCKED
@@ -121,12 +100,10 @@ def hedge_group(
         target_value = ZERO
         status = HedgeStatus.NO_EXPOSURE
     elif beta_exposure is not None:
-        widened = effective_band(band, _order_min_value(legs, snapshot, policy), beta_exposure)
+        widened = effective_band(band, _order_min_value(legs, bool(targets), snapshot, policy), beta_exposure)
         if hedge_value is not None and target_value is not None:
             ratio = hedge_value / beta_exposure
-            drift = _largest(
-                [ratio - target_ratio, *(gap / beta_exposure for gap in weighted_gaps(legs, target_value).values())]
-            )
+            drift = _largest([ratio - target_ratio, *(gap / beta_exposure for gap in leg_gaps(legs, targets).values())])
             outside = is_outside(drift, widened)
             status = HedgeStatus.OK if not outside else HedgeStatus.UNDER if drift < 0 else HedgeStatus.OVER
     return HedgeGroup(
@@ -142,7 +119,27 @@ def hedge_group(
         status=HedgeStatus.BLOCKED if blocked_by else status,
         legs=legs,
         blocked_by=blocked_by,
+        leg_targets=targets,
     )
+
+
+def _leg_targets(members: Sequence[HedgeExposure], legs: Sequence[LegState]) -> dict[InstrumentId, Decimal]:
+    """Slot → what its hedge value should be, all members together; {} where one leg may take all.
+
+    Beside a member that splits, one that does not has its whole target on the first of its legs that can be traded.
+    """
+    if not any(member.split for member in members):
+        return {}
+    targets: dict[InstrumentId, Decimal] = {}
+    for member in members:
+        split = member.split
+        if not split and member.beta_exposure is not None:
+            named = [leg.instrument for leg in member.policy.legs]
+            tradable = [leg.slot for leg in legs if leg.slot in named and leg.tradable]
+            split = {(tradable or named)[0]: member.beta_exposure}
+        for slot, value in split.items():
+            targets[slot] = targets.get(slot, ZERO) + value * member.policy.target_ratio
+    return targets
 
 
 def hedge_state(
@@ -160,7 +157,7 @@ def hedge_state(
         for leg in group.legs
         if leg.instrument in own
     )
-    hedge_value = _sum([None if leg.notional is None else -leg.direction * leg.notional for leg in legs])
+    hedge_value = _sum([leg.hedge_value for leg in legs])
     ratio = None
     if group.hedge_ratio is not None and hedge_value is not None and member.beta_exposure:
         ratio = hedge_value / member.beta_exposure
@@ -196,16 +193,16 @@ def _weighted(members: Sequence[HedgeExposure], total: Decimal | None, values: S
     return sum(((m.beta_exposure or ZERO) * v for m, v in zip(members, values, strict=True)), ZERO) / total
 
 
-def weighted_gaps(legs: Sequence[LegState], target_value: Decimal) -> dict[InstrumentId, Decimal]:
-    """Hedge value − target of each weighted leg, quote currency, its whole chain together (negative: too little).
+def leg_gaps(legs: Sequence[LegState], targets: Mapping[InstrumentId, Decimal]) -> dict[InstrumentId, Decimal]:
+    """Hedge value − target of each slot, quote currency, its whole chain together (negative: too little).
 
-    Empty where the first tradable leg takes all.
+    A slot of which something is not known is left out. Empty where one leg may take all.
     """
     gaps: dict[InstrumentId, Decimal] = {}
-    for leg in legs:
-        if leg.weight is not None and leg.notional is not None:
-            slot = leg.stands_for or leg.instrument
-            gaps[slot] = gaps.get(slot, -leg.weight * target_value) - leg.direction * leg.notional
+    for slot, target in targets.items():
+        value = _sum([leg.hedge_value for leg in legs if leg.slot == slot])
+        if value is not None:
+            gaps[slot] = value - target
     return gaps
 
 
@@ -214,15 +211,15 @@ def _largest(drifts: Sequence[Decimal]) -> Decimal:
     return max(drifts, key=abs)
 
 
-def _order_min_value(legs: Sequence[LegState], snapshot: Snapshot, policy: PortfolioPolicy) -> Decimal:
+def _order_min_value(legs: Sequence[LegState], split: bool, snapshot: Snapshot, policy: PortfolioPolicy) -> Decimal:
     """The value of the smallest order on the instruments that would be traded."""
     values = []
-    for leg in legs:
+    for leg in sorted(legs, key=lambda leg: leg.ending):
         instrument = snapshot.instruments.get(leg.instrument)
         if leg.tradable and leg.mark and leg.rate and instrument is not None:
             least = order_min(instrument, leg.mark, policy.limits.order_notional_min / leg.rate)
             values.append(abs(instrument.notional(least, leg.mark)) * leg.rate)
-            if leg.weight is None:
+            if not split:
                 break
     return max(values, default=ZERO)
 

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from hedged.model.instrument import ContractKind, Instrument, InstrumentId
-from hedged.model.policy import HedgePolicy, LegPolicy
-
-
-def chain_key(instrument: Instrument) -> tuple[str, str, str, str] | None:
-    """What the contracts of one chain have in common; None for a perpetual, which is its own chain."""
-    if instrument.kind is not ContractKind.FUTURE:
-        return None
-    return (instrument.account, instrument.base, instrument.quote, instrument.settle)
+from hedged.model.chain import chain_of, is_ending, successor
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import HedgePolicy, LegPolicy, RollPolicy
+from hedged.model.snapshot import Snapshot
 
 
 def expand_chains(
-    hedge: HedgePolicy, instruments: Mapping[InstrumentId, Instrument], held: Iterable[InstrumentId]
+    hedge: HedgePolicy, snapshot: Snapshot, held: Collection[InstrumentId], roll: RollPolicy
 ) -> tuple[LegPolicy, ...]:
-    """The hedge's legs, and after each dated one the contracts of its chain that are held.
+    """The hedge's legs; after each dated one the contracts of its chain that are held and, where it is time to leave
+    all of these, the next one.
 
     A contract that the hedge rolled into, or did not get out of yet, stays its leg.
     """
+    listed = snapshot.instruments
     named = {leg.instrument for leg in hedge.legs}
     legs: list[LegPolicy] = []
     for leg in hedge.legs:
         legs.append(leg)
-        listed = instruments.get(leg.instrument)
-        chain = chain_key(listed) if listed is not None else _chain_from_symbol(leg.instrument)
+        chain = chain_of(leg.instrument, listed)
         if chain is None:
             continue
-        for other in held:
-            contract = instruments.get(other)
-            if other not in named and contract is not None and chain_key(contract) == chain:
-                named.add(other)
-                legs.append(replace(leg, instrument=other, stands_for=leg.instrument))
+        own = [leg.instrument]
+        own += [other for other in held if other not in named and other in listed and chain_of(other, listed) == chain]
+        if all(other not in listed or is_ending(listed[other], snapshot.now, roll.before) for other in own):
+            following = successor(chain, listed.values(), snapshot.now, roll.before)
+            if following is not None and following.id not in named:
+                own.append(following.id)
+        named.update(own)
+        legs += [replace(leg, instrument=other, stands_for=leg.instrument) for other in own[1:]]
     return tuple(legs)
-
-
-def _chain_from_symbol(instrument: InstrumentId) -> tuple[str, str, str, str] | None:
-    """The chain of a dated contract that the venue no longer lists, from ccxt's spelling `ETH/USDT:USDT-261225`."""
-    account, _, symbol = instrument.partition(":")
-    pair, _, rest = symbol.partition(":")
-    settle, dash, _expiry = rest.partition("-")
-    if not dash:
-        return None
-    base, _, quote = pair.partition("/")
-    return (account, base, quote, settle)
 
 
 def groups_of(hedges: Mapping[str, tuple[LegPolicy, ...]]) -> list[tuple[str, ...]]:

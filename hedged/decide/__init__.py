@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from hedged.decide.gate import GateContext, approve, judge
 from hedged.decide.rebalance import Trade, leg_of, trades_for
+from hedged.decide.roll import roll_trades
 from hedged.model.finding import Assessment, HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
@@ -40,6 +41,9 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     turnover = book.turnover_day
     for group in assessment.groups:
         trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
+        if not trades:
+            trades, roll = roll_trades(group, snapshot, policy)
+            reason = f"{reason}; {roll}" if roll else reason
         reasons.append(reason)
         mode = modes[group.hedges[0]]
         for number, trade in enumerate(trades):
@@ -96,6 +100,7 @@ def _intent(trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrume
         notional=abs(instrument.notional(quantity, mark)) * (leg.rate or Decimal(1)),
         reduce_only=trade.reduce_only,
         reason=trade.reason,
+        purpose=trade.purpose,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hedged.assess.hedge_ratio import weighted_gaps
+from hedged.assess.hedge_ratio import leg_gaps
+from hedged.assess.roll import in_order
 from hedged.estimate.band import is_outside, ratio_to_reach
 from hedged.estimate.sizing import quantity_into_band
 from hedged.model.finding import HedgeGroup, HedgeStatus, LegState
 from hedged.model.instrument import Instrument, InstrumentId, round_down
-from hedged.model.order import Side
+from hedged.model.order import Purpose, Side
 
 ZERO = Decimal(0)
 
@@ -24,6 +25,7 @@ class Trade:
     contracts: Decimal
     reduce_only: bool
     reason: str
+    purpose: Purpose = Purpose.REBALANCE
 
 
 def trades_for(
@@ -40,9 +42,9 @@ def trades_for(
         return [], f"{group.name}: unknown"
     if not is_outside(group.drift, group.band):
         return [], f"{group.name}: inside the band, drift {group.drift:+.4f} within ±{group.band:.4f}{_widened(group)}"
-    gaps = weighted_gaps(group.legs, group.target_value)
+    gaps = leg_gaps(group.legs, group.leg_targets)
     if gaps:
-        changes = _weighted_changes(group, gaps)
+        changes = _leg_changes(group, gaps)
     else:
         reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band)
         changes = {} if reach is None else {None: (reach - group.hedge_ratio) * group.beta_exposure}
@@ -60,8 +62,8 @@ def _widened(group: HedgeGroup) -> str:
     return f", widened from ±{group.band_configured:.4f} because the smallest order is larger than that"
 
 
-def _weighted_changes(group: HedgeGroup, gaps: Mapping[InstrumentId, Decimal]) -> dict[InstrumentId | None, Decimal]:
-    """Change of hedge value per weighted leg: each to its own edge, then the largest on until the sum is inside."""
+def _leg_changes(group: HedgeGroup, gaps: Mapping[InstrumentId, Decimal]) -> dict[InstrumentId | None, Decimal]:
+    """Change of hedge value per slot: each to its own edge, then the largest on until the sum is inside."""
     beta_exposure = group.beta_exposure or ZERO
     width = group.band * beta_exposure
     after = {slot: min(max(gap, -width), width) for slot, gap in gaps.items()}
@@ -85,11 +87,8 @@ def _change(
     notional_min: Decimal,
 ) -> Iterator[Trade]:
     """Trades that change the hedge value by `change` (> 0: more hedge); `slot` None means any leg."""
-    legs = [leg for leg in group.legs if slot is None or (leg.stands_for or leg.instrument) == slot]
+    legs = in_order([leg for leg in group.legs if slot is None or leg.slot == slot], opening=change > 0)
     word = "under-hedged" if change > 0 else "over-hedged"
-    if change < 0:
-        # What is held on fall-back instruments goes first: the preferred one stays.
-        legs.reverse()
     left = abs(change)
     for leg in legs:
         instrument = instruments.get(leg.instrument)
@@ -130,6 +129,7 @@ def _close_all(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
                     contracts=quantity * side.sign,
                     reduce_only=True,
                     reason=f"{group.name}: nothing to hedge: {side.value} {quantity:f} {leg.instrument} to close",
+                    purpose=Purpose.CLOSE,
                 )
 
 

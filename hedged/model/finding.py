@@ -52,6 +52,7 @@ class Kind(StrEnum):
     CLOCK_SKEW = "clock_skew"
     STORE_DEGRADED = "store_degraded"
     CYCLE_FAILED = "cycle_failed"
+    ROLL = "roll"
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
 
@@ -94,6 +95,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.CLOCK_SKEW: SubjectKind.ACCOUNT,
     Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
+    Kind.ROLL: SubjectKind.HEDGE,
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
 }
@@ -154,6 +156,17 @@ class LegState:
     funding_rate: Decimal | None = None  # per interval; > 0: longs pay shorts
     carry_year: Decimal | None = None  # quote currency a year at today's rate; > 0 is paid by us
     rate: Decimal | None = Decimal(1)  # quote currency for one unit of what the instrument is priced in
+    ending: bool = False  # it is time to leave it: nothing is opened there any more where another can take it
+
+    @property
+    def slot(self) -> InstrumentId:
+        """The named instrument that this one counts for."""
+        return self.stands_for or self.instrument
+
+    @property
+    def hedge_value(self) -> Decimal | None:
+        """What it adds to the hedge, quote currency; None: unknown."""
+        return None if self.notional is None else -self.direction * self.notional
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +208,7 @@ class HedgeGroup:
     status: HedgeStatus
     legs: tuple[LegState, ...]  # whole positions, in the order of preference
     blocked_by: tuple[str, ...]
+    leg_targets: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # by slot; {}: one leg may take all
 
     @property
     def name(self) -> str:

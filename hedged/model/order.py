@@ -20,6 +20,14 @@ class Side(StrEnum):
         return 1 if self is Side.BUY else -1
 
 
+class Purpose(StrEnum):
+    """What an order is for; its costs are booked under it."""
+
+    REBALANCE = "rebalance"
+    ROLL = "roll"
+    CLOSE = "close"
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """An order we would like. `quantity` is in contracts and positive; `notional` is at `price`, positive."""
@@ -33,6 +41,7 @@ class Intent:
     notional: Decimal
     reduce_only: bool
     reason: str
+    purpose: Purpose = Purpose.REBALANCE
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -47,6 +47,14 @@ class LegPolicy:
     stands_for: InstrumentId | None = None  # the named contract of its chain, where it is not named itself
 
 
+class Target(StrEnum):
+    """How a short is sized; see `assess.targets`."""
+
+    VALUE = "value"
+    QUANTITY = "quantity"
+    MINIMUM_VARIANCE = "minimum-variance"
+
+
 @dataclass(frozen=True, slots=True)
 class HedgePolicy:
     """These assets, those instruments, this ratio. `band` is a half-width in units of the hedge ratio."""
@@ -59,6 +67,14 @@ class HedgePolicy:
     beta: Mapping[str, Decimal] = field(default_factory=dict)  # 1 where absent
     mode: Mode = Mode.MONITOR
     takes_rest: bool = False
+    target: Target = Target.VALUE
+
+    @property
+    def splits(self) -> bool:
+        """Whether each instrument has a target of its own; else the first that can be traded takes all."""
+        if self.target is Target.QUANTITY:
+            return len(self.assets) > 1
+        return self.target is Target.MINIMUM_VARIANCE or any(leg.weight is not None for leg in self.legs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,17 @@ class Limits:
     orders_cycle_max: int = 10
     price_collar: Decimal = Decimal("0.02")  # furthest from the mark that an order may be priced
     order_notional_min: Decimal = Decimal(0)  # smaller orders are not worth their fee; widens the band where it must
+
+
+@dataclass(frozen=True, slots=True)
+class RollPolicy:
+    """When a contract that ends is left: from `before` its end on, and out of it by `stop` before its end.
+
+    Venues settle on an average of the last 30 to 60 minutes, so `stop` lies before that.
+    """
+
+    before: timedelta = timedelta(days=5)
+    stop: timedelta = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,5 +143,6 @@ class PortfolioPolicy:
     stablecoins: frozenset[str] = frozenset({"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYUSD", "BUSD", "USD"})
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=Limits)
+    roll: RollPolicy = field(default_factory=RollPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
     tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from hedged.errors import Refused, Unreadable, VenueError
+from hedged.model.chain import chain_of, is_ending, successor
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
@@ -33,11 +34,13 @@ class Observer:
     quotes: dict[InstrumentId, Leg[Quote]] = field(default_factory=dict, init=False)
     prices: dict[str, Leg[Decimal]] = field(default_factory=dict, init=False)
     _priced: frozenset[str] = frozenset()
+    _now: datetime = field(default=datetime.min, init=False)
 
     async def observe(self, memory: Memory, now: datetime) -> Snapshot:
         """One snapshot of the portfolio. Raises nothing that a venue does wrong; a failed leg is `Missing`."""
         self.instruments, self.quotes, self.prices = {}, {}, {}
         self._priced = memory.priced
+        self._now = now
         contracts = {leg.instrument for hedge in self.policy.hedges for leg in hedge.legs} | set(memory.positions)
         found, *_ = await asyncio.gather(
             asyncio.gather(*(self._read_account(reader) for reader in self.accounts.values())),
@@ -87,8 +90,8 @@ class Observer:
             listed = last.instruments.get(market.account, {})
             self.quotes.update({name: missing(error, last.quotes.get(name)) for name in own})
             own = []
-        self.instruments.update({name: listed[name] for name in wanted if name in listed})
-        own = [name for name in own if name in listed]
+        own = [name for name in (*own, *self._following(own, listed)) if name in listed]
+        self.instruments.update({name: listed[name] for name in own})
         try:
             found = await market.quotes(own) if own else {}
         except VenueError as error:
@@ -100,6 +103,19 @@ class Observer:
             if name not in found:
                 silent = Unreadable(market.account, "quotes", f"the reply has no mark for {name}")
                 self.quotes[name] = missing(silent, last.quotes.get(name))
+
+    def _following(self, own: Iterable[InstrumentId], listed: Mapping[InstrumentId, Instrument]) -> list[InstrumentId]:
+        """The contracts that those which end before long are rolled into."""
+        found = []
+        for name in own:
+            chain = chain_of(name, listed)
+            if chain is not None and (
+                name not in listed or is_ending(listed[name], self._now, self.policy.roll.before)
+            ):
+                following = successor(chain, listed.values(), self._now, self.policy.roll.before)
+                if following is not None:
+                    found.append(following.id)
+        return list(dict.fromkeys(found))
 
     async def _read_prices(self, assets: Collection[str]) -> None:
         """A price of each asset, from the first account in the configuration that has one."""

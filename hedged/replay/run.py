@@ -15,7 +15,7 @@ from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.store.memory import MemoryStore
-from hedged.cycle import Portfolio, run_cycle
+from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ConfigurationError, DataError
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.ports import Clock
@@ -62,12 +62,13 @@ def check_frequency(frequency: timedelta, history: History) -> None:
         raise ValueError(f"must be a multiple of the step of {history.spot.source}, {timedelta(seconds=step)}")
 
 
-def paper_policy(policy: PortfolioPolicy, start: datetime) -> PortfolioPolicy:
-    """The same portfolio in paper, whatever its mode, with its holdings held since the start of the replay."""
+def paper_policy(policy: PortfolioPolicy, start: datetime, every: timedelta) -> PortfolioPolicy:
+    """The same portfolio in paper, whatever its mode: a cycle a bar, its holdings held since the start."""
     return replace(
         policy,
         mode=Mode.PAPER,
         world=World.PAPER,
+        every=every,
         hedges=tuple(replace(hedge, mode=Mode.PAPER) for hedge in policy.hedges),
         holdings=tuple(replace(holding, as_of=start, max_age=None) for holding in policy.holdings),
     )
@@ -81,16 +82,17 @@ async def replay(
     rules: AlertRules,
     stopwatch: Clock,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    each: Callable[[CycleReport], None] = lambda report: None,
 ) -> ReplayReport:
     """Run a cycle at every row of the spot file, as soon as that row was known, on paper.
 
-    `progress(done, total)` is called now and then, in bars. Raises `DataError` for prices that are not there at all,
-    `ConfigurationError` for a portfolio that cannot be replayed.
+    `progress(done, total)` is called now and then, in bars; `each` with every cycle's report. Raises `DataError` for
+    prices that are not there at all, `ConfigurationError` for a portfolio that cannot be replayed.
     """
     began = stopwatch.monotonic()
     bars = _bars(history.spot, window)
     first, last = _moment(bars[0]), _moment(bars[-1])
-    policy = paper_policy(policy, first)
+    policy = paper_policy(policy, first, timedelta(seconds=history.spot.step))
     _check(policy, history)
     clock = ReplayClock(first)
     markets = {name: HistoricalMarket(name, policy, history, clock) for name in _accounts(policy)}
@@ -113,6 +115,7 @@ async def replay(
         clock.set(now)
         report = await run_cycle(portfolio, now)
         tally.add(report)
+        each(report)
         if epoch in sampled and (read := equity_of(report)) is not None:
             equity[epoch] = read
         if number % _BARS_BETWEEN_PROGRESS == 0:
@@ -131,9 +134,10 @@ async def replay(
         orders=tally.orders,
         turnover=tally.turnover,
         costs=Costs(
-            fees=sum((each.fees for each in totals), ZERO),
+            fees=sum((each.fees for each in totals), -tally.roll_fees),
             funding=sum((each.funding for each in totals), ZERO),
-            slippage=sum((each.slippage for each in totals), ZERO),
+            slippage=sum((each.slippage for each in totals), -tally.roll_slippage),
+            roll=tally.roll_fees + tally.roll_slippage,
         ),
         max_drift=tally.max_drift,
         liquidations=sum(each.liquidations for each in totals),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
-from hedged.model.order import Fill
+from hedged.model.order import Fill, Purpose
 from hedged.model.snapshot import Read
 
 ZERO = Decimal(0)
@@ -23,6 +23,8 @@ class Tally:
     orders: int = 0
     turnover: Decimal = ZERO
     max_drift: Decimal | None = None
+    roll_fees: Decimal = ZERO  # of orders that moved a hedge from one contract to the next
+    roll_slippage: Decimal = ZERO
     refused: int = 0
     first_refusal: str = ""
     _opened: set[str] = field(default_factory=set)  # groups of hedges
@@ -35,13 +37,17 @@ class Tally:
             self._refuse(refusal.reason)
         if not report.outcomes:
             return
-        hedge_of = {each.intent.client_order_id: each.intent.hedge for each in report.decision.intents}
+        intents = {each.intent.client_order_id: each.intent for each in report.decision.intents}
         for outcome in report.outcomes:
             if isinstance(outcome, Fill):
                 instrument = report.snapshot.instruments[outcome.instrument]
                 self.orders += 1
                 self.turnover += abs(instrument.notional(outcome.quantity, outcome.price))
-                self._opened.add(hedge_of[outcome.client_order_id])
+                intent = intents[outcome.client_order_id]
+                self._opened.add(intent.hedge)
+                if intent.purpose is Purpose.ROLL:
+                    self.roll_fees += outcome.fee
+                    self.roll_slippage += outcome.slippage
             else:
                 self._refuse(outcome.reason)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 
-from hedged.model.policy import Mode
+from hedged.model.policy import Mode, Target
 from hedged.settings.brokers import broker_names
 from hedged.settings.draft import Draft, mode_of, number_of, table_in, tables_in, texts_in, twice
 from hedged.settings.faults import Problem, nearest
 from hedged.settings.lines import Place
-from hedged.settings.worlds import STABLECOINS, chain_of, direction_of, world_of
+from hedged.settings.worlds import STABLECOINS, base_of, chain_of, direction_of, world_of
 
 _ZERO = Decimal(0)
 
@@ -117,6 +117,25 @@ def _directions(draft: Draft) -> Iterator[Problem]:
                 )
 
 
+def _targets(draft: Draft) -> Iterator[Problem]:
+    """`quantity` compares coins with coins: every asset by name, each with a contract on itself."""
+    for place, hedge in draft.hedges:
+        if hedge.get("target") != Target.QUANTITY:
+            continue
+        if "weights" in hedge or "beta" in hedge:
+            key = "weights" if "weights" in hedge else "beta"
+            yield Problem((*place, key), 'has no meaning for target = "quantity", which counts coins')
+        bases = {draft.asset(base_of(instrument)) for _, instrument in texts_in(hedge, "instruments")}
+        assets = {draft.asset(asset) for _, asset in texts_in(hedge, "assets")}
+        for index, asset in texts_in(hedge, "assets"):
+            if asset == "*" or draft.asset(asset) not in bases:
+                text = 'has no contract on itself among the instruments, which target = "quantity" needs'
+                yield Problem((*place, "assets", index), text)
+        for index, instrument in texts_in(hedge, "instruments"):
+            if draft.asset(base_of(instrument)) not in assets:
+                yield Problem((*place, "instruments", index), "is a contract on none of this hedge's assets")
+
+
 def _weights(draft: Draft) -> Iterator[Problem]:
     for place, hedge in draft.hedges:
         weights, instruments = hedge.get("weights"), hedge.get("instruments")
@@ -172,4 +191,4 @@ def _named(draft: Draft, place: Place) -> str:
     return f'hedge "{name}"' if isinstance(name, str) else f"hedges[{place[-1]}]"
 
 
-CHECKS = (_aliases, _assets, _betas, _references, _currencies, _directions, _weights, _modes, _tiers)
+CHECKS = (_aliases, _assets, _betas, _references, _currencies, _directions, _targets, _weights, _modes, _tiers)

@@ -25,7 +25,6 @@ _LATER = "is not available in this version"
 _LATER_KEYS = {
     ("web",): f"{_LATER}: remove the table",
 }
-_LATER_TARGETS = ("coin", "beta", "minimum-variance", "carry-aware")
 
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is missing",
@@ -95,10 +94,6 @@ def _missing(place: Place) -> str:
 
 
 def _choice(place: Place, value: object, allowed: list[str]) -> str:
-    if len(place) == 3 and place[::2] == ("hedges", "target") and isinstance(value, str):
-        known = nearest(value, (*_LATER_TARGETS, *allowed))
-        if known in _LATER_TARGETS:
-            return f'{_LATER}: use "value"'
     quoted = ", ".join(f'"{word}"' for word in allowed)
     likely = nearest(value, allowed) if isinstance(value, str) else None
     if len(allowed) == 1:

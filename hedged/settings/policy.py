@@ -13,6 +13,7 @@ from hedged.model.policy import (
     Mode,
     PaperPolicy,
     PortfolioPolicy,
+    RollPolicy,
     Thresholds,
     World,
 )
@@ -49,6 +50,7 @@ def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPo
         stablecoins=STABLECOINS,
         thresholds=_thresholds(document),
         limits=Limits(**dict(document.limits)),
+        roll=RollPolicy(before=document.expiry.roll, stop=document.expiry.stop),
         paper=PaperPolicy(**dict(document.paper)),
         tiers=_tiers(document),
     )
@@ -70,6 +72,7 @@ def _hedge(hedge: HedgeSettings, mode: Mode, aliases: Mapping[str, str], directi
         beta={aliases.get(asset, asset): beta for asset, beta in hedge.beta.items()},
         mode=hedge.mode or mode,
         takes_rest=takes_rest,
+        target=hedge.target,
     )
 
 

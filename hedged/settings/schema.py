@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from hedged.adapters.store.retention import Retention
 from hedged.model.finding import Kind, Severity
-from hedged.model.policy import Limits, Mode, PaperPolicy, Thresholds
+from hedged.model.policy import Limits, Mode, PaperPolicy, RollPolicy, Target, Thresholds
 from hedged.settings.fields import (
     AccountName,
     Amount,
@@ -43,6 +43,7 @@ _LIMITS = Limits()
 _RETENTION = Retention()
 _RULES = AlertRules()
 _PAPER = PaperPolicy()
+_ROLL = RollPolicy()
 _THRESHOLDS = Thresholds()
 _CONTRACTS_MAX = Decimal("1e12")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
@@ -155,7 +156,7 @@ class HedgeSettings(Table):
     name: Name
     assets: Annotated[tuple[AssetOrRest, ...], Field(min_length=1)]
     instruments: Annotated[tuple[InstrumentName, ...], Field(min_length=1)]
-    target: Literal["value"] = "value"
+    target: Target = Target.VALUE
     target_ratio: Annotated[Decimal, Field(ge=0, le=Decimal("1.5"))] = Decimal(1)
     band: Fraction = Decimal("0.05")
     beta: Annotated[Mapping[Asset, Annotated[Decimal, Field(gt=0, le=10)]], Frozen] = {}
@@ -186,6 +187,8 @@ class MarginSettings(Table):
 
 
 class ExpirySettings(Table):
+    roll: Duration = _ROLL.before
+    stop: Duration = _ROLL.stop
     ladder: Annotated[tuple[Duration, ...], AfterValidator(_ladder)] = _THRESHOLDS.expiry_ladder
 
 

@@ -32,10 +32,14 @@ def chain_of(instrument: str) -> str:
     return _EXPIRY.sub("-*", instrument)
 
 
+def base_of(instrument: str) -> str:
+    """The coin or index that a contract is on."""
+    return instrument.partition(":")[2].partition("/")[0]
+
+
 def direction_of(instrument: str, given: Mapping[str, str]) -> int:
     """−1 for what rises when the assets fall and is therefore bought, else +1."""
-    base = instrument.partition(":")[2].partition("/")[0]
-    shipped = "buy" if base in RISES_WHEN_ASSETS_FALL else "sell"
+    shipped = "buy" if base_of(instrument) in RISES_WHEN_ASSETS_FALL else "sell"
     return -1 if given.get(instrument, shipped) == "buy" else 1
 
 

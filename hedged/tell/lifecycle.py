@@ -59,6 +59,9 @@ FOUND = frozenset({Observed.SEEN, Observed.HELD})
 QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCLE_MISSED, Kind.CYCLE_OVERRUN})
 """Kinds that hedged puts right by itself, or that are over as soon as they are seen."""
 
+ORDERED = frozenset({Kind.DRIFT, Kind.ROLL})
+"""Kinds whose messages say what was ordered about them."""
+
 EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.ORDER_RECOVERED})
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
 
@@ -121,7 +124,7 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
         news = _news(before, alert, observed, cycle)
         if news is not None:
             alert = _told(alert, news, now)
-            order = (orders or {}).get(alert.subject) if alert.kind is Kind.DRIFT else None
+            order = (orders or {}).get(alert.subject) if alert.kind in ORDERED else None
             messages.append(compose(alert, news, now, order=order, unknown=observed is Observed.UNKNOWN))
         after.append(alert)
     messages.sort(key=lambda message: -message.severity.rank)

@@ -109,6 +109,7 @@ def intent_object(intent: Intent) -> dict[str, object]:
         "notional": money(_cents(intent.notional)),
         "reduce_only": intent.reduce_only,
         "reason": intent.reason,
+        "purpose": intent.purpose.value,
     }
 
 

@@ -35,8 +35,9 @@ WORDS: Mapping[Kind, Words] = {
     ),
     Kind.EXPIRY: Words(
         "{subject} expires soon",
-        "hedged does not roll it by itself.",
-        "name a later contract in the hedge's instruments before this one ends.",
+        "hedged rolls it in time into the next contract of its chain, or into the hedge's next instrument; in monitor "
+        "mode it says how.",
+        "name a fall-back in the hedge's instruments in case there is no next contract.",
     ),
     Kind.DATA_STALE: Words(
         "data of hedge {subject} is stale",
@@ -147,6 +148,11 @@ WORDS: Mapping[Kind, Words] = {
         "a cycle failed",
         "hedged makes no order and tries again in the next cycle.",
         "look in the log for the cycle's error, and report it.",
+    ),
+    Kind.ROLL: Words(
+        "hedge {subject} leaves a contract that ends",
+        "hedged makes no order for it now.",
+        "name another instrument in the hedge if nothing takes its place.",
     ),
     Kind.KEY_WITHDRAWS: Words(
         "the key of {subject} can withdraw",

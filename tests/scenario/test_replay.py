@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hedged.adapters.exchanges.price_table import FundingRates, History, PriceTable
+from hedged.cycle import CycleReport
 from hedged.errors import ConfigurationError, DataError
 from hedged.model.instrument import InstrumentId
+from hedged.model.order import Fill, Purpose
 from hedged.model.policy import HedgePolicy, Holding, LegPolicy, Mode, PaperPolicy, PortfolioPolicy, World
 from hedged.replay.report import ReplayReport
 from hedged.replay.run import Window, check_frequency, paper_policy, replay
@@ -167,15 +169,51 @@ async def test_too_little_cash_ends_in_a_liquidation() -> None:
     assert any(note.startswith("Orders refused: 2, the first because: insufficient margin") for note in report.notes)
 
 
-async def test_dated_contracts_are_sold_while_they_live() -> None:
-    """A named quarterly is sold like a perpetual, delivered at its expiry, and the next named one takes over."""
-    names = ("main:ETH/USDT:USDT-210326", "main:ETH/USDT:USDT-210625")
+async def test_dated_contracts_are_rolled_before_they_end() -> None:
+    """A named quarterly is rolled into the next by daily slices of 5 %, the rest on the last bar before its end."""
+    names = ("main:ETH/USDT:USDT-210326",)
     days = 100
     past = history(table(step=86_400, SOL=[10] * days, ETH=[100] * days))
-    report = await run(portfolio(instruments=names, SOL="100"), past, Window(frequency=timedelta(days=1)))
-    assert report.orders == 2
-    assert report.turnover == 2 * 950
+    paper = replace(FREE, fee_taker=Decimal("0.001"))
+    report = await run(portfolio(paper, instruments=names, SOL="100"), past, Window(frequency=timedelta(days=1)))
+    assert report.costs.fees == Decimal("0.95")  # the opening
+    assert report.costs.roll == Decimal("1.9")  # 950 bought back and sold, at 0.1 %
+    assert report.turnover == 3 * 950
+    assert report.max_drift is not None
+    assert report.max_drift <= Decimal("0.05")
     assert any(note.startswith("No --dated: quarterly contracts on ETH") for note in report.notes)
+
+
+async def test_a_year_of_hours_rolls_four_times_and_settles_nothing() -> None:
+    """Prices wander by the hour; the hedge on quarterlies is inside its band at every roll and never delivered."""
+    hours = 365 * 24
+    walk = np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.006, (2, hours)), axis=1))
+    past = history(table(SOL=list(10 * walk[0]), ETH=list(100 * (0.7 * walk[0] + 0.3 * walk[1]))))
+    policy = portfolio(instruments=("main:ETH/USDT:USDT-210326",), SOL="100")
+    seen: list[CycleReport] = []
+    report = await replay(
+        policy,
+        past,
+        replace(HOURLY, frequency=timedelta(days=1)),
+        rules=AlertRules(),
+        stopwatch=ManualClock(),
+        each=seen.append,
+    )
+    rolled = [cycle for cycle in seen if any(each.intent.purpose is Purpose.ROLL for each in cycle.decision.intents)]
+    left = {near for cycle in rolled for near in _ending(cycle)}
+    assert left == {f"main:ETH/USDT:USDT-{date}" for date in ("210326", "210625", "210924", "211231")}
+    for cycle in rolled:
+        group = cycle.assessment.groups[0]
+        assert abs(group.drift or 0) <= group.band
+        assert len(cycle.outcomes) == len(cycle.decision.intents)
+        assert all(isinstance(outcome, Fill) for outcome in cycle.outcomes)
+    settled = [doubt for cycle in seen for doubt in cycle.snapshot.explained]
+    assert settled == []
+    assert report.costs.roll == 0  # nothing costs anything here
+
+
+def _ending(cycle: CycleReport) -> list[str]:
+    return [leg.instrument for leg in cycle.assessment.groups[0].legs if leg.ending and leg.contracts]
 
 
 @pytest.mark.parametrize(
@@ -248,6 +286,6 @@ async def test_nothing_that_comes_later_changes_what_came_before(
 
 def test_any_portfolio_is_replayed_on_paper_with_holdings_held_from_the_start() -> None:
     """Mode and world of the file play no part, and coins listed in 2030 are neither late nor stale in 2021."""
-    policy = paper_policy(portfolio(SOL="100"), START)
+    policy = paper_policy(portfolio(SOL="100"), START, timedelta(days=1))
     assert (policy.mode, policy.world, policy.hedges[0].mode) == (Mode.PAPER, World.PAPER, Mode.PAPER)
     assert policy.holdings == (Holding("SOL", Decimal(100), START),)
