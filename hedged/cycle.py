@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hedged.act import reconcile, submit_all
+from hedged.act.overrides import overrides
 from hedged.assess import assess
 from hedged.decide import Book, decide
+from hedged.decide.timing import timed
 from hedged.errors import StoreError
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import Assessment, Finding
 from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Unknown
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
+from hedged.model.timing import Override
 from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
@@ -42,6 +45,7 @@ class Portfolio:
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
     book: Book = field(default_factory=lambda: Book(""), init=False)
+    overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
     open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
@@ -111,10 +115,11 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
         last = LastGood.from_memory(portfolio.memory)
         portfolio.observer = Observer(portfolio.policy, portfolio.markets, portfolio.accounts, portfolio.clock, last)
     snapshot = await portfolio.observer.observe(portfolio.memory, now)
-    assessment = assess(snapshot, portfolio.policy)
+    policy = timed(portfolio.policy, portfolio.overrides, portfolio.memory.signals, now)
+    assessment = assess(snapshot, policy)
     book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
-    decision = decide(assessment, snapshot, portfolio.policy, book)
-    state = state_object(assessment, decision, portfolio.policy)
+    decision = decide(assessment, snapshot, policy, book)
+    state = state_object(assessment, decision, policy)
     return CycleReport(cycle_id, snapshot, assessment, decision, state=state)
 
 
@@ -143,6 +148,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         in_flight = frozenset(row.intent.instrument for row in rows)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         turnover = await store.turnover(midnight)
+        portfolio.overrides = await overrides(store)
         portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
     except StoreError as error:
         return str(error)

@@ -17,6 +17,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
+from hedged.model.timing import SignalState
 
 
 class Clock(Protocol):
@@ -120,6 +121,7 @@ class Memory:
     debts: Mapping[str, Decimal] = field(default_factory=dict)  # "account/wallet/asset" → borrowed, with interest
     priced: frozenset[str] = frozenset()  # assets that have had a price: without one now, it is missing
     read_at: Mapping[str, datetime] = field(default_factory=dict)  # account or account/wallet → last read and believed
+    signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ def hedge_state(
         status=group.status,
         legs=legs,
         blocked_by=group.blocked_by,
+        target_reason=member.policy.target_reason,
     )
 
 

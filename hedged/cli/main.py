@@ -17,6 +17,7 @@ from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
 from hedged.cli.replay import replay
 from hedged.cli.run import run
+from hedged.cli.set_ratio import set_ratio
 from hedged.cli.status import status
 from hedged.errors import ConfigurationError, HedgedError, WrongStore
 
@@ -55,6 +56,7 @@ app.command()(instruments)
 app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
+app.command("set-ratio")(set_ratio)
 
 
 def main() -> None:

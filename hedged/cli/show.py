@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -82,7 +82,7 @@ def _exposures(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> N
         out.print(shown)
 
 
-def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None:
+def _hedges(out: Console, rows: Sequence[Mapping[str, Any]], quote: str) -> None:
     shown = table(
         f"Hedges in {quote}",
         "hedge",
@@ -117,6 +117,9 @@ def _hedges(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None
             )
     if shown.row_count:
         out.print(shown)
+        for row in rows:
+            if row.get("target_reason"):
+                out.print(Text(f"{row['name']}: target {_ratio(row['target_ratio'])}: {row['target_reason']}"))
         out.print(legs)
 
 

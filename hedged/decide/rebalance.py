@@ -40,6 +40,9 @@ def trades_for(
         return closing, f"{group.name}: nothing to hedge" + ("; closes what is left of the hedge" if closing else "")
     if group.hedge_ratio is None or group.beta_exposure is None or group.target_value is None or group.drift is None:
         return [], f"{group.name}: unknown"
+    if not group.target_ratio:
+        closing = list(_close_all(group, instruments))
+        return closing, f"{group.name}: no hedge is wanted now" + ("; closes what is left of it" if closing else "")
     if not is_outside(group.drift, group.band):
         return [], f"{group.name}: inside the band, drift {group.drift:+.4f} within ±{group.band:.4f}{_widened(group)}"
     gaps = leg_gaps(group.legs, group.leg_targets)
@@ -118,6 +121,7 @@ def _change(
 
 def _close_all(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> Iterator[Trade]:
     """Reduce-only orders that close every leg held."""
+    why = "nothing to hedge" if group.status is HedgeStatus.NO_EXPOSURE else "no hedge is wanted now"
     for leg in group.legs:
         instrument = instruments.get(leg.instrument)
         if leg.contracts and leg.tradable and instrument is not None:
@@ -128,7 +132,7 @@ def _close_all(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
                     instrument=leg.instrument,
                     contracts=quantity * side.sign,
                     reduce_only=True,
-                    reason=f"{group.name}: nothing to hedge: {side.value} {quantity:f} {leg.instrument} to close",
+                    reason=f"{group.name}: {why}: {side.value} {quantity:f} {leg.instrument} to close",
                     purpose=Purpose.CLOSE,
                 )
 

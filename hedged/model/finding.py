@@ -187,6 +187,7 @@ class HedgeState:
     status: HedgeStatus
     legs: tuple[LegState, ...] = ()
     blocked_by: tuple[str, ...] = ()  # why no order may be made, one reason each
+    target_reason: str = ""  # why the target is what it is, where it is not simply the configured one
 
 
 @dataclass(frozen=True, slots=True)

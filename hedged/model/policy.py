@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.model.instrument import InstrumentId, MarginTier
+from hedged.model.timing import Insurance, Signal
 
 
 class Mode(StrEnum):
@@ -68,6 +69,8 @@ class HedgePolicy:
     mode: Mode = Mode.MONITOR
     takes_rest: bool = False
     target: Target = Target.VALUE
+    timing: Insurance | Signal | None = None  # None: always
+    target_reason: str = ""  # why `target_ratio` is not the configured one now, or whether it may change
 
     @property
     def splits(self) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from hedged.model.policy import Mode, Target
 from hedged.settings.brokers import broker_names
 from hedged.settings.draft import Draft, mode_of, number_of, table_in, tables_in, texts_in, twice
 from hedged.settings.faults import Problem, nearest
+from hedged.settings.fields import moment
 from hedged.settings.lines import Place
 from hedged.settings.worlds import STABLECOINS, base_of, chain_of, direction_of, world_of
 
@@ -136,6 +139,39 @@ def _targets(draft: Draft) -> Iterator[Problem]:
                 yield Problem((*place, "instruments", index), "is a contract on none of this hedge's assets")
 
 
+def _timings(draft: Draft) -> Iterator[Problem]:
+    for place, hedge in draft.hedges:
+        if "signal" in hedge and "insurance" in hedge:
+            yield Problem((*place, "signal"), "goes by itself: remove [[hedges.insurance]] or [hedges.signal]")
+        signal = table_in(hedge, "signal")
+        below, above = number_of(signal.get("on_below", "-0.05")), number_of(signal.get("off_above", "0.05"))
+        if below is not None and above is not None and below > above:
+            key = "on_below" if "on_below" in signal else "off_above"
+            yield Problem((*place, "signal", key), f"on_below ({below}) must not be above off_above ({above})")
+        for at, window in tables_in(hedge, "insurance"):
+            yield from _window((*place, *at), window)
+
+
+def _window(place: Place, window: Mapping[str, Any]) -> Iterator[Problem]:
+    dates = [key for key in ("from", "until") if key in window]
+    if ("cron" in window) is not ("lasts" in window):
+        yield Problem((*place, "cron" if "cron" in window else "lasts"), "cron and lasts go together")
+    elif "cron" in window and dates:
+        yield Problem((*place, dates[0]), "a window has either dates or cron and lasts")
+    elif "cron" not in window and not dates:
+        yield Problem(place, "needs from, until or both, or cron and lasts")
+    begin, end = (_as_moment(window.get(key)) for key in ("from", "until"))
+    if begin is not None and end is not None and end <= begin:
+        yield Problem((*place, "until"), "must be after from")
+
+
+def _as_moment(value: object) -> datetime | None:
+    try:
+        return moment(value) if isinstance(value, date) else None
+    except ValueError:
+        return None  # the schema's to report
+
+
 def _weights(draft: Draft) -> Iterator[Problem]:
     for place, hedge in draft.hedges:
         weights, instruments = hedge.get("weights"), hedge.get("instruments")
@@ -191,4 +227,16 @@ def _named(draft: Draft, place: Place) -> str:
     return f'hedge "{name}"' if isinstance(name, str) else f"hedges[{place[-1]}]"
 
 
-CHECKS = (_aliases, _assets, _betas, _references, _currencies, _directions, _targets, _weights, _modes, _tiers)
+CHECKS = (
+    _aliases,
+    _assets,
+    _betas,
+    _references,
+    _currencies,
+    _directions,
+    _targets,
+    _timings,
+    _weights,
+    _modes,
+    _tiers,
+)

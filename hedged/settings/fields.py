@@ -52,7 +52,7 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
-def _moment(value: object) -> datetime:
+def moment(value: object) -> datetime:
     """Midnight UTC of a date; a date with a time has to say its zone."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
@@ -118,7 +118,7 @@ def _price_source(value: str) -> str:
 def _expiry(value: object) -> object:
     if isinstance(value, str) and value != "cme":
         raise ValueError('must be a moment without quotes, such as 2026-11-27T16:00:00Z, or "cme" for CME\'s rule')
-    return value if value == "cme" else _moment(value)
+    return value if value == "cme" else moment(value)
 
 
 def _path(value: object) -> Path:
@@ -139,7 +139,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(
 Patience = Annotated[timedelta, BeforeValidator(parse_duration), _DURATION_SCHEMA]
 """A duration that may be zero."""
 Moment = Annotated[
-    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time", "title": "As Of"})
+    datetime, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time", "title": "As Of"})
 ]
 FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string", "format": "path"})]
 Whole = Annotated[int, BeforeValidator(_no_truth)]

@@ -17,6 +17,7 @@ from hedged.model.policy import (
     Thresholds,
     World,
 )
+from hedged.model.timing import Insurance, Recurring, Signal, Window
 from hedged.settings.brokers import brokers
 from hedged.settings.schema import Document, HedgeSettings
 from hedged.settings.worlds import STABLECOINS, direction_of
@@ -73,6 +74,18 @@ def _hedge(hedge: HedgeSettings, mode: Mode, aliases: Mapping[str, str], directi
         mode=hedge.mode or mode,
         takes_rest=takes_rest,
         target=hedge.target,
+        timing=_timing(hedge),
+    )
+
+
+def _timing(hedge: HedgeSettings) -> Insurance | Signal | None:
+    if hedge.signal is not None:
+        return Signal(**dict(hedge.signal))
+    if not hedge.insurance:
+        return None
+    return Insurance(
+        windows=tuple(Window(each.from_, each.until) for each in hedge.insurance if each.cron is None),
+        recurring=tuple(Recurring(each.cron, each.lasts) for each in hedge.insurance if each.cron and each.lasts),
     )
 
 

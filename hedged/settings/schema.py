@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from hedged.adapters.store.retention import Retention
 from hedged.model.finding import Kind, Severity
 from hedged.model.policy import Limits, Mode, PaperPolicy, RollPolicy, Target, Thresholds
+from hedged.model.timing import Measure, Signal
 from hedged.settings.fields import (
     AccountName,
     Amount,
@@ -44,6 +45,7 @@ _RETENTION = Retention()
 _RULES = AlertRules()
 _PAPER = PaperPolicy()
 _ROLL = RollPolicy()
+_SIGNAL = Signal()
 _THRESHOLDS = Thresholds()
 _CONTRACTS_MAX = Decimal("1e12")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
@@ -78,6 +80,17 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable() or " " in value:
         raise ValueError("must be an http:// or https:// address")
+    return value
+
+
+def _crontab(value: str) -> str:
+    """Five fields, checked by the library that will evaluate them."""
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only where somebody uses it
+
+    try:
+        CronTrigger.from_crontab(value, timezone=UTC)
+    except ValueError as error:
+        raise ValueError('must be five crontab fields in UTC, such as "0 20 * * fri"') from error
     return value
 
 
@@ -152,6 +165,21 @@ class PositionSettings(Table):
     max_age: Duration | None = None
 
 
+class WindowSettings(Table):
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    until: Moment | None = None
+    cron: Annotated[str, AfterValidator(_crontab)] | None = None
+    lasts: Duration | None = None
+
+
+class SignalSettings(Table):
+    measure: Measure = _SIGNAL.measure
+    days: Annotated[Whole, Field(ge=2, le=365)] = _SIGNAL.days
+    on_below: Annotated[Decimal, Field(ge=-5, le=5)] = _SIGNAL.on_below
+    off_above: Annotated[Decimal, Field(ge=-5, le=5)] = _SIGNAL.off_above
+    min_hold: Patience = _SIGNAL.min_hold
+
+
 class HedgeSettings(Table):
     name: Name
     assets: Annotated[tuple[AssetOrRest, ...], Field(min_length=1)]
@@ -162,6 +190,8 @@ class HedgeSettings(Table):
     beta: Annotated[Mapping[Asset, Annotated[Decimal, Field(gt=0, le=10)]], Frozen] = {}
     weights: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] | None = None
     mode: Mode | None = None
+    insurance: tuple[WindowSettings, ...] = ()
+    signal: SignalSettings | None = None
 
 
 class TierSettings(Table):

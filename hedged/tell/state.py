@@ -139,6 +139,7 @@ def _hedge(state: HedgeState, mode: str) -> dict[str, object]:
         "hedge_value": money(_cents(state.hedge_value)),
         "hedge_ratio": number(state.hedge_ratio),
         "target_ratio": number(state.target_ratio),
+        "target_reason": state.target_reason or None,
         "band": number(state.band),
         "band_configured": number(state.band_configured),
         "drift": number(state.drift),

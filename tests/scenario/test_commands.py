@@ -231,3 +231,40 @@ def test_the_demo_takes_simulated_accounts_only(tmp_path: Path) -> None:
     path = tmp_path / "real.toml"
     path.write_text('[[accounts]]\nname = "main"\nexchange = "binance"\n')
     assert "simulated accounts only" in str(ask("demo", "--seconds", "0", "-c", path).exception)
+
+
+def test_a_ratio_set_by_hand_holds_for_a_while(config: Callable[..., Path]) -> None:
+    """The next cycle trades to it and says so; taken back, the configured one holds again."""
+    path = config()
+    run_cycles(path, 1)
+    said = ask("set-ratio", "alts", "0.5", "--for", "3d", "-c", path)
+    assert said.exit_code == 0, said.output
+    assert said.output.startswith("alts: 0.5 until ")
+    run_cycles(path, 1)
+    shown = json.loads(ask("status", "--json", "-c", path).output)["hedges"][0]
+    assert shown["target_ratio"] == 0.5
+    assert shown["target_reason"].startswith("set by hand until ")
+    assert "set by hand until" in ask("status", "-c", path).output
+    assert ask("set-ratio", "alts", "--clear", "-c", path).exit_code == 0
+    assert json.loads(ask("once", "--json", "-c", path).output)["hedges"][0]["target_ratio"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nobody", "0.5"), "not a hedge"),
+        (("alts", "2"), "expected a number from 0 to 1.5"),
+        (("alts", "NaN"), "expected a number"),
+        (("alts", "-1"), ""),
+        (("alts", "0.5", "--for", "a while"), "must be a duration"),
+        (("alts",), "give the ratio"),
+        (("alts", "0.5", "--clear"), "give the ratio"),
+    ],
+)
+def test_a_ratio_that_cannot_be_set_is_a_usage_error(
+    config: Callable[..., Path], arguments: tuple[str, ...], words: str
+) -> None:
+    """Nothing is stored, and the sentence says what is allowed."""
+    answer = ask("set-ratio", *arguments, "-c", config())
+    assert answer.exit_code == 2
+    assert words in " ".join(answer.output.replace("│", " ").split())
