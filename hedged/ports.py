@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.history import Close
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
@@ -53,6 +54,20 @@ class MarketReader(Protocol):
 
     async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
         """Price of one unit of each asset in `quote`. One without a market is absent."""
+
+
+class CandleReader(Protocol):
+    """Past prices of one account's venue. Raises `VenueError` and nothing else."""
+
+    @property
+    def account(self) -> str: ...
+
+    async def closes(self, subject: str, quote: str, step: timedelta, since: datetime) -> Sequence[Close] | None:
+        """Closes of the bars of length `step` that ended after `since` and have ended, oldest first; a page, not all.
+
+        `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on whole multiples
+        of `step` since 1970. An empty answer: nothing since then; None: the venue has no such market.
+        """
 
 
 class AccountReader(Protocol):
@@ -190,6 +205,16 @@ class Store(Protocol):
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+
+    # prices of the past
+    async def put_closes(self, subject: str, rows: Sequence[Close]) -> None:
+        """Keep these; one for a time that is kept already replaces it."""
+
+    async def closes(self, subject: str, since: datetime) -> Sequence[Close]:
+        """Those known after `since`, oldest first."""
+
+    async def newest_closes(self) -> Mapping[str, datetime]:
+        """When the newest close of each subject was known."""
 
     # paper accounts, and small facts such as the simulated market's anchor
     async def get_blob(self, key: str) -> Mapping[str, object] | None: ...

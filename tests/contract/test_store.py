@@ -15,6 +15,7 @@ from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import AlertState
+from hedged.model.history import KEPT, Close
 from hedged.model.order import Absent, Fill, OrderRow, OrderState, Outcome, Rejected, Unknown
 from hedged.model.policy import World
 from hedged.ports import Memory, Store, Turnover
@@ -343,3 +344,16 @@ async def test_a_closed_store_says_so(store: Store) -> None:
     for call in (store.memory(), store.open_orders(), store.record_cycle(record(1), []), store.thin(T0)):
         with pytest.raises(StoreUnavailable, match="not open"):
             await call
+
+
+async def test_prices_of_the_past_are_kept_by_subject(store: Store) -> None:
+    """In the order of time, from after a moment on; a bar that is put again is replaced; the oldest are forgotten."""
+    first, second, third = (Close(T0 + hours * timedelta(hours=4), 3000.0 + hours) for hours in range(3))
+    await store.put_closes("ETH", [second, first])
+    await store.put_closes("main:ETH/USDT:USDT", [third])
+    await store.put_closes("ETH", [Close(second.at, 2999.5), third])
+    assert await store.closes("ETH", T0) == [Close(second.at, 2999.5), third]
+    assert await store.closes("BTC", T0) == []
+    assert await store.newest_closes() == {"ETH": third.at, "main:ETH/USDT:USDT": third.at}
+    assert await store.thin(T0 + KEPT + timedelta(hours=5)) == 2
+    assert await store.closes("ETH", T0 - DAY) == [third]

@@ -15,6 +15,7 @@ from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
+from hedged.model.history import KEPT, Close
 from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
@@ -43,6 +44,7 @@ class MemoryStore:
         self._orders: dict[str, _Order] = {}
         self._unfinished: dict[str, _Order] = {}
         self._fills: list[Fill] = []  # oldest first
+        self._closes: dict[str, dict[datetime, Close]] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
@@ -94,6 +96,22 @@ class MemoryStore:
         meant = doubts_meant(subject, self._memory.polls)
         self._memory = replace(self._memory, accepted=self._memory.accepted.union(meant))
         return bool(meant)
+
+    # prices of the past
+
+    async def put_closes(self, subject: str, rows: Sequence[Close]) -> None:
+        self._require_open()
+        kept = self._closes.setdefault(subject, {})
+        kept.update({row.at: row for row in rows})
+
+    async def closes(self, subject: str, since: datetime) -> Sequence[Close]:
+        self._require_open()
+        kept = self._closes.get(subject, {})
+        return [kept[at] for at in sorted(kept) if at > since]
+
+    async def newest_closes(self) -> Mapping[str, datetime]:
+        self._require_open()
+        return {subject: max(kept) for subject, kept in self._closes.items() if kept}
 
     # orders
 
@@ -190,7 +208,7 @@ class MemoryStore:
         self._blobs[key] = json.dumps(value)  # a copy, and what is not JSON fails here as it does on disk
 
     async def thin(self, now: datetime) -> int:
-        """Ended orders and their fills: all else here goes as soon as nothing can ask for it."""
+        """Ended orders and their fills, and old prices: all else here goes as soon as nothing can ask for it."""
         self._require_open()
         oldest = now - self._retention.orders_and_alerts
         gone = [each for each, order in self._orders.items() if order.ended_at is not None and order.ended_at < oldest]
@@ -199,7 +217,12 @@ class MemoryStore:
             fill = self._orders.pop(each).fill
             if fill is not None:
                 self._fills.remove(fill)
-        return len(gone)
+        forgotten = 0
+        for subject, kept in self._closes.items():
+            fresh = {at: row for at, row in kept.items() if at >= now - KEPT}
+            forgotten += len(kept) - len(fresh)
+            self._closes[subject] = fresh
+        return len(gone) + forgotten
 
 
 def _by_time(fill: Fill) -> tuple[datetime, str]:

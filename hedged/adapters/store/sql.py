@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import blobs, cycles, opening, orders, outbox, thinning
+from hedged.adapters.store import blobs, closes, cycles, opening, orders, outbox, thinning
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
@@ -22,6 +22,7 @@ from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
+from hedged.model.history import Close
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
@@ -235,6 +236,18 @@ class SqlStore:
 
     async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None:
         await self._run(blobs.put, key, object_to_text(value), now)
+
+    # prices of the past
+
+    async def put_closes(self, subject: str, rows: Sequence[Close]) -> None:
+        if rows:
+            await self._run(closes.put, subject, rows)
+
+    async def closes(self, subject: str, since: datetime) -> Sequence[Close]:
+        return await self._run(closes.since, subject, since)
+
+    async def newest_closes(self) -> Mapping[str, datetime]:
+        return await self._run(closes.newest)
 
     async def thin(self, now: datetime) -> int:
         """Delete what is older than kept, a bounded number of rows; call it again for more, an hour apart is plenty."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -29,7 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 APPLICATION = "hedged"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -187,4 +188,15 @@ blobs = Table(
     Column("key", Text, primary_key=True),
     Column("data", Text, nullable=False),
     Column("at", Time, nullable=False),
+)
+
+# Statistics alone rest on these, so the prices are floats.
+closes = Table(
+    "closes",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("at", Time, primary_key=True),
+    Column("price", Float, nullable=False),
+    Index("ix_closes_at", "at"),
+    sqlite_with_rowid=False,
 )
