@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Alert, Message, OutboxRow
-from hedged.model.history import Close
+from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
@@ -62,11 +62,11 @@ class CandleReader(Protocol):
     @property
     def account(self) -> str: ...
 
-    async def closes(self, subject: str, quote: str, step: timedelta, since: datetime) -> Sequence[Close] | None:
-        """Closes of the bars of length `step` that ended after `since` and have ended, oldest first; a page, not all.
+    async def bars(self, subject: str, quote: str, since: datetime) -> Sequence[Bar] | None:
+        """The bars of length `STEP` that ended after `since` and have ended, oldest first; a page, not all.
 
-        `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on whole multiples
-        of `step` since 1970. An empty answer: nothing since then; None: the venue has no such market.
+        `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
+        UTC. An empty answer: nothing since then; None: the venue has no such market.
         """
 
 
@@ -207,14 +207,14 @@ class Store(Protocol):
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
 
     # prices of the past
-    async def put_closes(self, subject: str, rows: Sequence[Close]) -> None:
+    async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:
         """Keep these; one for a time that is kept already replaces it."""
 
-    async def closes(self, subject: str, since: datetime) -> Sequence[Close]:
+    async def bars(self, subject: str, since: datetime) -> Sequence[Bar]:
         """Those known after `since`, oldest first."""
 
-    async def newest_closes(self) -> Mapping[str, datetime]:
-        """When the newest close of each subject was known."""
+    async def newest_bars(self) -> Mapping[str, datetime]:
+        """When the newest bar of each subject was known."""
 
     # paper accounts, and small facts such as the simulated market's anchor
     async def get_blob(self, key: str) -> Mapping[str, object] | None: ...

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-STEP = timedelta(hours=4)
-"""Length of the bars that are kept: short enough for a month to say something, long enough to be few."""
+STEP = timedelta(hours=1)
+"""Length of the bars that are kept: shorter ones bounce, and longer ones lose what a day looked like."""
 
 KEPT = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """The last price of one bar, and when it was known: the end of the bar, UTC."""
+class Bar:
+    """Prices of the `STEP` that ended at `at`, which is when they were known, UTC; low ≤ close ≤ high, all > 0."""
 
     at: datetime
-    price: float
+    close: float
+    high: float
+    low: float

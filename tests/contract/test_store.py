@@ -15,7 +15,7 @@ from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import AlertState
-from hedged.model.history import KEPT, Close
+from hedged.model.history import KEPT, Bar
 from hedged.model.order import Absent, Fill, OrderRow, OrderState, Outcome, Rejected, Unknown
 from hedged.model.policy import World
 from hedged.ports import Memory, Store, Turnover
@@ -348,12 +348,12 @@ async def test_a_closed_store_says_so(store: Store) -> None:
 
 async def test_prices_of_the_past_are_kept_by_subject(store: Store) -> None:
     """In the order of time, from after a moment on; a bar that is put again is replaced; the oldest are forgotten."""
-    first, second, third = (Close(T0 + hours * timedelta(hours=4), 3000.0 + hours) for hours in range(3))
-    await store.put_closes("ETH", [second, first])
-    await store.put_closes("main:ETH/USDT:USDT", [third])
-    await store.put_closes("ETH", [Close(second.at, 2999.5), third])
-    assert await store.closes("ETH", T0) == [Close(second.at, 2999.5), third]
-    assert await store.closes("BTC", T0) == []
-    assert await store.newest_closes() == {"ETH": third.at, "main:ETH/USDT:USDT": third.at}
+    first, second, third = (Bar(T0 + hours * timedelta(hours=4), 3000.0 + hours, 3010, 2990) for hours in range(3))
+    await store.put_bars("ETH", [second, first])
+    await store.put_bars("main:ETH/USDT:USDT", [third])
+    await store.put_bars("ETH", [Bar(second.at, 2999.5, 3000, 2999), third])
+    assert await store.bars("ETH", T0) == [Bar(second.at, 2999.5, 3000, 2999), third]
+    assert await store.bars("BTC", T0) == []
+    assert await store.newest_bars() == {"ETH": third.at, "main:ETH/USDT:USDT": third.at}
     assert await store.thin(T0 + KEPT + timedelta(hours=5)) == 2
-    assert await store.closes("ETH", T0 - DAY) == [third]
+    assert await store.bars("ETH", T0 - DAY) == [third]

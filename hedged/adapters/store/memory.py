@@ -15,7 +15,7 @@ from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
-from hedged.model.history import KEPT, Close
+from hedged.model.history import KEPT, Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
@@ -44,7 +44,7 @@ class MemoryStore:
         self._orders: dict[str, _Order] = {}
         self._unfinished: dict[str, _Order] = {}
         self._fills: list[Fill] = []  # oldest first
-        self._closes: dict[str, dict[datetime, Close]] = {}
+        self._bars: dict[str, dict[datetime, Bar]] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
@@ -99,19 +99,19 @@ class MemoryStore:
 
     # prices of the past
 
-    async def put_closes(self, subject: str, rows: Sequence[Close]) -> None:
+    async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:
         self._require_open()
-        kept = self._closes.setdefault(subject, {})
+        kept = self._bars.setdefault(subject, {})
         kept.update({row.at: row for row in rows})
 
-    async def closes(self, subject: str, since: datetime) -> Sequence[Close]:
+    async def bars(self, subject: str, since: datetime) -> Sequence[Bar]:
         self._require_open()
-        kept = self._closes.get(subject, {})
+        kept = self._bars.get(subject, {})
         return [kept[at] for at in sorted(kept) if at > since]
 
-    async def newest_closes(self) -> Mapping[str, datetime]:
+    async def newest_bars(self) -> Mapping[str, datetime]:
         self._require_open()
-        return {subject: max(kept) for subject, kept in self._closes.items() if kept}
+        return {subject: max(kept) for subject, kept in self._bars.items() if kept}
 
     # orders
 
@@ -218,10 +218,10 @@ class MemoryStore:
             if fill is not None:
                 self._fills.remove(fill)
         forgotten = 0
-        for subject, kept in self._closes.items():
+        for subject, kept in self._bars.items():
             fresh = {at: row for at, row in kept.items() if at >= now - KEPT}
             forgotten += len(kept) - len(fresh)
-            self._closes[subject] = fresh
+            self._bars[subject] = fresh
         return len(gone) + forgotten
 
 

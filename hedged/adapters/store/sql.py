@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import blobs, closes, cycles, opening, orders, outbox, thinning
+from hedged.adapters.store import bars, blobs, cycles, opening, orders, outbox, thinning
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
@@ -22,7 +22,7 @@ from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
-from hedged.model.history import Close
+from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
@@ -239,15 +239,15 @@ class SqlStore:
 
     # prices of the past
 
-    async def put_closes(self, subject: str, rows: Sequence[Close]) -> None:
+    async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:
         if rows:
-            await self._run(closes.put, subject, rows)
+            await self._run(bars.put, subject, rows)
 
-    async def closes(self, subject: str, since: datetime) -> Sequence[Close]:
-        return await self._run(closes.since, subject, since)
+    async def bars(self, subject: str, since: datetime) -> Sequence[Bar]:
+        return await self._run(bars.since, subject, since)
 
-    async def newest_closes(self) -> Mapping[str, datetime]:
-        return await self._run(closes.newest)
+    async def newest_bars(self) -> Mapping[str, datetime]:
+        return await self._run(bars.newest)
 
     async def thin(self, now: datetime) -> int:
         """Delete what is older than kept, a bounded number of rows; call it again for more, an hour apart is plenty."""

@@ -191,12 +191,14 @@ blobs = Table(
 )
 
 # Statistics alone rest on these, so the prices are floats.
-closes = Table(
-    "closes",
+bars = Table(
+    "bars",
     metadata,
     Column("subject", Text, primary_key=True),
     Column("at", Time, primary_key=True),
-    Column("price", Float, nullable=False),
-    Index("ix_closes_at", "at"),
+    Column("close", Float, nullable=False),
+    Column("high", Float, nullable=False),
+    Column("low", Float, nullable=False),
+    Index("ix_bars_at", "at"),
     sqlite_with_rowid=False,
 )

@@ -1,4 +1,4 @@
-"""Prices of the past: a table of closes."""
+"""Prices of the past: a table of hourly bars."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "closes",
+        "bars",
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
-        sa.Column("price", sa.Float, nullable=False),
+        sa.Column("close", sa.Float, nullable=False),
+        sa.Column("high", sa.Float, nullable=False),
+        sa.Column("low", sa.Float, nullable=False),
         sa.PrimaryKeyConstraint("subject", "at"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_closes_at", "closes", ["at"])
+    op.create_index("ix_bars_at", "bars", ["at"])
