@@ -254,7 +254,7 @@ class RatioEstimator:
         residual = exposure_returns(a - f @ self._betas.T, weights)
         columns = np.concatenate((a, exposure_returns(a, weights)[:, None]), axis=1)
         self._moments.add(columns, f, self._scale.weigh(residual))
-        self._seen += (np.isfinite(a) & np.isfinite(f).all(axis=1)[:, None]).sum(axis=0)
+        self._seen += (np.isfinite(a) & np.asarray(np.isfinite(f).all(axis=1))[:, None]).sum(axis=0)
         self._betas = _shrunk(self._moments.covariances(), self._prior, self.settings)
 
 
@@ -321,7 +321,7 @@ def _fit(covariances: Covariances, h: Floats, settings: RatioSettings) -> _Fit:
 
 
 def exposure_returns(assets: Floats, weights: Floats) -> Floats:
-    """Σ wᵢ·column i of (m, p), over the columns that are known and scaled up to all; NaN where none of any weight is."""
+    """Σ wᵢ·column i of (m, p), over those that are known and scaled up to all; NaN where none is."""
     known = np.isfinite(assets)
     there = known @ np.abs(weights)
     total = np.abs(weights).sum()

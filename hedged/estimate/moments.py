@@ -51,7 +51,7 @@ class DecayedMoments:
         m = len(assets)
         age = np.arange(m - 1, -1, -1)
         decay = self._decays[:, None] ** age  # (l, m)
-        there = np.isfinite(assets) & np.isfinite(instruments).all(axis=1)[:, None]
+        there = np.isfinite(assets) & np.asarray(np.isfinite(instruments).all(axis=1))[:, None]
         a = np.where(there, assets, 0.0)
         f = np.nan_to_num(instruments)
         regressors = np.concatenate((np.ones((m, 1)), f), axis=1)

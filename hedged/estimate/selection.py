@@ -119,14 +119,14 @@ def choose_sets(
     bars = np.column_stack([candidates[:, columns], whole])
     ahead = compound(bars, max(1, settings.horizon // settings.step))
     rows = compound(bars, span)
-    rows = winsorise(rows[np.isfinite(rows).all(axis=1)], WINSOR_LIMIT)
+    rows, ahead = (winsorise(each[np.isfinite(each).all(axis=1)], WINSOR_LIMIT) for each in (rows, ahead))
     observations = len(rows) // span
     if observations < OBSERVATIONS_MIN:
         return ()
     nothing = np.zeros(count)
     search = _Search(
         np.atleast_2d(np.cov(rows.T)),
-        ahead[np.isfinite(ahead).all(axis=1)],
+        ahead,
         observations,
         settings,
         (nothing if cost_year is None else np.asarray(cost_year, np.float64))[columns],
@@ -194,8 +194,8 @@ def whole_contracts(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """`covariance` (c + 1, c + 1): the candidates', and in the last row and column the exposure's. `ahead` (n, c + 1): returns
-    over the horizon, in the same order.
+    """`covariance` (c + 1, c + 1): the candidates', and in the last row and column the exposure's; `ahead` (n, c + 1):
+    returns over the horizon, in the same order.
     """
 
     covariance: Floats
