@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.estimate.beta import OBSERVATIONS_MIN, exposure_returns
-from hedged.estimate.effectiveness import Floats, constant_effectiveness
+from hedged.estimate.effectiveness import Floats
 from hedged.estimate.returns import WINSOR_LIMIT, compound, winsorise
 
 Sets = NDArray[np.int64]
@@ -49,7 +49,6 @@ class SelectionSettings:
     """
 
     step: int
-    horizon: int = 86_400
     sizes: tuple[int, ...] = (1, 2, 3, 4)
     risk_price: float = math.inf
     margin_max: float = math.inf
@@ -58,9 +57,9 @@ class SelectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class RankedSet:
-    """`past`: effectiveness of `h` over the year it was estimated from, at the horizon; `expected`: after the penalty
-    for ratios that are estimated. `score`: what sets are ranked by, effectiveness of winsorised returns over four
-    hours after that penalty − cost_year / risk_price. `margin`: collateral per unit of exposure.
+    """`past`: effectiveness within the sample, of the winsorised four-hourly returns, which foretells next year's daily
+    one better than the past daily one does; `expected`: after the penalty for ratios that are estimated. `score`, by
+    which sets are ranked: `expected` − cost_year / risk_price. `margin`: collateral per unit of exposure.
     """
 
     instruments: tuple[int, ...]  # columns, ascending
@@ -116,17 +115,14 @@ def choose_sets(
     known = np.isfinite(candidates).mean(axis=0) >= KNOWN_MIN if len(candidates) else np.zeros(count, dtype=bool)
     columns = np.flatnonzero(known)
     whole = exposure_returns(assets, np.asarray(weights, np.float64))
-    bars = np.column_stack([candidates[:, columns], whole])
-    ahead = compound(bars, max(1, settings.horizon // settings.step))
-    rows = compound(bars, span)
-    rows, ahead = (winsorise(each[np.isfinite(each).all(axis=1)], WINSOR_LIMIT) for each in (rows, ahead))
+    rows = compound(np.column_stack([candidates[:, columns], whole]), span)
+    rows = winsorise(rows[np.isfinite(rows).all(axis=1)], WINSOR_LIMIT)
     observations = len(rows) // span
     if observations < OBSERVATIONS_MIN:
         return ()
     nothing = np.zeros(count)
     search = _Search(
         np.atleast_2d(np.cov(rows.T)),
-        ahead,
         observations,
         settings,
         (nothing if cost_year is None else np.asarray(cost_year, np.float64))[columns],
@@ -194,12 +190,9 @@ def whole_contracts(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """`covariance` (c + 1, c + 1): the candidates', and in the last row and column the exposure's; `ahead` (n, c + 1):
-    returns over the horizon, in the same order.
-    """
+    """`covariance` (c + 1, c + 1): the candidates', and in the last row and column the exposure's."""
 
     covariance: Floats
-    ahead: Floats
     observations: int
     settings: SelectionSettings
     cost_year: Floats
@@ -226,13 +219,12 @@ class _Search:
         return top
 
     def ranked(self, chosen: NDArray[np.int64], columns: NDArray[np.int64]) -> RankedSet:
-        h = self._solve(chosen[None])[0][0]
-        past = constant_effectiveness(self.ahead[:, -1], self.ahead[:, chosen], h) or 0.0
+        h, past = (each[0] for each in self._solve(chosen[None]))
         return RankedSet(
             tuple(columns[chosen].tolist()),
             h,
-            past,
-            1 - (1 - past) * self._penalty(len(chosen)),
+            float(past),
+            float(1 - (1 - past) * self._penalty(len(chosen))),
             float(self._scores(chosen[None])[0]),
             float(np.abs(h) @ self.cost_year[chosen]),
             float(np.abs(h) @ self.margin[chosen]),
