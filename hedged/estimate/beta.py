@@ -313,10 +313,12 @@ def _fit(covariances: Covariances, h: Floats, settings: RatioSettings) -> _Fit:
     days = float(covariances.weight[:, -1].mean()) * settings.step / DAY
     left = max(0.0, float(aa - 2 * h @ fa + h @ ff @ h))
     freedom = effective - len(h) - 1
-    if aa <= 0 or freedom <= 0:
+    moves = np.diag(ff) > 0
+    if aa <= 0 or freedom <= 0 or not moves.any():
         return _Fit(None, np.full(len(h), np.nan), effective)
     shrinking = days / (days + settings.prior_days)
-    se = shrinking * np.sqrt(np.diag(np.linalg.pinv(ff, hermitian=True)) * left / freedom)
+    spread = np.maximum(np.diag(np.linalg.pinv(ff, hermitian=True)), 0.0)
+    se = np.where(moves, shrinking * np.sqrt(spread * left / freedom), np.nan)
     return _Fit(1 - left / float(aa), se, effective)
 
 

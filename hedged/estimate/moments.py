@@ -14,6 +14,10 @@ import numpy as np
 from hedged.estimate.effectiveness import Floats
 
 
+# A variance below this share of the mean square is what rounding leaves of a return that is always the same.
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True, slots=True)
 class Covariances:
     """Per decay (l) and asset (p): `ff` (l, p, k, k), `fa` (l, p, k), `aa` (l, p), and the rows they rest on.
@@ -71,12 +75,14 @@ class DecayedMoments:
         per = np.where(weight > 0, weight, 1.0)
         mean_f = self._factors[..., 1 : 1 + k] / per[..., None]
         mean_a = self._products[..., 0] / per
-        ff = (self._factors[..., 1 + k :] / per[..., None]).reshape(*weight.shape, k, k)
-        fa = self._products[..., 1:] / per[..., None]
+        raw = (self._factors[..., 1 + k :] / per[..., None]).reshape(*weight.shape, k, k)
+        ff = raw - mean_f[..., :, None] * mean_f[..., None, :]
+        aa = self._squares / per - mean_a**2
+        moves = np.diagonal(ff, axis1=-2, axis2=-1) > _ROUNDING * np.diagonal(raw, axis1=-2, axis2=-1)
         return Covariances(
-            ff=ff - mean_f[..., :, None] * mean_f[..., None, :],
-            fa=fa - mean_a[..., None] * mean_f,
-            aa=np.maximum(self._squares / per - mean_a**2, 0.0),
+            ff=np.where(moves[..., :, None] & moves[..., None, :], ff, 0.0),
+            fa=np.where(moves, self._products[..., 1:] / per[..., None] - mean_a[..., None] * mean_f, 0.0),
+            aa=np.where(aa > _ROUNDING * self._squares / per, aa, 0.0),
             weight=weight,
             effective=weight**2 / np.where(self._weight_squares > 0, self._weight_squares, 1.0),
         )
