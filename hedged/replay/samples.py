@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.price_table import PriceTable
 from hedged.assess.exposure import cash_assets
-from hedged.model.policy import LegPolicy, PortfolioPolicy
-from hedged.replay.effectiveness import (
+from hedged.estimate.effectiveness import (
     Floats,
     constant_effectiveness,
     effectiveness,
@@ -20,6 +19,7 @@ from hedged.replay.effectiveness import (
     naive_ratios,
     returns,
 )
+from hedged.model.policy import LegPolicy, PortfolioPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedged.replay.effectiveness import (
+from hedged.estimate.effectiveness import (
     constant_effectiveness,
     effectiveness,
     hindsight_ratios,
