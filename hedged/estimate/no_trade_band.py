@@ -19,6 +19,10 @@ OVERSHOOT = 0.5826
 """−ζ(½)/√(2π): how far beyond a level, in standard deviations of a step, a walk is found that is seen at steps only
 (Broadie, Glasserman, Kou 1997)."""
 
+OUTER_MAX_RATIO = 0.4
+"""Of the target. J takes the hedge for nearly whole; a formula that asks for more than this is beyond its range, and a
+hedge that far off hedges little."""
+
 _NEWTON_STEPS_MAX = 60
 
 
@@ -52,22 +56,22 @@ class NoTradeBand:
         return NoTradeBand(self.inner * factor, self.outer * factor, self.cost_year * factor)
 
     def capped(self, outer_max: float) -> NoTradeBand:
-        """No wider than `outer_max`, however little the user would pay."""
+        """No wider than `outer_max` (OUTER_MAX_RATIO × the target), however little the user would pay."""
         return NoTradeBand(min(self.inner, outer_max), min(self.outer, outer_max), self.cost_year)
 
 
-def risk_price(*, pay_ratio_year: float, exposure: float, volatility: float, volatility_long_run: float) -> float:
+def risk_price(*, pay_ratio_year: float, exposure: float, volatility: float, volatility_usual: float) -> float:
     """φ = γσ², what a gap of 1 costs a year (quote currency), twice: ½φx² is the cost of a gap x.
 
     From one number of the user's: `pay_ratio_year` = c, the fraction of the exposure they would pay a year to be rid
-    of all its risk. γ = 2c/(σ²E) with σ the hedge's long-run volatility, so that c means a year like others, and the
-    gap is worth more in weeks that are wilder than that.
+    of all its risk. γ = 2c/(σ²E) with σ the hedge's usual volatility (a memory of months at
+    most), so that c is about the market as it is nowadays, and a gap is worth more in a week that is wilder than that.
     """
-    if not (exposure > 0 and pay_ratio_year >= 0 and volatility >= 0 and volatility_long_run >= 0):
+    if not (exposure > 0 and pay_ratio_year >= 0 and volatility >= 0 and volatility_usual >= 0):
         raise ValueError("exposure must be above 0, the other numbers at least 0")
     if volatility == 0:
         return 0.0
-    relative = volatility / volatility_long_run if volatility_long_run > 0 else 1.0
+    relative = volatility / volatility_usual if volatility_usual > 0 else 1.0
     return 2 * pay_ratio_year / exposure * relative * relative
 
 
@@ -134,7 +138,7 @@ def value_to_trade(gap: float, band: NoTradeBand, lot: float = 0.0) -> float:
 
 
 def _best_width(cost: TradingCost, pull: float) -> float:
-    """d = b − a without lots: the root of d⁸·(K + κd) = pull²·K³, with pull = 12η²/φ; 0 without a fixed cost."""
+    """Without lots, d = b − a: the root of d⁸·(K + κd) = pull²·K³, with pull = 12η²/φ; 0 without a fixed cost."""
     if not (cost.order > 0 and pull > 0):
         return 0.0
     alone = (pull * cost.order) ** 0.25  # the width without κ
@@ -146,7 +150,7 @@ def _best_width(cost: TradingCost, pull: float) -> float:
         u -= step
         if step <= 1e-15 * u:
             break
-    return alone * u
+    return float(alone * u)
 
 
 def _band(width: float, cost: TradingCost, pull: float, price: float) -> NoTradeBand:

@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 
 DAYS_A_YEAR = 365.0
 
-CURRENT_HALF_LIFE_DAYS = 10.0
-"""For the volatility of now. Bands and odds are as good anywhere from 5 to 20 days; 60 days are too slow."""
+CURRENT_HALF_LIFE_DAYS = 7.0
+"""For the volatility of now. Bands cost the same within a hundredth anywhere from 5 to 10 days."""
+
+USUAL_HALF_LIFE_DAYS = 30.0
+"""For what is usual nowadays, which a band calls a wild or a calm week by. A year's memory makes bands too wide in a
+market that has calmed down for good."""
 
 LONG_RUN_HALF_LIFE_DAYS = 365.0
-"""For the volatility that calm weeks do not make one forget."""
+"""For the volatility that calm months do not make one forget: what the odds of a liquidation rest on at least."""
 
 GAP_PRIOR = 0.7
 """Of the gap between a basket and its hedge, a year, as a fraction of the target: other coins than the hedge's own."""
@@ -19,8 +23,10 @@ GAP_PRIOR = 0.7
 PRICE_PRIOR = 0.9
 """Of a coin's price, a year, until it has told its own."""
 
-_CURRENT_PRIOR_DAYS = 1.0
-_LONG_RUN_PRIOR_DAYS = 60.0
+PRIOR_DAYS = 1.0
+"""What the prior weighs against observations, for short memories: both alike, so that they start out agreeing."""
+
+LONG_RUN_PRIOR_DAYS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +84,37 @@ class Volatility:
 
 @dataclass(frozen=True, slots=True)
 class Volatilities:
-    """The same changes with a short memory and with a long one."""
+    """The same changes with a short memory, a longer and a long one."""
 
     current: Volatility
+    usual: Volatility
     long_run: Volatility
 
     @classmethod
     def starting_at(
         cls, volatility_year: float, *, current_half_life_days: float = CURRENT_HALF_LIFE_DAYS
     ) -> Volatilities:
+        """Before the first observation: all three at the same prior."""
         return cls(
-            Volatility.starting_at(
-                volatility_year, half_life_days=current_half_life_days, prior_days=_CURRENT_PRIOR_DAYS
-            ),
-            Volatility.starting_at(
-                volatility_year, half_life_days=LONG_RUN_HALF_LIFE_DAYS, prior_days=_LONG_RUN_PRIOR_DAYS
-            ),
+            *(
+                Volatility.starting_at(volatility_year, half_life_days=half_life, prior_days=prior)
+                for half_life, prior in (
+                    (current_half_life_days, PRIOR_DAYS),
+                    (USUAL_HALF_LIFE_DAYS, PRIOR_DAYS),
+                    (LONG_RUN_HALF_LIFE_DAYS, LONG_RUN_PRIOR_DAYS),
+                )
+            )
         )
 
     def observed(self, change: float, days: float) -> Volatilities:
-        return Volatilities(self.current.observed(change, days), self.long_run.observed(change, days))
+        """With one more change, as `Volatility.observed`."""
+        return Volatilities(
+            self.current.observed(change, days), self.usual.observed(change, days), self.long_run.observed(change, days)
+        )
 
     @property
     def prudent(self) -> float:
-        """The larger of the two, a year: a calm market is not believed, a wild one is."""
+        """The larger of current and long-run, a year: a calm market is not believed, a wild one is."""
         return max(self.current.value_year, self.long_run.value_year)
 
 

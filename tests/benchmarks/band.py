@@ -16,8 +16,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hedged.estimate.no_trade_band import NoTradeBand, TradingCost, optimal_band, polled, risk_price
-from hedged.estimate.volatility import GAP_PRIOR, PRICE_PRIOR, Volatilities, gap_change
+from hedged.estimate.no_trade_band import OUTER_MAX_RATIO, NoTradeBand, TradingCost, optimal_band, polled, risk_price
+from hedged.estimate.volatility import (
+    CURRENT_HALF_LIFE_DAYS,
+    GAP_PRIOR,
+    PRICE_PRIOR,
+    PRIOR_DAYS,
+    Volatilities,
+    Volatility,
+    gap_change,
+)
 from tests.benchmarks.prices import Floats, Replay, folder, replays
 
 COSTS = (2e-4, 5e-4, 10e-4)
@@ -50,9 +58,7 @@ def hold(replay: Replay, trigger: Floats, reach: Floats) -> Held:
         target = values[bar]
         gap = target - coins * prices[bar]
         size = np.abs(gap)
-        kept = np.where(
-            size > trigger[bar] * target, np.copysign(np.minimum(reach[bar] * target, size), gap), gap
-        )
+        kept = np.where(size > trigger[bar] * target, np.copysign(np.minimum(reach[bar] * target, size), gap), gap)
         change = gap - kept
         if change.any():
             coins = coins + change / prices[bar]
@@ -63,7 +69,7 @@ def hold(replay: Replay, trigger: Floats, reach: Floats) -> Held:
 
 def known_bands(replay: Replay, half_life: float) -> list[list[NoTradeBand]]:
     """Per bar of the year and per cell, as fractions of the target, from what was known at that bar."""
-    gap = Volatilities.starting_at(GAP_PRIOR, current_half_life_days=half_life)
+    gap = Volatility.starting_at(GAP_PRIOR, half_life_days=half_life, prior_days=PRIOR_DAYS)
     hedge = Volatilities.starting_at(PRICE_PRIOR, current_half_life_days=half_life)
     days = np.diff(replay.times) / 86_400
     bands = []
@@ -80,17 +86,18 @@ def known_bands(replay: Replay, half_life: float) -> list[list[NoTradeBand]]:
     return bands
 
 
-def _band(cell: tuple[float, float], target: float, gap: Volatilities, hedge: Volatilities) -> NoTradeBand:
+def _band(cell: tuple[float, float], target: float, gap: Volatility, hedge: Volatilities) -> NoTradeBand:
     cost, pay = cell
-    volatility = gap.current.value_year * target
+    volatility = gap.value_year * target
     price = risk_price(
         pay_ratio_year=pay,
         exposure=target,
         volatility=hedge.current.value_year,
-        volatility_long_run=hedge.long_run.value_year,
+        volatility_usual=hedge.usual.value_year,
     )
     band = optimal_band(TradingCost(cost), gap_volatility=volatility, risk_price=price)
-    return polled(band, gap_volatility=volatility, interval_years=HOUR_YEARS).scaled(1 / target)
+    capped = band.capped(OUTER_MAX_RATIO * target)
+    return polled(capped, gap_volatility=volatility, interval_years=HOUR_YEARS).scaled(1 / target)
 
 
 @dataclass
@@ -173,21 +180,24 @@ def judged(rows: Sequence[Row]) -> list[tuple[str, float, float]]:
 
 def main() -> int:
     parser = folder(__doc__)
-    parser.add_argument("--half-life", type=float, help="days, in place of the default")
+    parser.add_argument(
+        "--half-life", type=float, default=CURRENT_HALF_LIFE_DAYS, help="days, of the current volatility"
+    )
     parser.add_argument("--years", type=int, nargs="+", help="these calendar years only")
     parser.add_argument("--sensitivity", action="store_true", help="the criteria over a range of half-lives")
     options = parser.parse_args()
     rivals = [Rivals.of(each) for each in replays(options.data) if not options.years or each.year in options.years]
-    default = Volatilities.starting_at(GAP_PRIOR).current.half_life_days
     if options.sensitivity:
         print("half-life (days)" + "".join(f"{days:>8g}" for days in HALF_LIVES))
         table = [judged(measure(rivals, days)) for days in HALF_LIVES]
         for number, (name, _, most) in enumerate(table[0]):
             print(f"{name:<44} <= {most:.2f}" + "".join(f"{column[number][1]:8.3f}" for column in table))
         return 0
-    rows = measure(rivals, options.half_life or default)
+    rows = measure(rivals, options.half_life)
     print(f"{len(rivals)} replays: " + ", ".join(sorted({f"{r.replay.name} {r.replay.year}" for r in rivals})))
-    print(f"\n{'cost':>6}{'c':>6}{'optimal':>9}{'best one':>9}{'ratio':>7}{'daily':>8}{'to target':>10}   1 %    5 %   10 %")
+    print(
+        f"\n{'cost':>6}{'c':>6}{'optimal':>9}{'best one':>9}{'ratio':>7}{'daily':>8}{'to target':>10}   1 %    5 %   10 %"
+    )
     for (cost, pay), row in zip(CELLS, rows, strict=True):
         usual = "".join(f"{value:7.3f}" for value in row.usual)
         print(
