@@ -28,6 +28,7 @@ PATHS = 10_000
 """Of the bootstrap: a probability of 1 % is then known to a tenth of itself."""
 
 _BLOCK_BARS = 24  # drawn together, so that a day keeps its shape
+_CELLS_MAX = 1_000_000  # of a table of paths × bars × positions held at a time
 _LEVEL_MAX = math.exp(50.0)
 _HALVINGS = 200
 _NORMAL = NormalDist()
@@ -217,24 +218,27 @@ def _drawn(
     of a path follows what happens on it, as the estimate of it would.
     """
     bars = max(1, math.ceil(years / history.bar_years - 1e-9))
-    now = np.array([each.volatility_current for each in positions]) * math.sqrt(history.bar_years)
-    variance = np.tile(now**2, (paths, 1))
-    log_price = np.zeros((paths, len(positions)))
-    short = np.array([each.notional < 0 for each in positions])
-    adverse = np.where(short, history.high, history.low)
-    worst = np.full(paths, -math.inf)
-    rows = np.zeros(paths, dtype=np.int64)
-    for bar in range(bars):
-        if bar % _BLOCK_BARS == 0:
-            rows = rng.integers(0, len(history.close), paths)
-        scale = np.sqrt(variance)
-        extreme = np.exp(log_price + scale * adverse[rows])
-        need = np.zeros(paths)
-        for column, each in enumerate(positions):
-            need += each.need(extreme[:, column])
-        np.maximum(worst, need, out=worst)
-        move = scale * history.close[rows]
-        log_price += move
-        variance += history.forgetting * (move * move - variance)
-        rows = (rows + 1) % len(history.close)
-    return worst
+    blocks = -(-bars // _BLOCK_BARS)
+    starts = rng.integers(0, len(history.close), (blocks, paths)).T  # the first blocks are the same for any horizon
+    chunk = max(1, _CELLS_MAX // (blocks * _BLOCK_BARS * len(positions)))
+    return np.concatenate(
+        [_worst(positions, history, starts[first : first + chunk], bars) for first in range(0, paths, chunk)]
+    )
+
+
+def _worst(positions: Sequence[RiskyPosition], history: Innovations, starts: NDArray[np.int64], bars: int) -> Floats:
+    rows = (starts[:, :, None] + np.arange(_BLOCK_BARS)).reshape(len(starts), -1)[:, :bars] % len(history.close)
+    need = np.zeros(rows.shape)
+    for column, each in enumerate(positions):
+        close = history.close[:, column][rows]
+        adverse = (history.high if each.notional < 0 else history.low)[:, column][rows]
+        # σ² ← σ²·(1 + f·(z² − 1)) bar by bar, and every bar meets what came before it.
+        growth = np.cumsum(np.log1p(history.forgetting * (close * close - 1)), axis=1) / 2
+        scale = each.volatility_current * math.sqrt(history.bar_years) * np.exp(_before(growth))
+        need += each.need(np.exp(_before(np.cumsum(scale * close, axis=1)) + scale * adverse))
+    return np.asarray(need.max(axis=1))
+
+
+def _before(sums: Floats) -> Floats:
+    """Running sums as they stood before each bar: 0 first, the last one dropped."""
+    return np.hstack([np.zeros((len(sums), 1)), sums[:, :-1]])

@@ -14,6 +14,7 @@ from hedged.estimate.impact import fitted_factor, square_root_impact
 from hedged.estimate.roll import RollPair, annualised_basis, roll_pair, rolled_share
 
 D = Decimal
+TEN = D(10)
 EXPIRY = datetime(2026, 3, 27, 8, tzinfo=UTC)
 
 
@@ -60,7 +61,7 @@ def test_a_third_is_due_on_each_of_three_days(before: timedelta, thirds: int) ->
     assert rolled_share(EXPIRY - before, EXPIRY) * 3 == thirds
 
 
-def pair_of(near: Decimal, far: Decimal, share: Fraction, start: Decimal = D(10), **more: Decimal) -> RollPair:
+def pair_of(near: Decimal, far: Decimal, share: Fraction, start: Decimal = TEN, **more: Decimal) -> RollPair:
     lots = {"coins_ratio": D(1), "near_lot": D(1), "far_lot": D(1)} | more
     return roll_pair(near_at_start=start, near_held=near, far_opened=far, share=share, **lots)
 
