@@ -18,7 +18,7 @@ BARS_MIN = 24 * 30
 _PRIOR_DAYS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Innovations:
     """Bars of `bar_years` each, (n, k) for k coins on one clock, as log moves from the close before, divided by the
     volatility per bar that was known at that close; the moves' mean is taken out. low ≤ close ≤ high.

@@ -84,7 +84,7 @@ class Odds:
         return self.walk if self.bootstrap is None else max(self.walk, self.bootstrap)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Need:
     """The equity that an account needs to live through a horizon, as a distribution. Quote currency."""
 
@@ -139,6 +139,15 @@ class Need:
         """Gross value over equity at which liquidation is just this likely: nothing above it meets the target."""
         need = self.equity_for(probability)
         return self.gross / need if need > 0 else math.inf
+
+    def leverage_lowest(self, equity: float, probability: float) -> int | None:
+        """The lowest whole leverage to set: it puts as much of this equity behind the positions as there is.
+
+        Initial margin = gross / leverage ≤ equity. None: what there is does not meet the target at any leverage.
+        """
+        if equity < self.equity_for(probability) or equity <= 0:
+            return None
+        return max(math.ceil(self.gross / equity), 1)
 
     def _walk(self, equity: float) -> float:
         if not self.positions:

@@ -44,7 +44,8 @@ class NoTradeBand:
     """Edges of the gap on either side, quote currency: −outer < inner ≤ outer.
 
     `inner` < 0 where one lot is larger than the band: trading it carries a little past the target, and that is still
-    better than leaving the gap. Infinite: nothing is worth trading. `cost_year`: J, fees and risk together.
+    better than leaving the gap. Infinite: nothing is worth trading. `cost_year`: J, fees and risk together, of the
+    best band; capping or polling it does not change that figure.
     """
 
     inner: float
@@ -56,16 +57,19 @@ class NoTradeBand:
         return NoTradeBand(self.inner * factor, self.outer * factor, self.cost_year * factor)
 
     def capped(self, outer_max: float) -> NoTradeBand:
-        """No wider than `outer_max` (OUTER_MAX_RATIO × the target), however little the user would pay."""
-        return NoTradeBand(min(self.inner, outer_max), min(self.outer, outer_max), self.cost_year)
+        """No wider than `outer_max` (OUTER_MAX_RATIO × the target), however little the user would pay; of one shape."""
+        if self.outer <= outer_max:
+            return self
+        shape = 1.0 if math.isinf(self.outer) else self.inner / self.outer
+        return NoTradeBand(shape * outer_max, outer_max, self.cost_year)
 
 
 def risk_price(*, pay_ratio_year: float, exposure: float, volatility: float, volatility_usual: float) -> float:
     """φ = γσ², what a gap of 1 costs a year (quote currency), twice: ½φx² is the cost of a gap x.
 
     From one number of the user's: `pay_ratio_year` = c, the fraction of the exposure they would pay a year to be rid
-    of all its risk. γ = 2c/(σ²E) with σ the hedge's usual volatility (a memory of months at
-    most), so that c is about the market as it is nowadays, and a gap is worth more in a week that is wilder than that.
+    of all its risk. γ = 2c/(σ²E) with σ the hedge's usual volatility, so that c is about the market as it is nowadays
+    and a gap is worth closing more in a week that is wilder than that.
     """
     if not (exposure > 0 and pay_ratio_year >= 0 and volatility >= 0 and volatility_usual >= 0):
         raise ValueError("exposure must be above 0, the other numbers at least 0")

@@ -20,6 +20,9 @@ LONG_RUN_HALF_LIFE_DAYS = 365.0
 GAP_PRIOR = 0.7
 """Of the gap between a basket and its hedge, a year, as a fraction of the target: other coins than the hedge's own."""
 
+GAP_PRIOR_SAME_COIN = 0.05
+"""The same for a coin hedged with its own contract: the basis alone moves the gap."""
+
 PRICE_PRIOR = 0.9
 """Of a coin's price, a year, until it has told its own."""
 

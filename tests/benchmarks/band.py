@@ -34,7 +34,7 @@ CELLS = [(cost, pay) for cost in COSTS for pay in PAYS]
 FIXED = tuple(np.geomspace(0.01, 0.60, 20))
 USUAL = (0.01, 0.05, 0.10)
 HOUR_YEARS = 1 / 8760
-HALF_LIVES = (3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 40.0, 60.0)  # days
+HALF_LIVES = (3.0, 5.0, 7.0, 10.0, 15.0, 20.0)  # days
 
 
 @dataclass
@@ -188,7 +188,7 @@ def main() -> int:
     options = parser.parse_args()
     rivals = [Rivals.of(each) for each in replays(options.data) if not options.years or each.year in options.years]
     if options.sensitivity:
-        print("half-life (days)" + "".join(f"{days:>8g}" for days in HALF_LIVES))
+        print(f"{'half-life (days)':<52}" + "".join(f"{days:>8g}" for days in HALF_LIVES))
         table = [judged(measure(rivals, days)) for days in HALF_LIVES]
         for number, (name, _, most) in enumerate(table[0]):
             print(f"{name:<44} <= {most:.2f}" + "".join(f"{column[number][1]:8.3f}" for column in table))

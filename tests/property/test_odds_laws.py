@@ -45,7 +45,7 @@ def need_of(account: tuple[RiskyPosition, ...], days: float, *, bootstrap: bool)
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(accounts, horizons, st.booleans(), equities, st.floats(0, 1e6))
 def test_odds_are_probabilities_and_collateral_never_raises_them(
     account: tuple[RiskyPosition, ...], days: float, bootstrap: bool, equity: float, more: float
@@ -61,7 +61,7 @@ def test_odds_are_probabilities_and_collateral_never_raises_them(
     assert richer.worst <= poorer.worst
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(accounts, horizons, st.floats(1, 3), st.booleans(), equities)
 def test_longer_is_never_safer(
     account: tuple[RiskyPosition, ...], days: float, longer: float, bootstrap: bool, equity: float
@@ -71,7 +71,7 @@ def test_longer_is_never_safer(
     assert soon.probability(equity).worst <= late.probability(equity).worst + 1e-12
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(accounts, horizons, targets, st.floats(0, 0.3), st.booleans(), equities)
 def test_what_is_proposed_meets_the_target(
     account: tuple[RiskyPosition, ...], days: float, target: float, looser: float, bootstrap: bool, equity: float
@@ -85,7 +85,7 @@ def test_what_is_proposed_meets_the_target(
     assert 0 <= need.keep_ratio(equity, target, 0.001) <= 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(accounts, equities)
 def test_the_common_move_uses_up_the_equity(account: tuple[RiskyPosition, ...], equity: float) -> None:
     """At the move found, what the positions need is the equity; before half of it, less."""

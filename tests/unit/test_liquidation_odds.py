@@ -169,6 +169,14 @@ def test_nothing_to_do_and_nothing_that_helps() -> None:
     assert (empty.probability(0.0).worst, empty.equity_for(0.01), empty.keep_ratio(0.0, 0.01)) == (0.0, 0.0, 1.0)
 
 
+def test_the_lowest_leverage_that_meets_the_target() -> None:
+    """It posts what there is: 40,000 behind 100,000 is 3; where that is too little, none is proposed."""
+    need = need_of(short())
+    assert need.leverage_lowest(40_000.0, 0.01) == 3
+    assert need.leverage_lowest(250_000.0, 0.01) == 1
+    assert need.leverage_lowest(30_000.0, 0.01) is None
+
+
 def test_a_market_without_volatility_needs_maintenance_only() -> None:
     """At σ = 0 liquidation is certain at or below it, impossible above."""
     need = need_of(short(volatility=0.0))

@@ -44,6 +44,8 @@ def test_risk_aversion_comes_from_one_number() -> None:
     usual = risk_price(pay_ratio_year=0.2, exposure=1e5, volatility=0.8, volatility_usual=0.8)
     wild = risk_price(pay_ratio_year=0.2, exposure=1e5, volatility=1.6, volatility_usual=0.8)
     assert (usual, wild) == (pytest.approx(PRICE), pytest.approx(4 * PRICE))
+    assert risk_price(pay_ratio_year=0.2, exposure=1e5, volatility=0.0, volatility_usual=0.0) == 0.0
+    assert risk_price(pay_ratio_year=0.2, exposure=1e5, volatility=0.8, volatility_usual=0.0) == pytest.approx(PRICE)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,8 @@ def test_a_band_is_capped_and_told_as_a_ratio() -> None:
     """However little the user would pay; scaled by 1 / exposure the edges are hedge ratios."""
     wide = NoTradeBand(math.inf, math.inf, 0.0).capped(40_000)
     assert wide.scaled(1e-5) == NoTradeBand(pytest.approx(0.4), pytest.approx(0.4), 0.0)
+    assert NoTradeBand(30_000, 60_000, 9.0).capped(40_000) == NoTradeBand(20_000, 40_000, 9.0)
+    assert NoTradeBand(30_000, 60_000, 9.0).capped(60_000) == NoTradeBand(30_000, 60_000, 9.0)
 
 
 def test_a_polled_band_triggers_earlier_by_the_overshoot() -> None:
