@@ -1,4 +1,6 @@
-"""Maintenance margin, the price that liquidates, and how likely that price is to be touched. Linear contracts.
+"""Maintenance margin, the price that liquidates, and how likely that price is to be touched.
+
+Contracts are linear unless a name says inverse.
 
 Sign convention: long contracts are positive, short ones negative. Prices in the quote currency. Money is exact
 `Decimal`; the probability is a statistic and therefore a `float`.
@@ -70,6 +72,25 @@ def liquidation_price(
     if price > 0:
         return price
     return None if side > 0 else _ZERO
+
+
+def inverse_liquidation_price(
+    *, notional: Decimal, entry_price: Decimal, collateral_coins: Decimal, tiers: Sequence[MarginTier]
+) -> Decimal | None:
+    """The mark at which a coin-margined position's equity equals its maintenance margin, both in coins.
+
+    `notional`: face value in the quote currency, short negative, not 0; `collateral_coins`: wallet without unrealised
+    PnL. With N = |face|, short: C + N/P − N/P0 = MMR·N/P, so P = N·(1 − MMR)/(N/P0 − C); None where C ≥ N/P0: such a
+    short is covered by its coins at any price. Long: P = N·(1 + MMR)/(C + N/P0). The bracket is that of the face value.
+    Infinity: every price does (a long whose collateral is lost already).
+    """
+    size = abs(notional)
+    rate = maintenance_margin(size, tiers) / size
+    at_entry = size / entry_price
+    if notional < 0:
+        return size * (1 - rate) / (at_entry - collateral_coins) if collateral_coins < at_entry else None
+    coins = collateral_coins + at_entry
+    return size * (1 + rate) / coins if coins > 0 else Decimal("Infinity")
 
 
 def touch_probability(*, level_ratio: float, volatility_year: float, years: float, drift_year: float = 0.0) -> float:
