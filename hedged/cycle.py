@@ -10,14 +10,16 @@ from hedged.act import reconcile, submit_all
 from hedged.act.overrides import overrides
 from hedged.assess import assess
 from hedged.decide import Book, decide
-from hedged.decide.timing import timed
+from hedged.decide.carry import carried
+from hedged.decide.timing import next_signals, timed
 from hedged.errors import StoreError
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import Assessment, Finding
 from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Unknown
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
-from hedged.model.timing import Override
+from hedged.model.statistics import HedgeStatistics
+from hedged.model.timing import Override, SignalState
 from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
@@ -45,6 +47,7 @@ class Portfolio:
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
     book: Book = field(default_factory=lambda: Book(""), init=False)
+    statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as last estimated
     overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
     open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
@@ -66,6 +69,7 @@ class CycleReport:
     messages: tuple[Message, ...] = ()
     state: Mapping[str, object] = field(default_factory=dict)
     store_error: str | None = None  # why nothing of this cycle is kept
+    signals: Mapping[str, SignalState] = field(default_factory=dict)
 
     def orders(self) -> list[dict[str, object]]:
         """What became of each order sent, JSON-able."""
@@ -115,12 +119,15 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
         last = LastGood.from_memory(portfolio.memory)
         portfolio.observer = Observer(portfolio.policy, portfolio.markets, portfolio.accounts, portfolio.clock, last)
     snapshot = await portfolio.observer.observe(portfolio.memory, now)
-    policy = timed(portfolio.policy, portfolio.overrides, portfolio.memory.signals, now)
+    statistics = portfolio.statistics
+    snapshot = replace(snapshot, statistics=statistics)
+    signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
+    policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
     book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
     decision = decide(assessment, snapshot, policy, book)
     state = state_object(assessment, decision, policy)
-    return CycleReport(cycle_id, snapshot, assessment, decision, state=state)
+    return CycleReport(cycle_id, snapshot, assessment, decision, state=state, signals=signals)
 
 
 async def recall(portfolio: Portfolio, now: datetime) -> str | None:
@@ -161,7 +168,7 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     if not portfolio.loaded:  # what is stored is not known, so nothing is written over it
         portfolio.unkept = portfolio.unkept or "it could not be read yet"
         return replace(report, store_error=portfolio.unkept)
-    portfolio.memory = remember(report.snapshot, portfolio.memory, fills)
+    portfolio.memory = replace(remember(report.snapshot, portfolio.memory, fills), signals=report.signals)
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hedged.assess.exposure import NetQuantity, cash_assets, delta_of
 from hedged.assess.freshness import Gap, age_text, torn
@@ -12,8 +12,11 @@ from hedged.assess.rates import rate_of
 from hedged.model.chain import is_ending
 from hedged.model.finding import HedgeGroup, Kind, MarginStatus
 from hedged.model.instrument import InstrumentId
-from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy, Target
+from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy
 from hedged.model.snapshot import Position, Read, Snapshot, seen
+
+STATISTICS_AGE_MAX = timedelta(days=3)
+"""Betas change by the week; a venue that gives no history for so long is a fault to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,14 @@ def _instruments_needed(
 
 def _estimates(hedges: Sequence[HedgePolicy], evidence: Evidence) -> Iterator[Reason]:
     for hedge in hedges:
-        if hedge.target is Target.MINIMUM_VARIANCE and hedge.name not in evidence.snapshot.ratios:
+        if not hedge.estimated:
+            continue
+        statistics = evidence.snapshot.statistics.get(hedge.name)
+        if statistics is None or not statistics.ratios:
             yield Reason(f"{hedge.name}: its hedge ratios are not estimated yet", stale=False)
+        elif evidence.snapshot.now - statistics.as_of > STATISTICS_AGE_MAX:
+            age = age_text(evidence.snapshot.now - statistics.as_of)
+            yield Reason(f"{hedge.name}: its hedge ratios rest on prices that are {age} old", stale=True)
 
 
 def _currencies(instruments: Iterable[InstrumentId], evidence: Evidence) -> set[str]:

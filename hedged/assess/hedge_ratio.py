@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from hedged.assess.bands import band_of
 from hedged.assess.carry import carry_year
 from hedged.assess.exposure import delta_of
 from hedged.assess.rates import rate_of
@@ -90,7 +91,9 @@ def hedge_group(
     hedge_value = _sum([leg.hedge_value for leg in legs])
     beta_exposure = _sum([member.beta_exposure for member in members])
     target_value = _sum([None if m.beta_exposure is None else m.beta_exposure * m.policy.target_ratio for m in members])
-    band = _weighted(members, beta_exposure, [m.policy.band for m in members])
+    bands = [band_of(member, legs, snapshot, policy) for member in members]
+    band = _weighted(members, beta_exposure, [outer for outer, _ in bands])
+    inner = _weighted(members, beta_exposure, [inner for _, inner in bands])
     target_ratio = _weighted(members, beta_exposure, [m.policy.target_ratio for m in members])
     targets = _leg_targets(members, legs)
     ratio = drift = None
@@ -120,6 +123,7 @@ def hedge_group(
         legs=legs,
         blocked_by=blocked_by,
         leg_targets=targets,
+        inner_band=None if inner == band else inner,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from hedged.assess.costs import one_way_cost
+from hedged.estimate.roll import annualised_basis
 from hedged.model.finding import Finding, HedgeGroup, Kind, LegState, Severity
 from hedged.model.policy import PortfolioPolicy
-from hedged.model.snapshot import Snapshot, seen
+from hedged.model.snapshot import Snapshot
 
 ZERO = Decimal(0)
-DAYS_A_YEAR = Decimal(365)
 SECONDS_A_DAY = Decimal(86_400)
 
 
@@ -77,24 +78,12 @@ def _described(pair: Pair, snapshot: Snapshot, policy: PortfolioPolicy) -> tuple
     left = f"{near.instrument} ends on {ends:%Y-%m-%d %H:%M} UTC, {value:,.0f} {policy.quote} of it are left"
     if far is None:
         return f"{left}, and nothing takes its place.", None
-    cost = value * (_one_way(near, snapshot, policy) + _one_way(far, snapshot, policy))
+    ways = (one_way_cost(leg.instrument, snapshot, policy) or ZERO for leg in (near, far))
+    cost = value * sum(ways, ZERO)
     basis = _basis_year(near, far, snapshot)
     shown = "" if basis is None else f" {far.instrument} trades {basis:+.1%} a year from it."
-    return (
-        f"{left} and go to {far.instrument}; expected cost {cost:,.2f} {policy.quote} in fees and spread.{shown}",
-        cost,
-    )
-
-
-def _one_way(leg: LegState, snapshot: Snapshot, policy: PortfolioPolicy) -> Decimal:
-    """Fee and half the spread, as a fraction of the notional."""
-    instrument, quoted = snapshot.instruments[leg.instrument], snapshot.quotes.get(leg.instrument)
-    quote = seen(quoted) if quoted is not None else None
-    spread = policy.paper.spread_bps / 10_000
-    if quote is not None and quote.value.bid is not None and quote.value.ask is not None:
-        spread = (quote.value.ask - quote.value.bid) / quote.value.mark
-    fee = instrument.fee_taker if instrument.fee_taker is not None else policy.paper.fee_taker
-    return fee + spread / 2
+    expected = f"expected cost {cost:,.2f} {policy.quote} in fees, spread and slippage"
+    return f"{left} and go to {far.instrument}; {expected}.{shown}", cost
 
 
 def _basis_year(near: LegState, far: LegState, snapshot: Snapshot) -> Decimal | None:
@@ -102,5 +91,4 @@ def _basis_year(near: LegState, far: LegState, snapshot: Snapshot) -> Decimal | 
     first, last = (snapshot.instruments[leg.instrument].expiry for leg in (near, far))
     if first is None or last is None or last <= first or not near.mark or not far.mark:
         return None
-    days = Decimal((last - first).total_seconds()) / SECONDS_A_DAY
-    return (far.mark / near.mark - 1) * DAYS_A_YEAR / days
+    return annualised_basis(far.mark, near.mark, Decimal((last - first).total_seconds()) / SECONDS_A_DAY)

@@ -50,25 +50,35 @@ def hedge_exposure(
         targets = {slot: value for slot, value in split.items() if value is not None}
         return HedgeExposure(hedge, exposure, sum(targets.values(), ZERO), targets if hedge.splits else {})
     if hedge.target is Target.MINIMUM_VARIANCE:
-        estimated = snapshot.ratios.get(hedge.name)
-        if estimated is None:
+        statistics = snapshot.statistics.get(hedge.name)
+        if statistics is None or not statistics.ratios:
             return HedgeExposure(hedge, exposure, None)
-        targets = {slot: abs(ratio) * exposure for slot, ratio in estimated.ratios.items()}
+        targets = {slot: abs(ratio) * exposure for slot, ratio in statistics.ratios.items()}
         return HedgeExposure(hedge, exposure, sum(targets.values(), ZERO), targets)
-    beta_exposure = sum((value * hedge.beta.get(asset, Decimal(1)) for asset, value in known.items()), ZERO)
+    betas = _betas(hedge, snapshot)
+    if betas is None:
+        return HedgeExposure(hedge, exposure, None)
+    beta_exposure = sum((value * betas.get(asset, Decimal(1)) for asset, value in known.items()), ZERO)
     shares = {leg.instrument: leg.weight * beta_exposure for leg in hedge.legs if leg.weight is not None}
     return HedgeExposure(hedge, exposure, beta_exposure, shares)
 
 
 def directed(legs: Sequence[LegPolicy], hedge: HedgePolicy, snapshot: Snapshot) -> tuple[LegPolicy, ...]:
     """The legs with the direction that was estimated, where one was: it overrides what is known of the instrument."""
-    estimated = snapshot.ratios.get(hedge.name) if hedge.target is Target.MINIMUM_VARIANCE else None
-    if estimated is None:
+    statistics = snapshot.statistics.get(hedge.name) if hedge.target is Target.MINIMUM_VARIANCE else None
+    if statistics is None:
         return tuple(legs)
     return tuple(
-        replace(leg, direction=-1 if estimated.ratios.get(leg.stands_for or leg.instrument, ZERO) < 0 else 1)
+        replace(leg, direction=-1 if statistics.ratios.get(leg.stands_for or leg.instrument, ZERO) < 0 else 1)
         for leg in legs
     )
+
+
+def _betas(hedge: HedgePolicy, snapshot: Snapshot) -> Mapping[str, Decimal] | None:
+    if not hedge.beta_estimated:
+        return hedge.beta
+    statistics = snapshot.statistics.get(hedge.name)
+    return statistics.betas if statistics is not None and statistics.betas else None
 
 
 def _value(asset: str, quantity: Decimal, snapshot: Snapshot) -> Decimal | None:

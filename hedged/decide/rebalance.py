@@ -49,7 +49,7 @@ def trades_for(
     if gaps:
         changes = _leg_changes(group, gaps)
     else:
-        reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band)
+        reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band, group.inner_band)
         changes = {} if reach is None else {None: (reach - group.hedge_ratio) * group.beta_exposure}
     trades = [
         trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments, notional_min)
@@ -69,9 +69,10 @@ def _leg_changes(group: HedgeGroup, gaps: Mapping[InstrumentId, Decimal]) -> dic
     """Change of hedge value per slot: each to its own edge, then the largest on until the sum is inside."""
     beta_exposure = group.beta_exposure or ZERO
     width = group.band * beta_exposure
-    after = {slot: min(max(gap, -width), width) for slot, gap in gaps.items()}
+    inner = width if group.inner_band is None else group.inner_band * beta_exposure
+    after = {slot: gap if abs(gap) <= width else min(max(gap, -inner), inner) for slot, gap in gaps.items()}
     excess = sum(after.values(), ZERO)
-    excess -= min(max(excess, -width), width)
+    excess = excess - min(max(excess, -inner), inner) if abs(excess) > width else ZERO
     for slot in sorted(after, key=lambda name: -abs(after[name])):
         if not excess:
             break

@@ -11,6 +11,7 @@ from functools import lru_cache
 from apscheduler.triggers.cron import CronTrigger
 
 from hedged.model.policy import HedgePolicy, PortfolioPolicy
+from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Insurance, Override, Recurring, Signal, SignalState, Window
 
 ZERO = Decimal(0)
@@ -69,6 +70,23 @@ def _fired(recurring: Recurring, now: datetime) -> bool:
 @lru_cache(maxsize=64)
 def _trigger(crontab: str) -> CronTrigger:
     return CronTrigger.from_crontab(crontab, timezone=UTC)
+
+
+def next_signals(
+    policy: PortfolioPolicy,
+    before: Mapping[str, SignalState],
+    statistics: Mapping[str, HedgeStatistics],
+    now: datetime,
+) -> dict[str, SignalState]:
+    """The signal of every hedge that goes by one, as far as it is known."""
+    after = {}
+    for hedge in policy.hedges:
+        if isinstance(hedge.timing, Signal):
+            known = statistics.get(hedge.name)
+            state = next_signal(before.get(hedge.name), known.change if known else None, hedge.timing, now)
+            if state is not None:
+                after[hedge.name] = state
+    return after
 
 
 def next_signal(state: SignalState | None, change: float | None, signal: Signal, now: datetime) -> SignalState | None:

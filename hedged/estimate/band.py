@@ -13,12 +13,14 @@ def is_outside(drift: Decimal, band: Decimal) -> bool:
     return abs(drift) > band + ROUNDING
 
 
-def ratio_to_reach(actual: Decimal, target: Decimal, band: Decimal) -> Decimal | None:
+def ratio_to_reach(actual: Decimal, target: Decimal, band: Decimal, inner: Decimal | None = None) -> Decimal | None:
     """The hedge ratio to trade to: the nearest edge of the band, or None on or inside it.
 
     Only to the edge: the last few points cost fees and remove next to no risk (Leland 1996; Whalley, Wilmott 1997).
+    `inner` is the edge to stop at where orders cost something whatever their size; else the band itself.
     """
-    nearest = min(max(actual, target - band), target + band)
+    edge = band if inner is None else inner
+    nearest = min(max(actual, target - edge), target + edge)
     return nearest if is_outside(actual - target, band) else None
 
 

@@ -203,6 +203,12 @@ class RatioEstimator:
             leaderboard=self._board.standings(),
         )
 
+    @property
+    def betas(self) -> Floats:
+        """Per asset, (assets, k): the shrunk ratios, or the prior where there is too little of it."""
+        unknown = self._seen // self.settings.span < OBSERVATIONS_MIN
+        return np.where(unknown[:, None], self._prior, self._betas)
+
     def _checked(self, weights: Floats) -> Floats:
         weights = np.asarray(weights, np.float64)
         if weights.shape != (len(self._prior),):
@@ -212,10 +218,9 @@ class RatioEstimator:
         return weights
 
     def _contenders(self, weights: Floats) -> dict[str, Floats]:
-        unknown = self._seen // self.settings.span < OBSERVATIONS_MIN
         naive = self._naive * weights.sum()
         return {
-            "estimated": weights @ np.where(unknown[:, None], self._prior, self._betas),
+            "estimated": weights @ self.betas,
             "ols": self._least_squares(weights, naive),
             "naive": naive,
         }

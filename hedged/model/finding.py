@@ -210,6 +210,7 @@ class HedgeGroup:
     legs: tuple[LegState, ...]  # whole positions, in the order of preference
     blocked_by: tuple[str, ...]
     leg_targets: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # by slot; {}: one leg may take all
+    inner_band: Decimal | None = None  # where orders stop, where that is not the band's own edge
 
     @property
     def name(self) -> str:

@@ -48,6 +48,11 @@ class LegPolicy:
     stands_for: InstrumentId | None = None  # the named contract of its chain, where it is not named itself
 
 
+BAND = Decimal("0.05")
+RISK_COST_YEAR = Decimal("0.1")
+"""A tenth of the exposure a year: what insuring an altcoin portfolio by options costs at the least."""
+
+
 class Target(StrEnum):
     """How a short is sized; see `assess.targets`."""
 
@@ -64,13 +69,27 @@ class HedgePolicy:
     assets: tuple[str, ...]  # after aliases; the wildcard is `takes_rest`
     legs: tuple[LegPolicy, ...]
     target_ratio: Decimal
-    band: Decimal
+    band: Decimal  # where it is the optimal one: until the statistics for that are known
     beta: Mapping[str, Decimal] = field(default_factory=dict)  # 1 where absent
     mode: Mode = Mode.MONITOR
     takes_rest: bool = False
     target: Target = Target.VALUE
+    beta_estimated: bool = False  # instead of `beta`
+    band_optimal: bool = False  # from costs, volatilities and `risk_cost_year`
+    risk_cost_year: Decimal = RISK_COST_YEAR  # share of the exposure that being rid of its risk is worth a year
+    carry_shrink_max: Decimal = Decimal(0)  # how much of the target may go because the short is dear; 0: none
     timing: Insurance | Signal | None = None  # None: always
     target_reason: str = ""  # why `target_ratio` is not the configured one now, or whether it may change
+
+    @property
+    def estimated(self) -> bool:
+        """Whether its size rests on ratios of past returns."""
+        return self.beta_estimated or self.target is Target.MINIMUM_VARIANCE
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether anything about it is learnt from past prices or funding."""
+        return self.estimated or self.band_optimal or bool(self.carry_shrink_max) or isinstance(self.timing, Signal)
 
     @property
     def splits(self) -> bool:

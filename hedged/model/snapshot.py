@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
 from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.statistics import HedgeStatistics
 
 T = TypeVar("T")
 
@@ -138,19 +139,6 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class HedgeRatios:
-    """The least-variance short of one hedge, as estimated from past returns.
-
-    `ratios`: named instrument → value to be short per unit of the hedge's value; < 0: to be held long. What it rests
-    on and how sure it is stands in `text`, for people.
-    """
-
-    ratios: Mapping[InstrumentId, Decimal]
-    as_of: datetime  # the last return that it rests on
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One cycle's whole view. `prices` are in the portfolio's quote currency, per asset."""
 
@@ -159,6 +147,6 @@ class Snapshot:
     instruments: Mapping[InstrumentId, Instrument]
     quotes: Mapping[InstrumentId, Leg[Quote]]
     prices: Mapping[str, Leg[Decimal]]
-    ratios: Mapping[str, HedgeRatios] = field(default_factory=dict)  # by hedge; only where they are estimated
+    statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as far as they are known
     doubts: tuple[Doubt, ...] = ()
     explained: tuple[Doubt, ...] = ()  # what vanished and is believed, since the venue shows why

@@ -24,6 +24,7 @@ from hedged.replay.notes import data_notes
 from hedged.replay.report import Costs, ReplayReport
 from hedged.replay.samples import held_assets, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
+from hedged.replay.trackers import Trackers
 from hedged.tell.lifecycle import AlertRules
 
 ZERO = Decimal(0)
@@ -106,6 +107,8 @@ async def replay(
     }
     portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
 
+    trackers = Trackers(policy, history.spot, markets, held_assets(policy), int(bars[0]))
+
     epochs = sample_times(bars, int(window.frequency.total_seconds()))
     sampled = frozenset(epochs.tolist())
     equity: dict[int, float] = {}
@@ -113,7 +116,9 @@ async def replay(
     for number, epoch in enumerate(bars.tolist()):
         now = _moment(epoch)
         clock.set(now)
+        portfolio.statistics = trackers.known_at(epoch)
         report = await run_cycle(portfolio, now)
+        trackers.charged(report)
         tally.add(report)
         each(report)
         if epoch in sampled and (read := equity_of(report)) is not None:

@@ -112,31 +112,41 @@ def _directions(draft: Draft) -> Iterator[Problem]:
         if isinstance(row.get("direction"), str):
             given[instrument] = row["direction"]
     for place, hedge in draft.hedges:
+        if hedge.get("target") == Target.MINIMUM_VARIANCE:
+            continue  # the estimate knows the direction
         for index, instrument in texts_in(hedge, "instruments"):
             if direction_of(instrument, given) < 0:
                 yield Problem(
                     (*place, "instruments", index),
-                    'rises when the assets fall, which target = "value" cannot size; use another instrument',
+                    'rises when the assets fall, which only target = "minimum-variance" can size',
                 )
 
 
 def _targets(draft: Draft) -> Iterator[Problem]:
-    """`quantity` compares coins with coins: every asset by name, each with a contract on itself."""
     for place, hedge in draft.hedges:
-        if hedge.get("target") != Target.QUANTITY:
-            continue
-        if "weights" in hedge or "beta" in hedge:
-            key = "weights" if "weights" in hedge else "beta"
+        if hedge.get("target") == Target.MINIMUM_VARIANCE:
+            for key in ("weights", "beta"):
+                if key in hedge and hedge[key] != "estimated":
+                    text = 'has no meaning for target = "minimum-variance", which estimates what each instrument is for'
+                    yield Problem((*place, key), text)
+        elif hedge.get("target") == Target.QUANTITY:
+            yield from _quantities(draft, place, hedge)
+
+
+def _quantities(draft: Draft, place: Place, hedge: Mapping[str, Any]) -> Iterator[Problem]:
+    """`quantity` compares coins with coins: every asset by name, each with a contract on itself."""
+    for key in ("weights", "beta"):
+        if key in hedge:
             yield Problem((*place, key), 'has no meaning for target = "quantity", which counts coins')
-        bases = {draft.asset(base_of(instrument)) for _, instrument in texts_in(hedge, "instruments")}
-        assets = {draft.asset(asset) for _, asset in texts_in(hedge, "assets")}
-        for index, asset in texts_in(hedge, "assets"):
-            if asset == "*" or draft.asset(asset) not in bases:
-                text = 'has no contract on itself among the instruments, which target = "quantity" needs'
-                yield Problem((*place, "assets", index), text)
-        for index, instrument in texts_in(hedge, "instruments"):
-            if draft.asset(base_of(instrument)) not in assets:
-                yield Problem((*place, "instruments", index), "is a contract on none of this hedge's assets")
+    bases = {draft.asset(base_of(instrument)) for _, instrument in texts_in(hedge, "instruments")}
+    assets = {draft.asset(asset) for _, asset in texts_in(hedge, "assets")}
+    for index, asset in texts_in(hedge, "assets"):
+        if asset == "*" or draft.asset(asset) not in bases:
+            text = 'has no contract on itself among the instruments, which target = "quantity" needs'
+            yield Problem((*place, "assets", index), text)
+    for index, instrument in texts_in(hedge, "instruments"):
+        if draft.asset(base_of(instrument)) not in assets:
+            yield Problem((*place, "instruments", index), "is a contract on none of this hedge's assets")
 
 
 def _timings(draft: Draft) -> Iterator[Problem]:

@@ -129,8 +129,8 @@ def _path(value: object) -> Path:
     return Path(value)
 
 
-def freeze(value: Mapping[K, V]) -> Mapping[K, V]:
-    return MappingProxyType(dict(value))
+def freeze(value: Mapping[K, V] | None) -> Mapping[K, V] | None:
+    return None if value is None else MappingProxyType(dict(value))
 
 
 _DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"})

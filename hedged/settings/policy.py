@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from hedged.model.instrument import InstrumentId, MarginTier
 from hedged.model.policy import (
+    BAND,
     HedgePolicy,
     Holding,
     LegPolicy,
@@ -14,6 +15,7 @@ from hedged.model.policy import (
     PaperPolicy,
     PortfolioPolicy,
     RollPolicy,
+    Target,
     Thresholds,
     World,
 )
@@ -69,8 +71,12 @@ def _hedge(hedge: HedgeSettings, mode: Mode, aliases: Mapping[str, str], directi
             for instrument, weight in zip(hedge.instruments, weights, strict=True)
         ),
         target_ratio=hedge.target_ratio,
-        band=hedge.band,
-        beta={aliases.get(asset, asset): beta for asset, beta in hedge.beta.items()},
+        band=hedge.band if hedge.band is not None else BAND,
+        beta={aliases.get(asset, asset): beta for asset, beta in (hedge.beta or {}).items()},
+        beta_estimated=hedge.beta is None and hedge.target is not Target.MINIMUM_VARIANCE,
+        band_optimal=hedge.band is None,
+        risk_cost_year=hedge.risk_cost_year,
+        carry_shrink_max=hedge.carry_shrink_max,
         mode=hedge.mode or mode,
         takes_rest=takes_rest,
         target=hedge.target,

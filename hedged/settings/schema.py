@@ -14,11 +14,11 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from hedged.adapters.store.retention import Retention
 from hedged.model.finding import Kind, Severity
-from hedged.model.policy import Limits, Mode, PaperPolicy, RollPolicy, Target, Thresholds
+from hedged.model.policy import BAND, RISK_COST_YEAR, Limits, Mode, PaperPolicy, RollPolicy, Target, Thresholds
 from hedged.model.timing import Measure, Signal
 from hedged.settings.fields import (
     AccountName,
@@ -48,6 +48,7 @@ _ROLL = RollPolicy()
 _SIGNAL = Signal()
 _THRESHOLDS = Thresholds()
 _CONTRACTS_MAX = Decimal("1e12")
+_NUMBER = re.compile(r"[-+0-9._eE]+")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 
@@ -81,6 +82,18 @@ def _http_url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable() or " " in value:
         raise ValueError("must be an http:// or https:// address")
     return value
+
+
+def _optimal(value: object) -> object:
+    if isinstance(value, str) and value != "optimal" and not _NUMBER.fullmatch(value):
+        raise ValueError('must be a fraction between 0 and 1, or "optimal"')
+    return None if value == "optimal" else value
+
+
+def _estimated(value: object) -> object:
+    if isinstance(value, str) and value != "estimated":
+        raise ValueError('must be a table such as { UNI = 1.2 }, or "estimated"')
+    return None if value == "estimated" else value
 
 
 def _crontab(value: str) -> str:
@@ -186,8 +199,12 @@ class HedgeSettings(Table):
     instruments: Annotated[tuple[InstrumentName, ...], Field(min_length=1)]
     target: Target = Target.VALUE
     target_ratio: Annotated[Decimal, Field(ge=0, le=Decimal("1.5"))] = Decimal(1)
-    band: Fraction = Decimal("0.05")
-    beta: Annotated[Mapping[Asset, Annotated[Decimal, Field(gt=0, le=10)]], Frozen] = {}
+    band: Annotated[Fraction | None, BeforeValidator(_optimal)] = BAND  # None: "optimal"
+    beta: Annotated[
+        Mapping[Asset, Annotated[Decimal, Field(gt=0, le=10)]] | None, BeforeValidator(_estimated), Frozen
+    ] = {}  # None: "estimated"
+    risk_cost_year: Annotated[Decimal, Field(gt=0, le=10)] = RISK_COST_YEAR
+    carry_shrink_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
     weights: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] | None = None
     mode: Mode | None = None
     insurance: tuple[WindowSettings, ...] = ()

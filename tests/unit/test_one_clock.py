@@ -34,7 +34,8 @@ def offences(source: str, *, generator_allowed: bool) -> Iterator[str]:
             name = ast.unparse(node)
             if name in CALLS:
                 yield f"{node.lineno}: {name}"
-            if ".random." in name and not (generator_allowed and name.endswith((".Generator", *SEEDED))):
+            injected = name.endswith(".Generator")  # the type of one that is handed in
+            if ".random." in name and not injected and not (generator_allowed and name.endswith(SEEDED)):
                 yield f"{node.lineno}: {name}"
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(SEEDED) and not node.args:
             yield f"{node.lineno}: a generator without a seed"

@@ -129,9 +129,9 @@ def test_a_long_hedge_is_rolled_the_other_way_round() -> None:
 
 
 def test_what_is_rolled_is_told_with_its_cost() -> None:
-    """Both legs' fees and half their spreads on what is left, and the far leg's basis a year: 1 % over 86 days."""
+    """Both legs' fees, half spreads and slippage on what is left, and the far leg's basis a year: 1 % over 86 days."""
     found = [finding for finding in assess(view(), SETUP).findings if finding.kind is Kind.ROLL]
-    assert [(finding.subject, finding.values["cost"]) for finding in found] == [("alts", dec("36.0000"))]
+    assert [(finding.subject, finding.values["cost"]) for finding in found] == [("alts", dec("48.0000"))]
     assert "30,000 USDT of it are left and go to main:ETH/USDT:USDT-270326" in found[0].text
     assert "+4.2% a year" in found[0].text
 

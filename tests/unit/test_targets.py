@@ -12,7 +12,8 @@ from hedged.model.finding import HedgeStatus
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Side
 from hedged.model.policy import HedgePolicy, Target
-from hedged.model.snapshot import HedgeRatios, Snapshot
+from hedged.model.snapshot import Snapshot
+from hedged.model.statistics import HedgeStatistics
 from tests.build import BTC_PERP, ETH_PERP, Number, account, balances, dec, derivatives, hedge, perp, policy, snapshot
 from tests.support import T0
 
@@ -32,8 +33,8 @@ def view(
     )
     if ratios is None:
         return seen
-    estimated = HedgeRatios({InstrumentId(name): dec(ratio) for name, ratio in ratios.items()}, T0)
-    return replace(seen, ratios={"alts": estimated})
+    estimated = HedgeStatistics(T0, ratios={InstrumentId(name): dec(ratio) for name, ratio in ratios.items()})
+    return replace(seen, statistics={"alts": estimated})
 
 
 def test_by_quantity_the_basis_moves_nothing() -> None:

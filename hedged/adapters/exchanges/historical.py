@@ -125,6 +125,14 @@ class HistoricalMarket:
                     made[period] = float(last / first) - 1
         return made
 
+    def marks(self, instrument: InstrumentId, epochs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Prices of one instrument at these seconds, (len,), NaN where there is none; a chain's are its coin's."""
+        perpetual = self._perpetuals.get(instrument)
+        parsed = parse_symbol(instrument.partition(":")[2])
+        base = perpetual.base if perpetual is not None else parsed.base if parsed is not None else ""
+        table = self._history.perp if perpetual is not None and self._history.perp else self._history.spot
+        return table.floats(base, epochs)
+
     def _epoch(self) -> int:
         return int(self._clock.now().timestamp())
 
