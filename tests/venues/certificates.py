@@ -29,6 +29,8 @@ NAMES = (
     "api-testnet.bybit.com",
     "open-api.bingx.com",
     "open-api-vst.bingx.com",
+    "api.bitget.com",
+    "api.gateio.ws",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,
