@@ -141,5 +141,5 @@ def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.Clie
 
 
 def _parse_precision(written_out: Callable[[str | None], str | None], places: str | None) -> str | None:
-    """ccxt's `parse_precision`, but None for what is no precision: it writes zeros for hours if a venue says 10⁹."""
+    """As ccxt's `parse_precision`, but None for what is no precision: it would write zeros for hours for 10⁹."""
     return None if places is not None and abs(int(places)) > _PLACES_MAX else written_out(places)
