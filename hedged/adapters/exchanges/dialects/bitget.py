@@ -27,7 +27,7 @@ from hedged.adapters.exchanges.dialects import bitget_account, bitget_movements,
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bitget_shapes import ENDPOINTS, PRODUCTS, key_permissions, known
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
-from hedged.adapters.exchanges.shapes import Misshapen, Row, moment, not_negative, number, positive
+from hedged.adapters.exchanges.shapes import Misshapen, Row, moment, not_negative, number, positive, text
 from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import Unreachable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
@@ -105,13 +105,15 @@ class Bitget(Dialect):
     def instrument(self, account: str, market: Row) -> Instrument:
         """With the rules from the venue's own row; a step is a number of units of the last decimal place."""
         info = market["info"]
+        if not all(isinstance(coin, str) and coin for coin in info["supportMarginCoins"]):
+            raise Misshapen(f"supportMarginCoins of {market['id']} is not a list of words")
         tick = positive(info, "priceEndStep").scaleb(-_decimals(info, "pricePlace"))
         steps = {"price": str(tick), "amount": str(positive(info, "sizeMultiplier"))}
         return replace(
             super().instrument(account, {**market, "linear": True, "precision": steps}),
             quantity_min=not_negative(info, "minTradeNum"),
             notional_min=not_negative(info, "minTradeUSDT"),
-            trading=info["symbolStatus"] == "normal",
+            trading=text(info, "symbolStatus") == "normal",
         )
 
     def multiplier(self, market: Row) -> Decimal:

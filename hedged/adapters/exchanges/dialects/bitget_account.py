@@ -92,7 +92,7 @@ def _by_asset(coins: Iterable[Balance]) -> tuple[Balance, ...]:
 def pool(account: str, product: str, row: Row) -> Pool:
     if row.get("assetMode") == "union":
         raise Refused(account, "futures wallet", _MULTI_ASSETS)
-    told, profit = number(row, "accountEquity"), known(row, "unrealizedPL") or ZERO
+    told, profit = number(row, "accountEquity"), _blank_is_zero(row, "unrealizedPL")
     equity = told - sum((known(row, name) or ZERO for name in _CREDIT), ZERO)
     price: Decimal | None = ONE
     if product == COIN_MARGINED:
@@ -107,6 +107,11 @@ def pool(account: str, product: str, row: Row) -> Pool:
         price=price,
         risk_rate=known(row, "crossedRiskRate"),
     )
+
+
+def _blank_is_zero(row: Row, name: str) -> Decimal:
+    """A number where blank means that there is none of it; the field must be there."""
+    return ZERO if row.get(name) == "" else number(row, name)
 
 
 def refuse_what_cannot_be_read(account: str, rows: Collection[Row]) -> None:

@@ -65,7 +65,7 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
         page = {"coin": coin, "startTime": start, "limit": _SPOT_PAGE}
         rows = _own((await venue.privateSpotGetV2SpotAccountBills(page))["data"], coin, _SPOT_PAGE)
         amounts = [
-            (_word(row, "businessType"), -number(row, "size") if wallet == "earn" else number(row, "size"))
+            (row["businessType"].lower(), -number(row, "size") if wallet == "earn" else number(row, "size"))
             for row in rows or ()
             if number(row, "cTime") >= start and (wallet == "spot" or row["groupType"] == _SAVINGS)
         ]
@@ -93,10 +93,6 @@ def _told(amounts: Iterable[tuple[str, Decimal]], doubt: Doubt, since: datetime)
         return None
     listed = ", ".join(f"{kind} {amount:+f} {doubt.asset}" for kind, amount in sorted(by_kind.items()) if amount)
     return f"since {since:%Y-%m-%d %H:%M} UTC: {listed}"
-
-
-def _word(row: Row, name: str) -> str:
-    return str(row.get(name) or "other").lower().replace("_", " ")
 
 
 def _rows(reply: Any, name: str, shape: Rows) -> list[Row]:

@@ -78,7 +78,8 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/api/v2/mix/order/orders-history"): Endpoint("futures orders", _data(Record({"entrustedList": PRESENT}))),
     ("GET", "/api/v2/mix/account/bill"): Endpoint("futures bills", _data(Record({"bills": PRESENT}))),
     ("GET", "/api/v2/spot/account/bills"): Endpoint(
-        "spot bills", _data(Rows({"coin": TEXT, "groupType": TEXT, "size": NUMBER, "cTime": NUMBER}))
+        "spot bills",
+        _data(Rows({"coin": TEXT, "groupType": TEXT, "businessType": TEXT, "size": NUMBER, "cTime": NUMBER})),
     ),
     ("GET", "/api/v2/margin/crossed/financial-records"): Endpoint(
         "cross margin bills",
