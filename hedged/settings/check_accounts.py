@@ -17,6 +17,7 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
     "bingx": frozenset({"spot", "funding", "swap"}),
     "bitget": frozenset({"spot", "funding", "margin", "earn", "swap"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
+    "gate": frozenset({"spot", "margin", "earn", "swap"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "weex": frozenset({"spot", "swap"}),

@@ -20,7 +20,16 @@ from hedged.model.policy import PaperPolicy
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues import binance_bench, bingx_bench, bitget_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bitget_bench,
+    bybit_bench,
+    gate_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 
 ETH = InstrumentId("main:ETH/USDT:USDT")
 Open = Callable[..., AbstractAsyncContextManager[Any]]
@@ -29,6 +38,7 @@ VENUES = {
     "bingx": bingx_bench.bench,
     "bitget": bitget_bench.bench,
     "bybit": bybit_bench.bench,
+    "gate": gate_bench.bench,
     "mexc": mexc_bench.bench,
     "okx": okx_bench.bench,
     "weex": weex_bench.bench,

@@ -31,6 +31,7 @@ NAMES = (
     "open-api-vst.bingx.com",
     "api.bitget.com",
     "api.gateio.ws",
+    "api-testnet.gateapi.io",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -24,11 +24,12 @@ from hedged.adapters.exchanges.dialects.binance import Binance
 from hedged.adapters.exchanges.dialects.bingx import BingX
 from hedged.adapters.exchanges.dialects.bitget import Bitget
 from hedged.adapters.exchanges.dialects.bybit import Bybit
+from hedged.adapters.exchanges.dialects.gate import Gate
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.okx import Okx
 from hedged.adapters.exchanges.dialects.weex import Weex
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bitget, Bybit, Mexc, Okx, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bitget, Bybit, Gate, Mexc, Okx, Weex)
 
 
 def exchanges() -> dict[str, frozenset[str]]:
