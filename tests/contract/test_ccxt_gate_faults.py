@@ -149,11 +149,12 @@ async def test_no_secret_in_any_error_log_or_traceback(
     """Keys, signatures and addresses appear in no message, repr, log line at any level, or traceback."""
     breaks = {
         "key": lambda it: setattr(it.server, "secret", "another"),
-        "echo": echo(
-            KEYS,
-            (f"{API}/spot/accounts", f"{API}/futures/usdt/accounts"),
-            lambda said: {"label": "INVALID_PARAM_VALUE", "message": said},
-        ),
+        **{
+            f"echo {path}": echo(
+                KEYS, (f"{API}/{path}",), lambda said: {"label": "INVALID_PARAM_VALUE", "message": said}
+            )
+            for path in ("spot/accounts", "futures/usdt/accounts")
+        },
     }
     everything = await everything_said(
         VENUE,
