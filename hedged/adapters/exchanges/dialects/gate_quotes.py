@@ -60,7 +60,7 @@ def _next_funding(info: Row, interval: Decimal, now: datetime) -> datetime | Non
     if interval <= 0 or not known(info, "funding_next_apply"):
         return None
     after, step = seconds(info, "funding_next_apply"), timedelta(seconds=int(interval))
-    return after if after > now else after + step * ((now - after) // step + 1)
+    return after + step * max((now - after) // step + 1, 0)
 
 
 def _price(row: Row, name: str) -> Decimal | None:
