@@ -16,7 +16,7 @@ from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.errors import ConfigurationError
 from hedged.settings import load
 from tests.support import ROOT, ManualClock
-from tests.venues.benches import BENCHES
+from tests.venues.benches import BENCHES, PERPETUALS
 
 YES, NO = "yes", "–"
 # what ccxt calls a market of each kind
@@ -57,7 +57,7 @@ def streamed() -> Collection[str]:
 def trades(venue: str, folder: Path) -> bool:
     """Whether a portfolio at this venue may be set to live."""
     config = folder / "hedged.toml"
-    hedge = f'name = "all"\nassets = ["*"]\ninstruments = ["{BENCHES[venue].PERPETUAL}"]\n'
+    hedge = f'name = "all"\nassets = ["*"]\ninstruments = ["main:ETH/USDT:USDT"]\n'
     config.write_text(f'mode = "live"\n[[accounts]]\nname = "main"\nexchange = "{venue}"\n[[hedges]]\n{hedge}')
     try:
         load(config, {})
@@ -68,7 +68,7 @@ def trades(venue: str, folder: Path) -> bool:
 
 async def has_test_network(venue: str) -> bool:
     try:
-        opened = await open_ccxt("main", venue, ["spot"], None, clock=ManualClock(), sandbox=True)
+        opened = await open_ccxt("main", venue, BENCHES[venue].WALLETS[:1], None, clock=ManualClock(), sandbox=True)
     except ConfigurationError:
         return False
     await opened.close()
@@ -91,7 +91,7 @@ async def said_by_code(venue: str, column: str, folder: Path) -> str:
         case "perpetual / dated / coin-margined":
             return " / ".join(map(_mark, kinds))
         case "paper":  # that a hedge is kept on paper: test_paper_on_each_venue.py
-            return _mark(venue in BENCHES)
+            return _mark(venue in PERPETUALS)
         case "approve, live":
             return _mark(trades(venue, folder))
         case "streams":
@@ -136,7 +136,7 @@ async def test_the_local_venue_lists_what_the_dialect_reads(venue: str) -> None:
     async with module.bench() as it:
         listed = (await it.market.instruments()).values()
     kinds = {(contract.kind.value, contract.linear) for contract in listed}
-    assert ("perpetual", True) in kinds
+    assert (venue in PERPETUALS) == instance.reads_contract(PERPETUAL) == (("perpetual", True) in kinds)
     assert (module.DATED is not None) == instance.reads_contract(DATED) == (("future", True) in kinds)
     assert instance.reads_contract(COIN_MARGINED) == (("perpetual", False) in kinds)
     assert set(module.WALLETS) <= instance.wallets

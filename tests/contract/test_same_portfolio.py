@@ -17,7 +17,7 @@ from hedged.model.policy import LegPolicy, Mode
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues.benches import BENCHES
+from tests.venues.benches import BENCHES, PERPETUALS
 from tests.venues.same import PLAIN, WITH_DATED, WITH_DEBT, SamePortfolio
 
 D = Decimal
@@ -75,13 +75,13 @@ def held_by(venue: str) -> list[SamePortfolio]:
     return [PLAIN, *([WITH_DEBT] if bench.DEBT else []), *([WITH_DATED] if bench.DATED else [])]
 
 
-CASES = [pytest.param(venue, each, id=f"{venue} {NAMES[each]}") for venue in BENCHES for each in held_by(venue)]
+CASES = [pytest.param(venue, each, id=f"{venue} {NAMES[each]}") for venue in PERPETUALS for each in held_by(venue)]
 
 
 async def cycle(venue: str, portfolio: SamePortfolio, *, tells_liquidation: bool = True) -> CycleReport:
     """One cycle over the venue's local server, hedging whatever it holds with its ETH contracts, in monitor mode."""
     module = BENCHES[venue]
-    legs = [LegPolicy(module.PERPETUAL)]
+    legs = [LegPolicy(PERPETUALS[venue])]
     if portfolio.dated and module.DATED:
         legs.append(LegPolicy(module.DATED))
     setup = policy(hedge("ETH", "SOL", name="all", legs=legs, mode=Mode.MONITOR), mode=Mode.MONITOR)
@@ -105,8 +105,8 @@ async def cycle(venue: str, portfolio: SamePortfolio, *, tells_liquidation: bool
 
 
 def test_every_venue_has_its_line() -> None:
-    """Whoever adds a venue says what it shows of the margin, and why."""
-    assert set(MARGIN) == set(BENCHES)
+    """Whoever adds a venue with contracts says what it shows of the margin, and why."""
+    assert set(MARGIN) == set(PERPETUALS)
     assert all(shown.why for shown in MARGIN.values())
 
 
@@ -125,7 +125,7 @@ async def test_the_same_portfolio_is_the_same_assessment(venue: str, portfolio: 
     assert state.drift == right.hedge_value / right.beta_exposure - 1
     dated = {BENCHES[venue].DATED: portfolio.dated} if portfolio.dated else {}
     legs = {leg.instrument: leg.base_quantity for leg in state.legs}
-    assert legs == {BENCHES[venue].PERPETUAL: portfolio.perpetual, **dated}
+    assert legs == {PERPETUALS[venue]: portfolio.perpetual, **dated}
 
     (margin,) = report.assessment.margin
     equity = right.equity - (shown.debt_in_equity if portfolio.sol_owed else 0)
@@ -134,7 +134,7 @@ async def test_the_same_portfolio_is_the_same_assessment(venue: str, portfolio: 
     assert margin.liquidation_distance_ratio == 1, "at twice the mark, as the venue tells"
 
 
-@pytest.mark.parametrize("venue", BENCHES)
+@pytest.mark.parametrize("venue", PERPETUALS)
 async def test_a_liquidation_price_left_out_is_computed_or_unknown(venue: str) -> None:
     """Where equity + 10.5 × (3,001 − P) = 0.005 × 10.5 × P, to twelve digits and said to be estimated; or unknown."""
     (margin,) = (await cycle(venue, PLAIN, tells_liquidation=False)).assessment.margin

@@ -16,13 +16,13 @@ from hedged.model.policy import PaperPolicy
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues.benches import BENCHES
+from tests.venues.benches import BENCHES, PERPETUALS
 
 
-@pytest.mark.parametrize("venue", BENCHES)
+@pytest.mark.parametrize("venue", PERPETUALS)
 async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
     """The coins that the venue's account holds are hedged on paper with its ETH perpetual, and nothing is sent."""
-    perpetual, quote = BENCHES[venue].PERPETUAL, BENCHES[venue].QUOTE
+    perpetual, quote = PERPETUALS[venue], BENCHES[venue].QUOTE
     async with BENCHES[venue].bench() as it:
         store = MemoryStore()
         setup = replace(

@@ -26,7 +26,7 @@ class BenchModule(Protocol):
         ...
 
     @property
-    def PERPETUAL(self) -> InstrumentId:  # linear, on ETH
+    def PERPETUAL(self) -> InstrumentId | None:  # linear, on ETH; None where nothing but coins is held
         ...
 
     @property
@@ -49,4 +49,8 @@ BENCHES: dict[str, BenchModule] = {
     "mexc": mexc_bench,
     "okx": okx_bench,
     "weex": weex_bench,
+}
+# those with contracts, and the one on ETH that hedges
+PERPETUALS: dict[str, InstrumentId] = {
+    venue: bench.PERPETUAL for venue, bench in BENCHES.items() if bench.PERPETUAL is not None
 }
