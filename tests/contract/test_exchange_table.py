@@ -57,7 +57,7 @@ def streamed() -> Collection[str]:
 def trades(venue: str, folder: Path) -> bool:
     """Whether a portfolio at this venue may be set to live."""
     config = folder / "hedged.toml"
-    hedge = f'name = "all"\nassets = ["*"]\ninstruments = ["main:ETH/USDT:USDT"]\n'
+    hedge = 'name = "all"\nassets = ["*"]\ninstruments = ["main:ETH/USDT:USDT"]\n'
     config.write_text(f'mode = "live"\n[[accounts]]\nname = "main"\nexchange = "{venue}"\n[[hedges]]\n{hedge}')
     try:
         load(config, {})
@@ -140,3 +140,13 @@ async def test_the_local_venue_lists_what_the_dialect_reads(venue: str) -> None:
     assert (module.DATED is not None) == instance.reads_contract(DATED) == (("future", True) in kinds)
     assert instance.reads_contract(COIN_MARGINED) == (("perpetual", False) in kinds)
     assert set(module.WALLETS) <= instance.wallets
+
+
+def test_the_recipe_for_a_venue_names_what_there_is() -> None:
+    """Every file that the recipe sends a contributor to exists, for each venue that has been added so far."""
+    named = set(re.findall(r"`((?:tests/|<)[\w./<> ]+\.py)`", dialects.__doc__ or ""))
+    assert len(named) >= 8
+    for name in named:
+        path = name if name.startswith("tests/") else f"tests/venues/{name}"
+        for venue in BENCHES:
+            assert (ROOT / path.replace("<ccxt id>", venue)).is_file(), (name, venue)
