@@ -61,7 +61,7 @@ async def test_contracts_with_their_rules() -> None:
         it.truth.off_time["SOLUSDT"] = "1798185600000"
         it.truth.status["BTCUSDT"] = "maintain"
         found = await it.market.instruments()
-    assert len(found) == 7
+    assert len(found) == 8
     assert {(each.linear, each.multiplier) for each in found.values()} == {(True, 1)}
     bitcoin, dated = found[COIN_PERPETUAL], found[COIN_DATED]
     assert (bitcoin.tick_size, bitcoin.lot_size, bitcoin.quantity_min) == (D("0.5"), D("0.0001"), D("0.0001"))
@@ -114,7 +114,7 @@ async def test_tiers_are_the_venues() -> None:
     """Floors in the quote currency with the rate of each, one request a contract."""
     async with bench() as it:
         tiers = await it.tiers()
-        assert it.paths().count("mix/market/query-position-lever") == 7
+        assert it.paths().count("mix/market/query-position-lever") == 8
     assert tiers[PERPETUAL] == (  # type: ignore[index]
         MarginTier(D(0), D("0.005"), D(100)),
         MarginTier(D(600_000), D("0.01"), D(50)),

@@ -16,7 +16,7 @@ from tests.venues.same import SamePortfolio
 
 KEYS = {"apiKey": API_KEY, "secret": SECRET, "password": PASSPHRASE}
 PERPETUAL = InstrumentId("main:ETH/USDT:USDT")
-DATED = None  # none is margined in a stablecoin
+DATED = InstrumentId("main:ETH/USDT:USDT-261225")
 COIN_DATED = InstrumentId("main:ETH/USD:ETH-261225")
 COIN_PERPETUAL = InstrumentId("main:BTC/USD:BTC")
 WALLETS = ("spot", "funding", "margin", "earn", "swap")
@@ -80,11 +80,13 @@ async def same(held: SamePortfolio) -> AsyncIterator[Bench]:
     """Coins in spot, the debt in cross margin, shorts in USDT contracts; tiers are those of the venue's table."""
     truth = BitgetVenue()
     truth.prices |= {"ETH": held.ETH_PRICE, "SOL": held.SOL_PRICE}
-    truth.marks = {"ETHUSDT": held.ETH_MARK}
+    truth.marks = {"ETHUSDT": held.ETH_MARK, "ETHUSDTZ26": held.DATED_MARK}
     truth.spot = {"ETH": (held.eth, D(0))}
     if held.sol_owed:
         truth.crossed = {"SOL": Lent(D(0), D(0), held.sol_owed, held.sol_interest)}
     truth.futures = {("USDT-FUTURES", "USDT"): held.cash}
     truth.positions = {"ETHUSDT": Held(held.perpetual, held.perpetual_entry)}
+    if held.dated:
+        truth.positions["ETHUSDTZ26"] = Held(held.dated, held.dated_entry)
     async with bench(truth=truth, own_margin=True) as it:
         yield it

@@ -19,6 +19,8 @@ CONTRACTS = {  # symbol → product, base, quote, margin coins, delivery, decima
     "BTCUSDT": ("USDT-FUTURES", "BTC", "USDT", ["USDT"], "", "1", "1", "0.0001"),
     "ETHUSDT": ("USDT-FUTURES", "ETH", "USDT", ["USDT"], "", "2", "1", "0.01"),
     "SOLUSDT": ("USDT-FUTURES", "SOL", "USDT", ["USDT"], "", "3", "1", "0.1"),
+    # none is listed today: the venue's dated contracts are margined in coins, but its listing has a place for it
+    "ETHUSDTZ26": ("USDT-FUTURES", "ETH", "USDT", ["USDT"], str(QUARTER), "2", "1", "0.01"),
     "ETHPERP": ("USDC-FUTURES", "ETH", "USDC", ["USDC"], "", "2", "1", "0.01"),
     "BTCUSD": ("COIN-FUTURES", "BTC", "USD", COIN_MARGINS, "", "1", "5", "0.0001"),
     "ETHUSD": ("COIN-FUTURES", "ETH", "USD", COIN_MARGINS, "", "2", "1", "0.001"),
@@ -66,6 +68,7 @@ class BitgetVenue:
     futures: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # (product, coin) → wallet
     coupon: Decimal = ZERO  # trading bonus in every futures account
     positions: dict[str, Held] = field(default_factory=dict)
+    tells_liquidation: bool = True
     pos_mode: str = "one_way_mode"
     asset_mode: str = "single"
     status: dict[str, str] = field(default_factory=dict)  # symbol → other than normal or online
@@ -256,7 +259,7 @@ class BitgetVenue:
             "marginMode": "crossed" if held.isolated is None else "isolated",
             "posMode": self.pos_mode,
             "unrealizedPL": str(self.profit(symbol)),
-            "liquidationPrice": "-1" if held.total > 0 else str(mark * 2),
+            "liquidationPrice": str(mark * 2) if held.total < 0 and self.tells_liquidation else "-1",
             "keepMarginRate": "0.005",
             "markPrice": str(mark),
             "marginRatio": "0.0028541392311979",

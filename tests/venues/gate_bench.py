@@ -75,7 +75,7 @@ async def bench(
 async def same(held: SamePortfolio) -> AsyncIterator[Bench]:
     """Coins in spot, the debt in an isolated pair, shorts of 0.01 ETH a contract; the dated one has its own account.
 
-    Perpetual and dated contracts are backed by an account each: the cash is in that of the perpetual.
+    Perpetual and dated contracts are backed by an account each, which has all of the cash.
     """
     truth = GateVenue()
     truth.prices |= {"ETH": held.ETH_PRICE, "SOL": held.SOL_PRICE}
@@ -86,7 +86,7 @@ async def same(held: SamePortfolio) -> AsyncIterator[Bench]:
     truth.futures = {"futures/usdt": held.cash}
     truth.positions = {"ETH_USDT": Held(held.perpetual * 100, held.perpetual_entry)}
     if held.dated:
-        truth.futures["delivery/usdt"] = D(0)
+        truth.futures["delivery/usdt"] = held.cash
         truth.positions["ETH_USDT_20261225"] = Held(held.dated * 100, held.dated_entry)
     async with bench(truth=truth, own_margin=True) as it:
         yield it

@@ -61,6 +61,7 @@ class GateVenue:
     positions: dict[str, Held] = field(default_factory=dict)
     newer: bool = True  # the classic account's newer margin mode
     account: dict[str, Any] = field(default_factory=dict)  # what a futures account says besides
+    tells_liquidation: bool = True
     mode: str = "single"
     status: dict[str, str] = field(default_factory=dict)  # contract or pair → other than trading, tradable
     delisting: set[str] = field(default_factory=set)
@@ -248,7 +249,7 @@ class GateVenue:
             "value": str(self.value(name)),
             "margin": str(held.isolated or ZERO),
             "entry_price": str(held.entry),
-            "liq_price": "0" if held.size > 0 else str(mark * 2),
+            "liq_price": str(mark * 2) if held.size < 0 and self.tells_liquidation else "0",
             "mark_price": str(mark),
             "initial_margin": str(self.value(name) / 10),
             "maintenance_margin": str(self.value(name) * RATE),

@@ -88,9 +88,8 @@ class Gate(Dialect):
 
     def reads_contract(self, market: Row) -> bool:
         """Linear ones, and the inverse one; not those whose profit is in a third currency."""
-        if not (market.get("swap") or market.get("future")):
-            return False
-        return market["settle"] in {market["quote"], market["base"]}
+        contract = bool(market.get("swap") or market.get("future"))
+        return contract and market.get("settle") in {market.get("quote"), market.get("base")}
 
     def instrument(self, account: str, market: Row) -> Instrument:
         """With the rules from the venue's own row. Whole contracts, unless the venue says that it takes parts."""
