@@ -15,7 +15,9 @@ from hedged.settings.worlds import SIMULATED, is_test
 AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
     "bingx": frozenset({"spot", "funding", "swap"}),
+    "bitget": frozenset({"spot", "funding", "margin", "earn", "swap"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
+    "gate": frozenset({"spot", "margin", "earn", "swap"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "weex": frozenset({"spot", "swap"}),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -14,35 +11,26 @@ from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.model.finding import HedgeStatus
-from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill
 from hedged.model.policy import PaperPolicy
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
-
-ETH = InstrumentId("main:ETH/USDT:USDT")
-Open = Callable[..., AbstractAsyncContextManager[Any]]
-VENUES = {
-    "binance": binance_bench.bench,
-    "bingx": bingx_bench.bench,
-    "bybit": bybit_bench.bench,
-    "mexc": mexc_bench.bench,
-    "okx": okx_bench.bench,
-    "weex": weex_bench.bench,
-}
+from tests.venues.benches import BENCHES, PERPETUALS
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", PERPETUALS)
 async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
     """The coins that the venue's account holds are hedged on paper with its ETH perpetual, and nothing is sent."""
-    async with VENUES[venue]() as it:
+    perpetual, quote = PERPETUALS[venue], BENCHES[venue].QUOTE
+    async with BENCHES[venue].bench() as it:
         store = MemoryStore()
-        setup = replace(policy(hedge("*", name="all", legs=[ETH])), paper=PaperPolicy(cash=Decimal(10_000_000)))
+        setup = replace(
+            policy(hedge("*", name="all", legs=[perpetual])), quote=quote, paper=PaperPolicy(cash=Decimal(10_000_000))
+        )
         await store.open(setup.name, setup.world, it.clock.now())
         paper = PaperAccount(
-            "main", it.market, real=it.reader, store=store, policy=setup.paper, quote="USDT", clock=it.clock
+            "main", it.market, real=it.reader, store=store, policy=setup.paper, quote=quote, clock=it.clock
         )
         portfolio = Portfolio(
             policy=setup,
@@ -64,7 +52,7 @@ async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
         assert len(first.outcomes) == 1, first.decision
         fill = first.outcomes[0]
         assert isinstance(fill, Fill), fill
-        instrument = first.snapshot.instruments[ETH]
+        instrument = first.snapshot.instruments[perpetual]
         worth = instrument.notional(fill.quantity, fill.price)
         assert Decimal("0.9") < worth / (group.beta_exposure * Decimal("0.95")) < Decimal("1.1"), "contracts, not coins"
         second = await run_cycle(portfolio, it.clock.now())

@@ -29,6 +29,9 @@ NAMES = (
     "api-testnet.bybit.com",
     "open-api.bingx.com",
     "open-api-vst.bingx.com",
+    "api.bitget.com",
+    "api.gateio.ws",
+    "api-testnet.gateapi.io",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

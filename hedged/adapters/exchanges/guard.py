@@ -38,7 +38,7 @@ _PARAMETER = re.compile(r"[\w-]+=\S+")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")  # keys and signatures; no message needs such words
 
 
-_WORDS = ("code", "retCode", "msg", "retMsg", "message")  # where venues put their code and message
+_WORDS = ("code", "retCode", "label", "msg", "retMsg", "message")  # where venues put their code and message
 
 
 class NotAllowed(Refused):

@@ -46,3 +46,14 @@ class SharedCalls:
 
 async def _as_coroutine(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The replies once all are there. If one failed, its error, when none is under way any more: a second try with the
+    venue's time would otherwise join a request that was signed with ours.
+    """
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    for reply in replies:
+        if isinstance(reply, BaseException):
+            raise reply
+    return replies

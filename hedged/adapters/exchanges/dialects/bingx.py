@@ -13,7 +13,7 @@ copy trading, grid and wealth products.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,6 +41,7 @@ from hedged.adapters.exchanges.shapes import (
     positive_or_none,
     text,
 )
+from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import Refused, Unreachable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
@@ -160,7 +161,7 @@ class BingX(Dialect):
         asked = [connection.timed(venue.swapV2PrivateGetUserPositions())]
         if not _is_demo(connection):
             asked.append(connection.timed(venue.cswapV1PrivateGetUserPositions()))
-        (pools, pools_at), unfit, *replies = await _together(_pools(connection), self._unfit(connection), *asked)
+        (pools, pools_at), unfit, *replies = await together(_pools(connection), self._unfit(connection), *asked)
         rows = [row for reply, _ in replies for row in reply["data"] if number(row, "positionAmt")]
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
@@ -237,17 +238,6 @@ def _is_demo(connection: Connection) -> bool:
     return bool(connection.exchange.options.get("sandboxMode"))
 
 
-async def _together(*calls: Awaitable[Any]) -> list[Any]:
-    """The replies once all are there. If one failed, its error, when none is under way any more: a second try with the
-    venue's time would otherwise join a request that was signed with ours.
-    """
-    replies = await asyncio.gather(*calls, return_exceptions=True)
-    for reply in replies:
-        if isinstance(reply, BaseException):
-            raise reply
-    return replies
-
-
 async def _pools(connection: Connection) -> tuple[list[Pool], datetime]:
     """What backs the perpetuals, in both accounts; the legs that want it at the same time share the requests."""
     venue = connection.exchange
@@ -256,7 +246,7 @@ async def _pools(connection: Connection) -> tuple[list[Pool], datetime]:
         calls = [connection.timed(venue.swapV3PrivateGetUserBalance())]
         if not _is_demo(connection):
             calls.append(connection.timed(venue.cswapV1PrivateGetUserBalance()))
-        replies = await _together(*calls)
+        replies = await together(*calls)
         pools = [
             pool(row, venue.safe_currency_code(row["asset"]), linear=linear)
             for linear, (reply, _) in zip((True, False), replies, strict=False)

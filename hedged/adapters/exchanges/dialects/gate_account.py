@@ -1,0 +1,191 @@
+"""Gate's rows of balances, positions and margin as our values. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
+from hedged.adapters.exchanges.dialects.gate_shapes import Segment, known
+from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, text
+from hedged.errors import Refused
+from hedged.model.snapshot import Balance, Margin, Position
+
+ZERO, ONE = Decimal(0), Decimal(1)
+Name = Callable[[str], str]  # the venue's name of a coin → ours
+
+_HEDGE_MODE = (
+    "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
+    "(Futures → Preferences → Position Mode → One-Way Mode)"
+)
+_UNIFIED = (
+    "the account is a unified account, which cannot be read yet: switch it to classic mode "
+    "(Assets → Unified Account → Account Mode), or use the key of a sub-account in classic mode"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What backs one segment's contracts, in its settlement currency. Bonus is in none of the first two."""
+
+    segment: Segment
+    wallet: Decimal  # without unrealised profit
+    equity: Decimal
+    available: Decimal
+    maintenance: Decimal | None  # of all cross positions; None: the account is in the older mode, and does not say
+    is_hedged: bool  # long and short in one contract are kept apart
+
+
+def refuse_unified(account: str, row: Row) -> None:
+    """Of a futures account, which says how the whole account is margined."""
+    mode = known(row, "margin_mode")
+    if row.get("enable_credit") is True or (mode is not None and mode != 0):
+        raise Refused(account, "account mode", _UNIFIED)
+
+
+def pool(row: Row, segment: Segment) -> Pool:
+    if text(row, "currency").lower() != segment.settle:
+        raise Misshapen("currency is not the one that was asked for")
+    wallet = number(row, "total")
+    newer = row.get("enable_evolved_classic") is True
+    available = known(row, "cross_available") if newer else None
+    return Pool(
+        segment=segment,
+        wallet=wallet,
+        equity=wallet + number(row, "unrealised_pnl"),
+        available=number(row, "available") if available is None else available,
+        maintenance=known(row, "cross_maintenance_margin") if newer else None,
+        is_hedged=row.get("in_dual_mode") is True or (row.get("position_mode") or "single") != "single",
+    )
+
+
+def plain_coins(rows: Iterable[Row], name: Name) -> tuple[Balance, ...]:
+    return _by_asset(
+        Balance(name(row["currency"]), not_negative(row, "available"), not_negative(row, "locked")) for row in rows
+    )
+
+
+def lent_coins(pairs: Iterable[Row], name: Name) -> tuple[Balance, ...]:
+    """Both sides of every isolated pair; what was borrowed is at hand or sold, and owed with its interest."""
+    return _by_asset(
+        Balance(
+            name(row["currency"]),
+            not_negative(row, "available"),
+            not_negative(row, "locked"),
+            not_negative(row, "borrowed") + not_negative(row, "interest"),
+        )
+        for pair in pairs
+        for row in (pair["base"], pair["quote"])
+    )
+
+
+def earning_coins(rows: Iterable[Row], name: Name) -> tuple[Balance, ...]:
+    return _by_asset(Balance(name(row["currency"]), not_negative(row, "amount")) for row in rows)
+
+
+def futures_coins(pools: Iterable[Pool], name: Name) -> tuple[Balance, ...]:
+    return _by_asset(Balance(name(each.segment.settle.upper()), each.wallet) for each in pools)
+
+
+def _by_asset(coins: Iterable[Balance]) -> tuple[Balance, ...]:
+    """One for each asset with any amount."""
+    total: dict[str, Balance] = {}
+    for coin in coins:
+        if coin.free or coin.locked or coin.debt:
+            before = total.get(coin.asset, Balance(coin.asset, ZERO))
+            total[coin.asset] = Balance(
+                coin.asset, before.free + coin.free, before.locked + coin.locked, before.debt + coin.debt
+            )
+    return tuple(total.values())
+
+
+def refuse_hedge_mode(account: str, pools: Iterable[Pool], rows: Sequence[Row]) -> None:
+    """An account in hedge mode, or several positions in one contract."""
+    if any(each.is_hedged for each in pools) or any(row["mode"] != "single" for row in rows):
+        raise Refused(account, "futures positions", _HEDGE_MODE)
+    for market_id, times in Counter(row["contract"] for row in rows).items():
+        if times > 1:
+            raise Refused(account, "futures positions", f"several positions in {market_id}; {_HEDGE_MODE}")
+
+
+def position(row: Row, markets: Markets) -> Position:
+    """Profit, maintenance and worth are told in the settlement currency; an inverse contract's are worth the mark."""
+    instrument = markets.contract(text(row, "contract"))
+    contracts, mark = number(row, "size"), positive(row, "mark_price")
+    price = ONE if instrument.linear else mark
+    worth, maintenance = not_negative(row, "value") * price, _maintenance(row)
+    liquidation = known(row, "liq_price")
+    return Position(
+        instrument=instrument.id,
+        contracts=contracts,
+        entry_price=not_negative(row, "entry_price") or None,
+        liquidation_price=liquidation if liquidation is not None and liquidation > 0 else None,  # 0: there is none
+        unrealised_pnl=number(row, "unrealised_pnl") * price,
+        maintenance_margin=None if maintenance is None else maintenance * price,
+        trusted=is_plausible(instrument, contracts, mark, worth.copy_sign(contracts)),
+    )
+
+
+def _maintenance(row: Row) -> Decimal | None:
+    """In the settlement currency: as told, or by the position's rate, of which the average is the right one."""
+    told = known(row, "maintenance_margin")
+    if told:
+        return told
+    rate = known(row, "average_maintenance_rate") or known(row, "maintenance_rate")
+    return rate * number(row, "value") if rate else None
+
+
+Held = tuple[Segment, Row, Position]
+
+
+def margin_of(pools: Sequence[Pool], held: Sequence[Held]) -> Margin:
+    """The pool nearest to its liquidation, in dollars: each segment by itself, each isolated position too.
+
+    A pool with a position whose maintenance is not told makes the whole unknown: it might be the tightest.
+    """
+    margins = [*_crossed(pools, held), *(_isolated(*each) for each in held if _is_apart(each[1]))]
+    dollars = [each for each in pools if each.segment.settle != "btc"]
+    whole = sum((each.equity for each in dollars), ZERO)
+    if any(margin.maintenance is None for margin in margins):
+        return Margin(equity=whole, maintenance=None)
+    return max(margins, key=_tightness, default=Margin(whole, ZERO, sum((each.available for each in dollars), ZERO)))
+
+
+def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[Margin]:
+    for each in pools:
+        mine = [(row, position_) for segment, row, position_ in held if segment == each.segment]
+        crossed = [(row, position_) for row, position_ in mine if not _is_apart(row)]
+        if not crossed:
+            continue
+        price = ONE if each.segment.settle != "btc" else positive(crossed[0][0], "mark_price")
+        apart = sum((_own_equity(row) for row, _ in mine if _is_apart(row)), ZERO)
+        needs = [position_.maintenance_margin for _, position_ in crossed]
+        told = [need for need in needs if need is not None]
+        needed = sum(told, ZERO) if len(told) == len(needs) else None
+        if each.maintenance:
+            needed = max(each.maintenance * price, needed or ZERO)
+        yield Margin((each.equity - apart) * price, needed, each.available * price)
+
+
+def _isolated(segment: Segment, row: Row, position_: Position) -> Margin:
+    price = ONE if segment.settle != "btc" else positive(row, "mark_price")
+    return Margin(_own_equity(row) * price, position_.maintenance_margin)
+
+
+def _own_equity(row: Row) -> Decimal:
+    """An isolated position's margin and profit, in its settlement currency."""
+    return not_negative(row, "margin") + number(row, "unrealised_pnl")
+
+
+def _is_apart(row: Row) -> bool:
+    """A leverage of zero is the venue's word for cross margin, unless it tells the mode itself."""
+    mode = row.get("pos_margin_mode")
+    return mode == "isolated" if mode in {"isolated", "cross"} else number(row, "leverage") != 0
+
+
+def _tightness(margin: Margin) -> Decimal:
+    if not margin.maintenance:
+        return ZERO
+    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

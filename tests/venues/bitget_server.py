@@ -1,0 +1,115 @@
+"""A local server that speaks the dialect of Bitget's classic account over real HTTPS, checks signatures, can misbehave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from tests.venues.bitget_venue import BitgetVenue
+from tests.venues.server import Refusal, VenueServer
+
+API_KEY = "bg_" + "k" * 24 + "HEDGEDTEST"
+SECRET = "S" * 40 + "HEDGEDTESTSECRET"
+PASSPHRASE = "Hedgedtestpassphrase1"
+WINDOW = 30_000  # milliseconds in which a request is valid
+
+Answer = Callable[[dict[str, str]], Any]
+
+
+class BitgetServer(VenueServer):
+    def __init__(self, venue: BitgetVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
+        super().__init__(venue, cert, key, port)
+        self.api_key, self.secret, self.passphrase = API_KEY, SECRET, PASSPHRASE
+        self.demo_key = False
+        self.unified = False
+
+    async def answer(self, request: web.Request) -> Any:
+        asked, path = dict(request.query), request.path.removeprefix("/api/v2/")
+        if request.method == "GET" and path in self.public():
+            return self._reply(self.public()[path](asked))
+        if path not in self.signed():
+            raise _refusal(404, "40404", "Request URL NOT FOUND")
+        self._check_signature(request, (await request.read()).decode())
+        if request.method != "GET":
+            raise _refusal(400, "40017", "Request method is not supported")
+        return self._reply(self.signed()[path](asked))
+
+    def _reply(self, data: Any) -> dict[str, Any]:
+        return {"code": "00000", "msg": "success", "requestTime": self.venue.now(), "data": data}
+
+    def _check_signature(self, request: web.Request, body: str) -> None:
+        sent = request.headers
+        if not sent.get("ACCESS-KEY"):
+            raise _refusal(400, "40006", "Invalid ACCESS_KEY")
+        if sent["ACCESS-KEY"] != self.api_key:
+            raise _refusal(400, "40037", "Apikey does not exist")
+        if self.unified:  # before the signature is looked at
+            raise _refusal(
+                400,
+                "40085",
+                "You are in Unified Account mode, and the Classic Account API is not supported at this time",
+            )
+        if (sent.get("PAPTRADING") == "1") is not self.demo_key:
+            raise _refusal(400, "40099", "exchange environment is incorrect")
+        if not sent.get("ACCESS-TIMESTAMP", "").isdigit():
+            raise _refusal(400, "40005", "Invalid ACCESS_TIMESTAMP")
+        if abs(int(sent["ACCESS-TIMESTAMP"]) - self.venue.now()) > WINDOW:
+            raise _refusal(400, "40008", "Request timestamp expired")
+        query = f"?{request.query_string}" if request.query_string else ""
+        covered = f"{sent['ACCESS-TIMESTAMP']}{request.method}{request.path}{query}{body}"
+        digest = base64.b64encode(hmac.new(self.secret.encode(), covered.encode(), hashlib.sha256).digest()).decode()
+        if not hmac.compare_digest(sent.get("ACCESS-SIGN", ""), digest):
+            raise _refusal(400, "40009", "sign signature error")
+        if sent.get("ACCESS-PASSPHRASE") != self.passphrase:
+            raise _refusal(400, "40012", "apikey/password is incorrect")
+
+    def public(self) -> dict[str, Answer]:
+        venue = self.venue
+        return {
+            "public/time": lambda _: {"serverTime": str(venue.now())},
+            "spot/public/symbols": lambda _: venue.symbols(),
+            "spot/market/tickers": lambda _: venue.spot_tickers(),
+            "mix/market/contracts": lambda asked: venue.contracts(asked["productType"]),
+            "mix/market/tickers": lambda asked: venue.tickers(asked["productType"]),
+            "mix/market/current-fund-rate": lambda asked: venue.funding_rates(asked["productType"]),
+            "mix/market/query-position-lever": lambda asked: venue.tiers(asked["symbol"]),
+        }
+
+    def signed(self) -> dict[str, Answer]:
+        venue = self.venue
+        return {
+            "spot/account/info": lambda _: venue.info(),
+            "spot/account/assets": lambda _: venue.spot_assets(),
+            "account/funding-assets": lambda _: venue.funding_assets(),
+            "margin/crossed/account/assets": lambda _: venue.crossed_assets(),
+            "margin/isolated/account/assets": lambda _: venue.isolated_assets(),
+            "earn/account/assets": lambda _: venue.earn_assets(),
+            "mix/account/accounts": lambda asked: venue.accounts(asked["productType"]),
+            "mix/position/all-position": lambda asked: venue.position_rows(asked["productType"]),
+            "mix/order/fills": lambda asked: {"fillList": _page(venue.fills, asked) or None, "endId": None},
+            "mix/order/orders-history": lambda asked: {"entrustedList": _page(venue.orders, asked) or None},
+            "mix/account/bill": lambda asked: {"bills": _page(venue.bills, asked), "endId": None},
+            "spot/account/bills": lambda asked: _page(venue.spot_bills, asked),
+            "margin/crossed/financial-records": lambda asked: {"resultList": _page(venue.margin_bills, asked)},
+        }
+
+
+def _refusal(status: int, code: str, message: str) -> Refusal:
+    return Refusal(status, {"code": code, "msg": message, "requestTime": 1695806875837, "data": None})
+
+
+def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
+    """Rows from the start on, of the asked contract, product and coin, at most a page."""
+    keys = {"symbol", "productType", "coin"} & set(asked)
+    found = [
+        row
+        for row in rows
+        if int(row["cTime"]) >= int(asked["startTime"]) and all(row[key] == asked[key] for key in keys & set(row))
+    ]
+    return found[: int(asked["limit"])]
