@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from hedged.adapters.exchanges import dialects
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
 from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
-from hedged.adapters.exchanges.dialects.base import Connection, Dialect
-from hedged.adapters.exchanges.guard import Guard
+from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
+from hedged.adapters.exchanges.guard import Guard, Saying
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
@@ -52,6 +53,10 @@ class CcxtVenue:
         async with line.reading("key permissions"):
             return await line.signed(lambda: line.dialect.permissions(line.connection))
 
+    async def markets(self) -> Markets:
+        """What the venue lists, as the readers know it. Raises `VenueError`."""
+        return await self._line.markets()
+
     async def close(self) -> None:
         """End what is running and close the connections."""
         await self._line.close()
@@ -77,11 +82,49 @@ async def open_ccxt(
     margin tiers, which go before the venue's. Raises `ConfigurationError` for an exchange or wallets that cannot be
     read, incomplete credentials, and a `connect_to` beyond this machine.
     """
-    dialect = _dialect(account, exchange, wallets)
+    dialect = find_dialect(account, exchange, wallets)
+    wire = connect(
+        account,
+        dialect,
+        dialect,
+        credentials,
+        clock=clock,
+        sandbox=sandbox,
+        connect_to=connect_to,
+        ca_file=ca_file,
+        time_limit=time_limit,
+    )
+    line = VenueLine(Connection(account, wire.exchange, clock, SharedCalls()), dialect, wire.errors, time_limit, tiers)
+    reader = CcxtAccountReader(line, wallets) if credentials is not None else None
+    return CcxtVenue(line, wire.session, reader)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """ccxt's instance of one venue, its table of errors, and the session under it: one queue, one guard."""
+
+    exchange: Any
+    errors: Any  # ccxt.base.errors
+    session: aiohttp.ClientSession
+
+
+def connect(
+    account: str,
+    dialect: Dialect,
+    saying: Saying,
+    credentials: Mapping[str, str] | None,
+    *,
+    clock: Clock,
+    sandbox: bool,
+    connect_to: str | None,
+    ca_file: Path | None,
+    time_limit: float,
+) -> Wire:
+    """An instance of ccxt for nothing but what `saying` lists. Sends nothing. Raises `ConfigurationError`."""
     async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
     errors = importlib.import_module("ccxt.base.errors")
     keys = {name: credentials[name] for name in CREDENTIAL_NAMES if name in credentials} if credentials else {}
-    venue = getattr(async_ccxt, exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
+    venue = getattr(async_ccxt, dialect.exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
     if credentials is not None:
         _check_credentials(account, venue)
     if sandbox:
@@ -92,19 +135,18 @@ async def open_ccxt(
         account,
         venue,
         errors,
-        dialect,
+        saying,
         clock=clock,
         session=session,
         secrets=keys.values(),
         time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
     )
     venue.fetch = guard.fetch
-    line = VenueLine(Connection(account, venue, clock, SharedCalls()), dialect, errors, time_limit, tiers)
-    reader = CcxtAccountReader(line, wallets) if credentials is not None else None
-    return CcxtVenue(line, session, reader)
+    return Wire(venue, errors, session)
 
 
-def _dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
+def find_dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
+    """The dialect for reading these wallets. Raises `ConfigurationError`."""
     known = dialects.find(exchange)
     if known is None:
         listed = ", ".join(sorted(dialects.exchanges()))
