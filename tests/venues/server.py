@@ -37,7 +37,10 @@ class Refusal(Exception):
 
 
 class VenueServer:
-    """A venue on loopback; `requests` is all that arrived, as (method, path). A subclass says what it answers."""
+    """A venue on loopback; `requests` is all that arrived, as (method, path). A subclass says what it answers.
+
+    What misbehaves is named by its path, or by "METHOD /path" where one path does several things.
+    """
 
     def __init__(self, venue: Any, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         self.venue = venue
@@ -46,6 +49,8 @@ class VenueServer:
         self.replies: dict[str, str] = {}  # path → the very text to answer with status 200
         self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
+        self.sent: dict[str, str] = {}  # "METHOD /path" → the last right reply
+        self.first_done: set[str] = set()  # paths that do what they are asked, and misbehave only in answering
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
         if self._tls:
@@ -80,23 +85,30 @@ class VenueServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
-        if request.path in self.held:
-            await self.held[request.path].wait()
-        fault = self.faults.get(request.path, self.faults.get("*"))
+        here = (f"{request.method} {request.path}", request.path)
+        for path in self.held.keys() & here:
+            await self.held[path].wait()
+        if self.first_done.intersection(here):
+            try:
+                await self.answer(request)
+            except Refusal as refusal:
+                return web.json_response(refusal.body, status=refusal.status)
+        fault = next((self.faults[path] for path in (*here, "*") if path in self.faults), None)
         if fault in {"hang", "drop", "reset"}:
             return await self._vanish(request, fault)
         if fault in STATUSES:
             return web.Response(status=STATUSES[fault], text="<html>error</html>", content_type="text/html")
         if fault in BODIES:
             return web.Response(text=BODIES[fault], content_type="application/json")
-        if request.path in self.responses:
-            return web.Response(**self.responses[request.path])
-        if request.path in self.replies:
-            return web.Response(text=self.replies[request.path], content_type="application/json")
+        for path in self.responses.keys() & here:
+            return web.Response(**self.responses[path])
+        for path in self.replies.keys() & here:
+            return web.Response(text=self.replies[path], content_type="application/json")
         try:
             text = json.dumps(await self.answer(request))
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
+        self.sent[here[0]] = text
         if fault == "truncated":
             text = text[: len(text) // 2]
         return web.Response(text=text, content_type="application/json")

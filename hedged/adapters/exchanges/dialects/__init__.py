@@ -13,7 +13,9 @@ To add a venue:
      field into None or zero, or need more calls. Whatever a unified method leaves out must raise, not be empty.
    - All segments in which the account can hold a position, or none: a missing segment is a failed read.
 2. Add the class to `_DIALECTS` below.
-3. `tests/venues/<ccxt id>_server.py` speaks the dialect over real HTTP and checks signatures; the tests in
+3. Orders, if they can be looked up by our id: `dialects/<ccxt id>_orders.py`, a subclass of `OrderDialect`, added to
+   `_ORDER_DIALECTS`, and an entry in the table of `tests/contract/order_venues.py`.
+4. `tests/venues/<ccxt id>_server.py` speaks the dialect over real HTTP and checks signatures; the tests in
    `tests/contract/` show which faults and which replies a venue has to survive.
 """
 
@@ -21,13 +23,18 @@ from __future__ import annotations
 
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
+from hedged.adapters.exchanges.dialects.binance_orders import BinanceOrders
 from hedged.adapters.exchanges.dialects.bingx import BingX
 from hedged.adapters.exchanges.dialects.bybit import Bybit
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.okx import Okx
+from hedged.adapters.exchanges.dialects.okx_orders import OkxOrders
+from hedged.adapters.exchanges.dialects.orders import OrderDialect
 from hedged.adapters.exchanges.dialects.weex import Weex
 
 _DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, Mexc, Okx, Weex)
+
+_ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (BinanceOrders, OkxOrders)
 
 
 def exchanges() -> dict[str, frozenset[str]]:
@@ -38,3 +45,8 @@ def exchanges() -> dict[str, frozenset[str]]:
 def find(exchange: str) -> type[Dialect] | None:
     """The dialect of a ccxt id; None: this venue cannot be read."""
     return next((dialect for dialect in _DIALECTS if dialect.exchange == exchange), None)
+
+
+def order_dialects() -> dict[str, type[OrderDialect]]:
+    """The venues that orders can be sent to, by their ccxt id."""
+    return {dialect.exchange: dialect for dialect in _ORDER_DIALECTS}
