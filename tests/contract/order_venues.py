@@ -13,7 +13,7 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, okx_bench
+from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -170,5 +170,78 @@ VENUES = (
         duplicate="51016",
         shut_out="50111",
         inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC-USD-SWAP", D(10)),
+    ),
+    OrderVenue(
+        exchange="bybit",
+        bench=bybit_bench.bench,
+        keys=bybit_bench.KEYS,
+        wallets=("spot",),
+        market_id="ETHUSDT",
+        lot=D("0.01"),
+        create="POST /v5/order/create",
+        lookups=("GET /v5/order/realtime", "GET /v5/order/history", "GET /v5/execution/list"),
+        no=lambda code: {"retCode": int(code), "retMsg": "no", "result": {}, "time": 1672211918471},
+        believed="110007",
+        unbelieved="10016",
+        duplicate="110072",
+        shut_out="10003",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "BTCUSD", D(1000)),
+    ),
+    OrderVenue(
+        exchange="bingx",
+        bench=bingx_bench.bench,
+        keys=bingx_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETH-USDT",
+        lot=D("0.01"),
+        create="POST /openApi/swap/v2/trade/order",
+        lookups=(
+            "GET /openApi/swap/v2/trade/order",
+            "GET /openApi/swap/v2/trade/openOrders",
+            "GET /openApi/swap/v2/trade/allOrders",
+        ),
+        no=lambda code: {"code": int(code), "msg": "no", "data": {}},
+        believed="101204",
+        unbelieved="109500",
+        duplicate="109201",
+        shut_out="100413",
+        inverse=(InstrumentId("main:ETH/USD:ETH"), "ETH-USD", D(100)),
+    ),
+    OrderVenue(
+        exchange="mexc",
+        bench=mexc_bench.bench,
+        keys=mexc_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETH_USDT",
+        lot=D(1),
+        create="POST /api/v1/private/order/create",
+        lookups=(
+            "GET /api/v1/private/order/external",
+            "GET /api/v1/private/order/list/open_orders",
+            "GET /api/v1/private/order/list/history_orders",
+        ),
+        no=lambda code: {"success": False, "code": int(code), "message": "no"},
+        believed="2005",
+        unbelieved="500",
+        duplicate="2042",
+        shut_out="602",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(10)),
+    ),
+    OrderVenue(
+        exchange="weex",
+        bench=weex_bench.bench,
+        keys=weex_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETHUSDT",
+        lot=D("0.01"),
+        create="POST /capi/v3/order",
+        lookups=("GET /capi/v3/openOrders", "GET /capi/v3/order/history"),
+        fills="GET /capi/v3/userTrades",
+        no=lambda code: {"code": int(code), "msg": "no"},
+        no_status=400,
+        believed="-1142",
+        unbelieved="-1054",
+        duplicate=None,
+        shut_out="-1044",
     ),
 )

@@ -58,7 +58,7 @@ async def test_the_outcome_of_an_order_is_never_wrong(venue: OrderVenue, taken: 
             assert len(it.placed(name)) == taken, fault
             assert isinstance(outcome, expected(venue, fault, taken)), (fault, outcome)
             if isinstance(outcome, Accepted):
-                assert outcome == Accepted(name, str(it.placed(name)[0].number)), fault
+                assert outcome == Accepted(name, it.desk.venue_id(it.placed(name)[0].number)), fault
             await settle(it, approved, fault)
 
 
@@ -178,7 +178,7 @@ async def test_what_is_found_is_the_venues_truth(venue: OrderVenue) -> None:
             (placed,) = it.placed(approved.intent.client_order_id)
             shown = await it.orders.find_by_client_id(placed.client_id, ETHER)
             assert isinstance(shown, Found), shown
-            assert shown.venue_order_id == outcome.venue_order_id == str(placed.number)
+            assert shown.venue_order_id == outcome.venue_order_id == it.desk.venue_id(placed.number)
             assert shown.fee == (placed.fee if placed.filled else None)
             return shown, placed
 
@@ -332,7 +332,7 @@ async def test_nothing_is_sent_twice_behind_our_back(venue: OrderVenue) -> None:
         it.server.requests.clear()
         await it.orders.submit(it.intent())
         await it.orders.find_by_client_id(it.new_id(), ETHER)
-        asked = [f"{method} {path}" for method, path in it.server.requests]
+        asked = [f"{method} {it.server.named(path)}" for method, path in it.server.requests]
         assert sorted(asked) == sorted((venue.create, *venue.lookups))
 
 
@@ -433,16 +433,16 @@ def test_a_random_reply_to_an_order_is_never_taken_for_an_acknowledgement(
     it.desk.set_position(it.venue.market_id, -1000 * it.venue.lot, D(3000))
     if path not in it.server.sent:
         assert isinstance(runner.run(it.orders.submit(it.intent())), Accepted)
-    last, approved = it.desk.orders[-1], it.intent()
+    approved, (first, *_, last) = it.intent(), [it.desk.orders[0], *it.desk.orders]
     name, number = approved.intent.client_order_id, last.number + 1
-    before = it.server.sent[path].replace(it.desk.orders[0].client_id, name)
-    right = json.loads(before.replace(str(it.desk.orders[0].number), str(number)))
+    before = it.server.sent[path].replace(first.client_id, name)
+    right = json.loads(before.replace(it.desk.venue_id(first.number), it.desk.venue_id(number)))
     it.server.replies[path] = json.dumps(data.draw(JSON | one_field_unfit(right), label="reply"))
     it.server.first_done.add(path)
     outcome = runner.run(it.orders.submit(approved))
     it.heal()
     assert it.placed(name)[0].number == number
-    assert outcome == Accepted(name, str(number)) or isinstance(outcome, Unknown), outcome
+    assert outcome == Accepted(name, it.desk.venue_id(number)) or isinstance(outcome, Unknown), outcome
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

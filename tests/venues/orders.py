@@ -73,6 +73,10 @@ class OrderDesk(ABC):
     def routes(self) -> Mapping[tuple[str, str], Answer]:
         """(method, path) → reply to the parameters, in the venue's words."""
 
+    def venue_id(self, number: int) -> str:
+        """The venue's id of its order of this number."""
+        return str(number)
+
     # the truth
 
     def place(

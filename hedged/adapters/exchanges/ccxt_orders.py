@@ -26,7 +26,7 @@ from hedged.adapters.exchanges.dialects import order_dialects
 from hedged.adapters.exchanges.dialects.base import Markets
 from hedged.adapters.exchanges.dialects.orders import Duplicate, NotLetIn, NotPlaced, OrderDialect, OrderKey, Ticket
 from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, Resting, reading
-from hedged.adapters.exchanges.shapes import Misshapen, milliseconds
+from hedged.adapters.exchanges.shapes import Misshapen
 from hedged.errors import ConfigurationError, VenueError
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, Rejected, Side, Unknown
@@ -151,7 +151,7 @@ class CcxtOrders:
     async def _look_up(self, key: OrderKey) -> Found | Absent:
         async def find() -> Found | None:
             async with self._reading("order look-up"):
-                return await self._dialect.find(self._exchange, key, milliseconds(self._clock.now()))
+                return await self._dialect.find(self._exchange, key, int(self._exchange.nonce()))
 
         try:
             found = await find()

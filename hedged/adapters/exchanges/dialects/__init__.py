@@ -25,16 +25,27 @@ from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
 from hedged.adapters.exchanges.dialects.binance_orders import BinanceOrders
 from hedged.adapters.exchanges.dialects.bingx import BingX
+from hedged.adapters.exchanges.dialects.bingx_orders import BingXOrders
 from hedged.adapters.exchanges.dialects.bybit import Bybit
+from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.mexc import Mexc
+from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
 from hedged.adapters.exchanges.dialects.okx_orders import OkxOrders
 from hedged.adapters.exchanges.dialects.orders import OrderDialect
 from hedged.adapters.exchanges.dialects.weex import Weex
+from hedged.adapters.exchanges.dialects.weex_orders import WeexOrders
 
 _DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, Mexc, Okx, Weex)
 
-_ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (BinanceOrders, OkxOrders)
+_ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
+    BinanceOrders,
+    BingXOrders,
+    BybitOrders,
+    MexcOrders,
+    OkxOrders,
+    WeexOrders,
+)
 
 
 def exchanges() -> dict[str, frozenset[str]]:

@@ -142,7 +142,7 @@ class OrderDialect(ABC):
 
     @abstractmethod
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        """Everywhere an order of this id can be, in the order of reading; `now` in milliseconds.
+        """Everywhere an order of this id can be, in the order of reading; `now`: the venue's time in milliseconds.
 
         An order on its way from one place to the next must not slip through: what it leaves is read first.
         """
