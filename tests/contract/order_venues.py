@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
@@ -245,3 +247,5 @@ VENUES = (
         shut_out="-1044",
     ),
 )
+
+EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.exchange)

@@ -95,8 +95,6 @@ class CcxtOrders:
         except (NotAllowed, Resting) as error:
             return Rejected(client_order_id, f"nothing was sent: {_said(error)}")
         except NotLetIn as error:
-            if isinstance(error, ClockSkew):
-                self._measured_at = None
             return Rejected(client_order_id, _said(error))
         except (NotPlaced, Duplicate) as error:
             return await self._settle(ticket.key, error)
@@ -196,7 +194,7 @@ class CcxtOrders:
         price = within(approved.price_limit, contract.tick_size, intent.side)
         if not price:
             raise Misshapen(f"the price limit {approved.price_limit:f} is below the first tick")
-        return Ticket(key, intent.side, self._dialect.units(contract, intent.quantity), price, intent.reduce_only)
+        return Ticket(key, intent.side, intent.quantity, price, intent.reduce_only)
 
 
 def within(limit: Decimal, tick: Decimal, side: Side) -> Decimal:

@@ -142,7 +142,6 @@ class BingXOrders(OrderDialect):
 def _named(row: Row) -> Row:
     """With our id under its documented name, and the status in capitals, as linear orders have it."""
     shown = dict(row)
-    shown.setdefault("clientOrderId", shown.get("clientOrderID"))
-    shown["clientOrderId"] = shown["clientOrderId"] or shown.get("clientOrderID", shown["clientOrderId"])
+    shown["clientOrderId"] = row.get("clientOrderId") or row.get("clientOrderID") or ""
     shown["status"] = str(shown.get("status", "")).upper()
     return shown

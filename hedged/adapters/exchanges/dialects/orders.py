@@ -40,8 +40,8 @@ class NotLetIn(NotPlaced):
     """The venue refused the request before it looked at the order (key, permission): believed at once."""
 
 
-class OutOfTime(NotLetIn, ClockSkew):
-    """The venue did not accept the request's time, which it checks before it looks at the order."""
+class OutOfTime(NotPlaced, ClockSkew):
+    """The venue did not accept the request's time: to be measured again."""
 
 
 class Duplicate(Refused):
@@ -70,7 +70,9 @@ class OrderKey:
 class Ticket:
     """A limit order that is filled at once or not at all beyond what the book offers (IOC).
 
-    `quantity` is whole lots in the venue's unit; `price` is on a tick and no worse than the limit.
+    `quantity` is whole lots, in contracts; `price` is on a tick and no worse than the limit. A contract is what a venue
+    counts positions in (see `Dialect.multiplier`), be it coins, dollars or contracts; all of them count orders
+    and fills in the same, so nothing is converted on the way.
     """
 
     key: OrderKey
@@ -124,18 +126,6 @@ class OrderDialect(ABC):
     def prepare(self, exchange: Any) -> None:  # noqa: B027  a hook that few venues need
         """Mend ccxt's new instance where it differs from what an order needs, before anything is sent."""
 
-    def units(self, contract: Instrument, contracts: Decimal) -> Decimal:
-        """Contracts in the unit that the venue's orders are counted in.
-
-        A contract is what the venue counts positions in (see `Dialect.multiplier`), be it coins, dollars or contracts,
-        and every venue so far counts orders in the same.
-        """
-        return contracts
-
-    def contracts(self, contract: Instrument, units: Decimal) -> Decimal:
-        """The reverse of `units`."""
-        return units
-
     @abstractmethod
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`."""
@@ -187,7 +177,7 @@ class OrderDialect(ABC):
         status = names.statuses.get(str(row[names.status]))
         if status is None:
             raise Misshapen(f"{names.status} is none that is understood")
-        filled = self.contracts(key.contract, not_negative(row, names.filled))
+        filled = not_negative(row, names.filled)
         if status is OrderStatus.FILLED and not filled:
             raise Misshapen("the order is filled, and nothing of it is")
         fee, asset = None, None
