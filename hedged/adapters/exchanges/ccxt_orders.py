@@ -189,9 +189,13 @@ class CcxtOrders:
         for name, value in (("quantity", intent.quantity), ("price limit", approved.price_limit)):
             if not value.is_finite() or value <= 0:
                 raise Misshapen(f"the {name} {value} is not a positive number")
-        if intent.quantity % contract.lot_size:
+        try:
+            whole = not intent.quantity % contract.lot_size
+            price = within(approved.price_limit, contract.tick_size, intent.side)
+        except ArithmeticError:
+            raise Misshapen(f"the quantity {intent.quantity} or the price limit has too many digits") from None
+        if not whole:
             raise Misshapen(f"{intent.quantity:f} contracts are not whole lots of {contract.lot_size:f}")
-        price = within(approved.price_limit, contract.tick_size, intent.side)
         if not price:
             raise Misshapen(f"the price limit {approved.price_limit:f} is below the first tick")
         return Ticket(key, intent.side, intent.quantity, price, intent.reduce_only)
