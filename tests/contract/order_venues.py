@@ -103,6 +103,7 @@ class Bench:
         for trouble in (self.server.faults, self.server.responses, self.server.replies):
             trouble.clear()
         self.server.first_done.clear()
+        self.server.blind.clear()
         self.orders._exchange.fetch.__self__._rest_until.clear()
 
     def placed(self, client_order_id: str) -> list[Placed]:

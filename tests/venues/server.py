@@ -50,6 +50,8 @@ class VenueServer:
         self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
         self.sent: dict[str, str] = {}  # "METHOD /path" → the last right reply
+        self.desk: Any = None  # where the venue takes orders
+        self.blind: set[str] = set()  # paths that do not see any order
         self.first_done: set[str] = set()  # paths that do what they are asked, and misbehave only in answering
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
@@ -109,10 +111,16 @@ class VenueServer:
             return web.Response(**self.responses[path])
         for path in self.replies.keys() & here:
             return web.Response(text=self.replies[path], content_type="application/json")
+        orders = self.desk.orders if self.desk else []
+        if self.blind.intersection(here):
+            self.desk.orders = []
         try:
             text = json.dumps(await self.answer(request))
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
+        finally:
+            if self.blind.intersection(here):
+                self.desk.orders = orders
         self.sent[here[0]] = text
         if fault == "truncated":
             text = text[: len(text) // 2]

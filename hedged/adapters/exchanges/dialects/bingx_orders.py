@@ -142,6 +142,8 @@ class BingXOrders(OrderDialect):
 def _named(row: Row) -> Row:
     """With our id under its documented name, and the status in capitals, as linear orders have it."""
     shown = dict(row)
-    shown["clientOrderId"] = row.get("clientOrderId") or row.get("clientOrderID") or ""
+    shown["clientOrderId"] = row.get("clientOrderId", row.get("clientOrderID"))
+    if shown["clientOrderId"] == "":
+        shown["clientOrderId"] = row.get("clientOrderID", "")
     shown["status"] = str(shown.get("status", "")).upper()
     return shown
