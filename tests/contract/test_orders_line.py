@@ -151,7 +151,7 @@ async def test_an_order_does_not_wait_behind_polling(venue: OrderVenue) -> None:
         polling = asyncio.create_task(it.reader._line.connection.exchange.throttle(1e9))
         await asyncio.sleep(0)
         behind = asyncio.create_task(it.reader._line.connection.exchange.throttle(1))
-        outcome = await asyncio.wait_for(it.orders.submit(it.intent()), 5)
+        outcome = await asyncio.wait_for(it.orders.submit(it.intent()), 30)
         assert isinstance(outcome, Accepted)
         assert not polling.done()
         assert not behind.done()
