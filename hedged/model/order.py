@@ -90,9 +90,44 @@ class Fill:
     slippage: Decimal = Decimal(0)  # quote currency lost against the mark, before fees; > 0 is paid
 
 
+class OrderStatus(StrEnum):
+    """How the venue says that an order stands; all but `OPEN` are ends, after which nothing more is filled."""
+
+    OPEN = "open"  # also partly filled, also on its way into the book
+    FILLED = "filled"
+    CANCELLED = "cancelled"  # by us, by the venue, or the rest of an order that does not wait; may be partly filled
+    EXPIRED = "expired"  # the same in the words of some venues
+    REJECTED = "rejected"  # after it had been acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The venue acknowledged the order under an id of its own. Says nothing about fills: look it up."""
+
+    client_order_id: str
+    venue_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An order as the venue shows it. `filled` is in contracts, zero or positive."""
+
+    client_order_id: str
+    venue_order_id: str
+    status: OrderStatus
+    filled: Decimal
+    average_price: Decimal | None = None  # of what is filled; None: nothing is, or the venue does not tell
+    fee: Decimal | None = None  # > 0 is paid, < 0 received, in `fee_asset`; None: not told, which is not zero
+    fee_asset: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status is not OrderStatus.OPEN
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The venue said no, and is known to have placed nothing."""
+    """Nothing was placed, and that is certain: the venue said no, or nothing was sent. `reason` says which."""
 
     client_order_id: str
     reason: str

@@ -28,6 +28,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.venues.binance_orders import BinanceOrders
 from tests.venues.binance_venue import BinanceVenue, Held, Margin, VenueRefuses
 from tests.venues.server import FAULTS, Refusal, VenueServer
 
@@ -35,13 +36,14 @@ API_KEY = "k" * 32 + "HEDGEDTESTKEY"
 SECRET = "s" * 32 + "HEDGEDTESTSECRET"
 
 
-_POSTED = {"/fapi/v1/order", "/sapi/v1/asset/get-funding-asset"}
+_POSTED = {"/sapi/v1/asset/get-funding-asset"}
 
 
 class BinanceServer(VenueServer):
     def __init__(self, venue: BinanceVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret = API_KEY, SECRET
+        self.desk = BinanceOrders(venue)
 
     async def answer(self, request: web.Request) -> Any:
         try:
@@ -54,7 +56,7 @@ class BinanceServer(VenueServer):
         body = (await request.read()).decode()
         raw = "&".join(filter(None, (request.url.raw_query_string, body)))
         parameters = dict(part.partition("=")[::2] for part in raw.split("&") if part)
-        if request.path in self._signed():
+        if request.path in self._signed() or (request.method, request.path) in self.desk.routes():
             self._check_signature(request.headers.get("X-MBX-APIKEY", ""), raw, parameters)
         return parameters
 
@@ -101,8 +103,8 @@ class BinanceServer(VenueServer):
             "/sapi/v1/margin/account": lambda _: venue.margin_account(),
             "/fapi/v3/account": lambda _: venue.futures_account(),
             "/fapi/v3/positionRisk": lambda _: venue.position_risk(),
-            "/fapi/v1/userTrades": lambda asked: _since(venue.fills, asked, "time"),
-            "/fapi/v1/allOrders": lambda asked: _since(venue.orders, asked, "time"),
+            "/fapi/v1/userTrades": lambda asked: _since([*venue.fills, *self.desk.fills()], asked, "time"),
+            "/fapi/v1/allOrders": lambda asked: _since([*venue.orders, *self.desk.rows()], asked, "time"),
             "/fapi/v1/income": lambda asked: _since(venue.income, asked, "time"),
             "/api/v3/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
             "/sapi/v1/margin/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
@@ -110,7 +112,6 @@ class BinanceServer(VenueServer):
             "/sapi/v1/asset/transfer": lambda asked: _page(_since(venue.transfers, asked, "timestamp")),
             "/sapi/v1/margin/transfer": lambda asked: _page(_since(venue.margin_transfers, asked, "timestamp")),
             "/sapi/v1/margin/borrow-repay": lambda asked: _page(_since(venue.repayments, asked, "timestamp")),
-            "/fapi/v1/order": venue.place_order,
             **self._more(),
         }
 
@@ -118,18 +119,18 @@ class BinanceServer(VenueServer):
         venue, more = self.venue, self.venue.more
         earn = "/sapi/v1/simple-earn"
         histories = {
-            f"{segment}/{name}": (lambda asked, rows=rows: _since(rows, asked, "time"))
+            f"{segment}/{name}": (lambda asked, rows=rows, own=own: _since([*rows, *own()], asked, "time"))
             for segment in ("/dapi/v1", "/papi/v1/um", "/papi/v1/cm")
-            for name, rows in (
-                ("userTrades", more.fills),
-                ("allOrders", more.orders),
-                ("income", more.income),
+            for name, rows, own in (
+                ("userTrades", more.fills, self.desk.fills),
+                ("allOrders", more.orders, self.desk.rows),
+                ("income", more.income, list),
             )
         }
         return {
             **histories,
-            "/dapi/v1/allOrders": lambda asked: _coin_orders(more.orders, asked),
-            "/papi/v1/cm/allOrders": lambda asked: _coin_orders(more.orders, asked),
+            "/dapi/v1/allOrders": lambda asked: _coin_orders([*more.orders, *self.desk.rows()], asked),
+            "/papi/v1/cm/allOrders": lambda asked: _coin_orders([*more.orders, *self.desk.rows()], asked),
             "/papi/v1/margin/myTrades": lambda asked: _since(venue.spot_trades, asked, "time"),
             "/dapi/v1/account": lambda _: more.coin_account(),
             "/dapi/v1/positionRisk": lambda _: more.coin_risk(),
@@ -154,6 +155,8 @@ class BinanceServer(VenueServer):
     def _answer(self, method: str, path: str, parameters: dict[str, str]) -> Any:
         if method == "GET" and path in self._public():
             return self._public()[path]()
+        if (method, path) in self.desk.routes():
+            return self.desk.routes()[method, path](parameters)
         if path in self._signed() and (method == "POST") == (path in _POSTED):
             return self._signed()[path](parameters)
         raise VenueRefuses(404, -1000, "no such path here")

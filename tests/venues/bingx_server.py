@@ -14,13 +14,14 @@ import hashlib
 import hmac
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
+from tests.venues.bingx_orders import BingXOrders
 from tests.venues.bingx_venue import INVERSE, BingXVenue
 from tests.venues.server import Refusal, VenueServer
 
@@ -45,12 +46,15 @@ class BingXServer(VenueServer):
     def __init__(self, venue: BingXVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret = API_KEY, SECRET
+        self.desk = BingXOrders(venue)
         self.forbidden: set[str] = set()  # paths that this key may not use
 
     async def answer(self, request: web.Request) -> Any:
         if request.method == "GET" and request.path in self._public():
             return self._public()[request.path]()
-        signed = self._signed().get(request.path) if request.method == "GET" else None
+        signed = self.desk.routes().get((request.method, request.path))
+        if signed is None and request.method == "GET":
+            signed = self._signed().get(request.path)
         if signed is None:
             raise Refusal(404, {"code": 100404, "msg": "api is not exist"})
         parameters = self._check_signature(request)
@@ -106,21 +110,21 @@ class BingXServer(VenueServer):
             FILLS: lambda asked: _data(fill_history_orders=self._rows(FILLS, asked)),
             FORCED: lambda asked: _data(orders=self._rows(FORCED, asked)),
             FORCED_COINS: lambda asked: {"code": 0, "msg": "", "data": self._rows(FORCED_COINS, asked)},
-            ORDERS: lambda asked: _data(orders=self._rows(ORDERS, asked)),
-            ORDERS_COINS: lambda asked: _data(orders=self._rows(ORDERS_COINS, asked)),
+            ORDERS: lambda asked: _data(orders=self._rows(ORDERS, asked, self.desk.rows())),
+            ORDERS_COINS: lambda asked: _data(orders=self._rows(ORDERS_COINS, asked, self.desk.rows())),
             INCOME: lambda asked: {"code": 0, "msg": "", "data": self._rows(INCOME, asked)},
             TRADES: lambda asked: _data(fills=self._rows(TRADES, asked)),
             WITHDRAWALS: lambda asked: self._rows(WITHDRAWALS, asked),
             TRANSFERS: lambda asked: _page(self._rows(TRANSFERS, asked)),
         }
 
-    def _rows(self, path: str, asked: dict[str, str]) -> list[dict[str, Any]]:
+    def _rows(self, path: str, asked: dict[str, str], more: Iterable[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         """Rows since the asked start that have the asked symbol and accounts, where they have such a field."""
         keys = [key for key in ("symbol", "fromAccount", "toAccount") if key in asked]
         start = int(asked.get("startTs", asked.get("startTime", "0")))
         return [
             row
-            for row in self.venue.histories.get(path, [])
+            for row in (*self.venue.histories.get(path, []), *more)
             if row["time"] >= start and all(row.get(key, asked[key]) == asked[key] for key in keys)
         ]
 

@@ -28,6 +28,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.venues.bybit_orders import BybitOrders
 from tests.venues.bybit_venue import BybitVenue, Coin, Held, VenueRefuses
 from tests.venues.server import FAULTS, Refusal, VenueServer
 
@@ -43,6 +44,7 @@ class BybitServer(VenueServer):
     def __init__(self, venue: BybitVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret = API_KEY, SECRET
+        self.desk = BybitOrders(venue)
         self.patch: Callable[[str, dict[str, str], dict[str, Any]], None] | None = None
 
     async def answer(self, request: web.Request) -> Any:
@@ -57,6 +59,11 @@ class BybitServer(VenueServer):
         query = request.url.raw_query_string
         asked = dict(part.partition("=")[::2] for part in query.split("&") if part)
         public, signed = self.public(), self.signed()
+        order = self.desk.routes().get((request.method, request.path))
+        if order is not None:
+            body = (await request.read()).decode()
+            self._check_signature(request, body or query)
+            return dict(order({**asked, **json.loads(body or "{}")}))
         if request.method != "GET" or request.path not in public | signed:
             raise VenueRefuses(10017, "Route not found.")
         if request.path in signed:
@@ -66,7 +73,7 @@ class BybitServer(VenueServer):
             self.patch(request.path, asked, result)
         return result
 
-    def _check_signature(self, request: web.Request, query: str) -> None:
+    def _check_signature(self, request: web.Request, payload: str) -> None:
         key, stamp, window, signature = (
             request.headers.get(f"X-BAPI-{name}", "") for name in ("API-KEY", "TIMESTAMP", "RECV-WINDOW", "SIGN")
         )
@@ -74,7 +81,7 @@ class BybitServer(VenueServer):
             raise VenueRefuses(10001, "empty value: apiTimestamp[] apiKey[] apiSignature[]: openapi sign params error!")
         if key != self.api_key:
             raise VenueRefuses(10003, "API key is invalid.")
-        text = f"{stamp}{key}{window}{query}"
+        text = f"{stamp}{key}{window}{payload}"
         expected = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(signature, expected):
             raise VenueRefuses(10004, f"error sign! origin_string[{text}]")
@@ -102,8 +109,8 @@ class BybitServer(VenueServer):
             "/v5/asset/transfer/query-account-coins-balance": lambda _: venue.funding_wallet(),
             "/v5/earn/position": venue.earn_positions,
             "/v5/user/query-api": lambda _: {**venue.key, "apiKey": self.api_key},
-            "/v5/execution/list": lambda asked: _since(venue.fills, asked, "execTime"),
-            "/v5/order/history": lambda asked: _since(venue.orders, asked, "createdTime"),
+            "/v5/execution/list": lambda asked: _since([*venue.fills, *self.desk.fills()], asked, "execTime"),
+            "/v5/order/history": lambda asked: _since([*venue.orders, *self.desk.rows()], asked, "createdTime"),
             "/v5/account/transaction-log": lambda asked: _since(venue.log, asked, "transactionTime"),
             "/v5/asset/transfer/query-inter-transfer-list": lambda asked: _since(venue.transfers, asked, "timestamp"),
             "/v5/asset/withdraw/query-record": lambda asked: _since(venue.withdrawals, asked, "createTime", "rows"),
@@ -121,7 +128,9 @@ def _since(rows: list[dict[str, Any]], asked: dict[str, str], time_field: str, n
     found = [
         row
         for row in rows
-        if int(row[time_field]) >= int(asked.get("startTime", "0")) and all(row[key] == asked[key] for key in keys)
+        if int(row[time_field]) >= int(asked.get("startTime", "0"))
+        and all(row[key] == asked[key] for key in keys)
+        and row.get("orderLinkId", "") == asked.get("orderLinkId", row.get("orderLinkId", ""))
     ]
     start = int(asked.get("cursor", "0"))
     return {name: found[start : start + 2], "nextPageCursor": str(start + 2) if len(found) > start + 2 else ""}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from tests.venues.mexc_orders import EXTERNAL, OPEN, MexcOrders
 from tests.venues.mexc_venue import MexcVenue, VenueRefuses
 from tests.venues.server import Refusal, VenueServer
 
@@ -29,11 +31,15 @@ class MexcServer(VenueServer):
     def __init__(self, venue: MexcVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret = API_KEY, SECRET
+        self.desk = MexcOrders(venue)
+
+    def named(self, path: str) -> str:
+        return next((start for start in (EXTERNAL, OPEN) if path.startswith(f"{start}/")), path)
 
     async def answer(self, request: web.Request) -> Any:
         contracts = request.path.startswith("/api/v1/")
         try:
-            data = self._answer(request)
+            data = self._answer(request, (await request.read()).decode())
         except VenueRefuses as refusal:
             if contracts:
                 said = {"success": False, "code": refusal.code, "message": refusal.message}
@@ -42,9 +48,14 @@ class MexcServer(VenueServer):
             raise Refusal(refusal.status, said) from None
         return {"success": True, "code": 0, "data": data} if contracts else data
 
-    def _answer(self, request: web.Request) -> Any:
+    def _answer(self, request: web.Request, body: str) -> Any:
         path, raw = request.path, request.url.raw_query_string
         asked = dict(part.partition("=")[::2] for part in raw.split("&") if part)
+        order = self.desk.routes().get((request.method, self.named(path)))
+        if order is not None:
+            self._check_contract(request, body or raw)
+            inside = path.removeprefix(self.named(path)).split("/")[1:]
+            return order({**asked, **dict(zip(("symbol", "external_oid"), inside, strict=False)), **_json(body)})
         if request.method != "GET":
             raise VenueRefuses(404, 404, "no such path here")
         if path in self.public():
@@ -79,7 +90,7 @@ class MexcServer(VenueServer):
             raise VenueRefuses(200, 401, "No authority!")
         if not when.isdigit() or abs(int(when) - self.venue.now()) > _SKEW_MAX:
             raise VenueRefuses(200, 513, "Invalid request, please try again later")
-        names = [part.partition("=")[0] for part in raw.split("&") if part]
+        names = [part.partition("=")[0] for part in request.url.raw_query_string.split("&") if part]
         if names != sorted(names) or not self._signed(key + when + raw, request.headers.get("Signature", "")):
             raise VenueRefuses(200, 602, "Signature verification failed!")
 
@@ -113,7 +124,7 @@ class MexcServer(VenueServer):
                 _since(venue.deals, asked, "timestamp"), asked
             ),
             "/api/v1/private/order/list/history_orders": lambda asked: _page(
-                _since(venue.orders, asked, "updateTime"), asked
+                _since([*venue.orders, *self.desk.rows()], asked, "updateTime"), asked
             ),
             "/api/v1/private/account/transfer_record": lambda asked: _listed(venue.transfers, asked),
             "/api/v1/private/position/funding_records": lambda asked: _listed(venue.funding_paid, asked),
@@ -123,6 +134,11 @@ class MexcServer(VenueServer):
         if asked.get("accessKey") != self.api_key:
             raise VenueRefuses(400, 730706, "API KEY information does not exist")
         return {"accessKey": self.api_key, **self.venue.key_info()}
+
+
+def _json(body: str) -> dict[str, Any]:
+    asked: dict[str, Any] = json.loads(body) if body else {}
+    return asked
 
 
 def _since(rows: list[dict[str, Any]], asked: dict[str, str], time_field: str) -> list[dict[str, Any]]:

@@ -37,7 +37,10 @@ class Refusal(Exception):
 
 
 class VenueServer:
-    """A venue on loopback; `requests` is all that arrived, as (method, path). A subclass says what it answers."""
+    """A venue on loopback; `requests` is all that arrived, as (method, path). A subclass says what it answers.
+
+    What misbehaves is named by its path, or by "METHOD /path" where one path does several things.
+    """
 
     def __init__(self, venue: Any, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         self.venue = venue
@@ -47,6 +50,10 @@ class VenueServer:
         self.answered: dict[str, Any] | None = None  # if set: path and path?query → the first right reply to it
         self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
+        self.sent: dict[str, str] = {}  # "METHOD /path" → the last right reply
+        self.desk: Any = None  # where the venue takes orders
+        self.blind: set[str] = set()  # paths that do not see any order
+        self.first_done: set[str] = set()  # paths that do what they are asked, and misbehave only in answering
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
         if self._tls:
@@ -79,29 +86,47 @@ class VenueServer:
         assert self._runner is not None
         await self._runner.cleanup()
 
+    def named(self, path: str) -> str:
+        """What a path is called where it is made to misbehave: some end in a market, or in an id."""
+        return path
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
-        if request.path in self.held:
-            await self.held[request.path].wait()
-        fault = self.faults.get(request.path, self.faults.get("*"))
+        path = self.named(request.path)
+        here = (f"{request.method} {path}", path)
+        for path in self.held.keys() & here:
+            await self.held[path].wait()
+        if self.first_done.intersection(here):
+            try:
+                await self.answer(request)
+            except Refusal as refusal:
+                return web.json_response(refusal.body, status=refusal.status)
+        fault = next((self.faults[path] for path in (*here, "*") if path in self.faults), None)
         if fault in {"hang", "drop", "reset"}:
             return await self._vanish(request, fault)
         if fault in STATUSES:
             return web.Response(status=STATUSES[fault], text="<html>error</html>", content_type="text/html")
         if fault in BODIES:
             return web.Response(text=BODIES[fault], content_type="application/json")
-        if request.path in self.responses:
-            return web.Response(**self.responses[request.path])
-        names = (f"{request.path}?{request.url.raw_query_string}", request.path)
-        for name in names:
+        for path in self.responses.keys() & here:
+            return web.Response(**self.responses[path])
+        asked = f"{request.path}?{request.url.raw_query_string}"
+        for name in (asked, *here):
             if name in self.replies:
                 return web.Response(text=self.replies[name], content_type="application/json")
+        orders = self.desk.orders if self.desk else []
+        if self.blind.intersection(here):
+            self.desk.orders = []
         try:
             text = json.dumps(await self.answer(request))
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
+        finally:
+            if self.blind.intersection(here):
+                self.desk.orders = orders
+        self.sent[here[0]] = text
         if self.answered is not None:
-            for name in names:
+            for name in (asked, request.path):
                 self.answered.setdefault(name, json.loads(text))
         if fault == "truncated":
             text = text[: len(text) // 2]

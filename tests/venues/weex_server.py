@@ -25,6 +25,7 @@ from aiohttp import web
 
 from tests.venues.binance_server import Control
 from tests.venues.server import Refusal, VenueServer
+from tests.venues.weex_orders import WeexOrders
 from tests.venues.weex_venue import WeexVenue
 
 API_KEY = "weex_" + "k" * 32 + "HEDGEDTESTKEY"
@@ -44,6 +45,7 @@ class WeexServer(VenueServer):
     def __init__(self, venue: WeexVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret, self.passphrase = API_KEY, SECRET, PASSPHRASE
+        self.desk = WeexOrders(venue)
         self.asked: list[tuple[str, dict[str, Any]]] = []  # path and parameters of signed calls
 
     async def answer(self, request: web.Request) -> Any:
@@ -93,13 +95,14 @@ class WeexServer(VenueServer):
     def _signed(self) -> dict[tuple[str, str], Answer]:
         venue = self.venue
         return {
+            **self.desk.routes(),
             ("GET", "/api/v3/account/"): lambda _: venue.spot_account(),
             ("GET", "/capi/v3/account/balance"): lambda _: venue.futures_balance(),
             ("GET", "/capi/v3/sim/balance"): lambda _: venue.futures_balance(),
             ("GET", "/capi/v3/account/position/allPosition"): lambda _: venue.all_positions(),
             ("GET", "/capi/v3/sim/position/allPosition"): lambda _: venue.all_positions(),
-            ("GET", "/capi/v3/userTrades"): lambda asked: _since(venue.fills, asked, days=7),
-            ("GET", "/capi/v3/order/history"): lambda asked: _since(venue.orders, asked, days=90),
+            ("GET", "/capi/v3/userTrades"): lambda asked: _since([*venue.fills, *self.desk.fills()], asked, days=7),
+            ("GET", "/capi/v3/order/history"): lambda asked: _since([*venue.orders, *self.desk.rows()], asked, days=90),
             ("GET", "/capi/v3/sim/order/history"): lambda asked: _since(venue.orders, asked, days=90),
             ("POST", "/capi/v3/account/income"): lambda asked: venue.income_page(_since(venue.income, asked, days=100)),
             ("POST", "/api/v3/account/bills"): lambda asked: venue.bills[: int(asked.get("limit", 10))],

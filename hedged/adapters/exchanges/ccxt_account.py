@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from hedged.adapters.exchanges import dialects
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
 from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
-from hedged.adapters.exchanges.dialects.base import Connection, Dialect
-from hedged.adapters.exchanges.guard import Guard
+from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
+from hedged.adapters.exchanges.guard import Guard, Saying
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.listing import Listing
 from hedged.adapters.exchanges.shapes import milliseconds
@@ -63,6 +64,10 @@ class CcxtVenue:
         async with line.reading("key permissions"):
             return await line.signed(lambda: line.dialect.permissions(line.connection))
 
+    async def markets(self) -> Markets:
+        """What the venue lists, as the readers know it. Raises `VenueError`."""
+        return await self._line.markets()
+
     async def close(self) -> None:
         """End what is running and close the connections."""
         await self._line.close()
@@ -90,11 +95,51 @@ async def open_ccxt(
     `ConfigurationError` for an exchange or wallets that cannot be read, incomplete credentials, and a `connect_to`
     beyond this machine.
     """
-    dialect = _dialect(account, exchange, wallets)
+    dialect = find_dialect(account, exchange, wallets)
+    wire = connect(
+        account,
+        dialect,
+        dialect,
+        credentials,
+        clock=clock,
+        sandbox=sandbox,
+        connect_to=connect_to,
+        ca_file=ca_file,
+        time_limit=time_limit,
+    )
+    connection = Connection(account, wire.exchange, clock, SharedCalls())
+    line = VenueLine(connection, dialect, wire.errors, time_limit, tiers, listing=listing)
+    reader = CcxtAccountReader(line, wallets) if credentials is not None else None
+    return CcxtVenue(line, wire.session, wire.limiter, reader)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """ccxt's instance of one venue, its table of errors, and the session under it: one queue, one guard."""
+
+    exchange: Any
+    errors: Any  # ccxt.base.errors
+    session: aiohttp.ClientSession
+    limiter: Limiter
+
+
+def connect(
+    account: str,
+    dialect: Dialect,
+    saying: Saying,
+    credentials: Mapping[str, str] | None,
+    *,
+    clock: Clock,
+    sandbox: bool,
+    connect_to: str | None,
+    ca_file: Path | None,
+    time_limit: float,
+) -> Wire:
+    """An instance of ccxt for nothing but what `saying` lists. Sends nothing. Raises `ConfigurationError`."""
     async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
     errors = importlib.import_module("ccxt.base.errors")
     keys = {name: credentials[name] for name in CREDENTIAL_NAMES if name in credentials} if credentials else {}
-    venue = getattr(async_ccxt, exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
+    venue = getattr(async_ccxt, dialect.exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
     if credentials is not None:
         _check_credentials(account, venue)
     if sandbox:
@@ -106,20 +151,18 @@ async def open_ccxt(
         account,
         venue,
         errors,
-        dialect,
+        saying,
         clock=clock,
         session=session,
         secrets=keys.values(),
         time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
     )
     venue.fetch = guard.fetch
-    connection = Connection(account, venue, clock, SharedCalls())
-    line = VenueLine(connection, dialect, errors, time_limit, tiers, listing=listing)
-    reader = CcxtAccountReader(line, wallets) if credentials is not None else None
-    return CcxtVenue(line, session, limiter, reader)
+    return Wire(venue, errors, session, limiter)
 
 
-def _dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
+def find_dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
+    """The dialect for reading these wallets. Raises `ConfigurationError`."""
     known = dialects.find(exchange)
     if known is None:
         listed = ", ".join(sorted(dialects.exchanges()))

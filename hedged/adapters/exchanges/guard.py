@@ -32,17 +32,23 @@ _REST_DEFAULT = 60.0  # seconds to leave a venue alone that limits us and does n
 _REST_MAX = 3600.0
 _SLOW_DOWN = frozenset({418, 429})
 _FORBIDDEN_HERE = 451
+_SERVER_FAILED = 500  # from here on a 'no' in the body is not the venue's last word
 
 _ADDRESS = re.compile(r"\w+://\S+")
 _PARAMETER = re.compile(r"[\w-]+=\S+")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")  # keys and signatures; no message needs such words
 
 
-_WORDS = ("code", "retCode", "label", "msg", "retMsg", "message")  # where venues put their code and message
+# where venues put their code and message
+_WORDS = ("code", "retCode", "label", "sCode", "errorCode", "msg", "retMsg", "sMsg", "message", "errorMessage")
 
 
 class NotAllowed(Refused):
-    """A call that this version must not make: it is not on the dialect's list of reading endpoints."""
+    """A call that this line must not make: it is not on its list of endpoints. Nothing was sent."""
+
+
+class Resting(Unreachable):
+    """Nothing was sent: the venue asked to be left alone, and the time has not passed."""
 
 
 class ClockSkew(Unreachable):
@@ -55,7 +61,7 @@ class RateLimited(Unreachable):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A call that reads. `name` is what we call it in messages; `shape` is what its reply must be."""
+    """A call that may be made. `name` is what we call it in messages; `shape` is what its reply must be."""
 
     name: str
     shape: Shape
@@ -119,7 +125,7 @@ class Guard:
         parts = urlsplit(url)
         endpoint = self._listed(method, parts.path)
         if endpoint is None:
-            detail = "not on the list of reading calls, so nothing was sent; this version does not trade"
+            detail = "not on the list of this line's calls, so nothing was sent"
             raise NotAllowed(self._account, f"{method} {parts.path}", detail)
         self._check_rest(endpoint, parts.netloc)
         answer = await self._send(endpoint, url, method, headers, body)
@@ -196,7 +202,7 @@ class Guard:
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
         told = self._dialect.complaints.get(code)
-        if told is not None:
+        if told is not None and not (issubclass(told, Refused) and status >= _SERVER_FAILED):
             if issubclass(told, RateLimited):
                 self._rest(urlsplit(answer.url).netloc, answer.retry_after)
             raise told(self._account, endpoint.name, f"HTTP {status}{message}")
@@ -222,14 +228,16 @@ class Guard:
             return ""
         if not isinstance(reply, dict):
             return ""
-        words = [str(reply[key]) for key in _WORDS if isinstance(reply.get(key), str | int)]
+        data = reply.get("data")
+        row = data[0] if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) else {}
+        words = [str(part[key]) for part in (reply, row) for key in _WORDS if isinstance(part.get(key), str | int)]
         return ": " + scrub(" ".join(words), self._secrets) if words else ""
 
     def _check_rest(self, endpoint: Endpoint, host: str) -> None:
         left = self._rest_until.get(host, 0.0) - self._clock.monotonic()
         if left > 0:
             detail = f"the venue asked us to slow down: asking again in {left:.0f} s"
-            raise Unreachable(self._account, endpoint.name, detail)
+            raise Resting(self._account, endpoint.name, detail)
 
     def _rest(self, host: str, retry_after: str | None) -> None:
         """Leave this host alone for as long as it says: asking on through a rate limit lengthens a ban."""

@@ -22,22 +22,40 @@ To add a venue:
 5. `tests/contract/test_ccxt_<ccxt id>_faults.py`: the table of its reads, put to every fault and to random replies by
    `tests/contract/replies.py`. What is particular about the venue (modes, refusals, a cycle's weight, what explains a
    vanished position) and the replies of its documentation have tests of their own beside it.
-6. A row in the README's table of exchanges: `tests/contract/test_exchange_table.py` tells what its cells have to say.
+6. Orders, if they can be looked up by our id: `<ccxt id>_orders.py`, a subclass of `OrderDialect`, added to
+   `_ORDER_DIALECTS`, and an entry in the table of `tests/contract/order_venues.py`.
+7. A row in the README's table of exchanges: `tests/contract/test_exchange_table.py` tells what its cells have to say.
 """
 
 from __future__ import annotations
 
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
+from hedged.adapters.exchanges.dialects.binance_orders import BinanceOrders
 from hedged.adapters.exchanges.dialects.bingx import BingX
+from hedged.adapters.exchanges.dialects.bingx_orders import BingXOrders
 from hedged.adapters.exchanges.dialects.bitget import Bitget
 from hedged.adapters.exchanges.dialects.bybit import Bybit
+from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.gate import Gate
 from hedged.adapters.exchanges.dialects.mexc import Mexc
+from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
+from hedged.adapters.exchanges.dialects.okx_orders import OkxOrders
+from hedged.adapters.exchanges.dialects.orders import OrderDialect
 from hedged.adapters.exchanges.dialects.weex import Weex
+from hedged.adapters.exchanges.dialects.weex_orders import WeexOrders
 
 _DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bitget, Bybit, Gate, Mexc, Okx, Weex)
+
+_ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
+    BinanceOrders,
+    BingXOrders,
+    BybitOrders,
+    MexcOrders,
+    OkxOrders,
+    WeexOrders,
+)
 
 
 def exchanges() -> dict[str, frozenset[str]]:
@@ -48,3 +66,8 @@ def exchanges() -> dict[str, frozenset[str]]:
 def find(exchange: str) -> type[Dialect] | None:
     """The dialect of a ccxt id; None: this venue cannot be read."""
     return next((dialect for dialect in _DIALECTS if dialect.exchange == exchange), None)
+
+
+def order_dialects() -> dict[str, type[OrderDialect]]:
+    """The venues that orders can be sent to, by their ccxt id."""
+    return {dialect.exchange: dialect for dialect in _ORDER_DIALECTS}

@@ -1,0 +1,238 @@
+"""How one venue takes orders: what differs from venue to venue, and what an order dialect is handed.
+
+The rules that hold for every venue, and that the base class keeps:
+
+- Only codes on a white list say that nothing was placed. A code that is not listed says nothing.
+- A duplicate id is never a refusal: it says that an order of this id exists.
+- An order is absent only if every place where it could be was read and none has it.
+- A row counts as ours only if it carries our id and is of our market; a row that should and does not is garbage.
+
+Parameters are the venue's own, sent through ccxt's signed endpoints: its unified methods turn decimals into floats,
+fall back on defaults, and make an order without an id of an HTML page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
+from hedged.adapters.exchanges.shapes import Fields, Misshapen, Row, Scalar, not_negative, number, text
+from hedged.errors import Refused, VenueError
+from hedged.model.instrument import Instrument
+from hedged.model.order import Found, OrderStatus, Side
+
+WINDOW = 5000  # milliseconds after its time stamp in which a request is accepted, where a venue lets us say
+
+_NUMBERED = re.compile(r"[1-9][0-9]{0,39}", re.ASCII)
+
+
+class NotPlaced(Refused):
+    """The venue refused the order itself, by a code that means that it placed nothing: believed after a look-up."""
+
+
+class NotLetIn(NotPlaced):
+    """The venue refused the request before it looked at the order (key, permission): believed at once."""
+
+
+class OutOfTime(NotPlaced, ClockSkew):
+    """The venue did not accept the request's time: to be measured again."""
+
+
+class Duplicate(Refused):
+    """The venue has, or had, an order of this id."""
+
+
+class NoSuchOrder(Refused):
+    """The venue understood the look-up, and has no such order *in this place*."""
+
+
+def codes(meanings: Mapping[type[VenueError], str]) -> dict[str, type[VenueError]]:
+    """Venue code → what it means, of the codes listed behind each meaning."""
+    return {code: kind for kind, listed in meanings.items() for code in listed.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """What an order is looked up by: our id, in one market."""
+
+    client_order_id: str
+    market_id: str  # the venue's
+    contract: Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A limit order that is filled at once or not at all beyond what the book offers (IOC).
+
+    `quantity` is whole lots, in contracts; `price` is on a tick and no worse than the limit. A contract is what a venue
+    counts positions in (see `Dialect.multiplier`), be it coins, dollars or contracts; all of them count orders
+    and fills in the same, so nothing is converted on the way.
+    """
+
+    key: OrderKey
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    reduce_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere an order can be. `ask` gives rows; `exact`: asked by our id, so every row must be ours."""
+
+    ask: Callable[[], Awaitable[Sequence[Row]]]
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the fields of an order's row are called; `statuses` are the venue's words for how it stands."""
+
+    client_id: str
+    venue_id: str
+    market: str
+    status: str
+    filled: str
+    average: str
+    statuses: Mapping[str, OrderStatus]
+    venue_id_form: re.Pattern[str] = _NUMBERED
+
+
+class OrderDialect(ABC):
+    """One venue's ways with orders. An instance belongs to one account, and holds nothing that changes."""
+
+    exchange: ClassVar[str]  # ccxt's id
+    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # all that this line may call: orders, look-ups, the time
+    complaints: ClassVar[Mapping[str, type[VenueError]]]  # the white list; see `codes`
+    refusals: ClassVar[Mapping[str, str]] = {}  # the venue's own message says more than ours could
+    names: ClassVar[Names]
+    sandbox: ClassVar[bool] = True  # whether orders of its test system can be looked up by our id
+    valid_for: ClassVar[float] = WINDOW / 1000
+    """Seconds after sending for which the venue may still take an order that was on its way."""
+
+    def __init__(self, wallets: Sequence[str] = ()) -> None:  # noqa: B027  a hook that few venues need
+        """`wallets` as in the configuration: some venues have another set of endpoints for another kind of account."""
+
+    def error_code(self, reply: Row) -> str:
+        """The venue's code in a reply that is an object, as text; "" where it has none."""
+        return str(reply.get("code", ""))
+
+    def prepare(self, exchange: Any) -> None:  # noqa: B027  a hook that few venues need
+        """Mend ccxt's new instance where it differs from what an order needs, before anything is sent."""
+
+    @abstractmethod
+    async def place(self, exchange: Any, ticket: Ticket) -> str:
+        """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`."""
+
+    @abstractmethod
+    def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
+        """Everywhere an order of this id can be, in the order of reading; `now`: the venue's time in milliseconds.
+
+        An order on its way from one place to the next must not slip through: what it leaves is read first.
+        """
+
+    @abstractmethod
+    async def cancel(self, exchange: Any, key: OrderKey) -> None:
+        """Ask for the order to be cancelled. The reply is not believed, only a look-up is."""
+
+    @abstractmethod
+    async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
+        """What an order that is at least partly filled has cost so far, and in which asset; > 0 is paid."""
+
+    async def find(self, exchange: Any, key: OrderKey, now: int) -> Found | None:
+        """The order, or None if no place has it. Raises if one could not be read and no other has it."""
+        failure: Exception | None = None
+        for place in self.places(exchange, key, now):
+            try:
+                row = self._mine(key, await place.ask(), exact=place.exact)
+            except NoSuchOrder:
+                continue
+            except (VenueError, Misshapen) as error:
+                failure = failure or error
+                continue
+            if row is not None:
+                return await self._found(exchange, key, row)
+        if failure is not None:
+            raise failure
+        return None
+
+    def _mine(self, key: OrderKey, rows: Sequence[Row], *, exact: bool) -> Row | None:
+        if any(not isinstance(row.get(self.names.client_id), str) for row in rows):
+            raise Misshapen(f"{self.names.client_id} is not text")  # blank where an order was placed by hand
+        mine = [row for row in rows if row[self.names.client_id] == key.client_order_id]
+        if len(mine) > 1 or (exact and len(mine) != len(rows)):
+            raise Misshapen("the look-up answered with another order")
+        if mine and mine[0].get(self.names.market) != key.market_id:
+            raise Misshapen("the order is of another market")
+        return mine[0] if mine else None
+
+    async def _found(self, exchange: Any, key: OrderKey, row: Row) -> Found:
+        names = self.names
+        status = names.statuses.get(str(row[names.status]))
+        if status is None:
+            raise Misshapen(f"{names.status} is none that is understood")
+        filled = not_negative(row, names.filled)
+        if status is OrderStatus.FILLED and not filled:
+            raise Misshapen("the order is filled, and nothing of it is")
+        fee, asset = None, None
+        if filled:
+            with contextlib.suppress(VenueError, Misshapen):  # what is filled is known also without the fee
+                fee, asset = await self.fee(exchange, key, row)
+        return Found(
+            client_order_id=key.client_order_id,
+            venue_order_id=venue_id(row, names.venue_id, names.venue_id_form),
+            status=status,
+            filled=filled,
+            average_price=price_or_none(row, names.average) if filled else None,
+            fee=fee,
+            fee_asset=asset,
+        )
+
+
+def venue_id(row: Row, name: str, form: re.Pattern[str] = _NUMBERED) -> str:
+    """The venue's id of an order, as text: a number unless another form is given. Anything else is `Misshapen`."""
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | str) or not form.fullmatch(str(value)):
+        raise Misshapen(f"{name} is no id")
+    return str(value)
+
+
+def echoed(row: Row, name: str, key: OrderKey) -> None:
+    """Raise `Misshapen` unless an acknowledgement repeats our id: one that does not may be another's."""
+    if row.get(name) != key.client_order_id:
+        raise Misshapen(f"{name} does not repeat the order's id")
+
+
+def price_or_none(row: Row, name: str) -> Decimal | None:
+    """A price; blank, left out and zero mean that there is none."""
+    return None if row.get(name) in (None, "") else not_negative(row, name) or None
+
+
+def written(value: Decimal) -> str:
+    """As digits, without exponent and without zeros at the end; every digit of the value."""
+    digits = f"{value:f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def row_shape(names: Names) -> Fields:
+    """What every row of an order must have; the amounts are looked at in our own rows only."""
+    return {names.client_id: Scalar.PRESENT, names.venue_id: Scalar.PRESENT, names.market: Scalar.TEXT}
+
+
+def paid(
+    rows: Sequence[Row], filled: Decimal, *, quantity: str, fee: str, asset: str
+) -> tuple[Decimal | None, str | None]:
+    """The sum of the fees of an order's fills, in the venue's units; None unless the fills are all of it.
+
+    Fees in more than one asset have no sum.
+    """
+    assets = {text(row, asset) for row in rows}
+    if len(assets) != 1 or sum((number(row, quantity) for row in rows), Decimal(0)) != filled:
+        return None, None
+    return sum((number(row, fee) for row in rows), Decimal(0)), assets.pop()
