@@ -32,11 +32,11 @@ def breach_moves(account: MarginAccount, marks: Marks, tiers: Tiers) -> list[Bre
     """For each instrument alone, the nearest breach first; one that can go anywhere without a breach is left out."""
     gone = account.must_liquidate(marks, tiers)
     moves = []
-    for instrument, held in account.positions.items():
+    for instrument in account.positions:
         price = account.liquidation_price(instrument, marks, tiers)
         if gone:
             moves.append(BreachMove(instrument, 0.0))
-        elif price is not None and (price > marks[instrument]) is (held.contracts < 0):
+        elif price is not None:
             moves.append(BreachMove(instrument, float(price / marks[instrument]) - 1))
     return sorted(moves, key=lambda move: abs(move.ratio))
 

@@ -60,7 +60,7 @@ def roll_pair(
     to the lot nearest to the whole of what was bought back, so that both together are off by half a far lot at most.
     """
     due = near_at_start * share.numerator / share.denominator - (near_at_start - near_held)
-    near = near_held if share >= 1 else round_down(min(max(due, Decimal(0)), near_held), near_lot)
+    near = near_held if share >= 1 else round_down(max(due, Decimal(0)), near_lot)
     replaced = (near_at_start - near_held + near) * coins_ratio
     far = (replaced / far_lot).to_integral_value(ROUND_HALF_UP) * far_lot - far_opened
     return RollPair(near, max(far, Decimal(0)))

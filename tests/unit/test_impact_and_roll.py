@@ -81,6 +81,11 @@ def test_thirds_of_nine_are_three() -> None:
     assert pair_of(D(9), D(0), Fraction(1, 3), start=D(9)) == RollPair(D(3), D(3))
 
 
+def test_the_last_part_takes_what_no_lot_divides() -> None:
+    """Nothing of the near leg is left for settlement."""
+    assert pair_of(D("2.5"), D(7), Fraction(1), start=D(10)).near == D("2.5")
+
+
 def test_the_same_share_twice_rolls_nothing_twice() -> None:
     """A second cycle within the same day finds the part done; a far leg that was not filled is made up for."""
     assert pair_of(D(7), D(3), Fraction(1, 3)) == RollPair(D(0), D(0))
