@@ -42,7 +42,7 @@ def band_of(
     best = optimal_band(cost, gap_volatility=wander, risk_price=price).capped(OUTER_MAX_RATIO * target)
     best = polled(best, gap_volatility=wander, interval_years=policy.every.total_seconds() / _SECONDS_A_YEAR)
     outer, inner = (round(Decimal(repr(edge / exposure)), _PLACES) for edge in (best.outer, best.inner))
-    return outer, min(inner, outer)
+    return outer, min(max(inner, Decimal(0)), outer)  # a lot wider than the band widens it elsewhere
 
 
 def _price(statistics: HedgeStatistics, pay_ratio_year: float, exposure: float) -> float | None:

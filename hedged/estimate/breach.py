@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from hedged.estimate.liquidation_odds import RiskyPosition
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers
+from hedged.estimate.volatility import Volatilities
 from hedged.model.instrument import InstrumentId, round_up
 
 _COMMON_RISE_MAX = 2.0**40
@@ -28,15 +29,33 @@ class BreachMove:
     ratio: float
 
 
+def risky_positions(
+    account: MarginAccount, marks: Marks, tiers: Tiers, volatilities: Mapping[InstrumentId, Volatilities]
+) -> tuple[RiskyPosition, ...]:
+    """The account's linear positions as the odds see them, in its order; the equity to go with them is the account's.
+
+    Raises `KeyError` for a position without mark, tiers or volatility: what is not known is not safe.
+    """
+    return tuple(
+        RiskyPosition(
+            notional=float(held.value(marks[instrument])),
+            volatility_current=volatilities[instrument].current.value_year,
+            volatility_prudent=volatilities[instrument].prudent,
+            tiers=tuple(tiers[instrument]),
+        )
+        for instrument, held in account.positions.items()
+    )
+
+
 def breach_moves(account: MarginAccount, marks: Marks, tiers: Tiers) -> list[BreachMove]:
     """For each instrument alone, the nearest breach first; one that can go anywhere without a breach is left out."""
     gone = account.must_liquidate(marks, tiers)
     moves = []
-    for instrument, held in account.positions.items():
+    for instrument in account.positions:
         price = account.liquidation_price(instrument, marks, tiers)
         if gone:
             moves.append(BreachMove(instrument, 0.0))
-        elif price is not None and (price > marks[instrument]) is (held.contracts < 0):
+        elif price is not None:
             moves.append(BreachMove(instrument, float(price / marks[instrument]) - 1))
     return sorted(moves, key=lambda move: abs(move.ratio))
 

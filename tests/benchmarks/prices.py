@@ -36,7 +36,7 @@ INSTRUMENTS = ("ETH", "BTC")
 DAYS_MIN = 120  # a shorter part of a year is no replay
 
 
-def folder(description: str | None, arguments: Sequence[str] | None = None) -> argparse.ArgumentParser:
+def folder(description: str | None) -> argparse.ArgumentParser:
     """A parser with the one option that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the price files")

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from hedged.estimate.breach import breach_moves, common_breach_move, contracts_to_close
+from hedged.estimate.breach import breach_moves, common_breach_move, contracts_to_close, risky_positions
 from hedged.estimate.liquidation import inverse_liquidation_price
-from hedged.estimate.liquidation_odds import RiskyPosition
+from hedged.estimate.liquidation_odds import RiskyPosition, account_need
 from hedged.estimate.margin_account import MarginAccount
+from hedged.estimate.volatility import Volatilities
 from hedged.model.instrument import MarginTier
 from tests.build import BTC_PERP, ETH_PERP
 
@@ -64,6 +65,23 @@ def test_an_account_to_be_liquidated_already_says_so() -> None:
     gone = common_breach_move(positions(eth=-10), 100)
     assert gone is not None
     assert gone.ratio == 0.0
+
+
+def test_an_account_s_odds_rest_on_its_own_equity() -> None:
+    """Wallet and unrealised loss of this account, at present marks; spot elsewhere is no part of it."""
+    marks = MARKS | {ETH_PERP: D(3100)}
+    held = account(6000, eth="-10", btc="-0.1")
+    known = dict.fromkeys((ETH_PERP, BTC_PERP), Volatilities.starting_at(0.8))
+    risky = risky_positions(held, marks, TIERS, known)
+    assert [each.notional for each in risky] == [-31_000, -6_000]
+    need = account_need(risky, 1 / 365)
+    assert need.probability(float(held.equity(marks))).worst > need.probability(6000.0).worst > 0
+    breach = common_breach_move(risky, float(held.equity(marks)))
+    assert breach is not None
+    moved = {instrument: mark * D(repr(1 + breach.ratio)) for instrument, mark in marks.items()}
+    assert float(held.equity(moved)) == pytest.approx(float(held.maintenance(moved, TIERS)), abs=1e-4)
+    with pytest.raises(KeyError):
+        risky_positions(held, marks, TIERS, {})
 
 
 def test_what_no_move_breaches() -> None:

@@ -59,6 +59,13 @@ def test_the_walk_agrees_with_the_touch_probability_of_the_liquidation_price(equ
     assert need_of(short()).probability(equity).walk == pytest.approx(touched, rel=1e-9)
 
 
+def test_the_walk_of_a_long_is_a_fall() -> None:
+    """A long of 100,000 over 20,000 is liquidated at 80,000 / .995 and meets it as a mirrored rise would."""
+    level = 80_000 / (100_000 * 0.995)
+    touched = touch_probability(level_ratio=level, volatility_year=0.8, years=7 / 365, drift_year=0.32)
+    assert need_of(short(100_000.0)).probability(20_000.0).walk == pytest.approx(touched, rel=1e-9)
+
+
 def test_maintenance_by_brackets_for_arrays() -> None:
     """The same as the exact one, on both sides of every floor."""
     sizes = [0, 9_999, 10_000, 10_001, 50_000, 80_000]
@@ -214,6 +221,10 @@ def test_innovations_are_measured_by_what_was_known_before() -> None:
     assert abs(found.close.mean()) < 1e-12
     assert (found.low <= found.close).all()
     assert (found.close <= found.high).all()
+    narrow = innovations(close, close * 0.99, close * 1.01, 1 / 24)  # a high below the close is no high
+    assert narrow is not None
+    assert np.array_equal(narrow.high, narrow.close)
+    assert np.array_equal(narrow.low, narrow.close)
     assert abs(found.before(400).close.mean()) < 1e-12
 
 
