@@ -22,7 +22,7 @@ To add a venue:
 5. `tests/contract/test_ccxt_<ccxt id>_faults.py`: the table of its reads, put to every fault and to random replies by
    `tests/contract/replies.py`. What is particular about the venue (modes, refusals, a cycle's weight, what explains a
    vanished position) and the replies of its documentation have tests of their own beside it.
-6. Orders, if they can be looked up by our id: `<ccxt id>_orders.py`, a subclass of `OrderDialect`, added to
+6. Orders, if they can be looked up by our id: `dialects/<ccxt id>_orders.py`, a subclass of `OrderDialect`, added to
    `_ORDER_DIALECTS`, and an entry in the table of `tests/contract/order_venues.py`.
 7. A row in the README's table of exchanges: `tests/contract/test_exchange_table.py` tells what its cells have to say.
 """
