@@ -52,6 +52,7 @@ class Kind(StrEnum):
     CLOCK_SKEW = "clock_skew"
     STORE_DEGRADED = "store_degraded"
     CYCLE_FAILED = "cycle_failed"
+    STREAM_DOWN = "stream_down"
 
 
 class SubjectKind(StrEnum):
@@ -92,6 +93,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.CLOCK_SKEW: SubjectKind.ACCOUNT,
     Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
+    Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
 }
 
 

@@ -148,4 +148,9 @@ WORDS: Mapping[Kind, Words] = {
         "hedged makes no order and tries again in the next cycle.",
         "look in the log for the cycle's error, and report it.",
     ),
+    Kind.STREAM_DOWN: Words(
+        "{subject}'s streams are down",
+        "hedged reads the account at every interval as before, and learns of a jump or a fill only then.",
+        "check what the firewall lets through (websockets), or set `streams = false` under `[schedule]`.",
+    ),
 }

@@ -25,6 +25,15 @@ BODIES = {
     "nested": '{"symbols": 1, "assets": null, "balances": "x", "userAssets": {}, "serverTime": []}',
     "nan": '[{"symbol": "ETHUSDT", "markPrice": NaN, "price": NaN}]',
 }
+LISTEN_KEYS = frozenset(
+    {
+        "/fapi/v1/listenKey",
+        "/dapi/v1/listenKey",
+        "/papi/v1/listenKey",
+        "/sapi/v1/userListenToken",
+        "/openApi/user/auth/userDataStream",
+    }
+)
 FAULTS = ("hang", "drop", "reset", *STATUSES, *BODIES, "truncated")
 
 
@@ -46,6 +55,7 @@ class VenueServer:
         self.replies: dict[str, str] = {}  # path → the very text to answer with status 200
         self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
+        self.streams: Any = None  # a `streams.Hub`, where a test has one
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
         if self._tls:
@@ -59,7 +69,8 @@ class VenueServer:
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        return [request for request in self.requests if request[0] != "GET"]
+        """What could have changed something; a listen key lets one listen and no more."""
+        return [(method, path) for method, path in self.requests if method != "GET" and path not in LISTEN_KEYS]
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -80,6 +91,8 @@ class VenueServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        if self.streams is not None and (streamed := await self.streams.answer(request)) is not None:
+            return streamed
         if request.path in self.held:
             await self.held[request.path].wait()
         fault = self.faults.get(request.path, self.faults.get("*"))

@@ -13,11 +13,13 @@ from hedged.adapters.exchanges import dialects
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
 from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
+from hedged.adapters.exchanges.ccxt_streams import CcxtStreams, Watched
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect
 from hedged.adapters.exchanges.guard import Guard
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.adapters.exchanges.stream_session import StreamOpening
 from hedged.adapters.exchanges.tier_book import Tiers
 from hedged.adapters.exchanges.transport import open_session
 from hedged.errors import ConfigurationError
@@ -30,11 +32,18 @@ CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey
 class CcxtVenue:
     """The readers of one account. `reader` is None without credentials: then only public data is read."""
 
-    def __init__(self, line: VenueLine, session: aiohttp.ClientSession, reader: AccountReader | None) -> None:
+    def __init__(
+        self,
+        line: VenueLine,
+        session: aiohttp.ClientSession,
+        reader: AccountReader | None,
+        streaming: StreamOpening,
+    ) -> None:
         self.market: MarketReader = CcxtMarketReader(line)
         self.reader = reader
         self._line = line
         self._session = session
+        self._streaming = streaming
 
     @property
     def skew_seconds(self) -> float | None:
@@ -51,6 +60,10 @@ class CcxtVenue:
         line = self._line
         async with line.reading("key permissions"):
             return await line.signed(lambda: line.dialect.permissions(line.connection))
+
+    def streams(self, watched: Watched, clock: Clock) -> CcxtStreams:
+        """The account's streams between polls; nothing is imported or sent before they run."""
+        return CcxtStreams(self._line, self._streaming, watched, clock)
 
     async def close(self) -> None:
         """End what is running and close the connections."""
@@ -101,7 +114,8 @@ async def open_ccxt(
     venue.fetch = guard.fetch
     line = VenueLine(Connection(account, venue, clock, SharedCalls()), dialect, errors, time_limit, tiers)
     reader = CcxtAccountReader(line, wallets) if credentials is not None else None
-    return CcxtVenue(line, session, reader)
+    streaming = StreamOpening(frozenset(wallets), keys, sandbox, connect_to, ca_file, 0.9 * time_limit)
+    return CcxtVenue(line, session, reader, streaming)
 
 
 def _dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
