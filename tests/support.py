@@ -86,15 +86,18 @@ class HandClock(ManualClock):
     def __init__(self, start: datetime = T0) -> None:
         super().__init__(start)
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self.sleeping: list[float] = []  # for how long those that sleep now asked to
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         sleeper = (self.monotonic() + seconds, asyncio.get_running_loop().create_future())
         self._sleepers.append(sleeper)
+        self.sleeping.append(seconds)
         try:
             await sleeper[1]
         finally:
             self._sleepers.remove(sleeper)
+            self.sleeping.remove(seconds)
 
     async def move(self, seconds: float) -> None:
         """Forward, waking each sleeper at its time; returns when all that follows at once has happened."""

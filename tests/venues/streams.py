@@ -228,10 +228,12 @@ class Bybit(Speech):
 
     def mark(self, market: str, price: str) -> tuple[str, Any]:
         data = {"symbol": market, "lastPrice": price, "markPrice": price, "indexPrice": price}
+        data |= {"openInterest": "68744.761", "openInterestValue": "1183601235.91"}  # by which contracts are known
         return f"marks:{market}", {"topic": f"tickers.{market}", "type": "snapshot", "data": data, "ts": MILLISECONDS}
 
     def spot(self, market: str, price: str) -> tuple[str, Any]:
-        return f"spot:{market}", self.mark(market, price)[1]
+        data = {"symbol": market, "lastPrice": price, "usdIndexPrice": price}
+        return f"spot:{market}", {"topic": f"tickers.{market}", "type": "snapshot", "data": data, "ts": MILLISECONDS}
 
     def position(self, market: str, contracts: str) -> tuple[str, Any]:
         size = contracts.removeprefix("-")

@@ -47,11 +47,11 @@ class Changes:
         for row in rows if isinstance(rows, Iterable) else ():
             if not isinstance(row, Mapping):
                 continue
-            contracts = _number(row.get("contracts"))
-            name, side = _name(row.get("symbol")), row.get("side")
+            contracts, name = _number(row.get("contracts")), _name(row.get("symbol"))
             if contracts is None:
-                changed = name  # it cannot be compared, so it is new
-            elif _put(self._positions, (line, f"{name} {side if contracts else ''}"), contracts):
+                continue  # told with every push of a venue that tells no size: left to polling
+            signed = -contracts if row.get("side") == "short" else contracts
+            if _put(self._positions, (line, name), signed):
                 changed = name
         return f"position in {changed} changed" if changed else None
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -28,6 +29,9 @@ _VERBS = ("op", "method", "reqType")
 _OPENING = frozenset({"id", "dataType"})  # bingx's spot stream is asked without a verb
 _ANSWER = frozenset({"pong", "time"})
 _LOGIN_REFUSED = {"channel": "rs.error"}  # mexc's, which ccxt passes over
+
+
+asking: ContextVar[Any] = ContextVar("asking", default=None)  # whose watch method is being called in this task
 
 
 def verb(frame: object) -> str | None:
@@ -55,10 +59,21 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
 
     `heard_at`: when anything at all last arrived, by the monotonic clock. ccxt's own keep-alive counts by the wall
     clock; here whoever owns the client calls `beat`.
+
+    `told` gets every result with the watch that asked for it (see `asking`): a caller of ccxt's watch methods misses
+    what arrives in one packet with what he is being given.
     """
 
     def __init__(
-        self, url: str, exchange: Any, account: str, line: str, *, says: Collection[str], clock: Clock
+        self,
+        url: str,
+        exchange: Any,
+        account: str,
+        line: str,
+        *,
+        says: Collection[str],
+        told: Callable[[Any, Any], None],
+        clock: Clock,
     ) -> None:
         options = exchange.safe_value(exchange.options, "ws", {})
         config = {
@@ -73,6 +88,8 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
         self._account = account
         self._call = f"stream {line}"
         self._says = says
+        self._told = told
+        self._asked: dict[str, Any] = {}  # message hash → the watch
         self._clock = clock
         self.connecting = False
         self._broken = False
@@ -129,12 +146,19 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
             super().receive_loop()
 
     def future(self, message_hash: str) -> Any:
-        """For ccxt abandons futures; what they failed with would be printed when they are collected, addresses and all."""
+        """As ccxt's, and looked at: it abandons some, and what they failed with would be printed, address and all."""
         known = self.futures.get(message_hash)
+        self._asked[message_hash] = asking.get()
         future = super().future(message_hash)
         if future is not known:
             future.add_done_callback(_swallow)
         return future
+
+    def resolve(self, result: Any, message_hash: str) -> Any:
+        watch = self._asked.get(message_hash)
+        if watch is not None:
+            self._told(watch, result)
+        return super().resolve(result, message_hash)
 
     def create_connection(self, session: aiohttp.ClientSession) -> Coroutine[Any, Any, Any]:
         return session.ws_connect(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import types
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 
@@ -17,11 +20,13 @@ from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.guard import Endpoint, Guard
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.shapes import Row, milliseconds
-from hedged.adapters.exchanges.stream_table import OPTIONS, TABLES
+from hedged.adapters.exchanges.stream_table import OPTIONS, TABLES, Watch
 from hedged.errors import VenueError
 from hedged.ports import Clock
 
 CLOSE_WITHIN = 0.6  # seconds, for all connections together
+
+Call: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,18 @@ class _ListenKeys:
 
 @contextlib.asynccontextmanager
 async def listen(
-    name: str, line: VenueLine, opening: StreamOpening, session: aiohttp.ClientSession, clock: Clock
+    name: str,
+    line: VenueLine,
+    opening: StreamOpening,
+    session: aiohttp.ClientSession,
+    clock: Clock,
+    *,
+    told: Callable[[Watch, Any], None],
 ) -> AsyncIterator[Listening]:
-    """An instance that can listen and nothing else. The line's markets have been loaded; they are shared."""
+    """An instance that can listen and nothing else. The line's markets have been loaded; they are shared.
+
+    `told` is called with all that its watch methods are told, within `Listening.follow`.
+    """
     pro = importlib.import_module("ccxt.pro")
     clients = importlib.import_module("hedged.adapters.exchanges.stream_client")
     account, dialect = line.connection.account, line.dialect
@@ -90,17 +104,21 @@ async def listen(
         secrets=opening.keys.values(),
         time_limit=opening.time_limit,
     ).fetch
-    listening = Listening(exchange, clock)
+    listening = Listening(exchange, clock, clients.asking)
+
+    def heard(watch: Watch, message: Any) -> None:
+        listening.told_at = clock.monotonic()
+        told(watch, message)
 
     def client(url: str) -> Any:
         if url not in exchange.clients:
-            made = clients.ListeningClient(url, exchange, account, name, says=table.says, clock=clock)
-            exchange.clients[url] = made
-            listening.clients.append(made)
+            make = partial(clients.ListeningClient, says=table.says, told=heard, clock=clock)
+            exchange.clients[url] = make(url, exchange, account, name)
+            listening.clients.append(exchange.clients[url])
         return exchange.clients[url]
 
     exchange.clients = {}
-    exchange.client, exchange.spawn, exchange.delay = client, listening.spawn, listening.delay
+    exchange.client, exchange.spawn, exchange.delay = client, listening.spawn, _nothing
     try:
         yield listening
     finally:
@@ -110,25 +128,26 @@ async def listen(
 class Listening:
     """One instance of ccxt with its websockets and tasks, all of which end with it."""
 
-    def __init__(self, exchange: Any, clock: Clock) -> None:
+    def __init__(self, exchange: Any, clock: Clock, asking: ContextVar[Any]) -> None:
         self.exchange = exchange
         self.clients: list[Any] = []
         self.told_at = clock.monotonic()
         self._clock = clock
+        self._asking = asking
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    async def follow(self, watch: Watch, call: Call) -> None:
+        """Keep this subscribed until it fails, which it raises. In a task of its own."""
+        self._asking.set(watch)
+        while True:
+            await call()
+            await _next_turn()  # an answer that is there at once must not hold up the loop
+
     def spawn(self, method: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
-        """In ccxt's place: what it starts on the side (pongs, prolonging listen keys) ends with the connection."""
+        """In ccxt's place: what it starts on the side (pongs) ends with the connection."""
         task = asyncio.get_running_loop().create_task(method(*args))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-
-    def delay(self, after_milliseconds: float, method: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
-        async def later() -> None:
-            await self._clock.sleep(after_milliseconds / 1000)
-            await method(*args)
-
-        self.spawn(later)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -145,5 +164,11 @@ class Listening:
         self.exchange.session = None  # not its own
 
 
-def _nothing(*, lazy: bool = False) -> None:
-    """Stands in for ccxt's `open`."""
+def _nothing(*args: object, lazy: bool = False) -> None:
+    """Stands in for ccxt's `open`, and for `delay`, by which it prolongs listen keys."""
+
+
+@types.coroutine
+def _next_turn() -> Generator[None, None, None]:
+    """Let the event loop go round once."""
+    yield

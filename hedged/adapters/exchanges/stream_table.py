@@ -20,6 +20,7 @@ streams anywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -56,6 +57,7 @@ class Line:
     name: str
     wallets: frozenset[str]
     watches: tuple[Watch, ...]
+    lasts: float = math.inf  # seconds until it is opened anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ class StreamTable:
     """One venue's streams.
 
     `says` is all that may be said to it over a websocket: plain texts, and the verbs of frames (see
-    `stream_client.verb`), which subscribe, log in and answer pings. `listen_keys` are the only HTTP calls: venues
-    that give out private streams under a short-lived key make and prolong it by POST and PUT. It lets one listen
-    and changes nothing in the account.
+    `stream_client.verb`), which subscribe, log in and answer pings. `listen_keys` are the only HTTP calls: some
+    venues open private streams to who has made a key for that by POST. It lets one listen, changes nothing in the
+    account, and dies within the hour: such lines are opened anew before that. (ccxt prolongs binance's once at most.)
     """
 
     contracts: Watch
@@ -81,21 +83,21 @@ OPTIONS: Mapping[str, Any] = {
     "watchPositions": {"fetchPositionsSnapshot": False, "awaitPositionsSnapshot": False},
 }
 
+LISTEN_KEY_LASTS = 3000.0  # of 3600 s
 _KEY = Endpoint("listen key", Record({"listenKey": Scalar.TEXT}))
-_PROLONGED = Endpoint("listen key, prolonged", Record({}))
 _TOKEN = Endpoint("listen token", Record({"token": Scalar.TEXT}))
 _LAST = Watch(What.MARKS, "watch_tickers", price="last")
 _ONE_ACCOUNT = frozenset({"spot", "margin", "swap"})
 
 
 def _contracts(name: str, wallet: str, **params: Any) -> Line:
-    """Positions and balances of one kind of contract."""
+    """Positions and balances of one kind of contract, by a listen key."""
     watches = (Watch(What.POSITIONS, "watch_positions", params), Watch(What.BALANCES, "watch_balance", params))
-    return Line(name, frozenset({wallet}), watches)
+    return Line(name, frozenset({wallet}), watches, LISTEN_KEY_LASTS)
 
 
-def _balances(wallet: str) -> Line:
-    return Line(wallet, frozenset({wallet}), (Watch(What.BALANCES, "watch_balance", {"type": wallet}),))
+def _balances(wallet: str, lasts: float = math.inf) -> Line:
+    return Line(wallet, frozenset({wallet}), (Watch(What.BALANCES, "watch_balance", {"type": wallet}),), lasts)
 
 
 _BOTH = (Watch(What.POSITIONS, "watch_positions"), Watch(What.BALANCES, "watch_balance"))
@@ -108,17 +110,14 @@ TABLES: Mapping[str, StreamTable] = {
             _contracts("USD-M", "swap", type="swap", subType="linear"),
             _contracts("COIN-M", "swap", type="swap", subType="inverse"),
             _balances("spot"),
-            _balances("margin"),
+            _balances("margin", LISTEN_KEY_LASTS),
             _contracts("portfolio", "portfolio", type="swap", subType="linear", portfolioMargin=True),
         ),
         says=frozenset({"SUBSCRIBE", "userDataStream.subscribe.signature", "userDataStream.subscribe.listenToken"}),
         listen_keys={
             ("POST", "/fapi/v1/listenKey"): _KEY,
-            ("PUT", "/fapi/v1/listenKey"): _PROLONGED,
             ("POST", "/dapi/v1/listenKey"): _KEY,
-            ("PUT", "/dapi/v1/listenKey"): _PROLONGED,
             ("POST", "/papi/v1/listenKey"): _KEY,
-            ("PUT", "/papi/v1/listenKey"): _PROLONGED,
             ("POST", "/sapi/v1/userListenToken"): _TOKEN,
         },
     ),
@@ -137,12 +136,9 @@ TABLES: Mapping[str, StreamTable] = {
     "bingx": StreamTable(
         contracts=Watch(What.MARKS, "watch_ticker", price="last", each=True),
         spot=Watch(What.MARKS, "watch_ticker", price="last", each=True),
-        private=(_contracts("swap", "swap", type="swap"), _balances("spot")),
+        private=(_contracts("swap", "swap", type="swap"), _balances("spot", LISTEN_KEY_LASTS)),
         says=frozenset({"sub", "dataType", "Pong", "pong"}),
-        listen_keys={
-            ("POST", "/openApi/user/auth/userDataStream"): _KEY,
-            ("PUT", "/openApi/user/auth/userDataStream"): _PROLONGED,
-        },
+        listen_keys={("POST", "/openApi/user/auth/userDataStream"): _KEY},
     ),
     "mexc": StreamTable(
         contracts=Watch(What.MARKS, "watch_ticker", price="last", each=True),
