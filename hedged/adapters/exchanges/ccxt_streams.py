@@ -107,13 +107,10 @@ class CcxtStreams:
                         del self._health[name]
                         return
                     await self._listen(line, listening, calls)
+            except _Due:
+                continue
             except Exception as error:  # noqa: BLE001  whatever it is, polling goes on and so do we
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise asyncio.CancelledError from None  # a group whose task fails just then forgets it
-                first = _first(error)
-                if isinstance(first, _Due):
-                    continue
-                detail = self._detail(first)
+                detail = self._detail(error)
                 if health.went_down(detail):
                     log.warning("stream_down", account=self.account, stream=name, reason=detail)
             if self._clock.monotonic() - started >= HEALTHY_AFTER:
@@ -123,10 +120,18 @@ class CcxtStreams:
 
     async def _listen(self, line: Line, listening: Listening, calls: Sequence[tuple[Watch, Call]]) -> None:
         """Until something goes wrong, which it raises."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._attend(line, listening))
-            for watch, call in calls:
-                group.create_task(listening.follow(watch, call))
+        tasks = [asyncio.create_task(self._attend(line, listening))]
+        tasks += [asyncio.create_task(listening.follow(watch, call)) for watch, call in calls]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            if task.cancelled():  # ccxt cancels what waits on a connection that it closes
+                raise Unreachable(self.account, line.name, "the connection was closed")
+            task.result()
 
     def _told(self, name: str, wake: Wake, watch: Watch, message: Any) -> None:
         for reason in self._reasons(name, watch, message):
@@ -199,10 +204,3 @@ class CcxtStreams:
         if isinstance(error, VenueError):
             return error.detail
         return scrub(f"{type(error).__name__} {error}", self._opening.keys.values())
-
-
-def _first(error: Exception) -> Exception:
-    """What went wrong in the first of several tasks."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
