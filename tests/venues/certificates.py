@@ -33,6 +33,7 @@ NAMES = (
     "fstream.binance.com",
     "dstream.binance.com",
     "ws-api.binance.com",
+    "ws-fapi.binance.com",
     "stream.bybit.com",
     "ws.okx.com",
     "open-api-ws.bingx.com",
