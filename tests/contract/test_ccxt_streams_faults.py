@@ -203,3 +203,12 @@ async def test_a_venue_that_lists_nothing_has_no_streams_yet() -> None:
         await on.down("marks", "HTML")
         on.it.server.faults.clear()
         await comes_back(on)
+
+
+async def test_a_test_system_without_streams_never_leads_to_the_real_one() -> None:
+    """A sandbox account whose venue has no streams there is left to polling, and says why."""
+    async with stage("weex", options={"sandbox": True}) as on:
+        for name in ("marks", "swap", "spot"):
+            await on.until(lambda: len(on.streams.states()) == 3)
+            await on.down(name, "the venue's test system has no streams")
+        assert on.hub.opened == 0

@@ -58,7 +58,8 @@ class Hub:
         """A websocket, or a listen key; None: no business of streams."""
         if request.path in LISTEN_KEYS:
             self.listen_keys.append(request.method)
-            if self.refuse_login:
+            sent = request.headers.get("X-MBX-APIKEY") or request.headers.get("X-BX-APIKEY")
+            if self.refuse_login or sent != self.keys["apiKey"]:
                 return web.json_response({"code": -2015, "msg": "Invalid API-key, IP, or permissions"}, status=401)
             token = {"token": "listentoken", "expirationTime": MILLISECONDS + 86_400_000}
             return web.json_response(token if "Token" in request.path else {"listenKey": "listenkey"})
@@ -153,6 +154,7 @@ class Binance(Speech):
     def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
         if "listenkey" in request.path_qs:
             kind = "COIN-M" if request.host.startswith("dstream") else "USD-M"
+            kind = "portfolio" if "/pm/" in request.path else kind
             socket.topics |= {f"positions:{kind}", f"balances:{kind}"}
         return None
 

@@ -148,7 +148,8 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
     def future(self, message_hash: str) -> Any:
         """As ccxt's, and looked at: it abandons some, and what they failed with would be printed, address and all."""
         known = self.futures.get(message_hash)
-        self._asked[message_hash] = asking.get()
+        if (watch := asking.get()) is not None:
+            self._asked[message_hash] = watch
         future = super().future(message_hash)
         if future is not known:
             future.add_done_callback(_swallow)

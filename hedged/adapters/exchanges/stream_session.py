@@ -21,7 +21,7 @@ from hedged.adapters.exchanges.guard import Endpoint, Guard
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.shapes import Row, milliseconds
 from hedged.adapters.exchanges.stream_table import OPTIONS, TABLES, Watch
-from hedged.errors import VenueError
+from hedged.errors import Unreachable, VenueError
 from hedged.ports import Clock
 
 CLOSE_WITHIN = 0.6  # seconds, for all connections together
@@ -72,6 +72,7 @@ async def listen(
 ) -> AsyncIterator[Listening]:
     """An instance that can listen and nothing else. The line's markets have been loaded; they are shared.
 
+    Raises `Unreachable` where the venue's test system, if that is asked for, has no streams.
     `told` is called with all that its watch methods are told, within `Listening.follow`.
     """
     pro = importlib.import_module("ccxt.pro")
@@ -83,6 +84,8 @@ async def listen(
     exchange = getattr(pro, dialect.exchange)(config)
     if opening.sandbox:
         dialect.use_sandbox(exchange)
+        if "ws" not in exchange.urls["api"]:
+            raise Unreachable(account, name, "the venue's test system has no streams")
     exchange.set_markets_from_exchange(line.connection.exchange)
     exchange.asyncio_loop = asyncio.get_running_loop()
     exchange.session, exchange.own_session = session, False
