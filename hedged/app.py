@@ -63,17 +63,18 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names)
     couriers = [Courier(store, channel, clock) for channel in channels]
     wakes = Wakes(settings.schedule.every_min)
-    listening = [partial(streams.run, wakes.wake) for streams in exchanges.streams.values()]
-    return App(
+    app = App(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), *listening],
+        background=[*loops, *(courier.run for courier in couriers)],
         heartbeat=_heartbeat(settings),
         exchanges=exchanges,
         lock=lock,
         wakes=wakes,
     )
+    app.background = [*app.background, *(partial(app.listen, streams) for streams in exchanges.streams.values())]
+    return app
 
 
 def wire(

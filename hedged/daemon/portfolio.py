@@ -67,6 +67,7 @@ class App:
     exchanges: Exchanges
     lock: StoreLock | None = None
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
@@ -93,12 +94,19 @@ class App:
         except Exception as error:
             self._tell_failure(error, now)
             raise
+        finally:
+            self._looked.set()
         self._failing = None
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
         log.info("cycle", decision=report.decision.reason, messages=len(report.messages), **woken)
         for order in report.orders():
             log.info("order", **order)
         return report
+
+    async def listen(self, streams: Streams) -> None:
+        """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
+        await self._looked.wait()
+        await streams.run(self.wakes.wake)
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""

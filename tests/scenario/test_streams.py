@@ -19,7 +19,7 @@ from tests import virtual_time
 from tests.build import hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.scenario.test_service import Scene, Wiring
-from tests.support import CountingIds, ManualClock
+from tests.support import CountingIds, ManualClock, settle
 from tests.venues.binance_bench import pki
 from tests.virtual_time import WallClock
 
@@ -30,10 +30,12 @@ class FakeStreams:
     account = "main"
 
     def __init__(self, clock: ManualClock) -> None:
+        self.runs = 0
         self.told = [StreamState("main", "marks", up=True, since=clock.now())]
         self.rebased = 0
 
-    async def run(self, wake: Callable[[str], None]) -> None: ...
+    async def run(self, wake: Callable[[str], None]) -> None:
+        self.runs += 1
 
     def cycle_begins(self) -> None:
         self.rebased += 1
@@ -85,6 +87,19 @@ async def test_a_dead_stream_is_told_after_minutes_and_until_it_stands(
     assert await after(60) == set()
     streams.told = [StreamState("main", "marks", up=True, since=clock.now())]
     assert {key for key, kind in await after(3600) if kind == "resolved"} == {"stream_down/main"}
+
+
+async def test_the_first_cycle_comes_before_the_streams(stage: tuple[App, FakeStreams, ManualClock]) -> None:
+    """Connecting takes time that the first reading needs; a first cycle that fails opens them all the same."""
+    app, streams, clock = stage
+    listening = asyncio.create_task(app.listen(streams))
+    await settle()
+    assert streams.runs == 0
+    app.portfolio.accounts["main"].faults["derivatives"] = RuntimeError("a defect")
+    with pytest.raises(RuntimeError):
+        await app.cycle(clock.now(), ())
+    await listening
+    assert streams.runs == 1
 
 
 class CcxtWiring(Wiring):
