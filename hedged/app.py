@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,6 +13,7 @@ from hedged import __version__
 from hedged.cycle import Portfolio
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
+from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
@@ -20,6 +22,7 @@ from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
@@ -59,7 +62,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names)
     couriers = [Courier(store, channel, clock) for channel in channels]
-    return App(
+    wakes = Wakes(settings.schedule.every_min)
+    app = App(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
@@ -68,7 +72,10 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
         exchanges=exchanges,
         keys=keys,
         lock=lock,
+        wakes=wakes,
     )
+    app.background = [*app.background, *(partial(app.listen, streams) for streams in exchanges.streams.values())]
+    return app
 
 
 def wire(
@@ -184,9 +191,26 @@ async def _open_ccxt(
     )
     exchanges.closers.append(venue.close)
     exchanges.venues[account.name] = venue
+    if settings.schedule.streams:
+        exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     if keys is None:
         log.warning("no key: only public prices are read", account=account.name)
     return venue.market, venue.reader
+
+
+def _watched(account: str, settings: Settings) -> Watched:
+    """The contracts that hedges name on this account, and the spot prices of what these hedges hold."""
+    from hedged.adapters.exchanges.ccxt_streams import Watched
+
+    policy = settings.policy()
+    contracts: dict[str, None] = {}
+    spot: dict[str, None] = {}
+    for hedge in policy.hedges:
+        named = [leg.instrument for leg in hedge.legs if leg.instrument.startswith(f"{account}:")]
+        if named:
+            contracts |= dict.fromkeys(instrument.removeprefix(f"{account}:") for instrument in named)
+            spot |= dict.fromkeys(f"{asset}/{policy.quote}" for asset in hedge.assets)
+    return Watched(tuple(contracts), tuple(spot), float(settings.schedule.jump))
 
 
 async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) -> tuple[MarketReader, AccountReader]:

@@ -82,10 +82,16 @@ class CycleReport:
 
 
 async def run_cycle(
-    portfolio: Portfolio, now: datetime, extra: Sequence[Finding] = (), *, cycle_id: str | None = None
+    portfolio: Portfolio,
+    now: datetime,
+    extra: Sequence[Finding] = (),
+    *,
+    cycle_id: str | None = None,
+    beside: Mapping[str, object] | None = None,
 ) -> CycleReport:
     """One whole cycle. `extra` are findings from outside it: a missed cycle, one that took too long.
 
+    `beside` goes into the state as it is, JSON-able: what the daemon knows and no cycle reads.
     Raises nothing that a venue, a gateway or the store does wrong: those become findings.
     """
     cycle_id = cycle_id or portfolio.ids.new()
@@ -105,7 +111,12 @@ async def run_cycle(
         portfolio.settled = []
         outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
         told = [*report.assessment.findings, *outside]
-        state = {**report.state, "findings": [finding_object(each) for each in told], "orders": report.orders()}
+        state = {
+            **report.state,
+            "findings": [finding_object(each) for each in told],
+            "orders": report.orders(),
+            **(beside or {}),
+        }
         report = replace(report, state=state)
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
         alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)

@@ -6,7 +6,7 @@ said so; an adapter converts (some venues count in coins). Times are aware UTC.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
+from hedged.model.stream import StreamState
 from hedged.model.timing import SignalState
 
 
@@ -90,6 +91,22 @@ class AccountReader(Protocol):
 
         None where the venue shows nothing that does.
         """
+
+
+class Streams(Protocol):
+    """Between polls, what may have changed in one account. A reason to read it now, and never what is read."""
+
+    @property
+    def account(self) -> str: ...
+
+    async def run(self, wake: Callable[[str], None]) -> None:
+        """Watch until cancelled; calls `wake` with a reason in words. Reconnects by itself and raises nothing."""
+
+    def cycle_begins(self) -> None:
+        """A cycle is about to read everything: jumps are counted from here."""
+
+    def states(self) -> Sequence[StreamState]:
+        """Each connection; none before `run`."""
 
 
 class OrderGateway(Protocol):

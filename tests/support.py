@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -77,3 +78,41 @@ class CountingIds:
     def new(self) -> str:
         self._n += 1
         return f"{self._n:024x}"
+
+
+class HandClock(ManualClock):
+    """A clock whose sleepers wait until it is moved past their time."""
+
+    def __init__(self, start: datetime = T0) -> None:
+        super().__init__(start)
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self.sleeping: list[float] = []  # for how long those that sleep now asked to
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        sleeper = (self.monotonic() + seconds, asyncio.get_running_loop().create_future())
+        self._sleepers.append(sleeper)
+        self.sleeping.append(seconds)
+        try:
+            await sleeper[1]
+        finally:
+            self._sleepers.remove(sleeper)
+            self.sleeping.remove(seconds)
+
+    async def move(self, seconds: float) -> None:
+        """Forward, waking each sleeper at its time; returns when all that follows at once has happened."""
+        end = self.monotonic() + seconds
+        await settle()
+        while (due := min((at for at, _ in self._sleepers), default=end + 1)) <= end:
+            self.advance(max(due - self.monotonic(), 0))
+            for at, sleeper in self._sleepers:
+                if at <= due and not sleeper.done():
+                    sleeper.set_result(None)
+            await settle()
+        self.advance(end - self.monotonic())
+
+
+async def settle(turns: int = 20) -> None:
+    """Let the loop run whatever is ready."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

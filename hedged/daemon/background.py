@@ -37,4 +37,5 @@ async def keep_alive(loop: Loop, clock: Clock) -> None:
 
 def name_of(loop: Loop) -> str:
     """How the log names it, for example `Courier.run`."""
-    return str(getattr(loop, "__qualname__", type(loop).__name__))
+    call = getattr(loop, "func", loop)  # of a partial
+    return str(getattr(call, "__qualname__", type(call).__name__))

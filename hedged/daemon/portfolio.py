@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
-from hedged.model.alert import Message, MessageKind
+from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.ports import AccountReader, Channel, MarketReader
+from hedged.model.stream import StreamState
+from hedged.ports import AccountReader, Channel, MarketReader, Streams
 from hedged.tell.pipeline import addressed
+from hedged.tell.state import stream_object
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
@@ -29,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 THIN_EVERY = timedelta(hours=1)
 SKEW_SECONDS_MAX = 1.0
+STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
@@ -43,6 +48,7 @@ class Exchanges:
     markets: dict[str, MarketReader] = field(default_factory=dict)
     readers: dict[str, AccountReader] = field(default_factory=dict)
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
+    streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     closers: list[Close] = field(default_factory=list)
 
     async def close(self) -> None:
@@ -62,6 +68,8 @@ class App:
     exchanges: Exchanges
     keys: KeyWatch | None = None
     lock: StoreLock | None = None
+    wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
     _weighed: dict[str, float] = field(default_factory=dict)
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
@@ -79,17 +87,31 @@ class App:
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
         cycle_id = self.portfolio.ids.new()
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
+        woken_by = self.wakes.take()
+        for streams in self.exchanges.streams.values():
+            streams.cycle_begins()
+        keys = self.keys.findings(now) if self.keys is not None else ()
+        outside = [*extra, *self._skews(), *keys, *await self._streams_down(now)]
+        beside = {"woken_by": list(woken_by), "streams": [stream_object(state) for state in self._stream_states()]}
         try:
-            keys = self.keys.findings(now) if self.keys is not None else ()
-            report = await run_cycle(self.portfolio, now, [*extra, *self._skews(), *keys], cycle_id=cycle_id)
+            report = await run_cycle(self.portfolio, now, outside, cycle_id=cycle_id, beside=beside)
         except Exception as error:
             self._tell_failure(error, now)
             raise
+        finally:
+            self._looked.set()
         self._failing = None
-        log.info("cycle", decision=report.decision.reason, messages=len(report.messages), weight=self._weights())
+        woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
+        said = {"messages": len(report.messages), "weight": self._weights(), **woken}
+        log.info("cycle", decision=report.decision.reason, **said)
         for order in report.orders():
             log.info("order", **order)
         return report
+
+    async def listen(self, streams: Streams) -> None:
+        """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
+        await self._looked.wait()
+        await streams.run(self.wakes.wake)
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""
@@ -132,6 +154,30 @@ class App:
             if skew is not None and abs(skew) > SKEW_SECONDS_MAX:
                 text = f"{name}: this machine's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}."
                 yield Finding(Kind.CLOCK_SKEW, name, Severity.WARNING, text, {"skew_ms": round(skew * 1000)})
+
+    def _stream_states(self) -> Iterator[StreamState]:
+        for streams in self.exchanges.streams.values():
+            yield from streams.states()
+
+    async def _streams_down(self, now: datetime) -> list[Finding]:
+        """Accounts whose streams have been down for minutes: nothing is lost but the quick reaction.
+
+        Once told it is over when every stream stands again, also where a restart forgot how long it was down.
+        """
+        portfolio, findings = self.portfolio, []
+        alerts = portfolio.alerts
+        if not portfolio.loaded and self.exchanges.streams:
+            with contextlib.suppress(StoreError):  # which the cycle tells
+                alerts = await portfolio.store.alerts()
+        told = {alert.key for alert in alerts if alert.state is AlertState.FIRING}
+        for name, streams in self.exchanges.streams.items():
+            down = [state for state in streams.states() if not state.up]
+            long = any(now - state.since >= STREAM_DOWN_AFTER for state in down)
+            if long or (down and f"{Kind.STREAM_DOWN.value}/{name}" in told):
+                listed = ", ".join(f"{state.name} ({state.detail})" for state in down)
+                text = f"{name}: streams down: {listed}."
+                findings.append(Finding(Kind.STREAM_DOWN, name, Severity.INFO, text, {"streams_down": len(down)}))
+        return findings
 
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""

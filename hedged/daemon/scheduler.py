@@ -8,6 +8,7 @@ would hold back because the wall clock was set back.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from hedged.daemon.timetable import Timetable
+from hedged.daemon.wakes import Wakes
 from hedged.errors import HedgedError
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.ports import Clock
@@ -60,12 +62,33 @@ class Scheduler:
         self._timetable = Timetable(clock.monotonic(), every.total_seconds())
         self._owed: dict[Kind, Finding] = {}  # one of a kind: all have the same subject
         self._running: asyncio.Task[None] | None = None
+        self._ended = -math.inf  # monotonic, of the last cycle
+        self._woken = False  # a cycle before its time has been asked for
+        self._begun = asyncio.Event()
         self._guard: asyncio.Task[None] | None = None
         self._apscheduler = AsyncIOScheduler(timezone=UTC)
 
     def start(self) -> None:
         self._apscheduler.start()
         self._arm()
+
+    async def answer(self, wakes: Wakes) -> None:
+        """Until cancelled: a cycle before its time whenever there is a reason, `wakes.rest` after the last one ended.
+
+        The timetable goes on as it was. Reasons that a cycle on time takes meanwhile need no cycle of their own.
+        """
+        while True:
+            await wakes.wait()
+            left = self._ended + wakes.rest.total_seconds() - self._clock.monotonic()
+            if self._running is not None:
+                await asyncio.wait({self._running})
+            elif left > 0:
+                await self._clock.sleep(left)
+            else:
+                self._woken = True
+                self._begun.clear()
+                self._fire()
+                await self._begun.wait()
 
     async def pause(self) -> None:
         """Let no cycle begin, and wait for the running one; until `resume`."""
@@ -123,24 +146,34 @@ class Scheduler:
         while True:
             elapsed = self._clock.monotonic()
             await self._clock.sleep(max(timetable.due(), timetable.after(elapsed)) - elapsed + GUARD_SLACK)
-            if self._running is None and not timetable.early(self._clock.monotonic()):
-                self._apscheduler.modify_job("cycle", next_run_time=LONG_AGO)
+            if self._running is not None:  # an early cycle may have held up the one that fell due
+                await asyncio.wait({self._running})
+            if not timetable.early(self._clock.monotonic()):
+                self._fire()
+
+    def _fire(self) -> None:
+        if self._apscheduler.get_job("cycle") is not None:
+            self._apscheduler.modify_job("cycle", next_run_time=LONG_AGO)
 
     async def _run(self) -> None:
         timetable, started = self._timetable, self._clock.monotonic()
-        if timetable.early(started):
+        early, woken = timetable.early(started), self._woken
+        if early and not woken:
             return
-        late = started - timetable.due()
-        if missed := timetable.begin(started):
-            self._owe(self._missed(missed, late, timetable.every))
+        self._woken = False
+        if not early:
+            late = started - timetable.due()
+            if missed := timetable.begin(started):
+                self._owe(self._missed(missed, late, timetable.every))
         self._running = asyncio.current_task()
+        self._begun.set()
         try:
             await self._one_cycle()
         finally:
             self._running = None
-            ended = self._clock.monotonic()
-            if swallowed := timetable.end(ended):
-                self._owe(self._overrun(swallowed, ended - started, timetable.every))
+            ended = self._ended = self._clock.monotonic()
+            if left_out := timetable.outside(ended) if early else timetable.end(ended):
+                self._owe(self._overrun(left_out, ended - started, timetable.every))
 
     async def _one_cycle(self) -> None:
         extra = tuple(self._owed.values())

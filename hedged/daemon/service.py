@@ -14,6 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -22,6 +23,7 @@ from hedged.adapters.systemd import Notifier
 from hedged.cycle import CycleReport
 from hedged.daemon.background import Loop, keep_alive
 from hedged.daemon.scheduler import Scheduler
+from hedged.daemon.wakes import Wakes
 from hedged.errors import HedgedError
 from hedged.model.alert import AlertState
 from hedged.model.finding import Finding
@@ -54,6 +56,10 @@ class Wired(Protocol):
     @property
     def background(self) -> Sequence[Loop]:
         """Couriers and connections: run until they return, and again whenever they raise."""
+
+    @property
+    def wakes(self) -> Wakes:
+        """Reasons for a cycle before its time, from what runs in the background; `cycle` takes them."""
 
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport: ...
 
@@ -93,8 +99,8 @@ class Service:
             wired = await self._unless_stopped(self._build())
             if wired is None:
                 return 0
-            self._live = _Live(wired, self._clock)
             self._scheduler = Scheduler(self._cycle, portfolio=wired.name, every=wired.every, clock=self._clock)
+            self._live = _Live(wired, self._scheduler, self._clock)
             self._scheduler.start()
             self._announce(wired)
             try:
@@ -156,7 +162,7 @@ class Service:
     async def _replace(self, wired: Wired, scheduler: Scheduler) -> None:
         self._refused = ""
         await self._live.close()  # before the new one starts: two connections of one name would fight
-        self._live = _Live(wired, self._clock)
+        self._live = _Live(wired, scheduler, self._clock)
         scheduler.reschedule(wired.name, wired.every)
         log.info("configuration reloaded", portfolio=wired.name, every_s=wired.every.total_seconds())
 
@@ -201,9 +207,10 @@ class Service:
 class _Live:
     """A wired configuration and its loops, from now until closed."""
 
-    def __init__(self, wired: Wired, clock: Clock) -> None:
+    def __init__(self, wired: Wired, scheduler: Scheduler, clock: Clock) -> None:
         self.wired = wired
-        self._loops = {asyncio.create_task(keep_alive(loop, clock)) for loop in wired.background}
+        loops: list[Loop] = [*wired.background, partial(scheduler.answer, wired.wakes)]
+        self._loops = {asyncio.create_task(keep_alive(loop, clock)) for loop in loops}
 
     async def close(self) -> None:
         """Never raises and never hangs: what does not end in its time is logged and left."""

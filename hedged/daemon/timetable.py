@@ -50,5 +50,14 @@ class Timetable:
         self._served += swallowed
         return swallowed
 
+    def outside(self, now: float) -> int:
+        """A cycle that had no place here ended: how many fell due while it ran and are left out.
+
+        All but the newest, which starts now: an early cycle never stands in for one on time.
+        """
+        left_out = max(math.floor((now - self._start) / self.every) - self._served - 1, 0)
+        self._served += left_out
+        return left_out
+
     def _index(self, now: float) -> int:
         return math.floor((now - self._start) / self.every + self._EARLY)

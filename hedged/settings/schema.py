@@ -122,6 +122,9 @@ class Table(BaseModel):
 
 class ScheduleSettings(Table):
     every: Duration = timedelta(seconds=60)
+    streams: bool = True
+    jump: Annotated[Decimal, Field(ge=Decimal("0.0005"), le=Decimal("0.5"))] = Decimal("0.01")
+    every_min: Duration = timedelta(seconds=5)
 
 
 class PortfolioSettings(Table):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
 from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected
 from hedged.model.policy import PortfolioPolicy
+from hedged.model.stream import StreamState
 
 SCHEMA = "hedged.once/1"
 
@@ -92,6 +93,17 @@ def finding_object(finding: Finding) -> dict[str, object]:
         "severity": finding.severity.value,
         "text": finding.text,
         "values": values_object(finding.values),
+    }
+
+
+def stream_object(state: StreamState) -> dict[str, object]:
+    """A connection that is watched between polls; a daemon's state has a list of them, `once` watches nothing."""
+    return {
+        "account": state.account,
+        "stream": state.name,
+        "up": state.up,
+        "since": time(state.since),
+        "detail": state.detail,
     }
 
 

@@ -165,4 +165,9 @@ WORDS: Mapping[Kind, Words] = {
         "look at the key's permissions at the exchange; if it cannot withdraw, say so with "
         "`withdraw_disabled_confirmed = <today>` under the account, anew every 90 days.",
     ),
+    Kind.STREAM_DOWN: Words(
+        "{subject}'s streams are down",
+        "hedged reads the account at every interval as before, and learns of a jump or a fill only then.",
+        "check what the firewall lets through (websockets), or set `streams = false` under `[schedule]`.",
+    ),
 }

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hedged.daemon.service import serve
+from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError
 from hedged.model.alert import AlertState
 from hedged.model.finding import Finding
@@ -59,6 +60,7 @@ class Wiring:
     def __init__(self, name: str = "alts", every: float = 60, takes: float = 1) -> None:
         self.name, self.every, self.takes = name, timedelta(seconds=every), takes
         self.background: Sequence[Any] = ()
+        self.wakes = Wakes(timedelta(seconds=5))
         self.began = self.completed = self.shown = self.closed = 0
         self.given: list[list[str]] = []
         self.alerts: tuple[Any, ...] = ()

@@ -9,6 +9,7 @@ Its control (plain HTTP, loopback, JSON):
                              "borrowed": "0", "interest": "0"}
     POST /control/position  {"symbol": "ETHUSDT", "amount": "-2", "entry": "3000"}   amount 0: closed without a trace
     POST /control/fault     {"path": "/fapi/v3/account" | "*", "fault": "hang" | … | null}
+    POST /control/tell      {"kind": "mark", "market": "ETHUSDT", "value": "3100"}   over the websockets; see `streams`
     GET  /control/requests  {"requests": [["GET", "/api/v3/account"], …], "writes": 0}
 """
 
@@ -31,6 +32,7 @@ from aiohttp import web
 from tests.venues.binance_orders import BinanceOrders
 from tests.venues.binance_venue import BinanceVenue, Held, Margin, VenueRefuses
 from tests.venues.server import FAULTS, Refusal, VenueServer
+from tests.venues.streams import Hub
 
 API_KEY = "k" * 32 + "HEDGEDTESTKEY"
 SECRET = "s" * 32 + "HEDGEDTESTSECRET"
@@ -195,6 +197,7 @@ class Control:
         app.router.add_post("/control/balance", self._balance)
         app.router.add_post("/control/position", self._position)
         app.router.add_post("/control/fault", self._fault)
+        app.router.add_post("/control/tell", self._tell)
         app.router.add_get("/control/requests", self._requests)
         return app
 
@@ -232,6 +235,11 @@ class Control:
             return web.json_response({"known": FAULTS}, status=400)
         return web.json_response({})
 
+    async def _tell(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        reached = await self._server.streams.tell(asked["kind"], asked["market"], asked["value"])
+        return web.json_response({"reached": reached}, status=200 if reached else 409)
+
     async def _requests(self, request: web.Request) -> web.Response:
         return web.json_response({"requests": self._server.requests, "writes": len(self._server.writes)})
 
@@ -242,6 +250,7 @@ async def serve(options: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with BinanceServer(BinanceVenue(), options.cert, options.key, options.port) as server:
         server.api_key, server.secret = options.api_key, options.api_secret
+        server.streams = Hub("binance", {"apiKey": options.api_key, "secret": options.api_secret})
         runner = web.AppRunner(Control(server).app(), shutdown_timeout=0.5)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", options.control_port).start()

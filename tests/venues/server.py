@@ -25,6 +25,15 @@ BODIES = {
     "nested": '{"symbols": 1, "assets": null, "balances": "x", "userAssets": {}, "serverTime": []}',
     "nan": '[{"symbol": "ETHUSDT", "markPrice": NaN, "price": NaN}]',
 }
+LISTEN_KEYS = frozenset(
+    {
+        "/fapi/v1/listenKey",
+        "/dapi/v1/listenKey",
+        "/papi/v1/listenKey",
+        "/sapi/v1/userListenToken",
+        "/openApi/user/auth/userDataStream",
+    }
+)
 FAULTS = ("hang", "drop", "reset", *STATUSES, *BODIES, "truncated")
 
 
@@ -54,6 +63,7 @@ class VenueServer:
         self.desk: Any = None  # where the venue takes orders
         self.blind: set[str] = set()  # paths that do not see any order
         self.first_done: set[str] = set()  # paths that do what they are asked, and misbehave only in answering
+        self.streams: Any = None  # a `streams.Hub`, where a test has one
         self._port = port
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if cert else None
         if self._tls:
@@ -67,7 +77,8 @@ class VenueServer:
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        return [request for request in self.requests if request[0] != "GET"]
+        """What could have changed something; a listen key lets one listen and no more."""
+        return [(method, path) for method, path in self.requests if method != "GET" and path not in LISTEN_KEYS]
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -92,6 +103,8 @@ class VenueServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        if self.streams is not None and (streamed := await self.streams.answer(request)) is not None:
+            return streamed
         path = self.named(request.path)
         here = (f"{request.method} {path}", path)
         for path in self.held.keys() & here:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from hedged.adapters.exchanges import dialects
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
 from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
+from hedged.adapters.exchanges.ccxt_streams import CcxtStreams, Watched
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import Guard, Saying
 from hedged.adapters.exchanges.limiter import Limiter
 from hedged.adapters.exchanges.listing import Listing
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
+from hedged.adapters.exchanges.stream_session import StreamOpening
 from hedged.adapters.exchanges.tier_book import Tiers
 from hedged.adapters.exchanges.transport import open_session
 from hedged.errors import ConfigurationError
@@ -35,13 +37,18 @@ class CcxtVenue:
     """The readers of one account. `reader` is None without credentials: then only public data is read."""
 
     def __init__(
-        self, line: VenueLine, session: aiohttp.ClientSession, limiter: Limiter, reader: AccountReader | None
+        self,
+        line: VenueLine,
+        wire: Wire,
+        reader: AccountReader | None,
+        streaming: StreamOpening,
     ) -> None:
         self.market: MarketReader = CcxtMarketReader(line)
         self.reader = reader
         self._line = line
-        self._session = session
-        self._limiter = limiter
+        self._session = wire.session
+        self._limiter = wire.limiter
+        self._streaming = streaming
 
     @property
     def skew_seconds(self) -> float | None:
@@ -67,6 +74,10 @@ class CcxtVenue:
     async def markets(self) -> Markets:
         """What the venue lists, as the readers know it. Raises `VenueError`."""
         return await self._line.markets()
+
+    def streams(self, watched: Watched, clock: Clock) -> CcxtStreams:
+        """The account's streams between polls; nothing is imported or sent before they run."""
+        return CcxtStreams(self._line, self._streaming, watched, clock)
 
     async def close(self) -> None:
         """End what is running and close the connections."""
@@ -110,7 +121,8 @@ async def open_ccxt(
     connection = Connection(account, wire.exchange, clock, SharedCalls())
     line = VenueLine(connection, dialect, wire.errors, time_limit, tiers, listing=listing)
     reader = CcxtAccountReader(line, wallets) if credentials is not None else None
-    return CcxtVenue(line, wire.session, wire.limiter, reader)
+    streaming = StreamOpening(frozenset(wallets), wire.keys, sandbox, connect_to, ca_file, 0.9 * time_limit)
+    return CcxtVenue(line, wire, reader, streaming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,7 @@ class Wire:
     errors: Any  # ccxt.base.errors
     session: aiohttp.ClientSession
     limiter: Limiter
+    keys: Mapping[str, str] = field(repr=False)
 
 
 def connect(
@@ -158,7 +171,7 @@ def connect(
         time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
     )
     venue.fetch = guard.fetch
-    return Wire(venue, errors, session, limiter)
+    return Wire(venue, errors, session, limiter, keys)
 
 
 def find_dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:

@@ -1,0 +1,413 @@
+"""The websockets of six local venues: logging in, subscribing, pings, and what they tell. Faults on demand.
+
+    server.streams = Hub("okx", KEYS)
+    await server.streams.tell("mark", "ETH-USDT-SWAP", "3100")
+
+One port serves a venue's HTTP and its websockets, as `connect_to` leads all of its names to one place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import WSMsgType, web
+
+from tests.venues.server import LISTEN_KEYS
+
+MILLISECONDS = 1_793_620_800_000
+
+
+@dataclass(eq=False)
+class Socket:
+    """One connection: where it went, what it asked for, and what it said."""
+
+    host: str
+    path: str
+    ws: web.WebSocketResponse
+    topics: set[str] = field(default_factory=set)
+    logged_in: bool = False
+    said: list[Any] = field(default_factory=list)
+
+
+class Hub:
+    """All websockets of one venue. `fault`: refuse (HTTP 503), hang (no handshake), mute (nothing is answered)."""
+
+    def __init__(self, venue: str, keys: Mapping[str, str]) -> None:
+        self.keys = keys
+        self.venue = venue
+        self.sockets: list[Socket] = []
+        self.opened = 0
+        self.listen_keys: list[str] = []  # methods
+        self.fault = ""
+        self.refuse_login = False
+        self.news = asyncio.Event()  # set whenever something was said or opened
+        self._speech = SPEECHES[venue](self)
+
+    # --- what a server does -----------------------------------------------------------------------------------------
+
+    async def answer(self, request: web.Request) -> web.StreamResponse | None:
+        """A websocket, or a listen key; None: no business of streams."""
+        if request.path in LISTEN_KEYS:
+            self.listen_keys.append(request.method)
+            sent = request.headers.get("X-MBX-APIKEY") or request.headers.get("X-BX-APIKEY")
+            if self.refuse_login or sent != self.keys["apiKey"]:
+                return web.json_response({"code": -2015, "msg": "Invalid API-key, IP, or permissions"}, status=401)
+            token = {"token": "listentoken", "expirationTime": MILLISECONDS + 86_400_000}
+            return web.json_response(token if "Token" in request.path else {"listenKey": "listenkey"})
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return None
+        if self.fault == "refuse":
+            return web.Response(status=503)
+        if self.fault == "hang":
+            await asyncio.sleep(3600)
+        return await self._serve(request)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        ws = web.WebSocketResponse(autoping=self.fault != "mute")
+        socket = Socket(request.host, request.path_qs, ws)
+        refused = self._speech.opened(socket, request)
+        if refused is not None:
+            return refused
+        await ws.prepare(request)
+        self.sockets.append(socket)
+        self.opened += 1
+        self.news.set()
+        try:
+            async for message in ws:
+                if message.type is WSMsgType.TEXT:
+                    frame = json.loads(message.data) if message.data.startswith("{") else message.data
+                    socket.said.append(frame)
+                    for reply in () if self.fault == "mute" else self._speech.heard(socket, frame):
+                        await self.send(socket, reply)
+                    self.news.set()
+        finally:
+            self.sockets.remove(socket)
+            self.news.set()
+        return ws
+
+    # --- what a test does -------------------------------------------------------------------------------------------
+
+    async def send(self, socket: Socket, message: Any) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        if self._speech.gzipped:
+            await socket.ws.send_bytes(gzip.compress(text.encode()))
+        else:
+            await socket.ws.send_str(text)
+
+    async def tell(self, kind: str, *args: str) -> int:
+        """`mark` (market id, price), `position` (market id, contracts), `balance` (asset, total), `fill` (market id).
+
+        To every connection that subscribed to it; how many those are.
+        """
+        topic, message = getattr(self._speech, kind)(*args)
+        reached = [socket for socket in self.sockets if topic in socket.topics]
+        for socket in reached:
+            await self.send(socket, message)
+        return len(reached)
+
+    async def until(self, topic: str) -> Socket:
+        """Wait for a subscription; topics are those of the venue."""
+        return (await self.wait(lambda: [it for it in self.sockets if topic in it.topics]))[0]
+
+    async def wait(self, condition: Any) -> Any:
+        """Wait for what `condition` returns to be true; it is asked whenever something happens here."""
+        async with asyncio.timeout(10):
+            while not (found := condition()):
+                self.news.clear()
+                await self.news.wait()
+        return found
+
+    @property
+    def said(self) -> list[Any]:
+        return [frame for socket in self.sockets for frame in socket.said]
+
+    def sign(self, text: str, form: str) -> str:
+        digest = hmac.new(self.keys["secret"].encode(), text.encode(), hashlib.sha256)
+        return digest.hexdigest() if form == "hex" else base64.b64encode(digest.digest()).decode()
+
+
+class Speech:
+    """How one venue speaks. Names its topics `marks:ID`, `spot:ID`, `positions`, `balances:WALLET` and `fills`."""
+
+    gzipped = False
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+
+    def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
+        return None
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        raise NotImplementedError
+
+
+class Binance(Speech):
+    def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
+        if "listenkey" in request.path_qs:
+            kind = "COIN-M" if request.host.startswith("dstream") else "USD-M"
+            kind = "portfolio" if "/pm/" in request.path else kind
+            socket.topics |= {f"positions:{kind}", f"balances:{kind}"}
+        return None
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["method"] == "SUBSCRIBE":
+            kind = "spot" if socket.host.startswith("stream.") else "marks"
+            for param in frame["params"]:
+                socket.topics.add(f"{kind}:{param.partition('@')[0].upper()}")
+            return [{"result": None, "id": frame["id"]}]
+        params = frame["params"]
+        wallet = "margin"
+        if frame["method"] == "userDataStream.subscribe.signature":
+            wallet, signature = "spot", params.pop("signature")
+            if self.hub.refuse_login or signature != self.hub.sign(urlencode(sorted(params.items())), "hex"):
+                error = {"code": -1022, "msg": "Signature for this request is not valid."}
+                return [{"id": frame["id"], "status": 400, "error": error}]
+        socket.topics.add(f"balances:{wallet}")
+        return [{"id": frame["id"], "status": 200, "result": {"subscriptionId": 0}}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        message = {"e": "markPriceUpdate", "E": MILLISECONDS, "s": market, "p": price, "P": price, "i": price}
+        return f"marks:{market}", {**message, "r": "0.0001", "T": MILLISECONDS}
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        message = {"e": "24hrMiniTicker", "E": MILLISECONDS, "s": market, "c": price, "o": price, "h": price}
+        return f"spot:{market}", {**message, "l": price, "v": "1", "q": "1"}
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        held = {
+            "s": market,
+            "pa": contracts,
+            "ep": "3000",
+            "cr": "0",
+            "up": "0",
+            "mt": "cross",
+            "iw": "0",
+            "ps": "BOTH",
+        }
+        return "positions:USD-M", self._update([], [held])
+
+    def wallet(self, asset: str, total: str) -> tuple[str, Any]:
+        return "balances:USD-M", self._update([{"a": asset, "wb": total, "cw": total, "bc": "0"}], [])
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        rows = [{"a": asset, "f": total, "l": "0"}]
+        event = {"e": "outboundAccountPosition", "E": MILLISECONDS, "u": MILLISECONDS, "B": rows}
+        return "balances:spot", {"subscriptionId": 0, "event": event}
+
+    def _update(self, balances: list[Any], positions: list[Any]) -> Any:
+        told = {"m": "ORDER", "B": balances, "P": positions}
+        return {"e": "ACCOUNT_UPDATE", "E": MILLISECONDS, "T": MILLISECONDS, "a": told}
+
+
+class Bybit(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["op"] == "ping":
+            return [{"success": True, "ret_msg": "pong", "conn_id": "c", "req_id": frame["req_id"], "op": "ping"}]
+        if frame["op"] == "auth":
+            key, expires, signature = frame["args"]
+            right = key == self.hub.keys["apiKey"] and signature == self.hub.sign(f"GET/realtime{expires}", "hex")
+            if self.hub.refuse_login or not right:
+                request = {"op": "auth", "args": frame["args"]}
+                return [{"success": False, "ret_msg": "error:USVC1111", "conn_id": "c", "request": request}]
+            socket.logged_in = True
+            return [{"success": True, "ret_msg": "", "op": "auth", "conn_id": "c"}]
+        for topic in frame["args"]:
+            if topic.startswith("tickers."):
+                kind = "spot" if "spot" in socket.path else "marks"
+                socket.topics.add(f"{kind}:{topic.removeprefix('tickers.')}")
+            elif socket.logged_in:
+                socket.topics.add({"position": "positions", "wallet": "balances:account"}[topic])
+        return [{"success": True, "ret_msg": "subscribe", "conn_id": "c", "req_id": frame["req_id"], "op": "subscribe"}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"symbol": market, "lastPrice": price, "markPrice": price, "indexPrice": price}
+        data |= {"openInterest": "68744.761", "openInterestValue": "1183601235.91"}  # by which contracts are known
+        return f"marks:{market}", {"topic": f"tickers.{market}", "type": "snapshot", "data": data, "ts": MILLISECONDS}
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"symbol": market, "lastPrice": price, "usdIndexPrice": price}
+        return f"spot:{market}", {"topic": f"tickers.{market}", "type": "snapshot", "data": data, "ts": MILLISECONDS}
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        size = contracts.removeprefix("-")
+        side = "" if size == "0" else "Sell" if contracts.startswith("-") else "Buy"
+        data = {"category": "linear", "symbol": market, "side": side, "size": size, "entryPrice": "3000"}
+        data |= {"positionIdx": 0, "markPrice": "3000", "positionValue": "0", "leverage": "10", "updatedTime": "1"}
+        return "positions", {"topic": "position", "id": "i", "creationTime": MILLISECONDS, "data": [data]}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        coin = {"coin": asset, "equity": total, "walletBalance": total, "availableToWithdraw": "", "locked": "0"}
+        data = [{"accountType": "UNIFIED", "totalEquity": "1", "coin": [coin]}]
+        return "balances:account", {"topic": "wallet", "id": "i", "creationTime": MILLISECONDS, "data": data}
+
+
+class Okx(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame == "ping":
+            return ["pong"]
+        if frame["op"] == "login":
+            given = frame["args"][0]
+            signature = self.hub.sign(f"{given['timestamp']}GET/users/self/verify", "base64")
+            right = given["apiKey"] == self.hub.keys["apiKey"] and given["sign"] == signature
+            if self.hub.refuse_login or not right or given["passphrase"] != self.hub.keys["password"]:
+                return [{"event": "error", "msg": f"Illegal request: {json.dumps(frame)}", "code": "60012"}]
+            socket.logged_in = True
+            return [{"event": "login", "msg": "", "code": "0", "connId": "c"}]
+        for arg in frame["args"]:
+            if arg["channel"] in {"mark-price", "tickers"}:
+                kind = "marks" if arg["channel"] == "mark-price" else "spot"
+                socket.topics.add(f"{kind}:{arg['instId']}")
+            elif socket.logged_in:
+                socket.topics.add({"positions": "positions", "account": "balances:account"}[arg["channel"]])
+        return [{"event": "subscribe", "arg": arg, "connId": "c"} for arg in frame["args"]]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instType": "SWAP", "instId": market, "markPx": price, "ts": str(MILLISECONDS)}
+        return f"marks:{market}", {"arg": {"channel": "mark-price", "instId": market}, "data": [data]}
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instType": "SPOT", "instId": market, "last": price, "askPx": price, "bidPx": price, "ts": "1"}
+        return f"spot:{market}", {"arg": {"channel": "tickers", "instId": market}, "data": [data]}
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        data = {"instId": market, "instType": "SWAP", "pos": contracts, "posSide": "net", "mgnMode": "cross"}
+        data |= {"avgPx": "3000", "markPx": "3000", "lever": "3", "upl": "0", "uTime": "1", "cTime": "1"}
+        return "positions", {"arg": {"channel": "positions", "instType": "ANY", "uid": "1"}, "data": [data]}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        coin = {"ccy": asset, "eq": total, "cashBal": total, "availEq": total, "availBal": total, "frozenBal": "0"}
+        data = [{"details": [coin], "uTime": "1"}]
+        return "balances:account", {"arg": {"channel": "account", "uid": "1"}, "eventType": "snapshot", "data": data}
+
+
+class BingX(Speech):
+    gzipped = True
+
+    def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
+        if request.query.get("listenKey") == "listenkey" and "swap" in request.host:
+            socket.topics |= {"positions", "balances:swap"}
+        return None
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame == "Pong" or "pong" in frame:
+            return []
+        if frame["dataType"] == "ACCOUNT_UPDATE":
+            socket.topics.add("balances:spot")
+        else:
+            kind = "marks" if "swap" in socket.host else "spot"
+            socket.topics.add(f"{kind}:{frame['dataType'].removesuffix('@ticker')}")
+        return [{"code": 0, "id": frame["id"], "msg": "SUCCESS", "timestamp": MILLISECONDS}, "Ping"]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {
+            "e": "24hTicker",
+            "E": MILLISECONDS,
+            "s": market,
+            "p": "1",
+            "P": "1",
+            "c": price,
+            "h": price,
+            "l": price,
+        }
+        data |= {"o": price, "v": "1", "q": "1", "C": MILLISECONDS, "A": price, "B": price}
+        return f"marks:{market}", {"code": 0, "dataType": f"{market}@ticker", "data": data}
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        return f"spot:{market}", self.mark(market, price)[1]
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        side = "SHORT" if contracts.startswith("-") else "LONG"
+        held = {"s": market, "pa": contracts.removeprefix("-"), "ep": "3000", "up": "0", "mt": "cross", "ps": side}
+        told = {"m": "ORDER", "B": [], "P": [held]}
+        return "positions", {"e": "ACCOUNT_UPDATE", "E": MILLISECONDS, "a": told}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        told = {"m": "DEPOSIT", "B": [{"a": asset, "wb": total, "cw": total, "bc": "0"}]}
+        return "balances:spot", {"e": "ACCOUNT_UPDATE", "E": MILLISECONDS, "T": MILLISECONDS, "a": told}
+
+
+class Mexc(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        method = frame["method"]
+        if method == "ping":
+            return [{"channel": "pong", "data": MILLISECONDS}]
+        if method == "login":
+            given = frame["param"]
+            signature = self.hub.sign(f"{given['apiKey']}{given['reqTime']}", "hex")
+            if self.hub.refuse_login or given["signature"] != signature:
+                return [{"channel": "rs.error", "data": "signature validation failed", "ts": MILLISECONDS}]
+            socket.topics |= {"balances:swap", "fills"}
+            return [{"channel": "rs.login", "data": "success", "ts": MILLISECONDS}]
+        socket.topics.add(f"marks:{frame['param']['symbol']}")
+        return [{"channel": f"rs.{method}", "data": "success", "ts": MILLISECONDS}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"symbol": market, "lastPrice": float(price), "fairPrice": float(price), "timestamp": MILLISECONDS}
+        message = {"symbol": market, "data": data, "channel": "push.ticker", "ts": MILLISECONDS}
+        return f"marks:{market}", message
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        data = {"category": 1, "fee": 0.1, "feeCurrency": "USDT", "id": "299444585", "isSelf": False, "orderId": "1"}
+        data |= {"positionMode": 1, "price": 3000, "profit": 0, "side": 3, "symbol": market, "taker": True}
+        data |= {"timestamp": MILLISECONDS, "vol": 5}
+        return "fills", {"channel": "push.personal.order.deal", "data": data, "ts": MILLISECONDS}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {
+            "availableBalance": float(total),
+            "bonus": 0,
+            "currency": asset,
+            "frozenBalance": 0,
+            "positionMargin": 0,
+        }
+        return "balances:swap", {"channel": "push.personal.asset", "data": data, "ts": MILLISECONDS}
+
+
+class Weex(Speech):
+    def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
+        if not request.path.endswith("/private"):
+            return None
+        given = request.headers
+        signature = self.hub.sign(f"{given.get('ACCESS-TIMESTAMP')}/v3/ws/private", "base64")
+        right = given.get("ACCESS-KEY") == self.hub.keys["apiKey"] and given.get("ACCESS-SIGN") == signature
+        if self.hub.refuse_login or not right or given.get("ACCESS-PASSPHRASE") != self.hub.keys["password"]:
+            return web.Response(status=401)
+        return None
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["method"] == "PONG":
+            return []
+        for param in frame["params"]:
+            kind = "swap" if "contract" in socket.host else "spot"
+            prices = f"{'marks' if kind == 'swap' else 'spot'}:{param.removesuffix('@ticker')}"
+            socket.topics.add({"account": f"balances:{kind}", "positions": "positions"}.get(param, prices))
+        return [{"result": True, "id": int(frame["id"])}, {"event": "ping", "time": str(MILLISECONDS)}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        row = {"c": price, "o": price, "h": price, "l": price, "v": "1", "q": "1", "C": MILLISECONDS, "m": price}
+        return f"marks:{market}", {"e": "ticker", "E": MILLISECONDS, "s": market, "d": [row]}
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        return f"spot:{market}", self.mark(market, price)[1]
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        side = "SHORT" if contracts.startswith("-") else "LONG"
+        row = {"id": "1", "coin": "USDT", "symbol": market, "side": side, "size": contracts.removeprefix("-")}
+        row |= {"marginMode": "CROSSED", "leverage": "10", "openValue": "3000", "updatedTime": str(MILLISECONDS)}
+        return "positions", {"e": "positions", "E": MILLISECONDS, "v": 1, "msgEvent": "OrderUpdate", "d": [row]}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        row = {"coin": asset, "equity": total, "available": total, "frozen": "0"}
+        return "balances:spot", {"e": "account", "E": MILLISECONDS, "v": 1, "msgEvent": "DepositUpdate", "d": [row]}
+
+
+SPEECHES = {"binance": Binance, "bybit": Bybit, "okx": Okx, "bingx": BingX, "mexc": Mexc, "weex": Weex}
