@@ -72,6 +72,7 @@ async def open_bench(
     wallets: Sequence[str],
     time_limit: float = 10.0,
     own_margin: bool = False,
+    account: str = "main",
 ) -> AsyncIterator[Bench[Server]]:
     """The adapter opened over real TLS on the local server that `make` builds around `truth`.
 
@@ -80,7 +81,7 @@ async def open_bench(
     ca_file, cert, key = pki()
     async with make(truth, cert, key) as server:
         opened = await open_ccxt(
-            "main",
+            account,
             exchange,
             wallets,
             credentials,
