@@ -178,12 +178,13 @@ class Kraken(Dialect):
         if not isinstance(row["permissions"], list) or not isinstance(row["ipAllowlist"], list):
             raise Misshapen("permissions or ipAllowlist is not a list")
         allowed = {text({"permission": word}, "permission") for word in row["permissions"]}
+        bound = [text({"address": address}, "address") for address in row["ipAllowlist"]]
         until = not_negative(row, "validUntil")
         return Permissions(
             read="query-funds" in allowed,
             trade=bool(allowed & _TRADING),
             withdraw=bool(allowed & _WITHDRAWING),
-            bound_to_address=bool(row["ipAllowlist"]),
+            bound_to_address=bool(bound),
             expires=datetime.fromtimestamp(int(until), UTC) if until else None,
         )
 

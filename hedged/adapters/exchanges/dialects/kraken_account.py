@@ -53,9 +53,9 @@ def coins(rows: Mapping[str, Any], name: Name, *, earning: bool) -> tuple[Balanc
     found: dict[str, Balance] = {}
     for asset, row in rows.items():
         bare, _, ending = asset.partition(".")
+        coin = _coin(name(bare if ending == _ON_HOLD else asset), row, on_hold=ending == _ON_HOLD)
         if (ending in _EARNING) is not earning:
             continue
-        coin = _coin(name(bare if ending == _ON_HOLD else asset), row, on_hold=ending == _ON_HOLD)
         other = found.get(coin.asset, Balance(coin.asset, ZERO))
         found[coin.asset] = Balance(
             coin.asset, coin.free + other.free, coin.locked + other.locked, coin.debt + other.debt

@@ -33,7 +33,7 @@ ZERO = Decimal(0)
 
 _SIGNS = {"long": 1, "short": -1}
 _DOLLARS = frozenset({"USD", "USDT", "USDC"})  # collateral that does not move with the price of a coin
-_FLEX = Record({"currencies": Record({}), "marginEquity": NUMBER, "maintenanceMargin": NUMBER})
+_FLEX = Record({"currencies": Record({}), "balanceValue": NUMBER, "marginEquity": NUMBER, "maintenanceMargin": NUMBER})
 _TWICE = "is held more than once, cross beside isolated: close one of the two (Positions → Close)"
 
 ENDPOINTS = {
@@ -64,6 +64,8 @@ def holding(wallets: Mapping[str, Any], name: Name) -> tuple[Balance, ...]:
 def collateral(wallets: Mapping[str, Any], name: Name) -> tuple[Balance, ...]:
     """Of the multi-collateral wallet and all single-collateral ones together; losses may leave one below zero."""
     flex = wallets["flex"]["currencies"]
+    if not flex and number(wallets["flex"], "balanceValue"):
+        raise Misshapen("currencies is empty although the wallet is worth something")
     amounts = [(name(coin), _quantity(flex, coin)) for coin in flex]
     for wallet in _single(wallets).values():
         # beside the coin stand the positions, under the names of their contracts
