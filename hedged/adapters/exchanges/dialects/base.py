@@ -129,7 +129,10 @@ class Dialect(ABC):
         return wallet
 
     def prepare(self, exchange: Any) -> None:  # noqa: B027 — most venues need nothing
-        """Mend ccxt's new instance where it differs from what we need, before anything is sent."""
+        """Mend ccxt's new instance where it differs from what we need, before anything is sent.
+
+        Raises `ConfigurationError` for credentials that nothing can be signed with.
+        """
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
