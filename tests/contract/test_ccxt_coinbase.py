@@ -134,15 +134,24 @@ async def test_a_contract_whose_rules_are_not_clear_is_left_out(change: dict[str
     assert PERPETUAL in instruments
 
 
-async def test_the_name_of_a_contract_whose_size_is_not_clear_passes_to_no_other() -> None:
-    """What was the nano contract must not become one a hundred times as large."""
+@pytest.mark.parametrize(("code", "listed"), [("BTI", {BIG}), ("NEW", {"main:NEW-24DEC26-CDE"})])
+async def test_the_name_of_a_contract_whose_size_is_not_clear_passes_to_no_other(code: str, listed: set[str]) -> None:
+    """What was the nano contract must not become one a hundred times as large, also of a code not known before."""
     async with bench() as it:
-        rows = it.truth.products("FUTURE", [])["products"]
+        rows = it.truth.products("FUTURE", [])["products"][:2]
         rows[0]["future_product_details"]["contract_size"] = ""
+        rows[1]["product_id"] = f"{code}-24DEC26-CDE"
         it.truth.products = lambda kind, ids: {"products": rows if kind == "FUTURE" else []}
         instruments = await it.market.instruments()
-    assert "main:BTC/USD:USD-261224" not in instruments
-    assert instruments[BIG].multiplier == 1
+    assert set(instruments) == listed
+
+
+async def test_a_full_size_contract_has_its_own_name_also_by_itself() -> None:
+    """Its name does not change with what else is listed."""
+    async with bench() as it:
+        rows = it.truth.products("FUTURE", [])["products"][1:2]
+        it.truth.products = lambda kind, ids: {"products": rows if kind == "FUTURE" else []}
+        assert {name: each.multiplier for name, each in (await it.market.instruments()).items()} == {BIG: 1}
 
 
 async def test_a_list_of_contracts_that_fails_is_not_taken_for_an_empty_one() -> None:
@@ -374,11 +383,12 @@ async def test_transactions_explain_what_became_of_a_balance() -> None:
 async def test_signs_with_the_venues_time() -> None:
     """A clock an hour wrong is made up for: tokens are valid for two minutes of the venue's time."""
     async with bench() as it:
-        it.truth.now = lambda: int((it.clock.now() + timedelta(hours=1)).timestamp() * 1000)
+        theirs = int((it.clock.now() + timedelta(hours=1)).timestamp() * 1000)
+        it.truth.now = lambda: theirs
         assert (await it.reader.balances("spot")).value
         assert it.opened.skew_seconds == -3600
         it.clock.advance(59)
-        assert (await it.reader.balances("spot")).value, "not measured again yet"
+        assert (await it.reader.balances("spot")).value, "off by a minute since it was measured"
 
 
 @pytest.mark.parametrize("change", [{"apiKey": "organizations/x/apiKeys/unknown"}, {"secret": _ANOTHER_SECRET}])
