@@ -30,8 +30,8 @@ READS = {
     "mark prices": Asked("/fapi/v1/premiumIndex", lambda it: it.market.quotes([PERPETUAL, DATED])),
     "futures books": Asked("/fapi/v1/ticker/bookTicker", lambda it: it.market.quotes([PERPETUAL, DATED])),
     "spot prices": Asked("/api/v3/ticker/price", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
-    "futures income": Asked("/fapi/v1/income", lambda it: it.reader.explain(_SENT, T0), NONE, may_be_unknown=True),
-    "futures fills": Asked("/fapi/v1/userTrades", lambda it: it.reader.explain(_CLOSED, T0), NONE, may_be_unknown=True),
+    "futures income": Asked("/fapi/v1/income", lambda it: it.reader.explain(_SENT, T0), NONE),
+    "futures fills": Asked("/fapi/v1/userTrades", lambda it: it.reader.explain(_CLOSED, T0), NONE),
 }
 
 

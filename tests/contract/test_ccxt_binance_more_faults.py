@@ -59,12 +59,8 @@ READS = {
     "COIN-M wallet": classic("/dapi/v1/account", lambda it: it.reader.balances("swap")),
     "COIN-M margin": classic("/dapi/v1/account", lambda it: it.reader.derivatives()),
     "COIN-M positions": classic("/dapi/v1/positionRisk", lambda it: it.reader.derivatives()),
-    "COIN-M fills": classic(
-        "/dapi/v1/userTrades", lambda it: it.reader.explain(_COIN_GONE, T0), none=[[]], may_be_unknown=True
-    ),
-    "COIN-M income": classic(
-        "/dapi/v1/income", lambda it: it.reader.explain(_COINS_GONE, T0), none=[[]], may_be_unknown=True
-    ),
+    "COIN-M fills": classic("/dapi/v1/userTrades", lambda it: it.reader.explain(_COIN_GONE, T0), none=[[]]),
+    "COIN-M income": classic("/dapi/v1/income", lambda it: it.reader.explain(_COINS_GONE, T0), none=[[]]),
     "funding wallet": classic("/sapi/v1/asset/get-funding-asset", lambda it: it.reader.balances("funding"), none=[[]]),
     "flexible earn": classic(f"{EARN}/flexible/position", lambda it: it.reader.balances("earn")),
     "spot beside earn": classic(f"{EARN}/flexible/position", lambda it: it.reader.balances("spot")),

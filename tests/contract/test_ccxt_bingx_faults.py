@@ -11,15 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.model.snapshot import Doubt
-from tests.contract.replies import NOW, Ask, Asked, Running, Venue, echo, every_fault_passes, everything_said
+from tests.contract.replies import NOW, Asked, Running, Venue, echo, every_fault_passes, everything_said
 from tests.support import T0
 from tests.venues.bingx_bench import INVERSE, KEYS, LINEAR, Bench, bench
+from tests.venues.bingx_server import (
+    FILLS,
+    FORCED,
+    FORCED_COINS,
+    INCOME,
+    ORDERS,
+    ORDERS_COINS,
+    TRADES,
+    TRANSFERS,
+    WITHDRAWALS,
+)
 from tests.venues.bingx_venue import Held
-
-
-def gone(subject: Any, asset: str) -> Doubt:
-    instrument = None if "/" in subject and ":" not in subject else subject
-    return Doubt(subject, "main", asset, instrument, before=Decimal(2), now=Decimal(0), polls=1)
 
 
 def both_quotes(it: Bench) -> Awaitable[object]:
@@ -30,10 +36,32 @@ def derivatives(it: Bench) -> Awaitable[object]:
     return it.reader.derivatives()
 
 
-def explain(subject: Any, asset: str) -> Ask:
-    return lambda it: it.reader.explain(gone(subject, asset), T0)
+def explain(path: str, row: dict[str, Any], subject: Any, asset: str) -> Asked:
+    """A doubt about two that are gone, and the one row of this history that shows where they went."""
+    instrument = subject if subject in {LINEAR, INVERSE} else None
+    doubt = Doubt(subject, "main", asset, instrument, before=Decimal(2), now=Decimal(0), polls=1)
+
+    def ask(it: Bench) -> Awaitable[object]:
+        it.truth.histories = {path: [{"time": NOW, **row}]}
+        return it.reader.explain(doubt, T0)
+
+    # a withdrawal list may be empty; a transfer of something unnamed explains nothing
+    return Asked(path, ask, [[]] if path == WITHDRAWALS else [], may_be_unknown=path == TRANSFERS)
 
 
+SOLD = {"symbol": "ETH-USDT", "side": "SELL", "qty": "2", "executedQty": "2.00", "status": "FILLED"}
+COINS_SOLD = {
+    "symbol": "ETH-USD",
+    "side": "SELL",
+    "executedQty": "20.0",
+    "quantity": 2,
+    "origQty": "20.0",
+    "status": "FILLED",
+}
+SOLD_SPOT = {"symbol": "ETH-USDT", "qty": "2", "quoteQty": "6000", "isBuyer": False}
+PAID = {"symbol": "", "incomeType": "TRANSFER", "income": "-2", "asset": "USDT"}
+MOVED = {"fromAccount": "fund", "toAccount": "spot", "asset": "SOL", "amount": "2", "status": "CONFIRMED"}
+WITHDRAWN = {"coin": "ETH", "amount": "1.99", "transactionFee": "0.01", "status": 4}
 READS = {
     "spot markets": Asked(
         "/openApi/spot/v1/common/symbols", lambda it: it.market.prices(["ETH", "SOL"], "USDT"), listed=True
@@ -56,19 +84,15 @@ READS = {
     "futures books": Asked("/openApi/swap/v2/quote/ticker", both_quotes),
     "coin-margined books": Asked("/openApi/cswap/v1/market/ticker", both_quotes),
     "spot prices": Asked("/openApi/spot/v1/ticker/24hr", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
-    "futures fills": Asked("/openApi/swap/v2/trade/fillHistory", explain(LINEAR, "ETH"), may_be_unknown=True),
-    "forced futures orders": Asked("/openApi/swap/v2/trade/forceOrders", explain(LINEAR, "ETH"), may_be_unknown=True),
-    "futures orders": Asked("/openApi/swap/v2/trade/allOrders", explain(LINEAR, "ETH"), may_be_unknown=True),
-    "forced coin-margined orders": Asked(
-        "/openApi/cswap/v1/trade/forceOrders", explain(INVERSE, "ETH"), may_be_unknown=True
-    ),
-    "coin-margined orders": Asked("/openApi/cswap/v1/trade/orderHistory", explain(INVERSE, "ETH"), may_be_unknown=True),
-    "futures income": Asked("/openApi/swap/v2/user/income", explain("main/swap/USDT", "USDT"), may_be_unknown=True),
-    "transfers": Asked("/openApi/api/v3/asset/transferRecord", explain("main/funding/SOL", "SOL"), may_be_unknown=True),
-    "withdrawals": Asked(
-        "/openApi/api/v3/capital/withdraw/history", explain("main/spot/ETH", "ETH"), [[]], may_be_unknown=True
-    ),
-    "spot fills": Asked("/openApi/spot/v1/trade/myTrades", explain("main/spot/ETH", "ETH"), may_be_unknown=True),
+    "futures fills": explain(FILLS, SOLD, LINEAR, "ETH"),
+    "forced futures orders": explain(FORCED, {**SOLD, "type": "LIQUIDATION"}, LINEAR, "ETH"),
+    "futures orders": explain(ORDERS, SOLD, LINEAR, "ETH"),
+    "forced coin-margined orders": explain(FORCED_COINS, {**COINS_SOLD, "type": "LIQUIDATION"}, INVERSE, "ETH"),
+    "coin-margined orders": explain(ORDERS_COINS, COINS_SOLD, INVERSE, "ETH"),
+    "futures income": explain(INCOME, PAID, "main/swap/USDT", "USDT"),
+    "transfers": explain(TRANSFERS, MOVED, "main/funding/SOL", "SOL"),
+    "withdrawals": explain(WITHDRAWALS, WITHDRAWN, "main/spot/ETH", "ETH"),
+    "spot fills": explain(TRADES, SOLD_SPOT, "main/spot/ETH", "ETH"),
 }
 
 
