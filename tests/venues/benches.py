@@ -7,7 +7,17 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from hedged.model.instrument import InstrumentId
-from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bybit_bench,
+    coinbase_bench,
+    kraken_bench,
+    krakenfutures_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 from tests.venues.same import SamePortfolio
 
 
@@ -46,6 +56,9 @@ BENCHES: dict[str, BenchModule] = {
     "binance": binance_bench,
     "bingx": bingx_bench,
     "bybit": bybit_bench,
+    "coinbase": coinbase_bench,
+    "kraken": kraken_bench,
+    "krakenfutures": krakenfutures_bench,
     "mexc": mexc_bench,
     "okx": okx_bench,
     "weex": weex_bench,

@@ -7,16 +7,21 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from hedged.adapters.exchanges.shapes import milliseconds
+from hedged.model.instrument import InstrumentId
 from tests.support import ManualClock
 from tests.venues.bench import Bench, open_bench
 from tests.venues.kraken_server import API_KEY, SECRET, KrakenServer
 from tests.venues.kraken_venue import Coins, Held, KrakenVenue
+from tests.venues.same import SamePortfolio
 
 D = Decimal
 KEYS = {"apiKey": API_KEY, "secret": SECRET}
 WALLETS = ("spot", "margin", "earn")
 QUOTE = "USD"
-PERPETUAL = DATED = None  # there are no contracts here
+DEBT = True
+TIERS = False
+PERPETUAL: InstrumentId | None = None  # there are no contracts here
+DATED: InstrumentId | None = None
 
 
 def portfolio(clock: ManualClock) -> KrakenVenue:
@@ -59,4 +64,17 @@ async def bench(
         time_limit=time_limit,
         account=account,
     ) as it:
+        yield it
+
+
+@asynccontextmanager
+async def same(held: SamePortfolio) -> AsyncIterator[Bench[KrakenServer]]:
+    """What of it are coins; the debt is a used credit line."""
+    clock = ManualClock()
+    truth = KrakenVenue(now=lambda: milliseconds(clock.now()))
+    truth.prices |= {"XETHZUSD": held.ETH_PRICE, "SOLUSD": held.SOL_PRICE}
+    truth.coins = {"XETH": Coins(held.eth), "ZUSD": Coins(held.cash)}
+    if held.sol_owed:
+        truth.coins["SOL"] = Coins(D(0), D(0), held.sol_owed + held.sol_interest)
+    async with bench(truth=truth, clock=clock) as it:
         yield it

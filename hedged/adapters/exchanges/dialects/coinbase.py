@@ -135,7 +135,7 @@ class Coinbase(Dialect):
         raise ConfigurationError(_NO_SANDBOX)
 
     def reads_contract(self, market: Row) -> bool:
-        return bool(market.get("contract"))
+        return bool((market.get("swap") or market.get("future")) and market.get("linear"))
 
     def instrument(self, account: str, market: Row) -> Instrument:
         """With the rules from the venue's own row: ccxt has a guess where one is missing."""
