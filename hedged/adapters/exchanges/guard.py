@@ -190,8 +190,8 @@ class Guard:
 
     def _raise_complaint(self, endpoint: Endpoint, answer: _Answer, reply: Any) -> None:
         """Raise if the venue reports an error, whatever the HTTP status; ccxt's tables say of which kind it is."""
-        code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
+        code = self._dialect.error_code(reply) if isinstance(reply, dict) else f"HTTP {status}"
         refusals = self._dialect.refusals
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")

@@ -102,7 +102,8 @@ class Dialect(ABC):
     burst: ClassVar[float]  # request weight that may go out at once, see `Limiter`
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
-    refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+    refusals: ClassVar[Mapping[str, str]]
+    """Venue error code → what the user can do, in words; `HTTP 401` where the venue says it with that status alone."""
     complaints: ClassVar[Mapping[str, type[VenueError]]] = {}
     """Venue error code → whose fault it is (`ClockSkew`, `RateLimited`, …), where ccxt's tables mislead."""
     own_margin: ClassVar[bool] = True
