@@ -55,6 +55,9 @@ _UNSIGNABLE = (
     "exchange = coinbase  secret  is neither an EC private key in PEM nor an Ed25519 key in base64: create the key at "
     "the venue's developer platform, without legacy signing"
 )
+_UNKNOWN = (
+    "the venue does not know this key, its secret is another's, or it was made for other addresses than this machine's"
+)
 _NOT_ALLOWED = "the key may not do this: allow it to view, for the portfolio that is meant"
 
 
@@ -66,8 +69,9 @@ class Coinbase(Dialect):
     refusals: ClassVar[Mapping[str, str]] = {
         "PERMISSION_DENIED": _NOT_ALLOWED,
         "permission_denied": _NOT_ALLOWED,
-        "unauthorized": "the venue does not know this key, or the secret does not belong to it",
-        "authentication_error": "the venue does not know this key, or the secret does not belong to it",
+        "HTTP 401": _UNKNOWN,  # a word of plain text
+        "unauthorized": _UNKNOWN,
+        "authentication_error": _UNKNOWN,
     }
     complaints: ClassVar[Mapping[str, type[VenueError]]] = {
         "rate_limit_exceeded": RateLimited,

@@ -84,9 +84,10 @@ def details(row: Row) -> Row:
 
 async def read_quotes(connection: Connection, wanted: Mapping[str, Instrument]) -> dict[InstrumentId, Read[Quote]]:
     """One without a price, as before its first trade, is absent."""
-    products = _products(connection, "FUTURE", wanted)
     asked = wanted if len(wanted) <= _BOOKS_MAX else ()
-    (rows, arrived), *books = await asyncio.gather(products, *(_book(connection, name) for name in asked))
+    (rows, arrived), books = await asyncio.gather(
+        _products(connection, "FUTURE", wanted), asyncio.gather(*(_book(connection, name) for name in asked))
+    )
     book_of = dict(zip(asked, books, strict=True))
     quotes = {}
     for name, contract in wanted.items():
