@@ -415,6 +415,14 @@ async def test_each_way_to_say_no_is_told_apart(
             await it.reader.balances("swap")
 
 
+async def test_an_error_of_null_is_none() -> None:
+    """A field that says that nothing is wrong does not make a reply wrong."""
+    async with bench() as it:
+        reply = it.server._ok(accounts=it.truth.accounts(), error=None)
+        it.server.replies[f"{API}/accounts"] = json.dumps(reply)
+        assert (await it.reader.balances("funding")).value == (Balance("ETH", D("10.5")),)
+
+
 async def test_a_venue_that_limits_us_is_left_alone() -> None:
     """Its limit counts requests of this machine: none is sent while it lasts."""
     async with bench() as it:

@@ -93,9 +93,9 @@ class KrakenFutures(Dialect):
         """The venue says no in three forms, of which two come with status 200."""
         if reply.get("status") == "unauthorized":
             return "unauthorized"
-        if reply.get("result", "success") == "success" and "error" not in reply:
-            return ""
         error, errors = reply.get("error"), reply.get("errors")
+        if reply.get("result", "success") == "success" and error is None:
+            return ""
         if isinstance(error, str) and error:
             return error.partition(":")[0]
         first = errors[0] if isinstance(errors, list) and errors else None
