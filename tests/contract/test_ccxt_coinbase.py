@@ -118,6 +118,9 @@ async def test_contracts_that_differ_only_in_size_are_told_apart() -> None:
         {"contract_expiry": None},
         {"contract_expiry": "soon"},
         {"contract_root_unit": None},
+        {"quote_currency_id": "EUR"},
+        {"price_increment": ""},
+        {"trading_disabled": None},
     ],
     ids=str,
 )
@@ -127,7 +130,7 @@ async def test_a_contract_whose_rules_are_not_clear_is_left_out(change: dict[str
         rows = it.truth.products("FUTURE", [])["products"]
         for row in rows:
             if row["product_id"] == "ET-24DEC26-CDE":
-                row["future_product_details"] |= change
+                (row if change.keys() <= row.keys() else row["future_product_details"]).update(change)
         it.truth.products = lambda kind, ids: {"products": rows if kind == "FUTURE" else []}
         instruments = await it.market.instruments()
     assert DATED not in instruments

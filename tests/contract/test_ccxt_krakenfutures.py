@@ -79,6 +79,7 @@ async def test_lists_contracts_with_their_rules() -> None:
         {"symbol": "PF_SOLEUR"},
         {"symbol": "FF_SOLUSD_261225"},
         {"contractValueTradePrecision": None},
+        {"tradeable": None},
     ],
     ids=str,
 )

@@ -154,6 +154,7 @@ class Coinbase(Dialect):
             tick_size=positive(row, "price_increment"),
             quantity_min=positive(row, "base_min_size"),
             notional_min=not_negative(row, "quote_min_size"),
+            trading=not (flag(row, "trading_disabled") or flag(row, "is_disabled")),
         )
 
     def multiplier(self, market: Row) -> Decimal:

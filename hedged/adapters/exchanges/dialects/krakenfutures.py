@@ -27,7 +27,18 @@ from typing import Any, ClassVar
 from hedged.adapters.exchanges.dialects import krakenfutures_account, krakenfutures_movements, krakenfutures_quotes
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import Endpoint, RateLimited
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, positive, text
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Record,
+    Row,
+    Rows,
+    Scalar,
+    flag,
+    milliseconds,
+    number,
+    positive,
+    text,
+)
 from hedged.errors import ConfigurationError, Unreachable, Unreadable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
@@ -133,8 +144,9 @@ class KrakenFutures(Dialect):
             raise Misshapen(f"{market_id} is of no kind that is understood")
         if market_id.startswith("F") and not market.get("expiry"):
             raise Misshapen(f"{market_id} is dated and has no date")
+        number(row, "contractValueTradePrecision")  # ccxt reads digits generously
         contract = super().instrument(account, market)
-        return replace(contract, quantity_min=contract.lot_size)
+        return replace(contract, quantity_min=contract.lot_size, trading=flag(row, "tradeable"))
 
     def multiplier(self, market: Row) -> Decimal:
         return positive(market["info"], "contractSize")
