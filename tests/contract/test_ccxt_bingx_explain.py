@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from hedged.errors import Refused
+from hedged.errors import Refused, Unreadable
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Doubt
 from tests.support import T0
@@ -135,6 +136,14 @@ async def test_transfers_explain_every_wallet(wallet: str, source: str, target: 
         assert await explained(it, balance(wallet, "SOL", "12", "2")) is None
         it.truth.histories = {TRANSFERS: [transfer(source, target, "ETH", "10", "FAILED")]}
         assert await explained(it, balance(wallet, "ETH", "12", "2")) is None
+
+
+async def test_transfers_counted_and_not_listed_are_unreadable() -> None:
+    """The venue leaves the rows out where there are none; where it counts some, they have to be there."""
+    async with bench() as it:
+        it.server.replies[TRANSFERS] = json.dumps({"total": 1, "rows": None})
+        with pytest.raises(Unreadable, match="counted and not listed"):
+            await explained(it, balance("funding", "ETH", "12", "2"))
 
 
 @pytest.mark.parametrize("wallet", ["spot", "funding"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hedged.errors import Unreadable
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Doubt
 from tests.support import T0
@@ -111,6 +112,14 @@ async def test_bills_explain_the_trading_account() -> None:
         )
         assert await explained(it, balance("spot", "USDT", "20000", "860")) is None
         assert await explained(it, balance("spot", "ETH", "10", "1")) is None
+
+
+async def test_a_bill_of_no_type_is_unreadable() -> None:
+    """Types are numbers; what is none may be anything, margin that was only set apart included."""
+    async with bench() as it:
+        it.truth.bills = [bill("NaN", "-9000")]
+        with pytest.raises(Unreadable, match="type is not a finite number"):
+            await explained(it, balance("spot", "USDT", "10000", "1000"))
 
 
 async def test_margin_set_apart_explains_nothing() -> None:

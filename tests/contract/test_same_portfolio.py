@@ -32,18 +32,24 @@ class Worked:
     beta_exposure: Decimal
     equity: Decimal  # cash + gain of the contracts
     maintenance: Decimal  # 0.5 % of what they are worth
+    collateral: Decimal  # of the perpetual: equity − the maintenance of the dated contract
 
 
 ETH = (D("12.5"), D(37_500))  # at 3,000
 WORKED = {
     # 10.5 × 3,001 = 31,510.5; gain 10.5 × (3,100 − 3,001) = 1,039.5; 31,510.5 × 0.005 = 157.5525
-    PLAIN: Worked({"ETH": ETH}, D("31510.5"), D(37_500), D("9039.5"), D("157.5525")),
+    PLAIN: Worked({"ETH": ETH}, D("31510.5"), D(37_500), D("9039.5"), D("157.5525"), D("9039.5")),
     # 30.25 SOL owed at 150 are −4,537.5
     WITH_DEBT: Worked(
-        {"ETH": ETH, "SOL": (D("-30.25"), D("-4537.5"))}, D("31510.5"), D("32962.5"), D("9039.5"), D("157.5525")
+        {"ETH": ETH, "SOL": (D("-30.25"), D("-4537.5"))},
+        D("31510.5"),
+        D("32962.5"),
+        D("9039.5"),
+        D("157.5525"),
+        D("9039.5"),
     ),
     # and 1.5 × 3,030 = 4,545; gain 1.5 × (3,050 − 3,030) = 30; 4,545 × 0.005 = 22.725
-    WITH_DATED: Worked({"ETH": ETH}, D("36055.5"), D(37_500), D("9069.5"), D("180.2775")),
+    WITH_DATED: Worked({"ETH": ETH}, D("36055.5"), D(37_500), D("9069.5"), D("180.2775"), D("9046.775")),
 }
 NAMES = {PLAIN: "plain", WITH_DEBT: "with debt", WITH_DATED: "with a dated leg"}
 
@@ -54,18 +60,27 @@ class Shown:
 
     ratio: bool = True  # False: unknown
     estimated: bool = False  # the maintenance is ours, from tiers
+    tells_liquidation: bool = True  # as a price; in the local venues twice the mark
     formula: bool = False  # a liquidation price that the venue leaves out is computed
-    liquidation: bool = True  # False: it leaves them all out
     debt_in_equity: Decimal = Decimal()  # what the debt above takes off the equity that backs the contracts
     why: str = ""
+
+    def distance(self, portfolio: SamePortfolio, *, told: bool) -> Decimal | None:
+        """The perpetual's, which is the nearer: collateral + 10.5 × (3,001 − P) = 0.005 × 10.5 × P, to twelve digits."""
+        if told:
+            return D(1)
+        if not self.formula:
+            return None
+        collateral = WORKED[portfolio].collateral - (self.debt_in_equity if portfolio.sol_owed else 0)
+        return Context(prec=12).divide(collateral + D("31510.5"), D("10.5") * D("1.005")) / 3001 - 1
 
 
 MARGIN = {
     "binance": Shown(why="tells maintenance; where it tells no liquidation price there is none"),
     "bingx": Shown(estimated=True, formula=True, why="tells tiers, no maintenance"),
     "bybit": Shown(formula=True, debt_in_equity=D(4500), why="one account for all; interest counts once it is charged"),
-    "coinbase": Shown(liquidation=False, why="tells the account's maintenance; no tiers to compute a price from"),
-    "krakenfutures": Shown(formula=True, liquidation=False, why="tells a wallet's maintenance, and tiers"),
+    "coinbase": Shown(tells_liquidation=False, why="tells the account's maintenance; no tiers to compute a price from"),
+    "krakenfutures": Shown(formula=True, tells_liquidation=False, why="tells a wallet's maintenance, and tiers"),
     "mexc": Shown(estimated=True, formula=True, why="tells tiers, no maintenance"),
     "okx": Shown(debt_in_equity=D("4537.5"), why="one account for all: only its own liquidation prices are right"),
     "weex": Shown(ratio=False, why="tells neither maintenance nor tiers; [[tiers]] would make it known"),
@@ -133,16 +148,13 @@ async def test_the_same_portfolio_is_the_same_assessment(venue: str, portfolio: 
     (margin,) = report.assessment.margin
     equity = right.equity - (shown.debt_in_equity if portfolio.sol_owed else 0)
     assert margin.margin_ratio == (right.maintenance / equity if shown.ratio else None), shown.why
-    assert margin.estimated is (shown.estimated or (shown.formula and not shown.liquidation))
-    if shown.liquidation:
-        assert margin.liquidation_distance_ratio == 1, "at twice the mark, as the venue tells"
+    assert margin.estimated is (shown.estimated or (shown.formula and not shown.tells_liquidation))
+    assert margin.liquidation_distance_ratio == shown.distance(portfolio, told=shown.tells_liquidation)
 
 
-@pytest.mark.parametrize("venue", PERPETUALS)
-async def test_a_liquidation_price_left_out_is_computed_or_unknown(venue: str) -> None:
-    """Where equity + 10.5 × (3,001 − P) = 0.005 × 10.5 × P, to twelve digits and said to be estimated; or unknown."""
-    (margin,) = (await cycle(venue, PLAIN, tells_liquidation=False)).assessment.margin
-    shown = MARGIN[venue]
-    price = Context(prec=12).divide(D("9039.5") + D("10.5") * 3001, D("10.5") * D("1.005"))
-    assert margin.liquidation_distance_ratio == (price / 3001 - 1 if shown.formula else None), shown.why
-    assert margin.estimated is shown.formula
+@pytest.mark.parametrize(("venue", "portfolio"), CASES)
+async def test_a_liquidation_price_left_out_is_computed_or_unknown(venue: str, portfolio: SamePortfolio) -> None:
+    """From equity, tiers and marks where they are told, and then said to be estimated; else unknown."""
+    (margin,) = (await cycle(venue, portfolio, tells_liquidation=False)).assessment.margin
+    assert margin.liquidation_distance_ratio == MARGIN[venue].distance(portfolio, told=False), MARGIN[venue].why
+    assert margin.estimated is MARGIN[venue].formula
