@@ -46,6 +46,9 @@ NAMES = (
     "wbs-api.mexc.com",
     "ws-spot.weex.com",
     "ws-contract.weex.com",
+    "futures.kraken.com",
+    "api.kraken.com",
+    "api.coinbase.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

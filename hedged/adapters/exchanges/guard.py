@@ -40,7 +40,10 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")  # keys and signatures; n
 
 
 # where venues put their code and message
-_WORDS = ("code", "retCode", "label", "sCode", "errorCode", "msg", "retMsg", "sMsg", "message", "errorMessage")
+_WORDS = (
+    *("code", "retCode", "label", "sCode", "errorCode", "error"),
+    *("msg", "retMsg", "sMsg", "message", "errorMessage"),
+)
 
 
 class NotAllowed(Refused):
@@ -196,8 +199,8 @@ class Guard:
 
     def _raise_complaint(self, endpoint: Endpoint, answer: _Answer, reply: Any) -> None:
         """Raise if the venue reports an error, whatever the HTTP status; ccxt's tables say of which kind it is."""
-        code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
+        code = self._dialect.error_code(reply) if isinstance(reply, dict) else f"HTTP {status}"
         refusals = self._dialect.refusals
         if code in refusals:
             raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
@@ -230,7 +233,9 @@ class Guard:
             return ""
         data = reply.get("data")
         row = data[0] if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) else {}
-        words = [str(part[key]) for part in (reply, row) for key in _WORDS if isinstance(part.get(key), str | int)]
+        said = [part[key] for part in (reply, row) for key in _WORDS if key in part]
+        told = [word for each in said for word in (each if isinstance(each, list) else [each])]
+        words = [str(word) for word in told if isinstance(word, str | int)]
         return ": " + scrub(" ".join(words), self._secrets) if words else ""
 
     def _check_rest(self, endpoint: Endpoint, host: str) -> None:

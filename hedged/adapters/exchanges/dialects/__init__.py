@@ -37,7 +37,10 @@ from hedged.adapters.exchanges.dialects.bingx_orders import BingXOrders
 from hedged.adapters.exchanges.dialects.bitget import Bitget
 from hedged.adapters.exchanges.dialects.bybit import Bybit
 from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
+from hedged.adapters.exchanges.dialects.coinbase import Coinbase
 from hedged.adapters.exchanges.dialects.gate import Gate
+from hedged.adapters.exchanges.dialects.kraken import Kraken
+from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
@@ -46,7 +49,19 @@ from hedged.adapters.exchanges.dialects.orders import OrderDialect
 from hedged.adapters.exchanges.dialects.weex import Weex
 from hedged.adapters.exchanges.dialects.weex_orders import WeexOrders
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bitget, Bybit, Gate, Mexc, Okx, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (
+    Binance,
+    BingX,
+    Bitget,
+    Bybit,
+    Coinbase,
+    Gate,
+    Kraken,
+    KrakenFutures,
+    Mexc,
+    Okx,
+    Weex,
+)
 
 _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BinanceOrders,

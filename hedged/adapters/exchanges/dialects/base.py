@@ -50,7 +50,7 @@ class Markets:
     instruments: Mapping[InstrumentId, Instrument]
     contracts: Mapping[str, Instrument]  # by the venue's own market id
     market_ids: Mapping[InstrumentId, str]
-    spot: Mapping[tuple[str, str], str]  # (base, quote) → the venue's market id; only those that trade
+    spot: Mapping[tuple[str, str], str]  # (base, quote) → the venue's market id; only those that give a price
 
     @classmethod
     def of(cls, dialect: Dialect, account: str, listed: Iterable[Row]) -> tuple[Markets, list[str]]:
@@ -59,9 +59,9 @@ class Markets:
         spot: dict[tuple[str, str], str] = {}
         unread: list[str] = []
         for market in listed:
-            if market.get("spot") and market.get("active"):
+            if dialect.prices_coin(market):
                 spot[market["base"], market["quote"]] = market["id"]
-            elif dialect.reads_contract(market):
+            if dialect.reads_contract(market):
                 try:
                     contracts[market["id"]] = dialect.instrument(account, market)
                 except Misshapen:
@@ -102,7 +102,8 @@ class Dialect(ABC):
     burst: ClassVar[float]  # request weight that may go out at once, see `Limiter`
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
-    refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+    refusals: ClassVar[Mapping[str, str]]
+    """Venue error code → what the user can do, in words; `HTTP 401` where the venue says it with that status alone."""
     complaints: ClassVar[Mapping[str, type[VenueError]]] = {}
     """Venue error code → whose fault it is (`ClockSkew`, `RateLimited`, …), where ccxt's tables mislead."""
     own_margin: ClassVar[bool] = True
@@ -129,11 +130,25 @@ class Dialect(ABC):
         return wallet
 
     def prepare(self, exchange: Any) -> None:  # noqa: B027 — most venues need nothing
-        """Mend ccxt's new instance where it differs from what we need, before anything is sent."""
+        """Mend ccxt's new instance where it differs from what we need, before anything is sent.
+
+        Raises `ConfigurationError` for credentials that nothing can be signed with.
+        """
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
         """Turn ccxt's instance to the venue's test system."""
+
+    def prices_coin(self, market: Row) -> bool:
+        """Whether this listed market gives the price of its base in its quote: a spot market that trades.
+
+        A venue without spot markets may have contracts that come with the index price of their coin.
+        """
+        return bool(market.get("spot") and market.get("active"))
+
+    def may_estimate(self, told: Derivatives) -> bool:
+        """Whether what `told` leaves out may be computed, see `own_margin`; asked after each read of it."""
+        return self.own_margin
 
     @abstractmethod
     def reads_contract(self, market: Row) -> bool:
