@@ -220,6 +220,8 @@ class Guard:
             reply = parse_json(text)
         except Misshapen:
             return ""
+        if isinstance(reply, dict) and isinstance(reply.get("error"), dict):
+            reply = reply["error"]  # JSON-RPC
         if not isinstance(reply, dict):
             return ""
         words = [str(reply[key]) for key in _WORDS if isinstance(reply.get(key), str | int)]
