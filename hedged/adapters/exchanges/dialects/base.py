@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -214,3 +215,14 @@ def is_plausible(instrument: Instrument, contracts: Decimal, mark: Decimal, venu
     """Whether our value of a position agrees with the venue's, sign included."""
     ours = instrument.notional(contracts, mark)
     return abs(ours - venue_notional) <= NOTIONAL_TOLERANCE * abs(venue_notional)
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The replies to calls made at the same time. After the first failure none goes on: it would answer nobody."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
