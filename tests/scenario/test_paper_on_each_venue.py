@@ -20,29 +20,32 @@ from hedged.model.policy import PaperPolicy
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import binance_bench, bingx_bench, bybit_bench, krakenfutures_bench, mexc_bench, okx_bench, weex_bench
 
-ETH = InstrumentId("main:ETH/USDT:USDT")
 Open = Callable[..., AbstractAsyncContextManager[Any]]
-VENUES = {
-    "binance": binance_bench.bench,
-    "bingx": bingx_bench.bench,
-    "bybit": bybit_bench.bench,
-    "mexc": mexc_bench.bench,
-    "okx": okx_bench.bench,
-    "weex": weex_bench.bench,
+VENUES = {  # and what its contracts are quoted in
+    "binance": (binance_bench.bench, "USDT"),
+    "bingx": (bingx_bench.bench, "USDT"),
+    "bybit": (bybit_bench.bench, "USDT"),
+    "krakenfutures": (krakenfutures_bench.bench, "USD"),
+    "mexc": (mexc_bench.bench, "USDT"),
+    "okx": (okx_bench.bench, "USDT"),
+    "weex": (weex_bench.bench, "USDT"),
 }
 
 
 @pytest.mark.parametrize("venue", VENUES)
 async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
     """The coins that the venue's account holds are hedged on paper with its ETH perpetual, and nothing is sent."""
-    async with VENUES[venue]() as it:
+    open_bench, quote = VENUES[venue]
+    ether = InstrumentId(f"main:ETH/{quote}:{quote}")
+    async with open_bench() as it:
         store = MemoryStore()
-        setup = replace(policy(hedge("*", name="all", legs=[ETH])), paper=PaperPolicy(cash=Decimal(10_000_000)))
+        hedged = policy(hedge("*", name="all", legs=[ether]))
+        setup = replace(hedged, quote=quote, paper=PaperPolicy(cash=Decimal(10_000_000)))
         await store.open(setup.name, setup.world, it.clock.now())
         paper = PaperAccount(
-            "main", it.market, real=it.reader, store=store, policy=setup.paper, quote="USDT", clock=it.clock
+            "main", it.market, real=it.reader, store=store, policy=setup.paper, quote=quote, clock=it.clock
         )
         portfolio = Portfolio(
             policy=setup,
@@ -64,7 +67,7 @@ async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
         assert len(first.outcomes) == 1, first.decision
         fill = first.outcomes[0]
         assert isinstance(fill, Fill), fill
-        instrument = first.snapshot.instruments[ETH]
+        instrument = first.snapshot.instruments[ether]
         worth = instrument.notional(fill.quantity, fill.price)
         assert Decimal("0.9") < worth / (group.beta_exposure * Decimal("0.95")) < Decimal("1.1"), "contracts, not coins"
         second = await run_cycle(portfolio, it.clock.now())

@@ -68,6 +68,26 @@ def test_times_survive_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2026-11-02T12:00:00Z", datetime(2026, 11, 2, 12, tzinfo=UTC)),
+        ("2026-11-02T12:00:00.123456789Z", datetime(2026, 11, 2, 12, 0, 0, 123456, UTC)),
+        ("2026-11-02T12:00:00+02:00", datetime(2026, 11, 2, 10, tzinfo=UTC)),
+    ],
+)
+def test_written_times_are_utc(written: str, expected: datetime) -> None:
+    """ISO 8601 with its offset, whichever it is."""
+    assert shapes.iso_moment({"at": written}, "at") == expected
+
+
+@pytest.mark.parametrize("written", [None, "", 12, "yesterday", "2026-11-02", "2026-11-02T12:00:00", "1793620800"])
+def test_what_is_no_written_time_says_so(written: Any) -> None:
+    """A time without its offset could be any hour of the day."""
+    with pytest.raises(Misshapen, match="^at "):
+        shapes.iso_moment({"at": written}, "at")
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "empty"),

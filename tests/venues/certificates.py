@@ -29,6 +29,9 @@ NAMES = (
     "api-testnet.bybit.com",
     "open-api.bingx.com",
     "open-api-vst.bingx.com",
+    "futures.kraken.com",
+    "api.kraken.com",
+    "api.coinbase.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -50,7 +50,7 @@ class CcxtAccountReader:
         """
         line = self._line
         held = [position.instrument for position in told.positions if position.contracts]
-        if not line.dialect.own_margin or not own_margin.is_lacking(told):
+        if not line.dialect.may_estimate(told) or not own_margin.is_lacking(told):
             if held:
                 line.start_tiers(held)
             return told

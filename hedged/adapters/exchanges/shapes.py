@@ -159,6 +159,18 @@ def moment(row: Row, name: str) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(value))
 
 
+def iso_moment(row: Row, name: str) -> datetime:
+    """A time in ISO 8601 with its offset (`2026-11-02T12:00:00.000Z`) as aware UTC."""
+    written = text(row, name)
+    try:
+        when = datetime.fromisoformat(written)
+    except ValueError:
+        raise Misshapen(f"{name} is not a time") from None
+    if when.tzinfo is None:
+        raise Misshapen(f"{name} lacks its offset from UTC")
+    return when.astimezone(UTC)
+
+
 def milliseconds(when: datetime) -> int:
     """Aware UTC as milliseconds since 1970."""
     return (when - _EPOCH) // timedelta(milliseconds=1)

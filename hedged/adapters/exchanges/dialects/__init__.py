@@ -23,11 +23,12 @@ from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
 from hedged.adapters.exchanges.dialects.bingx import BingX
 from hedged.adapters.exchanges.dialects.bybit import Bybit
+from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.okx import Okx
 from hedged.adapters.exchanges.dialects.weex import Weex
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, Mexc, Okx, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, KrakenFutures, Mexc, Okx, Weex)
 
 
 def exchanges() -> dict[str, frozenset[str]]:

@@ -51,7 +51,7 @@ class Markets:
     instruments: Mapping[InstrumentId, Instrument]
     contracts: Mapping[str, Instrument]  # by the venue's own market id
     market_ids: Mapping[InstrumentId, str]
-    spot: Mapping[tuple[str, str], str]  # (base, quote) → the venue's market id; only those that trade
+    spot: Mapping[tuple[str, str], str]  # (base, quote) → the venue's market id; only those that give a price
 
     @classmethod
     def of(cls, dialect: Dialect, account: str, listed: Iterable[Row]) -> tuple[Markets, list[str]]:
@@ -60,9 +60,9 @@ class Markets:
         spot: dict[tuple[str, str], str] = {}
         unread: list[str] = []
         for market in listed:
-            if market.get("spot") and market.get("active"):
+            if dialect.prices_coin(market):
                 spot[market["base"], market["quote"]] = market["id"]
-            elif dialect.reads_contract(market):
+            if dialect.reads_contract(market):
                 try:
                     contracts[market["id"]] = dialect.instrument(account, market)
                 except Misshapen:
@@ -135,6 +135,17 @@ class Dialect(ABC):
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:
         """Turn ccxt's instance to the venue's test system."""
+
+    def prices_coin(self, market: Row) -> bool:
+        """Whether this listed market gives the price of its base in its quote: a spot market that trades.
+
+        A venue without spot markets may have contracts that come with the index price of their coin.
+        """
+        return bool(market.get("spot") and market.get("active"))
+
+    def may_estimate(self, told: Derivatives) -> bool:
+        """Whether what `told` leaves out may be computed, see `own_margin`; asked after each read of it."""
+        return self.own_margin
 
     @abstractmethod
     def reads_contract(self, market: Row) -> bool:
