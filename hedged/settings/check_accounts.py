@@ -16,6 +16,7 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
     "bingx": frozenset({"spot", "funding", "swap"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
+    "deribit": frozenset({"spot", "swap"}),
     "krakenfutures": frozenset({"swap", "funding"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),

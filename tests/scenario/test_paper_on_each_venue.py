@@ -20,13 +20,23 @@ from hedged.model.policy import PaperPolicy
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues import binance_bench, bingx_bench, bybit_bench, krakenfutures_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bybit_bench,
+    deribit_bench,
+    krakenfutures_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 
 Open = Callable[..., AbstractAsyncContextManager[Any]]
 VENUES = {  # and what its contracts are quoted in
     "binance": (binance_bench.bench, "USDT"),
     "bingx": (bingx_bench.bench, "USDT"),
     "bybit": (bybit_bench.bench, "USDT"),
+    "deribit": (deribit_bench.bench, "USDC"),
     "krakenfutures": (krakenfutures_bench.bench, "USD"),
     "mexc": (mexc_bench.bench, "USDT"),
     "okx": (okx_bench.bench, "USDT"),

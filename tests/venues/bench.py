@@ -71,6 +71,7 @@ async def open_bench(
     credentials: Mapping[str, str] | None,
     wallets: Sequence[str],
     time_limit: float = 10.0,
+    sandbox: bool = False,
     own_margin: bool = False,
 ) -> AsyncIterator[Bench[Server]]:
     """The adapter opened over real TLS on the local server that `make` builds around `truth`.
@@ -85,6 +86,7 @@ async def open_bench(
             wallets,
             credentials,
             clock=clock,
+            sandbox=sandbox,
             connect_to=server.connect_to,
             ca_file=ca_file,
             time_limit=time_limit,
