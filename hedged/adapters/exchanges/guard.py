@@ -87,6 +87,8 @@ class Saying(Protocol):
 
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
+    def asked(self, path: str, body: str | None) -> str: ...
+
 
 class Guard:
     """Sends ccxt's requests, if they are on the list, and vouches for the shape of what comes back."""
@@ -117,10 +119,11 @@ class Guard:
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """What ccxt calls instead of its own `fetch`. Raises `VenueError` and nothing else."""
         parts = urlsplit(url)
-        endpoint = self._listed(method, parts.path)
+        path = self._dialect.asked(parts.path, body)
+        endpoint = self._listed(method, path)
         if endpoint is None:
             detail = "not on the list of reading calls, so nothing was sent; this version does not trade"
-            raise NotAllowed(self._account, f"{method} {parts.path}", detail)
+            raise NotAllowed(self._account, f"{method} {path}", detail)
         self._check_rest(endpoint, parts.netloc)
         answer = await self._send(endpoint, url, method, headers, body)
         if answer.status in _SLOW_DOWN:

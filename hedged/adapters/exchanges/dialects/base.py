@@ -116,6 +116,10 @@ class Dialect(ABC):
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
         return str(reply.get("code", ""))
 
+    def asked(self, path: str, body: str | None) -> str:
+        """The path under which a request is listed in `endpoints`: its own, unless its body says what it does."""
+        return path
+
     def use_wallets(self, account: str, wallets: Sequence[str]) -> None:  # noqa: B027  a hook that few venues need
         """Told once which wallets the user has, all of them in `wallets`, before anything is read.
 
