@@ -2,186 +2,88 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import io
-import json
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
-from typing import Any
+from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedged.errors import Unreachable, Unreadable, VenueError
+from hedged.errors import Unreachable
 from hedged.model.snapshot import Doubt
+from tests.contract.replies import NOW, Asked, Running, Venue, echo, every_fault_passes, everything_said
 from tests.support import T0
 from tests.venues.binance_bench import DATED, KEYS, PERPETUAL, WALLETS, Bench, bench
-from tests.venues.server import FAULTS
 
-Ask = Callable[[Bench], Awaitable[object]]
-
-_EXPLAIN = Doubt("main/swap/USDT", "main", "USDT", None, before=1, now=0, polls=1)  # type: ignore[arg-type]
-_GONE = Doubt(PERPETUAL, "main", "ETH", PERPETUAL, before=-2, now=0, polls=1)  # type: ignore[arg-type]
-READS: dict[str, tuple[str, Ask]] = {
-    "spot markets": ("/api/v3/exchangeInfo", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
-    "futures markets": ("/fapi/v1/exchangeInfo", lambda it: it.market.instruments()),
-    "server time": ("/api/v3/time", lambda it: it.reader.balances("spot")),
-    "spot wallet": ("/api/v3/account", lambda it: it.reader.balances("spot")),
-    "margin wallet": ("/sapi/v1/margin/account", lambda it: it.reader.balances("margin")),
-    "futures wallet": ("/fapi/v3/account", lambda it: it.reader.balances("swap")),
-    "margin of futures": ("/fapi/v3/account", lambda it: it.reader.derivatives()),
-    "futures positions": ("/fapi/v3/positionRisk", lambda it: it.reader.derivatives()),
-    "mark prices": ("/fapi/v1/premiumIndex", lambda it: it.market.quotes([PERPETUAL, DATED])),
-    "futures books": ("/fapi/v1/ticker/bookTicker", lambda it: it.market.quotes([PERPETUAL, DATED])),
-    "spot prices": ("/api/v3/ticker/price", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
-    "futures income": ("/fapi/v1/income", lambda it: it.reader.explain(_EXPLAIN, T0)),
-    "futures fills": ("/fapi/v1/userTrades", lambda it: it.reader.explain(_GONE, T0)),
+_SENT = Doubt("main/swap/USDT", "main", "USDT", None, before=Decimal(1), now=Decimal(0), polls=1)
+_CLOSED = Doubt(PERPETUAL, "main", "ETH", PERPETUAL, before=Decimal(-2), now=Decimal(0), polls=1)
+NONE: tuple[object, ...] = ([],)  # an empty list is the venue's own way to say that there is none of these
+READS = {
+    "spot markets": Asked("/api/v3/exchangeInfo", lambda it: it.market.prices(["ETH", "SOL"], "USDT"), listed=True),
+    "futures markets": Asked("/fapi/v1/exchangeInfo", lambda it: it.market.instruments(), listed=True),
+    "server time": Asked("/api/v3/time", lambda it: it.reader.balances("spot")),
+    "spot wallet": Asked("/api/v3/account", lambda it: it.reader.balances("spot")),
+    "margin wallet": Asked("/sapi/v1/margin/account", lambda it: it.reader.balances("margin")),
+    "futures wallet": Asked("/fapi/v3/account", lambda it: it.reader.balances("swap")),
+    "margin of futures": Asked("/fapi/v3/account", lambda it: it.reader.derivatives()),
+    "futures positions": Asked("/fapi/v3/positionRisk", lambda it: it.reader.derivatives(), NONE),
+    "mark prices": Asked("/fapi/v1/premiumIndex", lambda it: it.market.quotes([PERPETUAL, DATED])),
+    "futures books": Asked("/fapi/v1/ticker/bookTicker", lambda it: it.market.quotes([PERPETUAL, DATED])),
+    "spot prices": Asked("/api/v3/ticker/price", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
+    "futures income": Asked("/fapi/v1/income", lambda it: it.reader.explain(_SENT, T0), NONE),
+    "futures fills": Asked("/fapi/v1/userTrades", lambda it: it.reader.explain(_CLOSED, T0), NONE),
 }
-# an empty list is the venue's own way to say that there is none of these
-MAY_BE_EMPTY = {"futures positions", "futures income", "futures fills"}
-NOTHING_CAME = {"hang", "drop", "reset", "500", "502", "504", "429", "418", "403"}
+
+
+def _movements(it: Bench) -> None:
+    """What explains each of the doubts above."""
+    it.truth.income = [{"symbol": "", "incomeType": "TRANSFER", "income": "-1", "asset": "USDT", "time": NOW}]
+    it.truth.fills = [{"symbol": "ETHUSDT", "side": "BUY", "qty": "2", "price": "3000", "time": NOW}]
+
+
+VENUE = Venue(bench, READS, _movements)
 
 
 @pytest.mark.parametrize("name", READS)
 async def test_every_fault_of_every_read_is_an_error_and_passes(name: str) -> None:
-    """Each of eighteen faults raises, as unreachable or unreadable by what it is; afterwards the read is as before."""
-    path, ask = READS[name]
-    right = None
-    for fault in FAULTS:
-        if fault == "list" and name in MAY_BE_EMPTY:
-            continue
-        async with bench(time_limit=0.2 if fault == "hang" else 5) as it:
-            it.server.faults[path] = fault
-            with pytest.raises(VenueError) as caught:
-                await ask(it)
-            assert type(caught.value) is (Unreachable if fault in NOTHING_CAME else Unreadable), fault
-            assert caught.value.account == "main"
-            it.server.faults.clear()
-            it.clock.advance(61)
-            await it.settled()
-            it.server.venue.now = lambda: 1793620800000
-            again = await ask(it)
-            right = again if right is None else right
-            assert _values(again) == _values(right), fault
-
-
-def _values(read: Any) -> Any:
-    """Without the times of reading, which the waiting has moved."""
-    if isinstance(read, dict):
-        return {key: getattr(value, "value", value) for key, value in read.items()}
-    return getattr(read, "value", read)
+    """Each fault raises, as unreachable or unreadable by what it is; afterwards the read is as before."""
+    await every_fault_passes(VENUE, name)
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[tuple[asyncio.Runner, Bench]]:
-    """One opened account for all random replies: opening one takes longer than a hundred of them."""
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        it = runner.run(stack.enter_async_context(bench()))
-        yield runner, it
-        runner.run(stack.aclose())
+def running() -> Iterator[Running]:
+    with Running(VENUE) as accounts:
+        yield accounts
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
-UNFIT = [None, True, "", [1], {"a": 1}, {}, float("nan")]
-UNFIT_NUMBER = [*UNFIT, [], "NaN", "1e999", "abc", "0x10", "1_000", "٣", " 1"]
-ENDPOINTS = [name for name in READS if name != "margin of futures"]
-
-
-@pytest.mark.parametrize("name", ENDPOINTS)
+@pytest.mark.parametrize("name", READS)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_a_random_reply_is_an_error_or_right(
-    running: tuple[asyncio.Runner, Bench], name: str, data: st.DataObject
-) -> None:
+def test_a_random_reply_is_an_error_or_right(running: Running, name: str, data: st.DataObject) -> None:
     """A reply that is anything at all, or right but for one field, gives an error or the right values."""
-    runner, it = running
-    path, ask = READS[name]
-    line = it.opened._line
-
-    async def read(reply: str | None) -> Any:
-        line._markets, line._synchronised = None, False
-        it.server.replies = {} if reply is None else {path: reply}
-        return _values(await ask(it))
-
-    right = runner.run(read(None))
-    reply = json.dumps(data.draw(JSON | _one_field_unfit(_right_reply(it, path)), label="reply"))
-    if name in MAY_BE_EMPTY and reply == "[]":
-        return
-    try:
-        values = runner.run(read(reply))
-    except VenueError:
-        return
-    if name in {"spot markets", "futures markets"}:  # one that is not listed in full is not listed
-        right = {key: value for key, value in right.items() if key in values}
-    assert values == right
-
-
-def _right_reply(it: Bench, path: str) -> Any:
-    public, signed = it.server._public(), it.server._signed()
-    return json.loads(json.dumps(public[path]() if path in public else signed[path]({})))
-
-
-@st.composite
-def _one_field_unfit(draw: st.DrawFn, reply: Any) -> Any:
-    """The reply with one field taken out or made into what it cannot be."""
-    mutated = copy.deepcopy(reply)
-    nodes = list(_nodes(mutated))
-    if not nodes:
-        return draw(JSON)
-    parent, key = draw(st.sampled_from(nodes))
-    if isinstance(parent, dict) and draw(st.booleans()):
-        del parent[key]
-    else:
-        is_number = isinstance(parent[key], int) or str(parent[key]).replace(".", "").replace("-", "").isdigit()
-        parent[key] = draw(st.sampled_from(UNFIT_NUMBER if is_number else UNFIT))
-    return mutated
-
-
-def _nodes(value: Any) -> Iterator[tuple[Any, Any]]:
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield value, key
-        yield from _nodes(inner)
+    running.is_error_or_right(name, data)
 
 
 async def test_no_secret_in_any_error_log_or_traceback(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Keys, signatures and addresses appear in no message, repr, log line at any level, or traceback."""
-    caplog.set_level(logging.DEBUG)
-    said = io.StringIO()
-    for fault in (*FAULTS, "key", "echo"):
-        async with bench(time_limit=0.2 if fault == "hang" else 5) as it:
-            await it.market.instruments()
-            it.server.faults = {} if fault in {"key", "echo"} else {"*": fault}
-            if fault == "key":
-                it.server.api_key = "another"
-            if fault == "echo":  # a venue that repeats what it was sent
-                message = f"bad request https://x/?signature={'a' * 64} {KEYS['apiKey']} {KEYS['secret']}"
-                for path in ("/api/v3/account", "/fapi/v3/account"):
-                    it.server.replies[path] = json.dumps({"code": -1100, "msg": message})
-            for ask in (
-                it.reader.balances("spot"),
-                it.reader.balances("swap"),
-                it.reader.derivatives(),
-                it.market.quotes([PERPETUAL]),
-            ):
-                try:
-                    await ask
-                except VenueError as error:
-                    print(error, repr(error), error.__cause__, error.__dict__, file=said)
-                    traceback.print_exception(error, file=said)
-            print(repr(it.opened), repr(it.reader), repr(it.market), vars(it.reader), file=said)
-    captured = capsys.readouterr()
-    everything = said.getvalue() + caplog.text + captured.out + captured.err
+    breaks = {
+        "key": lambda it: setattr(it.server, "api_key", "another"),
+        "echo": echo(KEYS, ("/api/v3/account", "/fapi/v3/account"), lambda said: {"code": -1100, "msg": said}),
+    }
+    everything = await everything_said(
+        VENUE,
+        breaks,
+        lambda it: (
+            it.reader.balances("spot"),
+            it.reader.balances("swap"),
+            it.reader.derivatives(),
+            it.market.quotes([PERPETUAL]),
+        ),
+        caplog,
+        capsys,
+    )
     assert "main: spot wallet" in everything
     for secret in (KEYS["apiKey"], KEYS["secret"], "signature=", "://", "timestamp="):
         assert secret not in everything, secret

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from hedged.adapters.exchanges import dialects
+from hedged.adapters.exchanges.ccxt_account import open_ccxt
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, classify, reading, scrub
 from hedged.adapters.exchanges.limiter import Limiter
@@ -188,3 +189,14 @@ def test_an_expiry_before_there_were_coins_is_none_of_ours(expiry: int) -> None:
     market = {"id": "ETHUSDT_X", "limits": {}, "expiry": expiry}
     with pytest.raises(Misshapen, match="expiry of ETHUSDT_X"):
         Dialect.instrument(object(), "main", market)
+
+
+@pytest.mark.parametrize("places", ["41", "-41", "1000000000000"])
+async def test_a_precision_of_a_billion_places_is_none(places: str) -> None:
+    """ccxt would write out every zero and hold up the whole daemon: such a market has no tick size instead."""
+    opened = await open_ccxt("main", "binance", ["spot"], None, clock=ManualClock())
+    exchange = opened._line.connection.exchange
+    assert exchange.parse_precision(places) is None
+    assert exchange.parse_precision("18") == f"0.{'0' * 17}1"
+    assert exchange.parse_precision(None) is None
+    await opened.close()

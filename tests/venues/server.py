@@ -43,7 +43,8 @@ class VenueServer:
         self.venue = venue
         self.requests: list[tuple[str, str]] = []
         self.faults: dict[str, str] = {}  # path, or "*" → fault
-        self.replies: dict[str, str] = {}  # path → the very text to answer with status 200
+        self.replies: dict[str, str] = {}  # path or path?query → the very text to answer with status 200
+        self.answered: dict[str, Any] | None = None  # if set: path and path?query → the first right reply to it
         self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
         self._port = port
@@ -91,12 +92,17 @@ class VenueServer:
             return web.Response(text=BODIES[fault], content_type="application/json")
         if request.path in self.responses:
             return web.Response(**self.responses[request.path])
-        if request.path in self.replies:
-            return web.Response(text=self.replies[request.path], content_type="application/json")
+        names = (f"{request.path}?{request.url.raw_query_string}", request.path)
+        for name in names:
+            if name in self.replies:
+                return web.Response(text=self.replies[name], content_type="application/json")
         try:
             text = json.dumps(await self.answer(request))
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
+        if self.answered is not None:
+            for name in names:
+                self.answered.setdefault(name, json.loads(text))
         if fault == "truncated":
             text = text[: len(text) // 2]
         return web.Response(text=text, content_type="application/json")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from hedged.model.permissions import Permissions
 from hedged.ports import AccountReader, Clock, MarketReader
 
 CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey")
+_PLACES_MAX = 40  # decimal places of a price or an amount; the most of any venue is 18
 
 
 class CcxtVenue:
@@ -132,6 +134,12 @@ def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.Clie
     """Our session, our clock, our limiter, and numbers as text so that no digit is lost."""
     venue.session, venue.own_session = session, False
     venue.number = str
+    venue.parse_precision = functools.partial(_parse_precision, venue.parse_precision)
     venue.milliseconds = lambda: milliseconds(clock.now())
     venue.throttle = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit).acquire
     dialect.prepare(venue)
+
+
+def _parse_precision(written_out: Callable[[str | None], str | None], places: str | None) -> str | None:
+    """As ccxt's `parse_precision`, but None for what is no precision: it would write zeros for hours for 10⁹."""
+    return None if places is not None and abs(int(places)) > _PLACES_MAX else written_out(places)

@@ -193,6 +193,8 @@ class _Search:
             page = {"fromAccount": source, "toAccount": target, "startTime": self.start, "pageSize": 100}
             reply = await self._permitted(self.venue.apiV3PrivateGetAssetTransferRecord, page)
             rows = (reply or {}).get("rows") or ()  # the venue leaves the field out where there are none
+            if reply and not rows and number(reply, "total"):
+                raise Misshapen("transfers are counted and not listed")
             mine = [
                 row for row in rows if self._is_mine(row["asset"]) and row.get("status", "CONFIRMED") == "CONFIRMED"
             ]
