@@ -49,6 +49,10 @@ class ClockSkew(Unreachable):
     """The venue did not accept the time we signed with: synchronise, then ask again."""
 
 
+class NotSigned(Refused):
+    """The venue does not accept the signature and does not say why: the key may be wrong, or our clock."""
+
+
 class RateLimited(Unreachable):
     """The venue asks to slow down by a code of its own instead of HTTP's: its host is left alone for a while."""
 
@@ -195,10 +199,10 @@ class Guard:
         """Raise if the venue reports an error, whatever the HTTP status; ccxt's tables say of which kind it is."""
         code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
-        refusals = self._dialect.refusals
+        refusals, told = self._dialect.refusals, self._dialect.complaints.get(code)
         if code in refusals:
-            raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
-        told = self._dialect.complaints.get(code)
+            kind = told if told is not None and issubclass(told, Refused) else Refused
+            raise kind(self._account, endpoint.name, f"{refusals[code]}{message}")
         if told is not None:
             if issubclass(told, RateLimited):
                 self._rest(urlsplit(answer.url).netloc, answer.retry_after)
