@@ -307,12 +307,16 @@ async def test_the_sandbox_is_the_venues_test_system() -> None:
 
 
 async def test_signs_with_the_venues_time() -> None:
-    """A clock that is wrong by an hour is made up for, and calls made in one millisecond have a nonce each."""
+    """A clock that is wrong, or jumps later, is made up for; calls made in one millisecond have a nonce each."""
     async with bench() as it:
         it.truth.now = lambda: int((it.clock.now() + timedelta(hours=1)).timestamp() * 1000)
         await asyncio.gather(it.reader.balances("spot"), it.reader.derivatives(), it.opened.permissions())
         assert len(it.server.used) == 3
         assert it.opened.skew_seconds == -3600
+        it.truth.now = lambda: int((it.clock.now() - timedelta(days=30)).timestamp() * 1000)
+        it.paths()
+        await it.reader.balances("spot")
+        assert paths(it) == ["private/get_account_summaries", "public/get_time", "private/get_account_summaries"]
 
 
 @pytest.mark.parametrize("change", [{"apiKey": "unknown"}, {"secret": "wrong"}])
@@ -322,6 +326,7 @@ async def test_a_wrong_key_is_refused(change: dict[str, str]) -> None:
         for read in (it.reader.balances("spot"), it.reader.derivatives()):
             with pytest.raises(Refused, match="the key or its secret is not right.*13004 invalid_credentials"):
                 await read
+        assert paths(it).count("private/get_account_summaries") == 2, "not asked again: the clock is right"
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,19 @@ from typing import Any, ClassVar
 from hedged.adapters.exchanges.dialects import deribit_account, deribit_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, together
 from hedged.adapters.exchanges.dialects.deribit_quotes import QUOTE_ENDPOINTS, index_pairs, read_prices, read_quotes
-from hedged.adapters.exchanges.guard import Endpoint, RateLimited
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, not_negative, positive, text
+from hedged.adapters.exchanges.guard import Endpoint, NotSigned, RateLimited
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Record,
+    Row,
+    Rows,
+    Scalar,
+    moment,
+    not_negative,
+    number,
+    positive,
+    text,
+)
 from hedged.errors import Refused, Unreachable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.permissions import Permissions
@@ -69,7 +80,9 @@ class Deribit(Dialect):
         "10028": RateLimited,
         "10047": RateLimited,
         "11094": Unreachable,  # internal error
+        "13004": NotSigned,
         "13008": Unreachable,  # request failed
+        "13009": NotSigned,
         "13025": Unreachable,  # switched off for a while
         "13503": Unreachable,  # unavailable
         "13888": Unreachable,  # timed out within the venue
@@ -131,13 +144,15 @@ class Deribit(Dialect):
         linear = _KINDS.get(text(info, "instrument_type"))
         if linear is None or linear != bool(market["linear"]):
             raise Misshapen(f"instrument_type of {market['id']} is none that is understood")
-        expiry = moment(info, "expiration_timestamp")
+        expiry, perpetual = moment(info, "expiration_timestamp"), text(info, "settlement_period") == "perpetual"
+        if not perpetual and number(info, "expiration_timestamp") >= _NEVER:
+            raise Misshapen(f"{market['id']} is not perpetual and does not expire")
         return replace(
             super().instrument(account, {**market, "expiry": None}),
             linear=linear,
             lot_size=positive(info, "contract_size"),
             quantity_min=not_negative(info, "min_trade_amount"),
-            expiry=None if market.get("swap") else expiry,
+            expiry=None if perpetual else expiry,
         )
 
     def multiplier(self, market: Row) -> Decimal:
