@@ -17,6 +17,7 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
     "bingx": frozenset({"spot", "funding", "swap"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "deribit": frozenset({"spot", "swap"}),
+    "hyperliquid": frozenset({"spot", "swap", "earn"}),
     "krakenfutures": frozenset({"swap", "funding"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),

@@ -29,6 +29,8 @@ NAMES = (
     "api-testnet.bybit.com",
     "open-api.bingx.com",
     "open-api-vst.bingx.com",
+    "api.hyperliquid.xyz",
+    "api.hyperliquid-testnet.xyz",
     "www.deribit.com",
     "test.deribit.com",
     "futures.kraken.com",

@@ -24,12 +24,13 @@ from hedged.adapters.exchanges.dialects.binance import Binance
 from hedged.adapters.exchanges.dialects.bingx import BingX
 from hedged.adapters.exchanges.dialects.bybit import Bybit
 from hedged.adapters.exchanges.dialects.deribit import Deribit
+from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.okx import Okx
 from hedged.adapters.exchanges.dialects.weex import Weex
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, Deribit, KrakenFutures, Mexc, Okx, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, Deribit, Hyperliquid, KrakenFutures, Mexc, Okx, Weex)
 
 
 def exchanges() -> dict[str, frozenset[str]]:
