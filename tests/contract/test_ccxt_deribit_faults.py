@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -21,15 +21,15 @@ from tests.venues.deribit_server import API_KEY, PREFIX
 QUOTED = (PERPETUAL, DATED, INVERSE)
 
 
-def derivatives(it: Any) -> Awaitable[object]:
+def derivatives(it: Any) -> Any:
     return it.reader.derivatives()
 
 
-def quotes(it: Any) -> Awaitable[object]:
+def quotes(it: Any) -> Any:
     return it.market.quotes(QUOTED)
 
 
-def prices(it: Any) -> Awaitable[object]:
+def prices(it: Any) -> Any:
     return it.market.prices(["ETH"], "USDC")
 
 
@@ -123,8 +123,11 @@ async def test_no_secret_in_any_error_log_or_traceback(
         "key": lambda it: setattr(it.server, "secret", "another"),
         "echo": echo(KEYS, paths, lambda said: {"error": {"code": 11050, "message": said}}),
     }
-    asks = (lambda it: it.reader.balances("spot"), derivatives, quotes, lambda it: it.opened.permissions())
-    everything = await everything_said(VENUE, breaks, lambda it: [ask(it) for ask in asks], caplog, capsys)
+
+    def asks(it: Any) -> list[Any]:
+        return [it.reader.balances("spot"), derivatives(it), quotes(it), it.opened.permissions()]
+
+    everything = await everything_said(VENUE, breaks, asks, caplog, capsys)
     assert "main: account: HTTP 200: 11050 bad request" in everything
     for secret in (*KEYS.values(), "shown-to-nobody", "sig=", "://", "deri-hmac"):
         assert secret not in everything, secret

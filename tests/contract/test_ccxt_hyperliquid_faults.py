@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.venues.hyperliquid_bench import GOLD, KEYS, OTHER_ETH, PERPETUAL, ben
 from tests.venues.hyperliquid_server import ADDRESS
 
 
-def derivatives(it: Any) -> Awaitable[object]:
+def derivatives(it: Any) -> Any:
     it.dialect._known = False
     return it.reader.derivatives()
 
@@ -27,11 +27,11 @@ def balances(wallet: str) -> Any:
     return lambda it: it.reader.balances(wallet)
 
 
-def quotes(it: Any) -> Awaitable[object]:
+def quotes(it: Any) -> Any:
     return it.market.quotes([PERPETUAL, GOLD, OTHER_ETH])
 
 
-def markets(it: Any) -> Awaitable[object]:
+def markets(it: Any) -> Any:
     it.opened._line._markets = None
     return it.market.instruments()
 

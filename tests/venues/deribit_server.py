@@ -107,4 +107,6 @@ class DeribitServer(VenueServer):
 
 
 def _within(row: dict[str, Any], asked: dict[str, str], key: str) -> bool:
-    return row[key] == asked[key] and int(asked["start_timestamp"]) <= row["timestamp"] <= int(asked["end_timestamp"])
+    return bool(row[key] == asked[key]) and int(asked["start_timestamp"]) <= row["timestamp"] <= int(
+        asked["end_timestamp"]
+    )

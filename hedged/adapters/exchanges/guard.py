@@ -201,8 +201,8 @@ class Guard:
         message, status = self._message(answer.text), answer.status
         refusals, told = self._dialect.refusals, self._dialect.complaints.get(code)
         if code in refusals:
-            kind = told if told is not None and issubclass(told, Refused) else Refused
-            raise kind(self._account, endpoint.name, f"{refusals[code]}{message}")
+            refusal = told if told is not None and issubclass(told, Refused) else Refused
+            raise refusal(self._account, endpoint.name, f"{refusals[code]}{message}")
         if told is not None:
             if issubclass(told, RateLimited):
                 self._rest(urlsplit(answer.url).netloc, answer.retry_after)
