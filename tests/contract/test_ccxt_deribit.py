@@ -206,11 +206,13 @@ async def test_contracts_as_the_venue_lists_them() -> None:
         rows = it.truth.instruments()
         rows[0] |= {"expiration_timestamp": 1798185600000}
         rows[1] |= {"instrument_type": "linear"}
+        rows[2] |= {"expiration_timestamp": 32503708800000}
         it.server.replies[f"{PREFIX}public/get_instruments"] = json.dumps({"result": rows})
         it.opened._line._markets = None
         listed = await it.market.instruments()
     assert listed[INVERSE].delisting == datetime(2026, 12, 25, 8, tzinfo=UTC)
     assert "main:ETH/USD:ETH" not in listed, "a contract of a kind that is not understood"
+    assert not [symbol for symbol in listed if symbol.startswith("main:BTC/USD:BTC-")], "dated, and never to expire"
 
 
 async def test_quotes_are_the_venues_own() -> None:

@@ -42,7 +42,6 @@ from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
-_TYPE = re.compile(r"[A-Za-z]{1,40}", re.ASCII)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _STANDARD, _POOLED = frozenset({"default", "disabled"}), frozenset({"unifiedAccount", "portfolioMargin"})
 _WEIGHTS = {"userRole": 60, "userFillsByTime": 40, "userNonFundingLedgerUpdates": 30}  # with rows, by the venue's rules
@@ -81,7 +80,7 @@ class Hyperliquid(Dialect):
             kind = json.loads(body)["type"]
         except (ValueError, LookupError, TypeError):
             return path
-        return f"{path}#{kind}" if isinstance(kind, str) and _TYPE.fullmatch(kind) else path
+        return f"{path}#{kind}" if isinstance(kind, str) else path
 
     def prepare(self, exchange: Any) -> None:
         """Our own list of markets, for ccxt's leaves out dexes; and no key, so that nothing can be signed."""
