@@ -19,6 +19,7 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
     "deribit": frozenset({"spot", "swap"}),
     "hyperliquid": frozenset({"spot", "swap", "earn"}),
     "krakenfutures": frozenset({"swap", "funding"}),
+    "kucoin": frozenset({"spot", "margin", "swap", "funding"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "weex": frozenset({"spot", "swap"}),

@@ -31,6 +31,8 @@ NAMES = (
     "open-api-vst.bingx.com",
     "api.hyperliquid.xyz",
     "api.hyperliquid-testnet.xyz",
+    "api.kucoin.com",
+    "api-futures.kucoin.com",
     "www.deribit.com",
     "test.deribit.com",
     "futures.kraken.com",

@@ -4,8 +4,8 @@ To add a venue:
 
 1. `dialects/<ccxt id>.py`: a subclass of `Dialect`. Read the venue's pages and ccxt's source side by side.
    - `endpoints`: every call the dialect makes, with the shape its reply must have. Only these can be sent, so a
-     venue whose GET places orders (Deribit's `private/buy`) is as safe as any. Give an empty list only where the
-     venue answers so for *none*.
+     venue whose GET places orders (Deribit's `private/buy`) is as safe as any; where the body of a request says what
+     it does, `asked` names it. Give an empty list only where the venue answers so for *none*.
    - `multiplier`: what one contract of a *position* is (some venues count positions in coins although their
      markets have a contract size); `derivatives` compares with the venue's own notional through `is_plausible`.
    - `config`: ccxt options that keep `load_markets` from making signed or writing calls.
@@ -26,11 +26,23 @@ from hedged.adapters.exchanges.dialects.bybit import Bybit
 from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
+from hedged.adapters.exchanges.dialects.kucoin import Kucoin
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.okx import Okx
 from hedged.adapters.exchanges.dialects.weex import Weex
 
-_DIALECTS: tuple[type[Dialect], ...] = (Binance, BingX, Bybit, Deribit, Hyperliquid, KrakenFutures, Mexc, Okx, Weex)
+_DIALECTS: tuple[type[Dialect], ...] = (
+    Binance,
+    BingX,
+    Bybit,
+    Deribit,
+    Hyperliquid,
+    KrakenFutures,
+    Kucoin,
+    Mexc,
+    Okx,
+    Weex,
+)
 
 
 def exchanges() -> dict[str, frozenset[str]]:
