@@ -267,6 +267,31 @@ async def test_quotes_are_the_venues_own() -> None:
     assert (bare.mark, bare.bid, bare.ask) == (D(3000), None, None)
 
 
+async def test_a_crossed_book_has_no_prices_and_a_torn_list_is_none() -> None:
+    """Contracts and marks belong together by their place: with one of them missing, none is believed."""
+    async with bench() as it:
+        await it.market.instruments()
+        meta, contexts = it.truth.listing("")
+        contexts[1] |= {"impactPxs": ["3001", "3000"]}
+        it.server.replies["/info/metaAndAssetCtxs"] = json.dumps([meta, contexts])
+        quote = (await it.market.quotes([PERPETUAL]))[PERPETUAL].value
+        assert (quote.bid, quote.ask) == (None, None)
+        it.server.replies["/info/metaAndAssetCtxs"] = json.dumps([meta, contexts[1:]])
+        it.clock.advance(60)
+        with pytest.raises(Unreadable):
+            await it.market.quotes([PERPETUAL])
+
+
+async def test_a_token_that_comes_twice_is_not_counted_twice() -> None:
+    """Two rows of one name are not understood: the wallet is not read."""
+    async with bench() as it:
+        state = it.truth.spot_state()
+        state["balances"] += state["balances"][:1]
+        it.server.replies["/info/spotClearinghouseState"] = json.dumps(state)
+        with pytest.raises(Unreadable, match="a token twice"):
+            await it.reader.balances("spot")
+
+
 async def test_prices_are_those_of_spot_pairs() -> None:
     """By our names of the tokens; a token that bears another's name has a price of its own, and no pair no price."""
     async with bench() as it:

@@ -189,6 +189,18 @@ async def test_quotes_and_prices_are_the_venues_own() -> None:
     assert prices["ETH"].as_of < T0
 
 
+async def test_an_empty_or_crossed_book_has_no_prices() -> None:
+    """The mark stands by itself."""
+    async with bench() as it:
+        rows = it.truth.tickers()
+        rows[1] |= {"bestBidPrice": "3100"}
+        rows[3] |= {"bestBidPrice": None}
+        it.server.replies["/api/v1/allTickers"] = json.dumps({"code": "200000", "data": rows})
+        quotes = await it.market.quotes([PERPETUAL, INVERSE])
+    assert (quotes[PERPETUAL].value.bid, quotes[PERPETUAL].value.ask) == (None, None)
+    assert (quotes[INVERSE].value.bid, quotes[INVERSE].value.ask) == (None, D(60006))
+
+
 async def test_tiers_are_the_venues_risk_limits() -> None:
     """Ascending from nothing, of linear contracts only."""
     async with bench() as it:
@@ -316,6 +328,10 @@ async def test_fills_explain_a_position_if_they_add_up(fills: list[dict[str, Any
         it.truth.fills = fills
         doubt = Doubt(PERPETUAL, "main", "ETH", PERPETUAL, D(-200), D(0), polls=1)
         assert await it.reader.explain(doubt, SINCE) == says
+        page = {"totalNum": len(fills) + 1, "items": fills}
+        it.server.replies["/api/v1/fills"] = json.dumps({"code": "200000", "data": page})
+        if says is not None:
+            assert await it.reader.explain(doubt, SINCE) is None, "a page that is not the last may lack some"
 
 
 @pytest.mark.parametrize(
