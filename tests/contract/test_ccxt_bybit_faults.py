@@ -2,139 +2,116 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import io
 import json
-import logging
-import traceback
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedged.errors import Unreachable, Unreadable, VenueError
-from tests.contract.bybit_reads import READS, Asked, fill_histories, is_right, values
-from tests.venues.bybit_bench import KEYS, PERPETUAL, Bench, bench
-from tests.venues.server import FAULTS
+from hedged.errors import Unreadable
+from hedged.model.snapshot import Doubt
+from tests.contract.replies import NOW, Ask, Asked, Running, Venue, echo, every_fault_passes, everything_said
+from tests.support import T0
+from tests.venues.bybit_bench import DATED, INVERSE, INVERSE_DATED, KEYS, PERPETUAL, Bench, bench
 
-NOTHING_CAME = {"hang", "drop", "reset", "500", "502", "504", "429", "418", "403"}
+
+def balance(wallet: str) -> Ask:
+    return lambda it: it.reader.balances(wallet)
+
+
+def explain(subject: str, before: int) -> Ask:
+    instrument = PERPETUAL if subject == PERPETUAL else None
+    doubt = Doubt(subject, "main", "ETH", instrument, Decimal(before), Decimal(0), polls=1)
+    return lambda it: it.reader.explain(doubt, T0)
+
+
+async def permissions(it: Bench) -> object:
+    async with it.opened._line.reading("permissions"):
+        return await it.opened._line.signed(lambda: it.dialect.permissions(it.connection))
+
+
+async def tiers(it: Bench) -> object:
+    async with it.opened._line.reading("tiers"):
+        markets = await it.opened._line.markets()
+        return await it.dialect.tiers(it.connection, {"ETHUSDT": markets.contracts["ETHUSDT"]})
+
+
+INFO, TICKERS = "/v5/market/instruments-info", "/v5/market/tickers"
+READS = {
+    "spot markets": Asked(f"{INFO}?category=spot", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
+    "linear markets": Asked(f"{INFO}?category=linear&limit=1000", lambda it: it.market.instruments()),
+    "inverse markets": Asked(f"{INFO}?category=inverse&limit=1000", lambda it: it.market.instruments()),
+    "server time": Asked("/v5/market/time", balance("spot")),
+    "unified wallet": Asked("/v5/account/wallet-balance", balance("spot")),
+    "margin": Asked("/v5/account/wallet-balance", lambda it: it.reader.derivatives()),
+    "positions": Asked(
+        "/v5/position/list?category=linear&settleCoin=USDT&limit=200", lambda it: it.reader.derivatives()
+    ),
+    "inverse positions": Asked("/v5/position/list?category=inverse&limit=200", lambda it: it.reader.derivatives()),
+    "funding wallet": Asked("/v5/asset/transfer/query-account-coins-balance", balance("funding")),
+    "earn wallet": Asked("/v5/earn/position?category=OnChain", balance("earn")),
+    "linear tickers": Asked(TICKERS, lambda it: it.market.quotes([PERPETUAL, DATED])),
+    "inverse tickers": Asked(TICKERS, lambda it: it.market.quotes([INVERSE, INVERSE_DATED])),
+    "spot tickers": Asked(TICKERS, lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
+    "fills": Asked("/v5/execution/list", explain(PERPETUAL, -2)),
+    "orders": Asked("/v5/order/history", explain(PERPETUAL, -3)),
+    "account log": Asked("/v5/account/transaction-log", explain("main/spot/ETH", 10)),
+    "transfers": Asked("/v5/asset/transfer/query-inter-transfer-list", explain("main/funding/ETH", 10)),
+    "withdrawals": Asked("/v5/asset/withdraw/query-record", explain("main/funding/ETH", 10)),
+    "key permissions": Asked("/v5/user/query-api", permissions),
+    "risk limits": Asked("/v5/market/risk-limit", tiers),
+}
+
+
+def fill_histories(it: Bench) -> None:
+    """Movements that explain each of the doubts above."""
+    now, truth = str(it.truth.now()), it.truth
+    fill = {"symbol": "ETHUSDT", "side": "Buy", "execType": "Trade", "execTime": now}
+    truth.fills = [{**fill, "execQty": "1.5", "execId": "1"}, {**fill, "execQty": "0.5", "execId": "2"}]
+    truth.orders = [{"symbol": "ETHUSDT", "side": "Buy", "cumExecQty": "3", "createdTime": now}]
+    truth.log = [{"type": "TRADE", "currency": "ETH", "change": "-10", "transactionTime": now}]
+    moved = {"coin": "ETH", "fromAccountType": "FUND", "toAccountType": "UNIFIED", "timestamp": now}
+    truth.transfers = [{**moved, "amount": "4", "status": "SUCCESS"}]
+    truth.withdrawals = [{"coin": "ETH", "amount": "6", "status": "success", "createTime": now}]
+
+
+def in_envelope(anything: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Anything where the venue says that all is well."""
+    listed = st.fixed_dictionaries({"list": st.lists(anything, max_size=2, min_size=1)})
+    return st.fixed_dictionaries({"retCode": st.just(0), "result": anything | listed, "time": st.just(NOW)})
+
+
+VENUE = Venue(
+    bench,
+    READS,
+    fill_histories,
+    envelope=in_envelope,
+    untouched={"nextPageCursor"},
+    unknown={"*", "Position.trusted", "Instrument.notional_min", "Balance.locked"},
+)
 
 
 @pytest.mark.parametrize("name", READS)
 async def test_every_fault_of_every_read_is_an_error_and_passes(name: str) -> None:
-    """Each of nineteen faults raises, as unreachable or unreadable by what it is; afterwards the read is as before."""
-    read = READS[name]
-    right = None
-    for fault in FAULTS:
-        async with bench(time_limit=0.2 if fault == "hang" else 5) as it:
-            fill_histories(it)
-            it.server.faults[read.path] = fault
-            with pytest.raises(VenueError) as caught:
-                await read.ask(it)
-            assert type(caught.value) is (Unreachable if fault in NOTHING_CAME else Unreadable), fault
-            assert caught.value.account == "main"
-            it.server.faults.clear()
-            it.clock.advance(61)
-            await it.settled()
-            it.server.venue.now = lambda: 1793620800000
-            again = values(await read.ask(it))
-            right = again if right is None else right
-            assert again, fault
-            assert again == right, fault
+    """Each fault raises, as unreachable or unreadable by what it is; afterwards the read is as before."""
+    await every_fault_passes(VENUE, name)
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[tuple[asyncio.Runner, Bench]]:
-    """One opened account for all random replies: opening one takes longer than a hundred of them."""
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        it = runner.run(stack.enter_async_context(bench()))
-        fill_histories(it)
-        yield runner, it
-        runner.run(stack.aclose())
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
-UNFIT = [None, True, "", [1], {"a": 1}, {}, float("nan")]
-UNFIT_NUMBER = [*UNFIT, [], "NaN", "1e999", "abc", "0x10", "1_000", "٣", " 1", 10**50]
+def running() -> Iterator[Running]:
+    with Running(VENUE) as accounts:
+        yield accounts
 
 
 @pytest.mark.parametrize("name", READS)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_a_random_reply_is_an_error_or_right(
-    running: tuple[asyncio.Runner, Bench], name: str, data: st.DataObject
-) -> None:
+def test_a_random_reply_is_an_error_or_right(running: Running, name: str, data: st.DataObject) -> None:
     """A reply that is anything at all, or right but for one field, gives an error or the right values."""
-    runner, it = running
-    read = READS[name]
-    right, given_right = runner.run(_with_right_reply(it, read))
-    reply = data.draw(JSON | _in_envelope() | _one_field_unfit(given_right), label="reply")
-    try:
-        found = runner.run(_read(it, read, reply))
-    except VenueError:
-        return
-    assert is_right(found, right)
-
-
-async def _read(it: Bench, read: Asked, reply: Any = ...) -> Any:
-    line = it.opened._line
-    line._markets, line._synchronised = None, False
-    it.server.instead = {} if reply is ... else {(read.path, read.query): reply}
-    return values(await read.ask(it))
-
-
-async def _with_right_reply(it: Bench, read: Asked) -> tuple[Any, Any]:
-    """What the read gives, and the reply that the venue gave it."""
-    replies: list[Any] = []
-
-    def note(path: str, asked: dict[str, str], result: dict[str, Any]) -> None:
-        query = "&".join(f"{key}={value}" for key, value in asked.items())
-        if path == read.path and read.query in {"", query} and not replies:
-            replies.append(copy.deepcopy(result))
-
-    it.server.patch = note
-    right = await _read(it, read)
-    it.server.patch = None
-    return right, {"retCode": 0, "retMsg": "OK", "result": replies[0], "retExtInfo": {}, "time": it.truth.now()}
-
-
-def _in_envelope() -> st.SearchStrategy[Any]:
-    """Anything where the venue says that all is well."""
-    return st.fixed_dictionaries(
-        {
-            "retCode": st.just(0),
-            "result": JSON | st.fixed_dictionaries({"list": st.lists(JSON, max_size=2, min_size=1)}),
-            "time": st.just(1793620800000),
-        }
-    )
-
-
-@st.composite
-def _one_field_unfit(draw: st.DrawFn, reply: Any) -> Any:
-    """The reply with one field taken out or made into what it cannot be."""
-    mutated = copy.deepcopy(reply)
-    parent, key = draw(st.sampled_from([node for node in _nodes(mutated) if node[1] != "nextPageCursor"]))
-    if isinstance(parent, dict) and draw(st.booleans()):
-        del parent[key]
-    else:
-        is_number = isinstance(parent[key], int) or str(parent[key]).replace(".", "").replace("-", "").isdigit()
-        parent[key] = draw(st.sampled_from(UNFIT_NUMBER if is_number else UNFIT))
-    return mutated
-
-
-def _nodes(value: Any) -> Iterator[tuple[Any, Any]]:
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield value, key
-        yield from _nodes(inner)
+    running.is_error_or_right(name, data)
 
 
 @pytest.mark.parametrize("cursor", [None, 1, True, [], {}, ...])
@@ -144,45 +121,38 @@ async def test_without_a_cursor_nobody_knows_whether_there_is_more(name: str, cu
     read = READS[name]
     async with bench() as it:
         fill_histories(it)
-        _, reply = await _with_right_reply(it, read)
+        it.server.answered = {}
+        await read.ask(it)
+        reply = it.server.answered[read.path]
         reply["result"]["nextPageCursor"] = cursor
         if cursor is ...:
             del reply["result"]["nextPageCursor"]
+        it.server.replies[read.path] = json.dumps(reply)
         with pytest.raises(Unreadable, match="nextPageCursor"):
-            await _read(it, read, reply)
+            await read.ask(it)
 
 
 async def test_no_secret_in_any_error_log_or_traceback(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Keys, signatures and addresses appear in no message, repr, log line at any level, or traceback."""
-    caplog.set_level(logging.DEBUG)
-    said = io.StringIO()
-    for fault in (*FAULTS, "key", "secret", "echo"):
-        async with bench(time_limit=0.2 if fault == "hang" else 5) as it:
-            await it.market.instruments()
-            it.server.faults = {"*": fault} if fault in FAULTS else {}
-            if fault == "key":
-                it.server.api_key = "another"
-            if fault == "secret":  # the venue repeats what was signed, key included
-                it.server.secret = "another"
-            if fault == "echo":
-                message = f"bad request https://x/?sign={'a' * 64} {KEYS['apiKey']} {KEYS['secret']}"
-                it.server.replies["/v5/position/list"] = json.dumps({"retCode": 10001, "retMsg": message})
-            for ask in (
-                it.reader.balances("spot"),
-                it.reader.balances("funding"),
-                it.reader.derivatives(),
-                it.market.quotes([PERPETUAL]),
-            ):
-                try:
-                    await ask
-                except VenueError as error:
-                    print(error, repr(error), error.__cause__, error.__dict__, file=said)
-                    traceback.print_exception(error, file=said)
-            print(repr(it.opened), repr(it.reader), repr(it.market), vars(it.reader), file=said)
-    captured = capsys.readouterr()
-    everything = said.getvalue() + caplog.text + captured.out + captured.err
+    breaks = {
+        "key": lambda it: setattr(it.server, "api_key", "another"),
+        "secret": lambda it: setattr(it.server, "secret", "another"),  # it repeats what was signed, key included
+        "echo": echo(KEYS, ["/v5/position/list"], lambda said: {"retCode": 10001, "retMsg": said}),
+    }
+    everything = await everything_said(
+        VENUE,
+        breaks,
+        lambda it: (
+            it.reader.balances("spot"),
+            it.reader.balances("funding"),
+            it.reader.derivatives(),
+            it.market.quotes([PERPETUAL]),
+        ),
+        caplog,
+        capsys,
+    )
     assert "main: unified wallet" in everything
     assert "10004 error sign" in everything
     for secret in (KEYS["apiKey"], KEYS["secret"], "sign=", "://", "timestamp="):

@@ -92,7 +92,7 @@ async def test_positions_of_every_dex_in_coins() -> None:
     short = held[PERPETUAL]
     assert delta_of(listed[PERPETUAL], short) == -2
     assert (short.entry_price, short.unrealised_pnl, short.maintenance_margin) == (D(3100), D(200), D(120))
-    assert short.liquidation_price == D(3900)
+    assert short.liquidation_price == D(6000)
     assert all(position.trusted for position in held.values())
 
 

@@ -195,7 +195,7 @@ def _positions(it: It, rows: list[dict[str, Any]]) -> None:
 
 
 async def test_the_margin_is_that_of_the_wallet_nearest_to_its_liquidation() -> None:
-    """Single-collateral wallets are weighed in dollars beside the multi-collateral one."""
+    """Single-collateral wallets are weighed in dollars, by the threshold that comes first, beside the multi-collateral."""
     async with bench() as it:
         both = (await it.reader.derivatives()).value.margin
         it.truth.single["XBT"] = D("0.03")  # 0.02 is lost, 0.001 is needed
@@ -206,7 +206,7 @@ async def test_the_margin_is_that_of_the_wallet_nearest_to_its_liquidation() -> 
     assert round(both.equity) == 28800
     assert tight is not None
     assert tight.maintenance is not None
-    assert (round(tight.equity), round(tight.maintenance)) == (600, 60)
+    assert (round(tight.equity), round(tight.maintenance)) == (600, 90)
     assert flex == Margin(equity=D("51183"), maintenance=D("75.17"), available=D("51032.66"))
 
 

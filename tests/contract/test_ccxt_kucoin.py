@@ -87,7 +87,7 @@ async def test_futures_in_the_right_units() -> None:
     assert listed[INVERSE].notional(inverse.contracts, D(1)) == -6000
     assert delta_of(listed[INVERSE], inverse) == D(-6000) / 50000
     assert inverse.unrealised_pnl == pytest.approx(D(-6000) * (60000 / D(50000) - 1))
-    assert held[ISOLATED].liquidation_price == 42000
+    assert held[ISOLATED].liquidation_price == 30000
     assert all(position.trusted for position in held.values())
 
 

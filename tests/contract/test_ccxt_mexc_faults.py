@@ -2,74 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import io
-import json
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedged.errors import Unreachable, Unreadable, VenueError
 from hedged.model.snapshot import Doubt
-from tests.support import T0
+from tests.contract.replies import NOW, Asked, Running, Venue, echo, every_fault_passes, everything_said, explain
 from tests.venues.mexc_bench import INVERSE, KEYS, PERPETUAL, Bench, bench
 from tests.venues.mexc_venue import Held, Pool
-from tests.venues.server import FAULTS
-
-Ask = Callable[[Bench], Awaitable[object]]
-
-
-def _gone(subject: str, asset: str) -> Doubt:
-    return Doubt(subject, "main", asset, None, before=1, now=0, polls=1)  # type: ignore[arg-type]
 
 
 async def _permissions(it: Bench) -> Any:
-    async with it.opened._line.reading("permissions"):
-        return await it.opened._line.signed(lambda: it.dialect.permissions(it.connection))
+    told = await it.opened.permissions()
+    assert told is not None
+    return (told.read, told.trade, told.withdraw)
 
 
-_CLOSED = Doubt(PERPETUAL, "main", "ETH", PERPETUAL, before=-2, now=0, polls=1)  # type: ignore[arg-type]
+D = Decimal
+_CLOSED = Doubt(PERPETUAL, "main", "ETH", PERPETUAL, before=D(-2), now=D(0), polls=1)
+_PAID = Doubt("main/swap/USDT", "main", "USDT", None, before=D(1), now=D(0), polls=1)
+_SENT = Doubt("main/spot/ETH", "main", "ETH", None, before=D(1), now=D(0), polls=1)
+HISTORIES = ("deals", "orders", "transfers", "funding_paid", "spot_transfers", "withdrawals", "spot_trades")
+DEAL = {"symbol": "ETH_USDT", "side": 2, "vol": 2, "price": 3000, "feeCurrency": "USDT", "timestamp": NOW}
+ORDER = {"symbol": "ETH_USDT", "side": 2, "vol": 2, "dealVol": 2, "category": 1, "profit": 0, "takerFee": 0}
+ORDER |= {"makerFee": 0, "feeCurrency": "USDT", "updateTime": NOW}
+MOVED_OUT = {"currency": "USDT", "amount": 1, "type": "OUT", "state": "SUCCESS", "createTime": NOW}
+FUNDING = {"symbol": "ETH_USDT", "funding": -1, "settleTime": NOW}
+TO_FUTURES = {"asset": "ETH", "amount": "1", "status": "SUCCESS", "timestamp": NOW}
+WITHDRAWN = {"coin": "ETH", "amount": "0.99", "transactionFee": "0.01", "status": "7", "applyTime": str(NOW)}
+SOLD = {"symbol": "ETHUSDT", "qty": "1", "quoteQty": "3000", "isBuyer": False, "time": NOW}
 _PRIVATE = "/api/v1/private"
-READS: dict[str, tuple[str, Ask]] = {
-    "spot markets": ("/api/v3/exchangeInfo", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
-    "contracts": ("/api/v1/contract/detail", lambda it: it.market.instruments()),
-    "server time": ("/api/v3/time", lambda it: it.reader.balances("spot")),
-    "spot wallet": ("/api/v3/account", lambda it: it.reader.balances("spot")),
-    "margin wallet": ("/api/v3/margin/isolated/account", lambda it: it.reader.balances("margin")),
-    "futures wallet": (f"{_PRIVATE}/account/assets", lambda it: it.reader.balances("swap")),
-    "margin of futures": (f"{_PRIVATE}/account/assets", lambda it: it.reader.derivatives()),
-    "futures positions": (f"{_PRIVATE}/position/open_positions", lambda it: it.reader.derivatives()),
-    "position mode": (f"{_PRIVATE}/position/position_mode", lambda it: it.reader.derivatives()),
-    "marks of coin margin": ("/api/v1/contract/ticker", lambda it: it.reader.derivatives()),
-    "contract tickers": ("/api/v1/contract/ticker", lambda it: it.market.quotes([PERPETUAL, INVERSE])),
-    "spot prices": ("/api/v3/ticker/price", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
-    "key permissions": ("/api/v3/apiKeyInfo", _permissions),
-    "futures fills": (f"{_PRIVATE}/order/list/order_deals", lambda it: it.reader.explain(_CLOSED, T0)),
-    "futures orders": (f"{_PRIVATE}/order/list/history_orders", lambda it: it.reader.explain(_CLOSED, T0)),
-    "futures transfers": (
-        f"{_PRIVATE}/account/transfer_record",
-        lambda it: it.reader.explain(_gone("main/swap/USDT", "USDT"), T0),
+NONE_HELD = {"success": True, "code": 0, "data": []}  # the venue's own way to say that there is none
+READS = {
+    "spot markets": Asked("/api/v3/exchangeInfo", lambda it: it.market.prices(["ETH", "SOL"], "USDT"), listed=True),
+    "contracts": Asked("/api/v1/contract/detail", lambda it: it.market.instruments(), listed=True),
+    "server time": Asked("/api/v3/time", lambda it: it.reader.balances("spot")),
+    "spot wallet": Asked("/api/v3/account", lambda it: it.reader.balances("spot")),
+    "margin wallet": Asked("/api/v3/margin/isolated/account", lambda it: it.reader.balances("margin")),
+    "futures wallet": Asked(f"{_PRIVATE}/account/assets", lambda it: it.reader.balances("swap"), [NONE_HELD]),
+    "margin of futures": Asked(f"{_PRIVATE}/account/assets", lambda it: it.reader.derivatives()),
+    "futures positions": Asked(f"{_PRIVATE}/position/open_positions", lambda it: it.reader.derivatives(), [NONE_HELD]),
+    "position mode": Asked(f"{_PRIVATE}/position/position_mode", lambda it: it.reader.derivatives()),
+    "marks of coin margin": Asked("/api/v1/contract/ticker", lambda it: it.reader.derivatives()),
+    "contract tickers": Asked("/api/v1/contract/ticker", lambda it: it.market.quotes([PERPETUAL, INVERSE])),
+    "spot prices": Asked("/api/v3/ticker/price", lambda it: it.market.prices(["ETH", "SOL"], "USDT")),
+    "key permissions": Asked("/api/v3/apiKeyInfo", _permissions),
+    "futures fills": Asked(
+        f"{_PRIVATE}/order/list/order_deals", explain(_CLOSED, HISTORIES, deals=[DEAL]), [NONE_HELD]
     ),
-    "funding payments": (
-        f"{_PRIVATE}/position/funding_records",
-        lambda it: it.reader.explain(_gone("main/swap/USDT", "USDT"), T0),
+    "futures orders": Asked(
+        f"{_PRIVATE}/order/list/history_orders", explain(_CLOSED, HISTORIES, orders=[ORDER]), [NONE_HELD]
     ),
-    "transfers": ("/api/v3/capital/transfer", lambda it: it.reader.explain(_gone("main/spot/ETH", "ETH"), T0)),
-    "withdrawals": (
-        "/api/v3/capital/withdraw/history",
-        lambda it: it.reader.explain(_gone("main/spot/ETH", "ETH"), T0),
+    "futures transfers": Asked(f"{_PRIVATE}/account/transfer_record", explain(_PAID, HISTORIES, transfers=[MOVED_OUT])),
+    "funding payments": Asked(
+        f"{_PRIVATE}/position/funding_records", explain(_PAID, HISTORIES, funding_paid=[FUNDING])
     ),
-    "spot fills": ("/api/v3/myTrades", lambda it: it.reader.explain(_gone("main/spot/ETH", "ETH"), T0)),
+    "transfers": Asked("/api/v3/capital/transfer", explain(_SENT, HISTORIES, spot_transfers=[TO_FUTURES])),
+    "withdrawals": Asked("/api/v3/capital/withdraw/history", explain(_SENT, HISTORIES, withdrawals=[WITHDRAWN]), [[]]),
+    "spot fills": Asked("/api/v3/myTrades", explain(_SENT, HISTORIES, spot_trades=[SOLD]), [[]], may_be_unknown=True),
 }
-MAY_BE_EMPTY = {"withdrawals", "spot fills"}  # bare lists: an empty one is the venue's way to say that there is none
-NOTHING_CAME = {"hang", "drop", "reset", "500", "502", "504", "429", "418", "403"}
 
 
 def _with_coin_margin(it: Bench) -> None:
@@ -77,160 +72,57 @@ def _with_coin_margin(it: Bench) -> None:
     it.truth.positions["BTC_USD"] = Held(it.truth.prices["BTC"] / 600, it.truth.prices["BTC"])
 
 
-@pytest.mark.parametrize("name", READS)
-async def test_every_fault_of_every_read_is_an_error_and_passes(name: str) -> None:
-    """Each of eighteen faults raises, as unreachable or unreadable by what it is; afterwards the read is as before."""
-    path, ask = READS[name]
-    right = None
-    for fault in FAULTS:
-        if fault == "list" and name in MAY_BE_EMPTY:
-            continue
-        async with bench(time_limit=0.4 if fault == "hang" else 5) as it:
-            _with_coin_margin(it)
-            it.server.faults[path] = fault
-            with pytest.raises(VenueError) as caught:
-                await ask(it)
-            assert type(caught.value) is (Unreachable if fault in NOTHING_CAME else Unreadable), fault
-            assert caught.value.account == "main"
-            it.server.faults.clear()
-            it.clock.advance(61)
-            await it.settled()
-            it.server.venue.now = lambda: 1793620800000
-            again = _values(await ask(it))
-            right = again if right is None else right
-            assert again == right, fault
-
-
-def _values(read: Any) -> Any:
-    """Without the times of reading, which the waiting has moved."""
-    if isinstance(read, dict):
-        return {key: getattr(value, "value", value) for key, value in read.items()}
-    if hasattr(read, "expires"):
-        return (read.read, read.trade, read.withdraw)
-    return getattr(read, "value", read)
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[asyncio.Runner, Bench]]:
-    """One opened account for all random replies: opening one takes longer than a hundred of them."""
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        it = runner.run(stack.enter_async_context(bench()))
-        _with_coin_margin(it)
-        yield runner, it
-        runner.run(stack.aclose())
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
-UNFIT = [None, True, "", [1], {"a": 1}, {}, float("nan")]
-UNFIT_NUMBER = [*UNFIT, [], "NaN", "1e999", "abc", "0x10", "1_000", "٣", " 1"]
-ENDPOINTS = [name for name in READS if name != "margin of futures"]
-
-
-@pytest.mark.parametrize("name", ENDPOINTS)
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_a_random_reply_is_an_error_or_right(
-    running: tuple[asyncio.Runner, Bench], name: str, data: st.DataObject
-) -> None:
-    """A reply that is anything at all, or right but for one field, gives an error or the right values."""
-    runner, it = running
-    path, ask = READS[name]
-    line = it.opened._line
-
-    async def read(reply: str | None) -> Any:
-        line._markets, line._synchronised = None, False
-        it.server.replies = {} if reply is None else {path: reply}
-        return _values(await ask(it))
-
-    right = runner.run(read(None))
-    reply = json.dumps(data.draw(JSON | _enveloped(JSON) | _one_field_unfit(_right_reply(it, path)), label="reply"))
-    if name in MAY_BE_EMPTY and reply == "[]":
-        return
-    if json.loads(reply) == {"success": True, "code": 0, "data": []} and name in {
-        "futures positions",
-        "futures wallet",
-    }:
-        return  # the venue's own way to say that there is none
-    try:
-        values = runner.run(read(reply))
-    except VenueError:
-        return
-    if name in {"spot markets", "contracts"}:  # one that is not listed in full is not listed
-        right = {key: value for key, value in right.items() if key in values}
-    assert values == right
-
-
 def _enveloped(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return inner.map(lambda data: {"success": True, "code": 0, "data": data})
 
 
-def _right_reply(it: Bench, path: str) -> Any:
-    public, private = it.server.public(), it.server.private()
-    asked = {"symbols": "SOLUSDT", "accessKey": KEYS["apiKey"]}
-    data = public[path]() if path in public else private[path](asked)
-    return json.loads(json.dumps({"success": True, "code": 0, "data": data} if "/v1/" in path else data))
+VENUE = Venue(bench, READS, _with_coin_margin, envelope=_enveloped, time_limit=0.4)
 
 
-@st.composite
-def _one_field_unfit(draw: st.DrawFn, reply: Any) -> Any:
-    """The reply with one field taken out or made into what it cannot be."""
-    mutated = copy.deepcopy(reply)
-    nodes = list(_nodes(mutated))
-    if not nodes:
-        return draw(JSON)
-    parent, key = draw(st.sampled_from(nodes))
-    if isinstance(parent, dict) and draw(st.booleans()):
-        del parent[key]
-    else:
-        is_number = isinstance(parent[key], int | float) or str(parent[key]).replace(".", "").replace("-", "").isdigit()
-        parent[key] = draw(st.sampled_from(UNFIT_NUMBER if is_number else UNFIT))
-    return mutated
+@pytest.mark.parametrize("name", READS)
+async def test_every_fault_of_every_read_is_an_error_and_passes(name: str) -> None:
+    """Each fault raises, as unreachable or unreadable by what it is; afterwards the read is as before."""
+    await every_fault_passes(VENUE, name)
 
 
-def _nodes(value: Any) -> Iterator[tuple[Any, Any]]:
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield value, key
-        yield from _nodes(inner)
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with Running(VENUE) as accounts:
+        yield accounts
+
+
+@pytest.mark.parametrize("name", READS)
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_random_reply_is_an_error_or_right(running: Running, name: str, data: st.DataObject) -> None:
+    """A reply that is anything at all, or right but for one field, gives an error or the right values."""
+    running.is_error_or_right(name, data)
 
 
 async def test_no_secret_in_any_error_log_or_traceback(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Keys, signatures and addresses appear in no message, repr, log line at any level, or traceback."""
-    caplog.set_level(logging.DEBUG)
-    said = io.StringIO()
-    for fault in (*FAULTS, "key", "echo"):
-        async with bench(time_limit=0.4 if fault == "hang" else 5) as it:
-            await it.market.instruments()
-            it.server.faults = {} if fault in {"key", "echo"} else {"*": fault}
-            if fault == "key":
-                it.server.api_key = "another"
-            if fault == "echo":  # a venue that repeats what it was sent
-                message = f"bad request https://x/?signature={'a' * 64} {KEYS['apiKey']} {KEYS['secret']}"
-                for path in ("/api/v3/account", "/api/v3/apiKeyInfo"):
-                    it.server.replies[path] = json.dumps({"code": 700004, "msg": message})
-                told = {"success": False, "code": 600, "message": message}
-                it.server.replies[f"{_PRIVATE}/account/assets"] = json.dumps(told)
-            for ask in (
-                it.reader.balances("spot"),
-                it.reader.balances("swap"),
-                it.reader.derivatives(),
-                it.market.quotes([PERPETUAL]),
-                _permissions(it),
-            ):
-                try:
-                    await ask
-                except VenueError as error:
-                    print(error, repr(error), error.__cause__, error.__dict__, file=said)
-                    traceback.print_exception(error, file=said)
-            print(repr(it.opened), repr(it.reader), repr(it.market), vars(it.reader), file=said)
-    captured = capsys.readouterr()
-    everything = said.getvalue() + caplog.text + captured.out + captured.err
+    spot = echo(KEYS, ("/api/v3/account", "/api/v3/apiKeyInfo"), lambda said: {"code": 700004, "msg": said})
+    futures = echo(KEYS, [f"{_PRIVATE}/account/assets"], lambda said: {"success": False, "code": 600, "message": said})
+    breaks = {
+        "key": lambda it: setattr(it.server, "api_key", "another"),
+        "echo": spot,
+        "echo of futures": futures,
+    }
+    everything = await everything_said(
+        VENUE,
+        breaks,
+        lambda it: (
+            it.reader.balances("spot"),
+            it.reader.balances("swap"),
+            it.reader.derivatives(),
+            it.market.quotes([PERPETUAL]),
+            _permissions(it),
+        ),
+        caplog,
+        capsys,
+    )
     assert "main: spot wallet" in everything
     assert "main: key permissions" in everything
     for secret in (KEYS["apiKey"], KEYS["secret"], "signature=", "://", "timestamp="):

@@ -47,4 +47,4 @@ def test_every_venue_says_whether_its_pools_are_plain() -> None:
     """Where collateral is of many kinds, or in pools of the venue's own, only the venue's figures are used."""
     dialects = {name: find(name) for name in exchanges()}
     plain = {name for name, dialect in dialects.items() if dialect is not None and dialect.own_margin}
-    assert plain == {"bingx", "bybit", "krakenfutures", "mexc", "weex"}
+    assert plain == {"bingx", "bybit", "coinbase", "krakenfutures", "mexc", "weex"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -14,49 +11,23 @@ from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.model.finding import HedgeStatus
-from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill
 from hedged.model.policy import PaperPolicy
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues import (
-    binance_bench,
-    bingx_bench,
-    bybit_bench,
-    deribit_bench,
-    hyperliquid_bench,
-    krakenfutures_bench,
-    kucoin_bench,
-    mexc_bench,
-    okx_bench,
-    weex_bench,
-)
-
-Open = Callable[..., AbstractAsyncContextManager[Any]]
-VENUES = {  # and what its contracts are quoted in
-    "binance": (binance_bench.bench, "USDT"),
-    "bingx": (bingx_bench.bench, "USDT"),
-    "bybit": (bybit_bench.bench, "USDT"),
-    "deribit": (deribit_bench.bench, "USDC"),
-    "hyperliquid": (hyperliquid_bench.bench, "USDC"),
-    "krakenfutures": (krakenfutures_bench.bench, "USD"),
-    "kucoin": (kucoin_bench.bench, "USDT"),
-    "mexc": (mexc_bench.bench, "USDT"),
-    "okx": (okx_bench.bench, "USDT"),
-    "weex": (weex_bench.bench, "USDT"),
-}
+from tests.venues.benches import BENCHES, PERPETUALS
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", PERPETUALS)
 async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
     """The coins that the venue's account holds are hedged on paper with its ETH perpetual, and nothing is sent."""
-    open_bench, quote = VENUES[venue]
-    ether = InstrumentId(f"main:ETH/{quote}:{quote}")
-    async with open_bench() as it:
+    perpetual, quote = PERPETUALS[venue], BENCHES[venue].QUOTE
+    async with BENCHES[venue].bench() as it:
         store = MemoryStore()
-        hedged = policy(hedge("*", name="all", legs=[ether]))
-        setup = replace(hedged, quote=quote, paper=PaperPolicy(cash=Decimal(10_000_000)))
+        setup = replace(
+            policy(hedge("*", name="all", legs=[perpetual])), quote=quote, paper=PaperPolicy(cash=Decimal(10_000_000))
+        )
         await store.open(setup.name, setup.world, it.clock.now())
         paper = PaperAccount(
             "main", it.market, real=it.reader, store=store, policy=setup.paper, quote=quote, clock=it.clock
@@ -81,7 +52,7 @@ async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
         assert len(first.outcomes) == 1, first.decision
         fill = first.outcomes[0]
         assert isinstance(fill, Fill), fill
-        instrument = first.snapshot.instruments[ether]
+        instrument = first.snapshot.instruments[perpetual]
         worth = instrument.notional(fill.quantity, fill.price)
         assert Decimal("0.9") < worth / (group.beta_exposure * Decimal("0.95")) < Decimal("1.1"), "contracts, not coins"
         second = await run_cycle(portfolio, it.clock.now())

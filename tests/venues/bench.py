@@ -73,6 +73,7 @@ async def open_bench(
     time_limit: float = 10.0,
     sandbox: bool = False,
     own_margin: bool = False,
+    account: str = "main",
 ) -> AsyncIterator[Bench[Server]]:
     """The adapter opened over real TLS on the local server that `make` builds around `truth`.
 
@@ -81,7 +82,7 @@ async def open_bench(
     ca_file, cert, key = pki()
     async with make(truth, cert, key) as server:
         opened = await open_ccxt(
-            "main",
+            account,
             exchange,
             wallets,
             credentials,

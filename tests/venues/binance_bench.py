@@ -20,11 +20,14 @@ from tests.support import ManualClock
 from tests.venues.binance_server import API_KEY, SECRET, BinanceServer
 from tests.venues.binance_venue import BinanceVenue, Held, Margin
 from tests.venues.certificates import make_ca
+from tests.venues.same import SamePortfolio
 
 KEYS = {"apiKey": API_KEY, "secret": SECRET}
 PERPETUAL = InstrumentId("main:ETH/USDT:USDT")
 DATED = InstrumentId("main:ETH/USDT:USDT-261225")
 WALLETS = ("spot", "margin", "swap")
+QUOTE = "USDT"  # what a contract is quoted in
+DEBT = True  # whether the venue lends
 
 
 @dataclass
@@ -110,3 +113,18 @@ def pki() -> tuple[Path, Path, Path]:
 @functools.cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="hedged-test-ca-")
+
+
+@asynccontextmanager
+async def same(portfolio: SamePortfolio) -> AsyncIterator[Bench]:
+    """Coins in spot, debt in margin, contracts in the futures wallet."""
+    async with bench() as it:
+        truth = it.truth
+        truth.spot = {"ETH": (portfolio.eth, Decimal(0))}
+        truth.margin = {"SOL": Margin(borrowed=portfolio.sol_owed, interest=portfolio.sol_interest)}
+        truth.futures = {"USDT": portfolio.cash}
+        truth.positions = {"ETHUSDT": Held(portfolio.perpetual, portfolio.perpetual_entry)}
+        if portfolio.dated:
+            truth.positions["ETHUSDT_261225"] = Held(portfolio.dated, portfolio.dated_entry)
+        truth.marks = {"ETHUSDT": portfolio.ETH_MARK, "ETHUSDT_261225": portfolio.DATED_MARK}
+        yield it

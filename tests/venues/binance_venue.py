@@ -75,6 +75,8 @@ class BinanceVenue:
     margin: dict[str, Margin] = field(default_factory=dict)
     futures: dict[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10000)})
     positions: dict[str, Held] = field(default_factory=dict)
+    marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
+    tells_liquidation: bool = True
     hedge_mode: bool = False
     spot_status: dict[str, str] = field(default_factory=dict)  # asset → status other than TRADING
     contract_status: dict[str, str] = field(default_factory=dict)
@@ -100,8 +102,8 @@ class BinanceVenue:
 
     def mark(self, market_id: str) -> Decimal:
         base, kind, *_ = CONTRACTS[market_id]
-        price = self.prices[base]
-        return price if kind == "PERPETUAL" else price * (1 + self.basis)
+        price = self.marks.get(market_id, self.prices[base])
+        return price if market_id in self.marks or kind == "PERPETUAL" else price * (1 + self.basis)
 
     # public
 
@@ -264,7 +266,9 @@ class BinanceVenue:
                 "breakEvenPrice": f"{held.entry:.5f}",
                 "markPrice": f"{self.mark(market_id):.8f}",
                 "unRealizedProfit": f"{self._profit(market_id):.8f}",
-                "liquidationPrice": "0" if held.amount > 0 else f"{self.mark(market_id) * 2:.8f}",
+                "liquidationPrice": f"{self.mark(market_id) * 2:.8f}"
+                if held.amount < 0 and self.tells_liquidation
+                else "0",
                 "isolatedMargin": "0",
                 "notional": f"{held.amount * self.mark(market_id):.8f}",
                 "maintMargin": f"{self._maintenance(market_id):.8f}",

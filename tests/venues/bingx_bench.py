@@ -18,11 +18,15 @@ from tests.support import ManualClock
 from tests.venues.binance_bench import pki
 from tests.venues.bingx_server import API_KEY, SECRET, BingXServer
 from tests.venues.bingx_venue import BingXVenue, Held
+from tests.venues.same import SamePortfolio
 
 KEYS = {"apiKey": API_KEY, "secret": SECRET}
 LINEAR = InstrumentId("main:ETH/USDT:USDT")
 INVERSE = InstrumentId("main:ETH/USD:ETH")
 WALLETS = ("spot", "funding", "swap")
+PERPETUAL, DATED = LINEAR, None
+QUOTE = "USDT"  # what a contract is quoted in
+DEBT = False  # whether the venue lends
 
 
 @dataclass
@@ -111,3 +115,20 @@ async def bench(
             yield Bench(server, truth, clock, opened)
         finally:
             await opened.close()
+
+
+@asynccontextmanager
+async def same(portfolio: SamePortfolio) -> AsyncIterator[Bench]:
+    """Coins in spot, contracts in the futures wallet; margin tiers by value."""
+    async with bench(own_margin=True) as it:
+        truth = it.truth
+        truth.spot, truth.fund, truth.inverse = {"ETH": (portfolio.eth, Decimal(0))}, {}, {}
+        truth.linear = {"USDT": portfolio.cash}
+        truth.positions = {"ETH-USDT": Held(portfolio.perpetual, portfolio.perpetual_entry)}
+        truth.marks = {"ETH-USDT": portfolio.ETH_MARK}
+        ceilings = [floor for floor, _ in portfolio.TIERS[1:]] + [Decimal(10_000_000)]
+        truth.tiers = tuple(
+            (str(floor), str(ceiling), str(rate), "0")
+            for (floor, rate), ceiling in zip(portfolio.TIERS, ceilings, strict=True)
+        )
+        yield it

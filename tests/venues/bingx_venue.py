@@ -64,6 +64,12 @@ class BingXVenue:
     linear: dict[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10000)})  # wallet balances
     inverse: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, Held] = field(default_factory=dict)  # both kinds, by market id
+    marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
+    tells_liquidation: bool = True
+    tiers: tuple[tuple[str, str, str, str], ...] = (  # floor and ceiling in dollars, rate, amount
+        ("0", "900000", "0.003300", "0.000000"),
+        ("900000", "1500000", "0.005000", "1530.000000"),
+    )
     hedge_mode: bool = False
     asset_mode: str = "singleAssetMode"
     permissions: list[int] = field(default_factory=lambda: [2])
@@ -75,7 +81,7 @@ class BingXVenue:
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # path → rows
 
     def mark(self, market_id: str) -> Decimal:
-        return self.prices[market_id.split("-", maxsplit=1)[0]]
+        return self.marks.get(market_id, self.prices[market_id.split("-", maxsplit=1)[0]])
 
     # public
 
@@ -163,13 +169,12 @@ class BingXVenue:
         return _envelope(rows, timestamp=self.now()) if listed is INVERSE else _envelope(rows)
 
     def tickers(self, listed: dict[str, Any] = LINEAR) -> dict[str, Any]:
-        return _envelope([self._ticker(market_id) for market_id in listed], timestamp=self.now())
+        return _envelope([self._ticker(market_id, self.mark(market_id)) for market_id in listed], timestamp=self.now())
 
     def spot_tickers(self) -> dict[str, Any]:
-        return _envelope([self._ticker(f"{asset}-USDT") for asset in COINS], timestamp=self.now())
+        return _envelope([self._ticker(f"{asset}-USDT", self.prices[asset]) for asset in COINS], timestamp=self.now())
 
-    def _ticker(self, market_id: str) -> dict[str, Any]:
-        price = self.mark(market_id)
+    def _ticker(self, market_id: str, price: Decimal) -> dict[str, Any]:
         return {
             "symbol": market_id,
             "priceChange": "52.5",
@@ -256,7 +261,7 @@ class BingXVenue:
             "availableAmt": f"{abs(held.amount):f}",
             "unrealizedProfit": f"{self._profit(market_id):.8f}",
             "initialMargin": f"{self._margin(market_id):.8f}",
-            "liquidationPrice": 0 if held.amount > 0 else float(mark * 2),
+            "liquidationPrice": float(mark * 2) if held.amount < 0 and self.tells_liquidation else 0,
             "avgPrice": f"{held.entry:.4f}",
             "leverage": LEVERAGE,
             "markPrice": f"{mark:.4f}",
@@ -286,10 +291,7 @@ class BingXVenue:
                 "maintMarginRatio": rate,
                 "maintAmount": amount,
             }
-            for number, floor, ceiling, rate, amount in (
-                (1, "0", "900000", "0.003300", "0.000000"),
-                (2, "900000", "1500000", "0.005000", "1530.000000"),
-            )
+            for number, (floor, ceiling, rate, amount) in enumerate(self.tiers, 1)
         ]
         return _envelope(rows, timestamp=self.now())
 

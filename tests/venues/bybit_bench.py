@@ -19,6 +19,7 @@ from tests.support import ManualClock
 from tests.venues.binance_bench import pki
 from tests.venues.bybit_server import API_KEY, SECRET, BybitServer
 from tests.venues.bybit_venue import BybitVenue, Coin, Held
+from tests.venues.same import SamePortfolio
 
 KEYS = {"apiKey": API_KEY, "secret": SECRET}
 PERPETUAL = InstrumentId("main:ETH/USDT:USDT")
@@ -27,6 +28,8 @@ IN_USDC = InstrumentId("main:ETH/USDC:USDC")
 INVERSE = InstrumentId("main:BTC/USD:BTC")
 INVERSE_DATED = InstrumentId("main:BTC/USD:BTC-261225")
 WALLETS = ("spot", "swap", "funding", "earn")
+QUOTE = "USDT"  # what a contract is quoted in
+DEBT = True  # whether the venue lends
 
 
 @dataclass
@@ -146,3 +149,19 @@ def patch_row(it: Bench, path: str, name: str, found: dict[str, str], **fields: 
                         del inner[key]
 
     it.server.patch = change
+
+
+@asynccontextmanager
+async def same(portfolio: SamePortfolio) -> AsyncIterator[Bench]:
+    """Coins in the funding wallet, debt and contracts in the unified account."""
+    async with bench(own_margin=True) as it:
+        truth = it.truth
+        truth.funding, truth.earn = {"ETH": portfolio.eth}, {}
+        truth.coins = {"USDT": Coin(portfolio.cash)}
+        if portfolio.sol_owed:
+            truth.coins["SOL"] = Coin(borrowed=portfolio.sol_owed, interest=portfolio.sol_interest)
+        truth.positions = {"ETHUSDT": Held(portfolio.perpetual, portfolio.perpetual_entry)}
+        if portfolio.dated:
+            truth.positions["ETHUSDT-25DEC26"] = Held(portfolio.dated, portfolio.dated_entry)
+        truth.marks = {"ETHUSDT": portfolio.ETH_MARK, "ETHUSDT-25DEC26": portfolio.DATED_MARK}
+        yield it

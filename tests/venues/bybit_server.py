@@ -38,21 +38,14 @@ Answer = Callable[[dict[str, str]], dict[str, Any]]
 
 
 class BybitServer(VenueServer):
-    """`patch`, if set, gets every reply's path, parameters and result, and may change the result.
-
-    `instead`: (path, query; "" for any) → the whole reply to give, whoever asks.
-    """
+    """`patch`, if set, gets every reply's path, parameters and result, and may change the result."""
 
     def __init__(self, venue: BybitVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret = API_KEY, SECRET
         self.patch: Callable[[str, dict[str, str], dict[str, Any]], None] | None = None
-        self.instead: dict[tuple[str, str], Any] = {}
 
     async def answer(self, request: web.Request) -> Any:
-        for query in (request.url.raw_query_string, ""):
-            if (request.path, query) in self.instead:
-                return self.instead[request.path, query]
         try:
             result = await self._result(request)
         except VenueRefuses as refusal:

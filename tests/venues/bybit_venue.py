@@ -74,6 +74,8 @@ class BybitVenue:
     funding: dict[str, Decimal] = field(default_factory=dict)
     earn: dict[str, list[tuple[str, Decimal]]] = field(default_factory=dict)  # category → coin, amount
     positions: dict[str, Held] = field(default_factory=dict)
+    marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
+    tells_liquidation: bool = True
     hedge_mode: bool = False
     isolated: bool = False
     haircut: Decimal = ZERO  # of the equity, when the account's maintenance rate is computed
@@ -107,6 +109,8 @@ class BybitVenue:
 
     def mark(self, market_id: str) -> Decimal:
         base, delivery = CONTRACTS[market_id][1], CONTRACTS[market_id][5]
+        if market_id in self.marks:
+            return self.marks[market_id]
         return self.prices[base] * (1 + self.basis) if delivery else self.prices[base]
 
     def price(self, coin: str) -> Decimal:
@@ -326,7 +330,7 @@ class BybitVenue:
             "autoAddMargin": 0,
             "leverage": "10",
             "markPrice": f"{mark:.4f}",
-            "liqPrice": "" if held.amount > 0 else f"{mark * 2:.4f}",
+            "liqPrice": f"{mark * 2:.4f}" if held.amount < 0 and self.tells_liquidation else "",
             "bustPrice": "",
             "positionIM": f"{self.maintenance(market_id) * 2:.10f}",
             "positionMM": f"{self.maintenance(market_id):.10f}",

@@ -62,6 +62,7 @@ class DeribitVenue:
     linear_size_in_quote: bool = False
     tiers: tuple[tuple[Decimal, Decimal], ...] = ((ZERO, Decimal("0.005")),)  # from this notional, this rate
     cross: bool = False
+    tells_liquidation: bool = True
     scope: str = "account:read trade:read wallet:read block_trade:none"
     ip_whitelist: list[str] | None = None
     second_factor: bool = False
@@ -165,7 +166,7 @@ class DeribitVenue:
         held, mark, inverse = self.positions[name], self.mark(name), _is_inverse(name)
         coins = held.amount / mark if inverse else held.amount
         size = held.amount * mark if self.linear_size_in_quote and not inverse else held.amount
-        maintenance = self._maintenance(name)
+        maintenance, told = self._maintenance(name), self.tells_liquidation and not self.cross
         return {
             "instrument_name": name,
             "kind": "future",
@@ -184,7 +185,7 @@ class DeribitVenue:
             "initial_margin": _json(maintenance * 2),
             "open_orders_margin": 0,
             "leverage": 50,
-            "estimated_liquidation_price": None if self.cross else _json(mark * (2 - held.amount / abs(held.amount))),
+            "estimated_liquidation_price": _json(mark * 2 if held.amount < 0 else mark / 2) if told else None,
         }
 
     def _profit(self, name: str, since: Decimal | None = None) -> Decimal:

@@ -60,6 +60,7 @@ class HyperliquidVenue:
     now: Callable[[], int] = _wall_clock
     role: str = "user"
     mode: str = "default"
+    tells_liquidation: bool = True
     prices: dict[str, Decimal] = field(default_factory=lambda: {coin: Decimal(p) for coin, p in PRICES.items()})
     spot_prices: dict[str, Decimal] = field(default_factory=lambda: {pair: Decimal(p) for pair, p in SPOT.items()})
     tables: dict[int, list[tuple[str, int]]] = field(default_factory=lambda: dict(TABLES))
@@ -152,7 +153,7 @@ class HyperliquidVenue:
             "positionValue": str(worth),
             "unrealizedPnl": str(profit),
             "returnOnEquity": "0.1",
-            "liquidationPx": str(mark * (1 + Decimal("0.3").copy_sign(-held.size))),
+            "liquidationPx": str(mark * 2 if held.size < 0 else mark / 2) if self.tells_liquidation else None,
             "marginUsed": str(worth / 10 if held.margin is None else held.margin + profit),
             "maxLeverage": CONTRACTS[coin][1],
             "cumFunding": {"allTime": "0.0", "sinceOpen": "0.0", "sinceChange": "0.0"},

@@ -50,6 +50,7 @@ async def bench(
     own_margin: bool = False,
     truth: KrakenFuturesVenue | None = None,
     clock: ManualClock | None = None,
+    account: str = "main",
 ) -> AsyncIterator[Bench[KrakenFuturesServer]]:
     clock = clock or ManualClock()
     async with open_bench(
@@ -60,6 +61,7 @@ async def bench(
         credentials=credentials,
         wallets=wallets,
         time_limit=time_limit,
+        account=account,
         own_margin=own_margin,
     ) as it:
         yield it

@@ -195,7 +195,7 @@ class KrakenFuturesVenue:
                 "funding": 0,
             },
             "marginRequirements": {
-                name: number(needed * k) for name, k in (("im", 2), ("mm", 1), ("lt", 1), ("tt", 0))
+                name: number(needed * k) for name, k in (("im", 2), ("mm", 1), ("lt", Decimal("1.5")), ("tt", 0))
             },
             "triggerEstimates": {"im": 61000, "mm": 80000, "lt": 80000, "tt": 90000},
             "balances": {coin.lower(): str(self.single[coin]), **contracts},

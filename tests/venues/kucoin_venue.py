@@ -220,7 +220,7 @@ class KucoinVenue:
             "maintMargin": float((held.margin or 0) + self._profit(symbol)),
             "unrealisedPnl": float(self._profit(symbol)),
             "avgEntryPrice": float(held.entry),
-            "liquidationPrice": float(mark * (1 + Decimal("0.3").copy_sign(-held.contracts))) if isolated else None,
+            "liquidationPrice": float(mark * 2 if held.contracts < 0 else mark / 2) if isolated else None,
             "settleCurrency": CONTRACTS[symbol][2],
             "isInverse": Decimal(CONTRACTS[symbol][3]) < 0,
             "isOpen": True,

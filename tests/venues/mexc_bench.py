@@ -18,12 +18,16 @@ from hedged.ports import AccountReader, MarketReader
 from tests.support import ManualClock
 from tests.venues.binance_bench import pki
 from tests.venues.mexc_server import API_KEY, SECRET, MexcServer
-from tests.venues.mexc_venue import Held, Lent, MexcVenue
+from tests.venues.mexc_venue import Held, Lent, MexcVenue, Pool
+from tests.venues.same import SamePortfolio
 
 KEYS = {"apiKey": API_KEY, "secret": SECRET}
 PERPETUAL = InstrumentId("main:ETH/USDT:USDT")
 INVERSE = InstrumentId("main:BTC/USD:BTC")
 WALLETS = ("spot", "margin", "swap")
+DATED = None
+QUOTE = "USDT"  # what a contract is quoted in
+DEBT = True  # whether the venue lends
 
 
 @dataclass
@@ -111,3 +115,28 @@ async def bench(
             yield Bench(server, truth, clock, opened)
         finally:
             await opened.close()
+
+
+@asynccontextmanager
+async def same(portfolio: SamePortfolio) -> AsyncIterator[Bench]:
+    """Coins in spot, debt in margin, contracts of a hundredth of a coin; margin tiers by contracts."""
+    async with bench(own_margin=True) as it:
+        truth = it.truth
+        truth.spot = {"ETH": (portfolio.eth, Decimal(0))}
+        lent = Lent(borrowed=portfolio.sol_owed, interest=portfolio.sol_interest)
+        truth.margin = {"SOLUSDT": {"SOL": lent}}
+        truth.pools = {"USDT": Pool(portfolio.cash)}
+        truth.positions = {"ETH_USDT": Held(portfolio.perpetual * 100, portfolio.perpetual_entry)}
+        truth.marks = {"ETH_USDT": portfolio.ETH_MARK}
+        ceilings = [floor for floor, _ in portfolio.TIERS[1:]] + [Decimal(10_000_000)]
+        table = [
+            {
+                "level": level,
+                "maxVol": int(ceiling / portfolio.ETH_MARK * 100),
+                "mmr": float(rate),
+                "imr": float(2 * rate),
+            }
+            for level, ((_, rate), ceiling) in enumerate(zip(portfolio.TIERS, ceilings, strict=True), 1)
+        ]
+        truth.contract_fields = {"ETH_USDT": {"riskLimitCustom": table}}
+        yield it

@@ -75,6 +75,8 @@ class MexcVenue:
     margin: dict[str, dict[str, Lent]] = field(default_factory=dict)  # pair lent on → its two coins
     pools: dict[str, Pool] = field(default_factory=lambda: {"USDT": Pool(Decimal(10000)), "BSV": Pool(ZERO)})
     positions: dict[str, Held] = field(default_factory=dict)
+    marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
+    tells_liquidation: bool = True
     leverage: int = 10
     position_mode: int = 2  # 1 hedge, 2 one-way
     spot_status: dict[str, str] = field(default_factory=dict)  # asset → other than "1"
@@ -94,7 +96,7 @@ class MexcVenue:
     withdrawals: list[dict[str, Any]] = field(default_factory=list)
 
     def mark(self, market_id: str) -> Decimal:
-        return self.prices[CONTRACTS[market_id][0]]
+        return self.marks.get(market_id, self.prices[CONTRACTS[market_id][0]])
 
     # public
 
@@ -284,7 +286,9 @@ class MexcVenue:
                 "holdAvgPrice": float(held.entry),
                 "openAvgPrice": float(held.entry),
                 "closeAvgPrice": 0,
-                "liquidatePrice": 0 if held.contracts > 0 else float(self.mark(market_id) * 2),
+                "liquidatePrice": float(self.mark(market_id) * 2)
+                if held.contracts < 0 and self.tells_liquidation
+                else 0,
                 "oim": float(self._initial(market_id)),
                 "im": float(self._initial(market_id)),
                 "holdFee": 0,

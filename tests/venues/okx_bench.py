@@ -18,12 +18,15 @@ from tests.support import ManualClock
 from tests.venues.binance_bench import pki
 from tests.venues.okx_server import API_KEY, PASSPHRASE, SECRET, OkxServer
 from tests.venues.okx_venue import Coin, Held, OkxVenue
+from tests.venues.same import SamePortfolio
 
 KEYS = {"apiKey": API_KEY, "secret": SECRET, "password": PASSPHRASE}
 PERPETUAL = InstrumentId("main:ETH/USDT:USDT")
 DATED = InstrumentId("main:ETH/USDT:USDT-261225")
 INVERSE = InstrumentId("main:BTC/USD:BTC")
 WALLETS = ("spot", "funding", "earn")
+QUOTE = "USDT"  # what a contract is quoted in
+DEBT = True  # whether the venue lends
 
 
 @dataclass
@@ -115,3 +118,19 @@ async def bench(
             yield Bench(server, truth, clock, opened)
         finally:
             await opened.close()
+
+
+@asynccontextmanager
+async def same(portfolio: SamePortfolio) -> AsyncIterator[Bench]:
+    """Coins in the funding account, debt and contracts in the trading account; ten contracts a coin."""
+    async with bench() as it:
+        truth = it.truth
+        truth.funding, truth.savings = {"ETH": (portfolio.eth, Decimal(0))}, {}
+        truth.trading = {"USDT": Coin(portfolio.cash)}
+        if portfolio.sol_owed:
+            truth.trading["SOL"] = Coin(-portfolio.sol_owed, liab=portfolio.sol_owed, interest=portfolio.sol_interest)
+        truth.positions = {"ETH-USDT-SWAP": Held(portfolio.perpetual * 10, portfolio.perpetual_entry)}
+        if portfolio.dated:
+            truth.positions["ETH-USDT-261225"] = Held(portfolio.dated * 10, portfolio.dated_entry)
+        truth.marks = {"ETH-USDT-SWAP": portfolio.ETH_MARK, "ETH-USDT-261225": portfolio.DATED_MARK}
+        yield it

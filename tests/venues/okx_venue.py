@@ -59,6 +59,8 @@ class OkxVenue:
     futures_mode: bool = False  # else multi-currency margin
     trading: dict[str, Coin] = field(default_factory=dict)
     positions: dict[str, Held] = field(default_factory=dict)
+    marks: dict[str, Decimal] = field(default_factory=dict)  # instId → other than its coin's price
+    tells_liquidation: bool = True
     pos_side: str = "net"
     funding: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # available, frozen
     savings: dict[str, Decimal] = field(default_factory=dict)
@@ -73,6 +75,8 @@ class OkxVenue:
     funding_bills: list[dict[str, Any]] = field(default_factory=list)
 
     def mark(self, inst_id: str) -> Decimal:
+        if inst_id in self.marks:
+            return self.marks[inst_id]
         price = self.prices[inst_id.split("-", maxsplit=1)[0]]
         return price * (1 + self.basis) if CONTRACTS[inst_id][0] == "FUTURES" else price
 
@@ -173,7 +177,7 @@ class OkxVenue:
             "margin": "" if held.margin is None else str(held.margin),
             "avgPx": str(held.entry),
             "markPx": str(self.mark(inst_id)),
-            "liqPx": "" if held.pos > 0 else str(self.mark(inst_id) * 2),
+            "liqPx": str(self.mark(inst_id) * 2) if held.pos < 0 and self.tells_liquidation else "",
             "upl": str(self.profit(inst_id)),
             "mmr": str(self.maintenance(inst_id)),
             "mgnRatio": "" if held.margin is None else str(held.margin / self.maintenance(inst_id)),

@@ -16,6 +16,7 @@ from hedged.ports import AccountReader, MarketReader
 from tests.support import ManualClock
 from tests.venues.binance_bench import pki
 from tests.venues.binance_venue import Held
+from tests.venues.same import SamePortfolio
 from tests.venues.weex_server import API_KEY, PASSPHRASE, SECRET, WeexServer
 from tests.venues.weex_venue import WeexVenue
 
@@ -24,6 +25,9 @@ ETHER = InstrumentId("main:ETH/USDT:USDT")
 DOGE = InstrumentId("main:DOGE/USDT:USDT")
 SOLANA = InstrumentId("main:SOL/USDT:USDT")
 WALLETS = ("spot", "swap")
+PERPETUAL, DATED = ETHER, None
+QUOTE = "USDT"  # what a contract is quoted in
+DEBT = False  # whether the venue lends
 
 
 @dataclass
@@ -102,3 +106,15 @@ async def bench(
             yield Bench(server, truth, clock, opened)
         finally:
             await opened.close()
+
+
+@asynccontextmanager
+async def same(portfolio: SamePortfolio) -> AsyncIterator[Bench]:
+    """Coins in spot, contracts in the futures wallet, counted in coins."""
+    async with bench(own_margin=True) as it:
+        truth = it.truth
+        truth.spot = {"ETH": (portfolio.eth, Decimal(0))}
+        truth.futures = {"USDT": portfolio.cash}
+        truth.positions = {"ETHUSDT": Held(portfolio.perpetual, portfolio.perpetual_entry)}
+        truth.marks = {"ETHUSDT": portfolio.ETH_MARK}
+        yield it

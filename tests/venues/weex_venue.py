@@ -45,6 +45,8 @@ class WeexVenue:
     spot: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # free, locked
     futures: dict[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10000)})
     positions: dict[str, Held] = field(default_factory=dict)  # a market id, with "+" behind it for a second one
+    marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
+    tells_liquidation: bool = True
     separated: bool = False
     not_trading: set[str] = field(default_factory=set)  # spot assets
     demo: bool = False  # what the sim endpoints show under their own names
@@ -55,7 +57,7 @@ class WeexVenue:
     bills: list[dict[str, Any]] = field(default_factory=list)
 
     def mark(self, market_id: str) -> Decimal:
-        return self.prices[CONTRACTS[market_id.rstrip("+")][0]]
+        return self.marks.get(market_id, self.prices[CONTRACTS[market_id.rstrip("+")][0]])
 
     # public
 
@@ -198,7 +200,9 @@ class WeexVenue:
                 "createdTime": self.now(),
                 "updatedTime": self.now(),
                 "unrealizePnl": f"{self._profit(market_id):.5f}",
-                "liquidatePrice": "0" if held.amount > 0 else f"{self.mark(market_id) * 2:.5f}",
+                "liquidatePrice": f"{self.mark(market_id) * 2:.5f}"
+                if held.amount < 0 and self.tells_liquidation
+                else "0",
             }
             for number, (market_id, held) in enumerate(self.positions.items())
         ]

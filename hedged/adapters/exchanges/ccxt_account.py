@@ -88,6 +88,7 @@ async def open_ccxt(
         _check_credentials(account, venue)
     if sandbox:
         dialect.use_sandbox(venue)
+    dialect.prepare(venue)
     session = open_session(account, connect_to, ca_file)
     _take_over(venue, dialect, clock, session)
     guard = Guard(
@@ -137,7 +138,6 @@ def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.Clie
     venue.parse_precision = functools.partial(_parse_precision, venue.parse_precision)
     venue.milliseconds = lambda: milliseconds(clock.now())
     venue.throttle = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit).acquire
-    dialect.prepare(venue)
 
 
 def _parse_precision(written_out: Callable[[str | None], str | None], places: str | None) -> str | None:

@@ -38,7 +38,7 @@ _PARAMETER = re.compile(r"[\w-]+=\S+")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")  # keys and signatures; no message needs such words
 
 
-_WORDS = ("code", "retCode", "msg", "retMsg", "message")  # where venues put their code and message
+_WORDS = ("code", "retCode", "error", "msg", "retMsg", "message")  # where venues put their code and message
 
 
 class NotAllowed(Refused):
@@ -197,8 +197,8 @@ class Guard:
 
     def _raise_complaint(self, endpoint: Endpoint, answer: _Answer, reply: Any) -> None:
         """Raise if the venue reports an error, whatever the HTTP status; ccxt's tables say of which kind it is."""
-        code = self._dialect.error_code(reply) if isinstance(reply, dict) else ""
         message, status = self._message(answer.text), answer.status
+        code = self._dialect.error_code(reply) if isinstance(reply, dict) else f"HTTP {status}"
         refusals, told = self._dialect.refusals, self._dialect.complaints.get(code)
         if code in refusals:
             refusal = told if told is not None and issubclass(told, Refused) else Refused
@@ -231,7 +231,9 @@ class Guard:
             reply = reply["error"]  # JSON-RPC
         if not isinstance(reply, dict):
             return ""
-        words = [str(reply[key]) for key in _WORDS if isinstance(reply.get(key), str | int)]
+        said = [reply[key] for key in _WORDS if key in reply]
+        told = [word for each in said for word in (each if isinstance(each, list) else [each])]
+        words = [str(word) for word in told if isinstance(word, str | int)]
         return ": " + scrub(" ".join(words), self._secrets) if words else ""
 
     def _check_rest(self, endpoint: Endpoint, host: str) -> None:

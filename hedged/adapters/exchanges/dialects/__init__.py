@@ -13,8 +13,16 @@ To add a venue:
      field into None or zero, or need more calls. Whatever a unified method leaves out must raise, not be empty.
    - All segments in which the account can hold a position, or none: a missing segment is a failed read.
 2. Add the class to `_DIALECTS` below.
-3. `tests/venues/<ccxt id>_server.py` speaks the dialect over real HTTP and checks signatures; the tests in
-   `tests/contract/` show which faults and which replies a venue has to survive.
+3. The local venue, in `tests/venues/`: `<ccxt id>_venue.py` holds the truth in the venue's own fields and number
+   formats, `<ccxt id>_server.py` speaks of it over TLS and checks signatures, `<ccxt id>_bench.py` opens the adapter
+   on it. The bench's `same` presents the portfolio of `tests/venues/same.py`.
+4. A line in `tests/venues/benches.py`, and one in `MARGIN` of `tests/contract/test_same_portfolio.py`: what the venue
+   shows of margin and liquidation. That puts it to the tests of all venues: the same portfolio is the same assessment,
+   and a paper hedge from front to back.
+5. `tests/contract/test_ccxt_<ccxt id>_faults.py`: the table of its reads, put to every fault and to random replies by
+   `tests/contract/replies.py`. What is particular about the venue (modes, refusals, a cycle's weight, what explains a
+   vanished position) and the replies of its documentation have tests of their own beside it.
+6. A row in the README's table of exchanges: `tests/contract/test_exchange_table.py` tells what its cells have to say.
 """
 
 from __future__ import annotations
@@ -23,8 +31,10 @@ from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.dialects.binance import Binance
 from hedged.adapters.exchanges.dialects.bingx import BingX
 from hedged.adapters.exchanges.dialects.bybit import Bybit
+from hedged.adapters.exchanges.dialects.coinbase import Coinbase
 from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
+from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.kucoin import Kucoin
 from hedged.adapters.exchanges.dialects.mexc import Mexc
@@ -35,8 +45,10 @@ _DIALECTS: tuple[type[Dialect], ...] = (
     Binance,
     BingX,
     Bybit,
+    Coinbase,
     Deribit,
     Hyperliquid,
+    Kraken,
     KrakenFutures,
     Kucoin,
     Mexc,

@@ -103,7 +103,8 @@ class Dialect(ABC):
     burst: ClassVar[float]  # request weight that may go out at once, see `Limiter`
     config: ClassVar[Mapping[str, Any]]  # for ccxt's constructor: options that save calls, avoid writing
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]]  # (method, path) → all that may be called; `{}` a segment
-    refusals: ClassVar[Mapping[str, str]]  # venue error code → what the user can do, in words
+    refusals: ClassVar[Mapping[str, str]]
+    """Venue error code → what the user can do, in words; `HTTP 401` where the venue says it with that status alone."""
     complaints: ClassVar[Mapping[str, type[VenueError]]] = {}
     """Venue error code → whose fault it is (`ClockSkew`, `RateLimited`, …), where ccxt's tables mislead."""
     own_margin: ClassVar[bool] = True
@@ -134,7 +135,10 @@ class Dialect(ABC):
         return wallet
 
     def prepare(self, exchange: Any) -> None:  # noqa: B027 — most venues need nothing
-        """Mend ccxt's new instance where it differs from what we need, before anything is sent."""
+        """Mend ccxt's new instance where it differs from what we need, before anything is sent.
+
+        Raises `ConfigurationError` for credentials that nothing can be signed with.
+        """
 
     @abstractmethod
     def use_sandbox(self, exchange: Any) -> None:

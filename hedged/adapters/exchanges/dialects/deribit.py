@@ -111,7 +111,7 @@ class Deribit(Dialect):
         ccxt measures the difference of the clocks and signs with ours all the same; its nonce is the millisecond,
         which two calls made together share.
         """
-        list_instruments, sign, ours = exchange.fetch_markets, exchange.sign, exchange.milliseconds
+        list_instruments, sign = exchange.fetch_markets, exchange.sign
         count = itertools.count()
 
         async def fetch_markets(params: Any = None) -> list[Any]:
@@ -120,6 +120,7 @@ class Deribit(Dialect):
             return [*futures, *index_pairs(exchange, names["result"])]
 
         def sign_with_their_time(*args: Any, **kwargs: Any) -> Any:
+            ours = exchange.milliseconds
             exchange.milliseconds = lambda: ours() - int(exchange.options.get("timeDifference", 0))
             try:
                 return sign(*args, **kwargs)
@@ -128,13 +129,13 @@ class Deribit(Dialect):
 
         exchange.fetch_markets = fetch_markets
         exchange.sign = sign_with_their_time
-        exchange.nonce = lambda: f"{ours()}{next(count)}"
+        exchange.nonce = lambda: f"{exchange.milliseconds()}{next(count)}"
 
     def use_sandbox(self, exchange: Any) -> None:
         exchange.set_sandbox_mode(True)
 
     def reads_contract(self, market: Row) -> bool:
-        return bool(market.get("swap") or market.get("future")) and market["info"].get("kind") == "future"
+        return bool(market.get("swap") or market.get("future"))
 
     def instrument(self, account: str, market: Row) -> Instrument:
         """Linear or inverse by the venue's own word, which ccxt's comparison of currencies has to agree with."""
@@ -142,7 +143,7 @@ class Deribit(Dialect):
         for name in ("base", "quote", "settle"):
             text(market, name)
         linear = _KINDS.get(text(info, "instrument_type"))
-        if linear is None or linear != bool(market["linear"]):
+        if info["kind"] != "future" or linear is None or linear != bool(market["linear"]):
             raise Misshapen(f"instrument_type of {market['id']} is none that is understood")
         expiry, perpetual = moment(info, "expiration_timestamp"), text(info, "settlement_period") == "perpetual"
         if not perpetual and number(info, "expiration_timestamp") >= _NEVER:

@@ -96,7 +96,7 @@ class Hyperliquid(Dialect):
         exchange.set_sandbox_mode(True)
 
     def reads_contract(self, market: Row) -> bool:
-        return bool(market.get("swap"))
+        return bool(market.get("swap") and market.get("linear"))
 
     def instrument(self, account: str, market: Row) -> Instrument:
         for name in ("base", "quote", "settle"):

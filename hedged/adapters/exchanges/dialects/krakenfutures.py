@@ -177,7 +177,8 @@ class KrakenFutures(Dialect):
         blocks = row["allowedCidrBlocks"]
         if not {general, transfer} <= _ACCESS or not isinstance(blocks, list):
             raise Misshapen("permissions or allowedCidrBlocks are not what they should be")
-        bound = {block for block in (row["allowedCidrBlock"], *blocks) if block is not None}
+        told = [block for block in (row["allowedCidrBlock"], *blocks) if block is not None]
+        bound = {text({"address": block}, "address") for block in told}
         return Permissions(
             read=general != "NO_ACCESS",
             trade=general == "FULL_ACCESS",

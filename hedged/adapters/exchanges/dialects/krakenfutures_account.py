@@ -33,7 +33,7 @@ ZERO = Decimal(0)
 
 _SIGNS = {"long": 1, "short": -1}
 _DOLLARS = frozenset({"USD", "USDT", "USDC"})  # collateral that does not move with the price of a coin
-_FLEX = Record({"currencies": Record({}), "marginEquity": NUMBER, "maintenanceMargin": NUMBER})
+_FLEX = Record({"currencies": Record({}), "balanceValue": NUMBER, "marginEquity": NUMBER, "maintenanceMargin": NUMBER})
 _TWICE = "is held more than once, cross beside isolated: close one of the two (Positions → Close)"
 
 ENDPOINTS = {
@@ -63,13 +63,20 @@ def holding(wallets: Mapping[str, Any], name: Name) -> tuple[Balance, ...]:
 
 def collateral(wallets: Mapping[str, Any], name: Name) -> tuple[Balance, ...]:
     """Of the multi-collateral wallet and all single-collateral ones together; losses may leave one below zero."""
-    flex = wallets["flex"]["currencies"]
-    amounts = [(name(coin), _quantity(flex, coin)) for coin in flex]
+    amounts = _flex_coins(wallets, name)
     for wallet in _single(wallets).values():
         # beside the coin stand the positions, under the names of their contracts
         rows = wallet["balances"]
         amounts.extend((name(coin), number(rows, coin)) for coin in rows if "_" not in coin)
     return _coins(amounts)
+
+
+def _flex_coins(wallets: Mapping[str, Any], name: Name) -> list[tuple[str, Decimal]]:
+    """Of the multi-collateral wallet."""
+    flex = wallets["flex"]["currencies"]
+    if not flex and number(wallets["flex"], "balanceValue"):
+        raise Misshapen("currencies is empty although the wallet is worth something")
+    return [(name(coin), _quantity(flex, coin)) for coin in flex]
 
 
 def _quantity(currencies: Row, coin: str) -> Decimal:
@@ -98,7 +105,7 @@ def _coins(amounts: Iterable[tuple[str, Decimal]]) -> tuple[Balance, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`plain`: all positions are linear cross ones and dollars back them, so that prices alone decide."""
+    """`plain`: dollars back linear positions, none of them isolated, so that the contracts' prices alone decide."""
 
     derivatives: Derivatives
     plain: bool
@@ -114,16 +121,14 @@ async def read_derivatives(connection: Connection, markets: Markets) -> tuple[To
             raise Refused(connection.account, "positions", f"{contracts[market_id].symbol} {_TWICE}")
     isolated = any(row.get("maxFixedLeverage") is not None for row in rows)
     inverse = {market_id: each for market_id, each in contracts.items() if not each.linear}
-    held = collateral(wallets, connection.exchange.safe_currency_code)
+    backing = _flex_coins(wallets, connection.exchange.safe_currency_code)
     positions = tuple(_position(row, contracts[row["symbol"].upper()]) for row in rows)
     pools = [_flex_margin(wallets["flex"], isolated=isolated)]
     if inverse:
         prices, _ = await tickers(connection)
-        if len(inverse) == len(contracts):
-            pools = []
         pools.extend(_single_margins(wallets, inverse, prices))
     margin = _tightest(pools)
-    plain = not isolated and not inverse and all(coin.asset in _DOLLARS for coin in held)
+    plain = not isolated and all(coin in _DOLLARS for coin, amount in backing if amount)
     return Told(Derivatives(positions, margin), plain), min(wallets_at, rows_at)
 
 

@@ -30,7 +30,6 @@ ENDPOINTS = {
                 "logs": Rows(
                     {
                         "asset": TEXT,
-                        "contract": PRESENT,
                         "date": TEXT,
                         "info": TEXT,
                         "margin_account": PRESENT,
@@ -61,9 +60,7 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
     moved = _by_kind(
         row
         for row in await _log(connection, since)
-        if row["asset"] != row["contract"]
-        and name(row["asset"]) == doubt.asset
-        and (row["margin_account"] == _HOLDING) is holding
+        if name(row["asset"]) == doubt.asset and (row["margin_account"] == _HOLDING) is holding
     )
     change = doubt.now - doubt.before
     if not change or sum(moved.values(), ZERO) / change < _ENOUGH:

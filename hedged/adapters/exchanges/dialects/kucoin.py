@@ -95,7 +95,8 @@ class Kucoin(Dialect):
         raise ConfigurationError("exchange = kucoin  has no test system: remove sandbox, use mode = paper")
 
     def reads_contract(self, market: Row) -> bool:
-        return bool(market.get("swap") or market.get("future"))
+        """Dated contracts are inverse ones; a linear one would be new, and a position in it makes the read fail."""
+        return bool(market.get("swap") or (market.get("future") and market.get("inverse")))
 
     def instrument(self, account: str, market: Row) -> Instrument:
         info = market["info"]

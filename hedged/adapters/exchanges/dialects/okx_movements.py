@@ -52,10 +52,10 @@ ENDPOINTS = {
         "closed orders", Record({"data": Rows({"instId": TEXT, "side": TEXT, "accFillSz": NUMBER})})
     ),
     ("GET", "/api/v5/account/bills"): Endpoint(
-        "trading bills", Record({"data": Rows({"ccy": TEXT, "type": TEXT, "balChg": NUMBER})})
+        "trading bills", Record({"data": Rows({"ccy": TEXT, "type": NUMBER, "balChg": NUMBER})})
     ),
     ("GET", "/api/v5/asset/bills"): Endpoint(
-        "funding bills", Record({"data": Rows({"ccy": TEXT, "type": TEXT, "balChg": NUMBER, "ts": NUMBER})})
+        "funding bills", Record({"data": Rows({"ccy": TEXT, "type": NUMBER, "balChg": NUMBER, "ts": NUMBER})})
     ),
 }
 
@@ -71,7 +71,7 @@ async def explain_position(
     if fills and _signed(fills, "fillSz") == change:
         return f"{len(fills)} fills since {since:%Y-%m-%d %H:%M} UTC, {change:+f} contracts in all"
     bills = (await venue.privateGetAccountBills(page))["data"]
-    settled = {_CLOSED_BY_VENUE.get(row["type"], "") for row in bills if row.get("instId") == market_id} - {""}
+    settled = {_CLOSED_BY_VENUE.get(_type(row), "") for row in bills if row.get("instId") == market_id} - {""}
     if settled and not doubt.now:
         return f"closed by the venue since {since:%Y-%m-%d %H:%M} UTC ({', '.join(sorted(settled))})"
     orders = _whole((await venue.privateGetTradeOrdersHistory(page))["data"])
@@ -87,12 +87,12 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
     page = {"ccy": venue.currency_id(doubt.asset), "limit": _ROWS_MAX}
     if wallet == "spot":
         rows = _whole((await venue.privateGetAccountBills({**page, "begin": start}))["data"])
-        rows = [row for row in rows if row["type"] != _WITHIN_WALLET]
+        rows = [row for row in rows if _type(row) != _WITHIN_WALLET]
     else:
         rows = _whole((await venue.privateGetAssetBills({**page, "before": start}))["data"])
         rows = [row for row in rows if number(row, "ts") >= start]
     if wallet == "earn":  # seen from the account at the other end
-        rows = [row for row in rows if row["type"] in {_SAVED, _REDEEMED}]
+        rows = [row for row in rows if _type(row) in {_SAVED, _REDEEMED}]
     mine = [row for row in rows if row["ccy"] == page["ccy"]]
     names = _TRADING_BILLS if wallet == "spot" else _FUNDING_BILLS
     return _told(mine, names, -1 if wallet == "earn" else 1, doubt, since)
@@ -101,7 +101,7 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
 def _told(rows: Iterable[Row], names: dict[str, str], sign: int, doubt: Doubt, since: datetime) -> str | None:
     amounts: dict[str, Decimal] = {}
     for row in rows:
-        kind = names.get(row["type"], f"bills of type {row['type']}")
+        kind = names.get(_type(row), f"bills of type {_type(row)}")
         amounts[kind] = amounts.get(kind, ZERO) + sign * number(row, "balChg")
     change = doubt.now - doubt.before
     if not change or sum(amounts.values(), ZERO) / change < _ENOUGH:
@@ -121,3 +121,8 @@ def _signed(rows: Iterable[Row], field: str) -> Decimal:
 def _start(connection: Connection, since: datetime) -> int:
     """Our time by the venue's clock: ccxt keeps ours − theirs."""
     return milliseconds(since) - int(connection.exchange.options["timeDifference"])
+
+
+def _type(row: Row) -> str:
+    """The number of what a bill is for, as the tables above have it."""
+    return f"{number(row, 'type').normalize():f}"
