@@ -36,6 +36,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    flag,
     moment,
     not_negative,
     number,
@@ -154,6 +155,7 @@ class Deribit(Dialect):
             lot_size=positive(info, "contract_size"),
             quantity_min=not_negative(info, "min_trade_amount"),
             expiry=None if perpetual else expiry,
+            trading=flag(info, "is_active"),
         )
 
     def multiplier(self, market: Row) -> Decimal:
