@@ -80,7 +80,7 @@ VENUE = Venue(
     READS,
     prepare,
     unknown=UNKNOWN,
-    may_lack=("isDelisted", "marginTableId", "markPx", "midPx"),
+    may_lack=("isDelisted", "marginTableId", "midPx"),
     untouched=("name", "coin", "token", "tokens", "index", "collateralToken", "dir"),
 )
 

@@ -161,8 +161,7 @@ def _places(info: Row) -> int:
 
 def price_step(info: Row) -> Decimal:
     """At the mark as listed: five significant digits, whole ones always, and no more than six places in all."""
-    mark = positive(info, "markPx") if info.get("markPx") is not None else Decimal(1)
-    places = min(_PLACES - _places(info), max(_DIGITS - 1 - mark.adjusted(), 0))
+    places = min(_PLACES - _places(info), max(_DIGITS - 1 - positive(info, "markPx").adjusted(), 0))
     return Decimal(1).scaleb(-places)
 
 
