@@ -22,6 +22,7 @@ QUOTED = (PERPETUAL, DATED, INVERSE)
 
 
 def derivatives(it: Any) -> Any:
+    it.opened._line._markets = None  # another reply's
     return it.reader.derivatives()
 
 
