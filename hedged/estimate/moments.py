@@ -13,7 +13,6 @@ import numpy as np
 
 from hedged.estimate.effectiveness import Floats
 
-
 # A variance below this share of the mean square is what rounding leaves of a return that is always the same.
 _ROUNDING = 1e-12
 

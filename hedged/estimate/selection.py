@@ -34,7 +34,7 @@ _EXHAUSTIVE_MAX = 100_000  # sets; beyond, one instrument is added at a time and
 _BATCH = 20_000
 _STABLE = 1e-9  # of a set's mean variance, so that instruments that move as one do not stop the search
 
-_DRIFT = 0.40  # standard deviation of logit(effectiveness) from one year to the next, beyond sampling error
+_DRIFT = 0.65  # standard deviation of logit(effectiveness) from one year to the next, beyond sampling error
 _TAILS = 4.0  # excess kurtosis of daily returns, by which sampling errors of covariances are larger than normal ones
 _TOO_GOOD = 0.98  # what ratios that have to be estimated lose is about 0.01, which matters above this
 _INTERVAL = 1.645  # 90 %
@@ -116,10 +116,11 @@ def choose_sets(
     columns = np.flatnonzero(known)
     whole = exposure_returns(assets, np.asarray(weights, np.float64))
     rows = compound(np.column_stack([candidates[:, columns], whole]), span)
-    rows = winsorise(rows[np.isfinite(rows).all(axis=1)], WINSOR_LIMIT)
+    rows = rows[np.isfinite(rows).all(axis=1)]
     observations = len(rows) // span
     if observations < OBSERVATIONS_MIN:
         return ()
+    rows = winsorise(rows, WINSOR_LIMIT)
     nothing = np.zeros(count)
     search = _Search(
         np.atleast_2d(np.cov(rows.T)),

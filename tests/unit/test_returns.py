@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hedged.estimate.returns import Closes, align_returns, compound, without_frozen, winsorise
+from hedged.estimate.returns import Closes, align_returns, compound, winsorise, without_frozen
 
 HOUR = 3600
 

@@ -1,0 +1,44 @@
+"""Ratios and chosen sets on a year of real prices, a few cases of what `tests/benchmarks` measures in full."""
+
+from __future__ import annotations
+
+import pytest
+
+from hedged.estimate.beta import RatioSettings
+from tests.benchmarks import effectiveness, selection
+from tests.benchmarks.markets import DAY, HOUR, Market, read_markets
+from tests.support import need_shared
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    path = need_shared("data/robbudaghyan_spot_1h.csv.gz")
+    return next(iter(read_markets(path.parent, path.name)))
+
+
+@pytest.mark.parametrize(
+    ("frequency", "bar", "least"), [(DAY, DAY, 0.97), (DAY, 4 * HOUR, 0.97), (4 * HOUR, 4 * HOUR, 0.99)]
+)
+def test_estimated_ratios_are_near_the_best_in_hindsight(
+    market: Market, frequency: int, bar: int, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mixed basket in 2022: near hindsight over ETH, BTC and both, above naive over BTC, at half of OLS's turnover."""
+    monkeypatch.setattr(effectiveness, "BASKETS", {"mixed": effectiveness.BASKETS["mixed"]})
+    settings = RatioSettings(step=bar, horizon=frequency)
+    found = effectiveness.cases(market, effectiveness.Race(frequency, bar), settings, lambda year: year == 2022)
+    assert [case.days for case in found] == [365, 365, 365]
+    assert all(case.share > least for case in found)
+    assert all(case.turnover < 0.5 for case in found)
+    over = {case.name.rsplit(" ", 1)[1]: case for case in found}
+    assert over["BTC"].estimated > over["BTC"].naive + 0.02
+    assert over["both"].estimated > over["both"].ols
+
+
+def test_sets_picked_from_2021_hold_in_2022(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mixed basket: near the best sets of their size, better than BTC and ETH from two instruments on, in the interval."""
+    monkeypatch.setattr(selection, "BASKETS", {"mixed": selection.BASKETS["mixed"]})
+    found = [case for case in selection.cases(market, DAY, 2022, 2022) if case.name.startswith("2022-01")]
+    assert [len(case.instruments) for case in found] == [1, 2, 3, 4, 2, 3, 4]
+    assert all(case.share > 0.93 for case in found)
+    assert all(case.within for case in found)
+    assert all(case.realised > case.majors + 0.02 for case in found if len(case.instruments) > 1)
