@@ -25,6 +25,7 @@ from hedged.estimate.effectiveness import (
 from hedged.estimate.returns import AlignedReturns
 from tests.benchmarks.markets import (
     BASKETS,
+    COINS_MIN,
     DAY,
     HOUR,
     Market,
@@ -79,7 +80,7 @@ def cases(market: Market, race: Race, settings: RatioSettings, chosen: Callable[
     for year in filter(chosen, years(judged.times)):
         for basket, names in BASKETS.items():
             for over, instruments in OVER.items():
-                case = _case(judged, bars, year, (f"{year} {basket} over {over}", names, instruments), settings)
+                case = _case(judged, bars, year, (f"{year} {basket} over {over}", basket, names, instruments), settings)
                 if case is not None:
                     found.append(case)
     return found
@@ -89,19 +90,20 @@ def _case(
     judged: AlignedReturns,
     bars: AlignedReturns,
     year: int,
-    what: tuple[str, Sequence[str], Sequence[str]],
+    what: tuple[str, str, Sequence[str], Sequence[str]],
     settings: RatioSettings,
 ) -> Case | None:
-    name, names, instruments = what
+    name, basket, names, instruments = what
+    fewest = COINS_MIN.get(basket, 3)
     new_year, end = year_bounds(year)
     first = int(bars.times[0]) // DAY * DAY
     start = max(new_year, first + WARM_UP * DAY)
     held = known_throughout(bars, names, start - WARM_UP * DAY, end)
-    if len(known_throughout(bars, instruments, start - WARM_UP * DAY, end)) < len(instruments) or not held:
+    if len(known_throughout(bars, instruments, start - WARM_UP * DAY, end)) < len(instruments) or len(held) < fewest:
         # Not there all along: begin where most of the basket has had its warm-up.
-        start, held = _later_start(bars, names, instruments, new_year, end)
+        start, held = _later_start(bars, names, instruments, (new_year, end), fewest)
     test = (judged.times > start) & (judged.times <= end)
-    if not held or test.sum() < TEST_MIN * DAY // judged.step:
+    if len(held) < fewest or test.sum() < TEST_MIN * DAY // judged.step:
         return None
     spot, moves = judged.columns(*held).mean(axis=1), judged.columns(*instruments)
     known = test & np.isfinite(spot) & np.isfinite(moves).all(axis=1)
@@ -127,13 +129,14 @@ def _case(
 
 
 def _later_start(
-    bars: AlignedReturns, names: Sequence[str], instruments: Sequence[str], new_year: int, end: int
+    bars: AlignedReturns, names: Sequence[str], instruments: Sequence[str], bounds: tuple[int, int], fewest: int
 ) -> tuple[int, tuple[str, ...]]:
-    """The earliest month in which at least one coin of the basket has had its warm-up, and the coins that have."""
+    """The earliest 30-day step into the year at which enough coins of the basket have had their warm-up, and those."""
+    new_year, end = bounds
     for start in range(new_year, end - TEST_MIN * DAY, 30 * DAY):
         begin = start - WARM_UP * DAY
         held = known_throughout(bars, names, begin, end) if bars.times[0] <= begin + DAY else ()
-        if held and len(known_throughout(bars, instruments, begin, end)) == len(instruments):
+        if len(held) >= fewest and len(known_throughout(bars, instruments, begin, end)) == len(instruments):
             return start, held
     return end, ()
 

@@ -22,6 +22,9 @@ BASKETS = {
     "mixed": ("SOL", "XRP", "ADA", "DOGE", "AVAX", "LINK", "DOT", "UNI", "AAVE", "ATOM"),
     "meme": ("DOGE", "SHIB", "1000SHIB", "PEPE", "1000PEPE", "WIF", "BONK", "FLOKI"),
 }
+COINS_MIN = {"meme": 1}
+"""Coins that a file must have of a basket for it to be one: three, but most files know one meme coin."""
+
 STABLE = frozenset({"USDC", "BUSD", "DAI", "TUSD", "FDUSD"})
 KNOWN_MIN = 0.95
 _DAYS_MIN = 300

@@ -23,6 +23,7 @@ from hedged.estimate.returns import AlignedReturns
 from hedged.estimate.selection import ChosenSet, SelectionSettings, choose_sets
 from tests.benchmarks.markets import (
     BASKETS,
+    COINS_MIN,
     DAY,
     HOUR,
     STABLE,
@@ -75,7 +76,7 @@ def cases(market: Market, frequency: int, from_year: int, to_year: int) -> Itera
     for start in _starts(tables.bars, from_year, to_year):
         for basket, names in BASKETS.items():
             for held in (False, True):
-                yield from _cases(tables, start, (basket, names), held=held)
+                yield from cases_from(tables, start, (basket, names), held=held)
 
 
 def _starts(bars: AlignedReturns, from_year: int, to_year: int) -> Iterator[int]:
@@ -87,11 +88,16 @@ def _starts(bars: AlignedReturns, from_year: int, to_year: int) -> Iterator[int]
                 yield start
 
 
-def _cases(tables: Years, start: int, basket: tuple[str, Sequence[str]], *, held: bool) -> Iterator[Case]:
+def cases_from(tables: Years, start: int, basket: tuple[str, Sequence[str]], *, held: bool) -> Iterator[Case]:
+    """A case per size for this basket, picked from the year before `start`, an epoch second."""
     coins = known_throughout(tables.bars, basket[1], start - YEAR, start + YEAR)
     everything = known_throughout(tables.bars, tables.bars.names, start - YEAR, start + YEAR)
     candidates = tuple(name for name in everything if name not in STABLE and (held or name not in coins))
-    if not coins or len(candidates) < CANDIDATES_MIN or not {"BTC", "ETH"} <= set(candidates):
+    if (
+        len(coins) < COINS_MIN.get(basket[0], 3)
+        or len(candidates) < CANDIDATES_MIN
+        or not {"BTC", "ETH"} <= set(candidates)
+    ):
         return
     past = (tables.choosing.times > start - YEAR) & (tables.choosing.times <= start)
     chosen = choose_sets(
