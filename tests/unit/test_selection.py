@@ -14,6 +14,7 @@ from hedged.estimate.selection import (
     choose_sets,
     effectiveness_interval,
     recommended,
+    towards_one_factor,
     whole_contracts,
 )
 
@@ -66,7 +67,9 @@ def test_cost_changes_the_choice_by_what_risk_is_worth() -> None:
     assert free.best.cost_year == pytest.approx(0.06, abs=0.003)
     assert 0 not in priced.instruments
     (paid,) = choose_sets(*_factors(), ONE, dear, cost_year=-cost)
-    assert paid.best.score == pytest.approx(paid.expected - paid.best.cost_year / 0.1)
+    (plain,) = choose_sets(*_factors(), ONE, dear)
+    assert paid.instruments == plain.instruments == (0, 1)
+    assert paid.best.score == pytest.approx(plain.best.score - paid.best.cost_year / 0.1)
     assert paid.best.score > 1
 
 
@@ -108,6 +111,18 @@ def test_single_days_do_not_decide() -> None:
     exposure, moves = _factors()
     exposure[100], moves[100, 4] = 2.0, 2.0
     assert choose_sets(exposure, moves, ONE, DAILY)[1].instruments == (0, 1)
+
+
+def test_shrinking_leaves_variances_and_stays_a_covariance() -> None:
+    """Only correlations move, by the share given; nothing becomes more certain than certain."""
+    exposure, moves = _factors()
+    covariance = np.cov(np.column_stack([moves, exposure]).T)
+    for share in (0.0, 0.3, 1.0):
+        shrunk = towards_one_factor(covariance, share)
+        assert np.diag(shrunk) == pytest.approx(np.diag(covariance))
+        assert np.linalg.eigvalsh(shrunk).min() > -1e-12
+    assert towards_one_factor(covariance, 0.0) == pytest.approx(covariance)
+    assert abs(towards_one_factor(covariance, 1.0) - covariance).max() > 0.1 * covariance.max()
 
 
 def _of(size: int, score: float) -> ChosenSet:
