@@ -10,9 +10,10 @@ import structlog
 
 from hedged import __version__
 from hedged.cycle import Portfolio
+from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
-from hedged.errors import ConfigurationError
+from hedged.errors import ConfigurationError, StoreError
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
@@ -21,6 +22,7 @@ from hedged.settings import Settings
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.exchanges.listing import Listing
+    from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
 
@@ -58,15 +60,21 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names)
+    history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
+    try:
+        await history.recall(await store.latest_state())
+    except StoreError as error:
+        log.warning("past prices could not be recalled", error=str(error))
     couriers = [Courier(store, channel, clock) for channel in channels]
     return App(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run],
+        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
         heartbeat=_heartbeat(settings),
         exchanges=exchanges,
         keys=keys,
+        history=history,
         lock=lock,
     )
 
@@ -134,7 +142,8 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
             market: MarketReader
             reader: AccountReader | None
             if account.exchange == "simulated":
-                market, reader = await _open_simulated(account, store, clock)
+                simulated = await _open_simulated(account, store, clock)
+                market, reader, exchanges.candles[account.name] = simulated, simulated, simulated
             else:
                 key = (account.exchange, account.sandbox, account.connect_to)
                 listing = listings.setdefault(key, Listing(clock))
@@ -184,12 +193,13 @@ async def _open_ccxt(
     )
     exchanges.closers.append(venue.close)
     exchanges.venues[account.name] = venue
+    exchanges.candles[account.name] = venue.candles
     if keys is None:
         log.warning("no key: only public prices are read", account=account.name)
     return venue.market, venue.reader
 
 
-async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) -> tuple[MarketReader, AccountReader]:
+async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) -> SimulatedExchange:
     """A simulated market goes on after a restart where it would have been: its anchor is kept in the store."""
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.simulation.market import SimulatedMarket
@@ -204,8 +214,7 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
     venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
-    exchange = SimulatedExchange(venue, clock)
-    return exchange, exchange
+    return SimulatedExchange(venue, clock)
 
 
 def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Channel], list[Loop]]:

@@ -14,7 +14,7 @@ from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.ports import AccountReader, Channel, MarketReader
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader
 from hedged.tell.pipeline import addressed
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
     from hedged.tell.outbox import Courier
 
@@ -42,6 +43,7 @@ class Exchanges:
 
     markets: dict[str, MarketReader] = field(default_factory=dict)
     readers: dict[str, AccountReader] = field(default_factory=dict)
+    candles: dict[str, CandleReader] = field(default_factory=dict)
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     closers: list[Close] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ class App:
     heartbeat: Heartbeat | None
     exchanges: Exchanges
     keys: KeyWatch | None = None
+    history: HistoryKeeper | None = None
     lock: StoreLock | None = None
     _thinned_at: datetime | None = None
     _weighed: dict[str, float] = field(default_factory=dict)
@@ -78,14 +81,17 @@ class App:
 
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
         cycle_id = self.portfolio.ids.new()
+        if self.history is not None:
+            self.portfolio.statistics = self.history.statistics
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
         try:
-            keys = self.keys.findings(now) if self.keys is not None else ()
-            report = await run_cycle(self.portfolio, now, [*extra, *self._skews(), *keys], cycle_id=cycle_id)
+            report = await run_cycle(self.portfolio, now, [*extra, *self._findings(now)], cycle_id=cycle_id)
         except Exception as error:
             self._tell_failure(error, now)
             raise
         self._failing = None
+        if self.history is not None:
+            self.history.learn(report)
         log.info("cycle", decision=report.decision.reason, messages=len(report.messages), weight=self._weights())
         for order in report.orders():
             log.info("order", **order)
@@ -124,6 +130,14 @@ class App:
         spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
         self._weighed = total
         return spent
+
+    def _findings(self, now: datetime) -> Iterator[Finding]:
+        """What is told with every cycle and found outside of it."""
+        yield from self._skews()
+        if self.keys is not None:
+            yield from self.keys.findings(now)
+        if self.history is not None:
+            yield from self.history.findings(now)
 
     def _skews(self) -> Iterator[Finding]:
         """Accounts whose venue's clock and this machine's are apart."""

@@ -165,4 +165,10 @@ WORDS: Mapping[Kind, Words] = {
         "look at the key's permissions at the exchange; if it cannot withdraw, say so with "
         "`withdraw_disabled_confirmed = <today>` under the account, anew every 90 days.",
     ),
+    Kind.HISTORY_MISSING: Words(
+        "past prices for hedge {subject} are missing",
+        "hedged goes by what it has, or by the usual ratios, and asks again.",
+        'see whether an exchange of yours lists the market at all; fixed `beta`, `band` or `target = "value"` need '
+        "no past.",
+    ),
 }
