@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import numpy as np
@@ -82,6 +83,16 @@ class HistoryKeeper:
                 self._coins[hedge.name] = held
             await self._digest(hedge, recalled=True)
 
+    async def look(self, report: CycleReport, within: float) -> None:
+        """For a single look: what is stored, and for so many seconds what can be fetched. Raises `StoreError`."""
+        self.learn(report)
+        await self.prices.recall()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self.prices.update(self.subjects())
+        for hedge in self._hedges:
+            await self._digest(hedge)
+
     async def run(self) -> None:
         """Keep up with the clock. Returns at once where no hedge needs a past."""
         while self._hedges:
@@ -93,7 +104,7 @@ class HistoryKeeper:
             fresh = await self.prices.update(self.subjects())
             for hedge in self._hedges:
                 feed = self._feeds.get(hedge.name)
-                mine = [fresh[name] for name in self._subjects_of(hedge) if name in fresh]
+                mine = [fresh[name] for name in self.subjects_of(hedge) if name in fresh]
                 if feed is not None and any(at.timestamp() <= feed.taken_until for at in mine):
                     self._late.add(hedge.name)
                 await self._digest(hedge)
@@ -116,11 +127,15 @@ class HistoryKeeper:
             if feed is not None and held and tuple(held) == feed.tracker.shape.assets:
                 feed.coins = np.array(list(held.values()))
 
-    def findings(self, now: datetime) -> Iterator[Finding]:
-        """Hedges whose past is missing, wholly or in part, for longer than a venue's passing fault."""
+    def findings(self, now: datetime, *, patient: bool = True) -> Iterator[Finding]:
+        """Hedges whose past is missing, wholly or in part, if `patient` for longer than a venue's passing fault."""
         for hedge in self._hedges:
-            troubles = {name: self.prices.trouble(name) for name in self._subjects_of(hedge)}
-            missing = {name: each for name, each in troubles.items() if each is not None and each.is_lasting(now)}
+            troubles = {name: self.prices.trouble(name) for name in self.subjects_of(hedge)}
+            missing = {
+                name: each
+                for name, each in troubles.items()
+                if each is not None and (each.is_lasting(now) or not patient)
+            }
             if not missing:
                 continue
             since = min(each.since for each in missing.values())
@@ -133,11 +148,15 @@ class HistoryKeeper:
 
     def subjects(self) -> list[str]:
         """Whose bars are needed, instruments first, each once."""
-        return list(dict.fromkeys(name for hedge in self._hedges for name in self._subjects_of(hedge)))
+        return list(dict.fromkeys(name for hedge in self._hedges for name in self.subjects_of(hedge)))
 
-    def missing_of(self, hedge: HedgePolicy) -> list[str]:
-        """Those that this hedge needs and of which there is no bar."""
-        return [name for name in self._subjects_of(hedge) if self.prices.newest(name) is None]
+    def subjects_of(self, hedge: HedgePolicy) -> list[str]:
+        """Those of one hedge: its instruments, what a signal is relative to, and the assets that it covers."""
+        quote = self._policy.quote
+        instruments = [self._subject(leg.instrument) for leg in hedge.legs]
+        relative = isinstance(hedge.timing, Signal) and hedge.timing.measure is Measure.RELATIVE_STRENGTH
+        reference = [f"{REFERENCE}/{quote}"] if relative else []
+        return [*instruments, *reference, *(f"{asset}/{quote}" for asset in self._coins.get(hedge.name, {}))]
 
     def hedges(self) -> Sequence[HedgePolicy]:
         """Those that need a past."""
@@ -155,20 +174,13 @@ class HistoryKeeper:
             return f"What rests on {', '.join(without)} is taken as usual (ratio 1, shared equally), not estimated."
         return f"It goes on with what was known on {known.as_of:%Y-%m-%d %H:%M} UTC."
 
-    def _subjects_of(self, hedge: HedgePolicy) -> list[str]:
-        quote = self._policy.quote
-        instruments = [self._subject(leg.instrument) for leg in hedge.legs]
-        relative = isinstance(hedge.timing, Signal) and hedge.timing.measure is Measure.RELATIVE_STRENGTH
-        reference = [f"{REFERENCE}/{quote}"] if relative else []
-        return [*instruments, *reference, *(f"{asset}/{quote}" for asset in self._coins.get(hedge.name, {}))]
-
     def _subject(self, instrument: InstrumentId) -> str:
         return subject_of(instrument, self._policy.quote, self.prices.readers)
 
     async def _digest(self, hedge: HedgePolicy, *, recalled: bool = False) -> None:
         """Feed what has come, anew from the start where assets or the past itself have changed."""
         coins = self._coins.get(hedge.name)
-        names = self._subjects_of(hedge)
+        names = self.subjects_of(hedge)
         newest = [at for at in map(self.prices.newest, names) if at is not None]
         if not coins or not newest or not (recalled or all(map(self.prices.is_settled, names))):
             return

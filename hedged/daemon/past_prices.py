@@ -24,6 +24,7 @@ PAUSE = 1.0  # seconds between two pages: years of prices are in no hurry, cycle
 PAGES_MAX = 200  # of one subject at a time
 RETRY_FIRST, RETRY_LAST = timedelta(minutes=1), timedelta(hours=1)
 ASK_FOR_LISTING_EVERY = timedelta(days=1)
+RECENT = timedelta(days=1)  # what is kept may be gone by before it has been asked on
 PATIENCE = timedelta(hours=1)  # for which a venue may fail before the past counts as missing
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,16 @@ class Trouble:
     def is_lasting(self, now: datetime) -> bool:
         """Whether it is more than a venue's passing fault."""
         return not self.listed or now - self.since >= PATIENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many bars there are of a subject, when the first and the last was known."""
+
+    subject: str
+    bars: int
+    first: datetime | None
+    last: datetime | None
 
 
 @dataclass(slots=True)
@@ -107,12 +118,11 @@ class PastPrices:
 
     def is_settled(self, name: str) -> bool:
         """Whether there is nothing to wait for: prices are there, or will not be soon."""
+        newest, now = self.newest(name), self._clock.now()
         subject = self._subjects.get(name)
-        if subject is None:
-            return False
-        if subject.trouble is None:
-            return subject.was_read
-        return subject.trouble.is_lasting(self._clock.now()) or self.newest(name) is not None
+        if subject is None or (subject.trouble is None and not subject.was_read):
+            return newest is not None and now - newest <= RECENT
+        return subject.trouble is None or subject.trouble.is_lasting(now) or newest is not None
 
     async def update(self, names: Sequence[str]) -> Mapping[str, datetime]:
         """Fetch what has become due of these; by name, when the oldest new bar was known. Raises `StoreError`."""
@@ -130,6 +140,15 @@ class PastPrices:
                 self._succeeded(subject, name, listed=listed)
         self._tell()
         return fresh
+
+    async def extent(self, name: str) -> Extent:
+        """What there is of it. Raises `StoreError`."""
+        rows = await self._store.bars(name, self.oldest())
+        return Extent(name, len(rows), rows[0].at if rows else None, rows[-1].at if rows else None)
+
+    async def is_listed(self, name: str) -> bool:
+        """Whether a venue has such a market, and tells its last hours. Raises `VenueError`."""
+        return await self._ask(name, self._clock.now() - 6 * STEP, {}) is not None
 
     async def closes(self, name: str, times: NDArray[np.int64]) -> Floats:
         """Closes known at these epoch seconds, whole hours one after another; NaN where there is none."""
