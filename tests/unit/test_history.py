@@ -260,6 +260,18 @@ async def test_a_passing_fault_is_no_finding_and_a_lasting_one_is() -> None:
     assert "makes no order" in finding.text
 
 
+async def test_no_ratio_rests_on_half_a_past() -> None:
+    """An asset's prior would soon be traded away again: a hedge waits for prices that fail, for an hour."""
+    stage = await Stage.set_up()
+    await stage.cycle()
+    stage.past.faults["SOL"] = Unreadable("main", "candles", "an HTML page")
+    await stage.keeper.turn()
+    assert stage.keeper.statistics == {}
+    stage.clock.advance(PATIENCE.total_seconds())
+    await stage.keeper.turn()
+    assert stage.keeper.statistics["alts"].betas["SOL"] == 1
+
+
 @pytest.mark.parametrize("assets", [("ETH", "SOL", "XRP"), ("*",)])
 async def test_assets_that_come_and_go_are_followed(assets: tuple[str, ...]) -> None:
     """A coin that is bought gets its past, one that is sold leaves the estimate, and dust is neither."""
@@ -345,7 +357,7 @@ async def test_a_signal_asks_for_bitcoin_and_for_as_many_days_as_it_looks_back()
 
 async def test_funding_is_learnt_hourly_and_outlives_the_process() -> None:
     """What shorts are charged is averaged over cycles, and what is known of it is there after a restart."""
-    stage = await Stage.set_up()
+    stage = await Stage.set_up(estimated("ETH", "SOL", "XRP"))
     quotes = stage.venue.quotes
 
     async def funded(instruments):
@@ -358,8 +370,14 @@ async def test_funding_is_learnt_hourly_and_outlives_the_process() -> None:
     await stage.keeper.turn()
     cost = stage.keeper.statistics["alts"].carry_year[InstrumentId(ETH_PERP)]
     assert cost == pytest.approx(0.0001 * 3 * 365)
-    stage.keeper = stage.another_keeper()
-    await stage.keeper.recall(dict((await stage.cycle()).state))
+    again = stage.another_keeper()
+    await again.recall(await _state(stage))
+    assert again.statistics["alts"].carry_year == {InstrumentId(ETH_PERP): pytest.approx(cost)}
+    stage.venue.hold(ETH=10, SOL=100, XRP=90_000)
+    stage.venue.quotes = quotes
+    await stage.cycle()
+    await stage.keeper.turn()
+    assert set(stage.keeper.statistics["alts"].betas) == {"ETH", "SOL", "XRP"}
     assert stage.keeper.statistics["alts"].carry_year == {InstrumentId(ETH_PERP): pytest.approx(cost)}
 
 
