@@ -64,7 +64,6 @@ class HistoryKeeper:
         self._feeds: dict[str, HedgeFeed] = {}
         self._late: set[str] = set()  # hedges whose past has been filled in behind what their tracker saw
         self._seen: Snapshot | None = None  # of the last cycle, for its funding rates
-        self._charged_at: datetime | None = None
         self._store_failing = False
         self.statistics: Mapping[str, HedgeStatistics] = {}
 
@@ -170,6 +169,8 @@ class HistoryKeeper:
                 if hedge.estimated
                 else "It goes by its configured band and target."
             )
+        if without and not hedge.estimated:
+            return "What it learns rests on the other prices."
         if without:
             return f"What rests on {', '.join(without)} is taken as usual (ratio 1, shared equally), not estimated."
         return f"It goes on with what was known on {known.as_of:%Y-%m-%d %H:%M} UTC."
@@ -199,6 +200,10 @@ class HistoryKeeper:
         self._late.discard(hedge.name)
         statistics = feed.tracker.statistics()
         if statistics is not None:
+            if hedge.name not in self.statistics:
+                log.info(
+                    "the past is known", hedge=hedge.name, as_of=statistics.as_of.isoformat(), text=statistics.text
+                )
             self.statistics = {**self.statistics, hedge.name: statistics}
 
     async def _columns(self, hedge: HedgePolicy, feed: HedgeFeed, until: int) -> Columns:
@@ -207,7 +212,9 @@ class HistoryKeeper:
         quote, shape = self._policy.quote, feed.tracker.shape
         assets = [await self.prices.closes(f"{asset}/{quote}", times) for asset in shape.assets]
         instruments = [await self.prices.closes(self._subject(name), times) for name in shape.instruments]
-        reference = await self.prices.closes(f"{REFERENCE}/{quote}", times) if self._relative else times * np.nan
+        reference = np.full(len(times), np.nan)
+        if self._relative:
+            reference = await self.prices.closes(f"{REFERENCE}/{quote}", times)
         return Columns(times, np.column_stack(assets), np.column_stack(instruments), reference)
 
     async def _carry_over(self, hedge: HedgePolicy, before: HedgeFeed | None, feed: HedgeFeed) -> None:
@@ -216,7 +223,7 @@ class HistoryKeeper:
         if before is None:
             known = await self._store.get_blob(_carry_key(hedge)) or {}
         elif (statistics := before.tracker.statistics()) is not None:
-            known = statistics.carry_year
+            known = dict(statistics.carry_year.items())
         for name in feed.tracker.shape.instruments:
             cost = known.get(name)
             if isinstance(cost, float):
@@ -229,13 +236,14 @@ class HistoryKeeper:
         feed.charge(self._seen, _HOUR / _DAY)
         statistics = feed.tracker.statistics()
         if statistics is not None and statistics.carry_year:
-            await self._store.put_blob(_carry_key(hedge), dict(statistics.carry_year), self._clock.now())
+            costs: dict[str, object] = dict(statistics.carry_year.items())
+            await self._store.put_blob(_carry_key(hedge), costs, self._clock.now())
 
 
 def _held(assessment: Assessment, hedge: str, policy: PortfolioPolicy, before: Mapping[str, float]) -> dict[str, float]:
     """Coins by asset, above dust; one that was above it stays, so that none comes and goes."""
     worth = {
-        row.asset: (abs(row.value or 0), float(row.quantity))
+        row.asset: (float(abs(row.value or 0)), float(row.quantity))
         for row in assessment.exposures
         if row.hedge == hedge
         and row.quantity

@@ -205,7 +205,7 @@ async def test_a_failing_venue_is_asked_again_after_growing_pauses_and_told_once
     stage.past.faults.clear()
     with capture_logs() as logs:
         await stage.keeper.turn()
-    assert [line["event"] for line in logs] == ["past prices are read again"]
+    assert [line["event"] for line in logs] == ["past prices are read again", "the past is known"]
     assert (await stage.cycle()).assessment.hedges[0].blocked_by == ()
     assert list(stage.keeper.findings(stage.clock.now())) == []
 
@@ -241,6 +241,7 @@ async def test_a_market_that_nobody_lists_is_told_at_once() -> None:
     assert (finding.kind, finding.subject) == (Kind.HISTORY_MISSING, "alts")
     assert "no past prices of SOL/USDT since 2026-11-02 12:2" in finding.text
     assert "taken as usual" in finding.text
+    assert "too little is known of SOL, taken as usual" in stage.keeper.statistics["alts"].text
     assert finding.values["missing"] == "SOL/USDT"
     assert since - T0 < STEP
     report = await stage.cycle()
@@ -412,3 +413,18 @@ async def test_another_account_is_asked_where_the_first_fails() -> None:
     stage.clock.set(T0 + STEP + AFTER_THE_HOUR)
     await stage.keeper.turn()
     assert stage.past.asked() == [ETH_PERP], "from then on who had it is asked first"
+
+
+async def test_an_instrument_without_a_past_leaves_the_usual_ratios() -> None:
+    """Nothing can be estimated on it: the exposure is split equally, no error is claimed, and it is told."""
+    stage = await Stage.set_up()
+    stage.past.unlisted = {ETH_PERP}
+    await stage.cycle()
+    await stage.keeper.turn()
+    statistics = stage.keeper.statistics["alts"]
+    assert statistics.ratios == {ETH_PERP: 1}
+    assert statistics.text.startswith(f"prior: {ETH_PERP} 1.000 over ")
+    assert "nan" not in statistics.text
+    (finding,) = stage.keeper.findings(stage.clock.now())
+    assert f"What rests on {ETH_PERP} is taken as usual" in finding.text
+    assert '"nan' not in str(dict((await stage.cycle()).state)).lower()
