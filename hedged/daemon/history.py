@@ -243,7 +243,7 @@ class HistoryKeeper:
 def _held(assessment: Assessment, hedge: str, policy: PortfolioPolicy, before: Mapping[str, float]) -> dict[str, float]:
     """Coins by asset, above dust; one that was above it stays, so that none comes and goes."""
     worth = {
-        row.asset: (float(abs(row.value or 0)), float(row.quantity))
+        row.asset: (0.0 if row.value is None else abs(float(row.value)), float(row.quantity))
         for row in assessment.exposures
         if row.hedge == hedge
         and row.quantity
