@@ -77,6 +77,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.depeg(snapshot, policy),
             *findings.drift(groups, policy),
             *findings.no_exposure(groups, policy),
+            *findings.too_coarse(groups, policy),
             *findings.uncovered(exposures, snapshot, policy),
         ),
         undetermined=undetermined(

@@ -145,7 +145,7 @@ class HedgeTracker:
             hedge_volatility_usual=self._hedge.usual.value_year,
             carry_year=dict(self._carry),
             change=self._change(),
-            text="" if estimate is None else describe(estimate, names),
+            text="" if estimate is None else describe(estimate, names, self.shape.assets),
         )
 
     def _observe(self, assets: Floats, instruments: Floats, weights: Floats) -> None:
@@ -192,14 +192,17 @@ class HedgeTracker:
         return change if math.isfinite(change) else None
 
 
-def describe(estimate: RatioEstimate, names: Sequence[InstrumentId]) -> str:
+def describe(estimate: RatioEstimate, names: Sequence[InstrumentId], assets: Sequence[str]) -> str:
     """What a person should know of the ratios: how sure, on what, and how they fared on days not yet seen."""
-    parts = [f"{name} {h:.3f} ± {se:.3f}" for name, h, se in zip(names, estimate.h, estimate.se, strict=True)]
+    sure = [f" ± {se:.3f}" if math.isfinite(se) else "" for se in estimate.se]
+    parts = [f"{name} {h:.3f}{se}" for name, h, se in zip(names, estimate.h, sure, strict=True)]
     fit = "" if estimate.r2 is None else f", R² {estimate.r2:.2f}"
     board = ", ".join(f"{each.name} {each.effectiveness:.3f}" for each in estimate.leaderboard if each.effectiveness)
     seen = f"{estimate.window_days:.0f} days, {estimate.effective:.0f} effective observations"
     raced = f"; out of sample: {board}" if board else ""
-    return f"{estimate.source}: {', '.join(parts)}{fit} over {seen}{raced}"
+    without = [assets[index] for index in estimate.prior_assets]
+    usual = f"; too little is known of {', '.join(without)}, taken as usual" if without else ""
+    return f"{estimate.source}: {', '.join(parts)}{fit} over {seen}{raced}{usual}"
 
 
 def _ratio(value: float) -> Decimal:

@@ -107,7 +107,7 @@ async def replay(
     }
     portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
 
-    trackers = Trackers(policy, history.spot, markets, held_assets(policy), int(bars[0]))
+    trackers = Trackers(policy, history.spot, markets, held_assets(policy))
 
     epochs = sample_times(bars, int(window.frequency.total_seconds()))
     sampled = frozenset(epochs.tolist())

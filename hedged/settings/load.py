@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hedged.model.policy import Mode
+from hedged.settings.check_accounts import AVAILABLE
 from hedged.settings.checks import check, unavailable_modes
 from hedged.settings.draft import Draft, located
 from hedged.settings.environment import merged, overrides
@@ -63,9 +64,20 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool 
     return _settings(path, name, document, environ)
 
 
+def _with_wallets(document: Document) -> Document:
+    """Where none are named: of the usual ones, those that the exchange has."""
+    accounts = [
+        account
+        if "wallets" in account.model_fields_set
+        else _with(account, wallets=tuple(w for w in account.wallets if w in AVAILABLE[account.exchange]))
+        for account in document.accounts
+    ]
+    return _with(document, accounts=tuple(accounts))
+
+
 def _settings(path: Path, name: str, document: Document, environ: Mapping[str, str]) -> Settings:
     """The document as it is to be run: approve and live as paper (only a dry run comes here with them)."""
-    document = _resolved(document, path.absolute().parent)
+    document = _with_wallets(_resolved(document, path.absolute().parent))
     modes = [hedge.mode or document.mode for hedge in document.hedges]
     dry_run = not _LATER.isdisjoint({document.mode, *modes})
     if dry_run:

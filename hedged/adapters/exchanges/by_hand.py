@@ -85,6 +85,10 @@ class ByHandAccount:
     async def derivatives(self) -> Read[Derivatives]:
         now = self._clock.now()
         for held in self._broker.positions:
+            ends = self._instruments[held.instrument].ends()
+            if ends is not None and ends <= now:
+                detail = f"{held.instrument} ended on {ends:%Y-%m-%d}: enter what you hold now, or take it out"
+                raise Unreadable(self.account, _ENTERED, detail)
             if held.max_age is not None and now - held.as_of > held.max_age:
                 detail = (
                     f"{held.instrument} was entered on {held.as_of:%Y-%m-%d} and has passed its max_age: look it up"
