@@ -186,6 +186,8 @@ async def _open_ccxt(
     from hedged.adapters.exchanges.ccxt_account import open_ccxt
 
     keys = settings.credentials().account(account.name, account.credentials_file)
+    if keys is not None:
+        _refuse_twice(account, keys.reveal(), settings, exchanges)
     venue = await open_ccxt(
         account.name,
         account.exchange,
@@ -206,6 +208,17 @@ async def _open_ccxt(
     if keys is None:
         log.warning("no key: only public prices are read", account=account.name)
     return venue.market, venue.reader
+
+
+def _refuse_twice(account: AccountSettings, keys: Mapping[str, str], settings: Settings, exchanges: Exchanges) -> None:
+    """One key under two accounts is one account read twice: its positions would count as hedge and as exposure."""
+    own = account.exchange, keys.get("walletAddress") or keys.get("apiKey", "")
+    other = exchanges.owners.setdefault(own, account.name)
+    if other != account.name:
+        raise ConfigurationError(
+            f"{settings.path}: accounts {other} and {account.name} have the same key, so all they hold would count "
+            "twice: make one account of them, with the wallets of both"
+        )
 
 
 def _watched(account: str, settings: Settings) -> Watched:

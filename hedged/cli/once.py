@@ -58,7 +58,7 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     from hedged.adapters.store.memory import MemoryStore
     from hedged.adapters.store.overlay import OverlayStore
     from hedged.adapters.store.sql import SqlStore
-    from hedged.app import open_exchanges, wire
+    from hedged.app import open_exchanges, watch_keys, wire
     from hedged.cycle import judge, look, recall
     from hedged.daemon.history import HistoryKeeper
     from hedged.errors import StoreUnavailable
@@ -84,6 +84,7 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     await store.open(settings.name, settings.world, clock.now())
     exchanges = await open_exchanges(settings, store, clock)
     try:
+        await watch_keys(settings, exchanges, clock)
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
         report = await look(portfolio, clock.now(), ids.new())

@@ -52,6 +52,7 @@ class Exchanges:
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     closers: list[Close] = field(default_factory=list)
+    owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
     async def close(self) -> None:
         for close in self.closers:
