@@ -17,7 +17,7 @@ from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, Channel, MarketReader, Streams
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
@@ -47,6 +47,7 @@ class Exchanges:
 
     markets: dict[str, MarketReader] = field(default_factory=dict)
     readers: dict[str, AccountReader] = field(default_factory=dict)
+    candles: dict[str, CandleReader] = field(default_factory=dict)
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     closers: list[Close] = field(default_factory=list)
