@@ -74,7 +74,9 @@ def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, option
     parts = f"fees {amount(cost.fees)}, funding {amount(cost.funding)}, roll {amount(cost.roll)}"
     total = cost.total
     share = "" if total is None else f" ({float(total / exposure):.2%})"
-    out.print(f"cost a year: {amount(total)} {quote}{share}: {parts}")
+    out.print(f"cost a year, at today's funding: {amount(total)} {quote}{share}: {parts}")
+    if total is not None and total < 0:
+        out.print("below 0: today the short is paid more than it costs; that can turn within days")
     for margin in best.margin:
         out.print(_margin(margin, options))
 

@@ -36,7 +36,7 @@ _RATIO_PLACES = 6
 class HedgeShape:
     """What is hedged with what. `shares`: of the instruments in the hedge, together 1; None: as estimated.
 
-    `betas`: fixed ones by asset, 1 where absent. `prior_betas`: what ratios are shrunk to, as far as it is known.
+    `betas`: fixed ones by asset, 1 where absent. `prior_betas`: what holds until there is enough past, where known.
     `step`: seconds between two calls of `add`, a divisor of a day.
     """
 
@@ -87,7 +87,8 @@ class HedgeTracker:
         self._ratios = RatioEstimator(
             len(shape.assets),
             len(shape.instruments),
-            prior=prior_ratios(shape.assets, shape.instruments, shape.directions, shape.prior_betas),
+            # Not what later estimates are shrunk to: towards ratio 1 they come out no worse on average, and safer.
+            start=prior_ratios(shape.assets, shape.instruments, shape.directions, shape.prior_betas),
             directions=directions,
             settings=RatioSettings(step=shape.step),
         )

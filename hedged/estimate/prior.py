@@ -21,7 +21,7 @@ def base_of(instrument: InstrumentId) -> str:
 def prior_ratios(
     assets: Sequence[str], instruments: Sequence[InstrumentId], directions: Sequence[int], betas: Betas
 ) -> Floats:
-    """Ratios per unit of each asset, (assets, instruments), to shrink estimates to.
+    """Ratios per unit of each asset, (assets, instruments), to hold until its own past says more.
 
     A contract on the coin itself: 1, and nothing elsewhere; several share it. Else each instrument takes an equal part
     of its own whole answer: the asset's known beta to it, or its direction (−1: rises when the assets fall) where none

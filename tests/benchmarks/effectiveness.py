@@ -234,7 +234,9 @@ VARIATIONS: dict[str, dict[str, object]] = {
 def main() -> None:
     parser = data_argument(__doc__.splitlines()[0])
     parser.add_argument("--sensitivity", action="store_true", help="other settings beside those shipped")
-    parser.add_argument("--prior", action="store_true", help="shrink to the shipped betas, which looks ahead")
+    parser.add_argument(
+        "--prior", action="store_true", help="shrink to the shipped betas instead of to naive; they look ahead"
+    )
     options = parser.parse_args()
     if options.prior:
         global PRIOR  # noqa: PLW0603 - one run, one prior

@@ -24,7 +24,7 @@ from tests.benchmarks.markets import DAY, Market, data_argument, read_markets
 DAYS_MIN, DAYS_MAX = 250, 1095
 
 HEAD = """\
-# Sectors of assets, and the betas to BTC and ETH that estimated ratios begin at. Written by
+# Sectors of assets, and the betas to BTC and ETH that hold until a hedge has a past of its own. Written by
 #     python -m tests.benchmarks.sectors --data FOLDER --write
 # which keeps the sectors and measures the betas. A file of your own goes before this one: [portfolio] sectors_file.
 """
