@@ -83,7 +83,7 @@ def test_hedges_go_to_the_end_and_nothing_else_changes(tmp_path: Path) -> None:
     replace_checked(path, after)
     assert path.read_text() == after
     assert after.startswith(BEFORE)
-    assert "# From a plan.\n[[hedges]]\nname = \"alts\"" in after
+    assert '# From a plan.\n[[hedges]]\nname = "alts"' in after
     hedge = load(path, {}).policy().hedges[1]
     assert (hedge.name, hedge.assets, hedge.target.value) == ("alts", ("UNI", "LINK"), "minimum-variance")
     assert [line for line in difference(BEFORE, after, "mine.toml").splitlines() if line.startswith("-")] == [
