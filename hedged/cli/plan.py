@@ -7,7 +7,6 @@ import json as json_
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -67,6 +66,7 @@ def plan(
     each sector. Nothing is traded. Exit status 1 for files that cannot be right, 78 for the configuration.
     """
     from hedged.adapters import log
+    from hedged.adapters.clock import seeded_numbers
     from hedged.cli.plan_show import as_json, show_plan
     from hedged.errors import DataError
     from hedged.estimate.plan import Planner
@@ -83,8 +83,6 @@ def plan(
     groups = _groups(inputs, settings, Group.ASSET if per_asset else group, own_file=holdings is not None)
     if not groups:
         raise DataError("there are no holdings to plan for")
-    import numpy as np
-
     policy = settings.policy()
     betas = {asset: profile.betas for asset, profile in settings.sectors.items()}
     planner = Planner(
@@ -92,7 +90,7 @@ def plan(
         inputs.history,
         _with_dust(options, policy.dust_value),
         betas,
-        np.random.default_rng(0),  # the same question gets the same answer
+        seeded_numbers(0),  # the same question gets the same answer
     )
     proposals = [planner.propose(name, held) for name, held in groups.items()]
     if json:
@@ -164,9 +162,10 @@ def _sector(settings: Settings, asset: str) -> str:
 
 def _write(config: Path, proposals: Sequence[PlanProposal], quote: str, *, yes: bool) -> None:
     """Show what would be appended, ask, and put the new file in the old one's place once it is known to be right."""
+    from hedged.adapters.clock import SystemClock
     from hedged.settings.write import NewHedge, difference, read_exactly, replace_checked, with_hedges
 
-    today = datetime.now(UTC).date()
+    today = SystemClock().now().date()
     hedges = [
         NewHedge(
             name=each.name,

@@ -253,7 +253,8 @@ def charged_year(candidate: Candidate) -> float:
 
 def _cost_rate(ranked: RankedSet, usable: Sequence[Candidate]) -> float:
     """Share of the exposure a year, NaN where it is not known."""
-    return sum(abs(h) * cost_year(usable[column]) for h, column in zip(ranked.h, ranked.instruments, strict=True))
+    sizes = np.abs(ranked.h).tolist()
+    return sum(size * cost_year(usable[column]) for size, column in zip(sizes, ranked.instruments, strict=True))
 
 
 def sized_legs(
