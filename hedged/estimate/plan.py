@@ -253,7 +253,7 @@ def charged_year(candidate: Candidate) -> float:
 
 def _cost_rate(ranked: RankedSet, usable: Sequence[Candidate]) -> float:
     """Share of the exposure a year, NaN where it is not known."""
-    sizes = np.abs(ranked.h).tolist()
+    sizes: list[float] = np.abs(ranked.h).tolist()
     return sum(size * cost_year(usable[column]) for size, column in zip(sizes, ranked.instruments, strict=True))
 
 
