@@ -19,7 +19,7 @@ from hedged.estimate.effectiveness import Floats
 from hedged.estimate.past_prices import PastPrices
 from hedged.estimate.plan_margin import MarginPlanner, subject_of
 from hedged.estimate.plan_words import compared, listed, symbol_of
-from hedged.estimate.prior import Betas, prior_ratios
+from hedged.estimate.prior import Betas, base_of, prior_ratios
 from hedged.estimate.selection import (
     KNOWN_MIN,
     SPAN,
@@ -87,29 +87,29 @@ class Planner:
         if exposure < max(self._options.dust_value, Decimal("0.01")):
             note = "nothing to hedge" if exposure >= 0 else "net short: there is no long to hedge"
             return PlanProposal(name, assets, exposure, None, (), (), (note,))
-        group = _Group(assets, np.array([float(each.value / exposure) for each in holdings]), exposure)
+        group = _Group(holdings, exposure)
         usable, dropped = self._usable(group)
         if not usable:
             note = "no contract to hedge with" + ("" if self._options.own else " once the coins' own are left out")
-            return PlanProposal(name, assets, exposure, None, (), dropped, (note,))
+            return PlanProposal(name, assets, exposure, None, (), (), (note,))
         chosen = self._choose(group, usable)
         notes = list(self._short_history(group, among_others=bool(chosen) and len(assets) > 1))
         if not chosen:
             best = self._by_prior(group, usable)
-            return PlanProposal(name, assets, exposure, best, (best,), dropped, (*notes, _NO_HISTORY))
+            return PlanProposal(name, assets, exposure, best, (best,), _beside(best, dropped), (*notes, _NO_HISTORY))
         sets = tuple(self._planned(group, usable, each) for each in chosen)
         wanted = [each for each in chosen if len(each.instruments) == self._options.size]
         pick = wanted[0] if wanted else recommended(chosen)
         if self._options.size and not wanted:
             notes.append(f"there are not {self._options.size} contracts to choose from")
         at = next(index for index, each in enumerate(chosen) if each is pick)
-        lost = (*self._alternatives(chosen, at, usable), *self._unknown(chosen, usable), *dropped)
+        lost = (*self._alternatives(chosen, at, usable), *self._unknown(chosen, usable), *_beside(sets[at], dropped))
         return PlanProposal(name, assets, exposure, sets[at], sets, lost, (*notes, *_assumptions(sets[at])))
 
-    def _usable(self, group: _Group) -> tuple[list[Candidate], tuple[Alternative, ...]]:
-        """One contract for each coin or index, the cheapest to hold; and why the others are none of them."""
+    def _usable(self, group: _Group) -> tuple[list[Candidate], list[tuple[str, Alternative]]]:
+        """One contract for each coin or index, the cheapest to hold; and by base why the others are not."""
         cheapest: dict[str, Candidate] = {}
-        lost: list[Alternative] = []
+        lost: list[tuple[str, Alternative]] = []
         for each in sorted(self._candidates, key=lambda one: one.instrument.kind is not ContractKind.PERPETUAL):
             base = each.instrument.base
             if not self._options.own and any(is_on(base, asset) for asset in group.assets):
@@ -121,8 +121,8 @@ class Planner:
                 cheapest[base] = better
                 cost = "no cheaper" if not abs(dearer) >= 0.0005 else f"{abs(dearer):.1%} a year dearer"
                 reason = f"the same coin as {better.instrument.id}, {cost}"
-                lost.append(Alternative(worse.instrument.id, reason))
-        return list(cheapest.values()), tuple(lost) if len(lost) <= 2 * len(SIZES) else ()
+                lost.append((base, Alternative(worse.instrument.id, reason)))
+        return list(cheapest.values()), lost
 
     def _choose(self, group: _Group, usable: Sequence[Candidate]) -> tuple[ChosenSet, ...]:
         subjects = [subject_of(each, self._history) for each in usable]
@@ -141,8 +141,9 @@ class Planner:
     def _planned(self, group: _Group, usable: Sequence[Candidate], chosen: ChosenSet) -> PlannedSet:
         best = chosen.best
         legs = [usable[column] for column in best.instruments]
-        planned, lost = sized_legs(best.h, best.covariance, group.exposure, legs)
-        expected = best.expected - lost
+        h = group.own_ratios(legs) if group.is_hedged_by_its_own(legs) else best.h
+        planned = sized_legs(h, best.covariance, group.exposure, legs)
+        expected = best.expected - given_away(best.h, planned, best.covariance, group.exposure)
         low, high = effectiveness_interval(expected, chosen.observations * max(self._history.step, SPAN) / 86_400)
         risk = math.sqrt(best.covariance[-1, -1] * _YEAR / max(self._history.step, SPAN))  # annual, of the exposure
         left = math.sqrt(max(1 - expected, 0.0)) * risk
@@ -156,7 +157,9 @@ class Planner:
             own = [next((by_base[base] for base in ("ETH", "BTC") if base in by_base), usable[0])]
         names, directions = [each.instrument.id for each in own], [each.direction for each in own]
         h = group.weights @ prior_ratios(group.assets, names, directions, self._betas)
-        planned, _ = sized_legs(h, np.eye(len(h) + 1), group.exposure, own)
+        if group.is_hedged_by_its_own(own):
+            h = group.own_ratios(own)
+        planned = sized_legs(h, np.eye(len(h) + 1), group.exposure, own)
         return self._set(group, planned, own, (None, None, None), None)
 
     def _set(
@@ -168,12 +171,9 @@ class Planner:
         left: float | None,
     ) -> PlannedSet:
         by_id = {each.instrument.id: each for each in candidates}
-        on_themselves = len(legs) == len(group.assets) and {each.instrument.base for each in candidates} == set(
-            group.assets
-        )
         return PlannedSet(
             legs,
-            Target.QUANTITY if on_themselves else Target.MINIMUM_VARIANCE,
+            Target.QUANTITY if group.is_hedged_by_its_own(candidates) else Target.MINIMUM_VARIANCE,
             *expected,
             cost=_cost(legs, by_id, left or GAP_LEAST, float(self._options.band)),
             margin=self._margins.margins(legs, by_id),
@@ -222,12 +222,22 @@ _NO_HISTORY = (
 
 
 class _Group:
-    """`weights` (p,): shares of the exposure, together 1."""
+    """Holdings hedged together. `weights` (p,): their shares of the exposure, together 1."""
 
-    def __init__(self, assets: tuple[str, ...], weights: Floats, exposure: Decimal) -> None:
-        self.assets = assets
-        self.weights = weights
+    def __init__(self, holdings: Sequence[PlanHolding], exposure: Decimal) -> None:
+        self.assets = tuple(each.asset for each in holdings)
+        self.weights = np.array([float(each.value / exposure) for each in holdings])
         self.exposure = exposure
+        self._quantities = {each.asset: each.quantity for each in holdings}
+
+    def is_hedged_by_its_own(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether these are the assets' own contracts, one each and nothing beside them."""
+        return sorted(each.instrument.base for each in candidates) == sorted(self.assets)
+
+    def own_ratios(self, candidates: Sequence[Candidate]) -> Floats:
+        """As many coins short as are held, whatever the basis: no estimate beats that for a coin on itself."""
+        values = [self._quantities[each.instrument.base] * each.mark * each.rate for each in candidates]
+        return np.array([float(value / self.exposure) for value in values])
 
 
 def trading_year(candidate: Candidate) -> float:
@@ -259,8 +269,8 @@ def _cost_rate(ranked: RankedSet, usable: Sequence[Candidate]) -> float:
 
 def sized_legs(
     h: Floats, covariance: Floats, exposure: Decimal, candidates: Sequence[Candidate]
-) -> tuple[tuple[PlannedLeg, ...], float]:
-    """Whole lots for the ratios `h` (k,), and the share of the exposure's variance that rounding gives away.
+) -> tuple[PlannedLeg, ...]:
+    """Whole lots for the ratios `h` (k,).
 
     `covariance` (k + 1, k + 1): of the returns of the contracts and, last, of the exposure. A short of h > 0 comes out
     as negative contracts. A leg below half the smallest order is left out, one above it is raised to it.
@@ -276,10 +286,17 @@ def sized_legs(
         contracts = _tradable(float(whole[at]), float(optimum[at]), each.instrument, each.mark)
         notional = contracts * per_contract[at]
         legs.append(PlannedLeg(each.instrument.id, float(h[at]), float(optimum[at]), contracts, notional, each.assumed))
-    away = (np.array([float(leg.contracts) for leg in legs]) - optimum) * money / float(exposure)
+    return tuple(legs)
+
+
+def given_away(h: Floats, legs: Sequence[PlannedLeg], covariance: Floats, exposure: Decimal) -> float:
+    """The share of the exposure's variance that these legs leave beyond what the best ratios `h` (k,) do.
+
+    `covariance` as for `sized_legs`.
+    """
+    away = np.array([-float(leg.notional / exposure) for leg in legs]) - h
     variance = float(covariance[-1, -1])
-    lost = float(away @ covariance[:-1, :-1] @ away) / variance if variance > 0 else 0.0
-    return tuple(legs), lost
+    return float(away @ covariance[:-1, :-1] @ away) / variance if variance > 0 else 0.0
 
 
 def _tradable(contracts: float, optimum: float, instrument: Instrument, mark: Decimal) -> Decimal:
@@ -308,6 +325,12 @@ def _cost(
         else:
             funding -= leg.notional * candidate.carry_year
     return PlanCost(_cents(fees), None if funding is None else _cents(funding), _cents(roll))
+
+
+def _beside(planned: PlannedSet, dropped: Sequence[tuple[str, Alternative]]) -> tuple[Alternative, ...]:
+    """Why the other contracts on the coins of this set were not taken."""
+    bases = {base_of(leg.instrument) for leg in planned.legs}
+    return tuple(each for base, each in dropped if base in bases)
 
 
 def _assumptions(planned: PlannedSet) -> Iterator[str]:

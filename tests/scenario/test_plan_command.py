@@ -13,7 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from hedged.cli.main import app
-from hedged.cli.plan_venues import _Past
+from hedged.cli.plan_venues import _Listing, _Past
 from hedged.errors import Unreachable
 from hedged.model.history import Bar
 from hedged.settings import load
@@ -234,6 +234,19 @@ def test_holdings_from_a_file_at_the_accounts_prices(config: Path, tmp_path: Pat
     assert any(note.startswith("USDT: cash") for note in plan["notes"])
     result = ask("plan", "-c", config, "--holdings", holdings(tmp_path, "asset,quantity\nGOLD,1\n"))
     assert "no account has a price of GOLD in USDT" in str(result.exception)
+
+
+def test_which_coins_are_chosen_from(config: Path) -> None:
+    """Own first, BTC, ETH and indices, then the holdings' sector before others by turns; thirty besides the own at most."""
+    settings = load(config, {})
+    listing = _Listing(settings, settings.policy(), {}, ManualClock())
+    listed = {*settings.sectors, "DEFI", "BTCDOM", "1000UNI", "NOSECTOR"}
+    found = list(listing._bases(["UNI"], listed))
+    assert found[:6] == ["1000UNI", "UNI", "BTC", "ETH", "BTCDOM", "DEFI"]
+    assert found.index("AAVE") < found.index("MATIC"), "second of its sector each, the holding's own sector first"
+    assert len(found) == 32
+    assert len({settings.sectors[base].sector for base in found[6:]}) == 10
+    assert "NOSECTOR" not in found
 
 
 class Candles:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hedged.estimate.past_prices import PastPrices, past_prices
-from hedged.estimate.plan import Planner, is_on, sized_legs
+from hedged.estimate.plan import Planner, given_away, is_on, sized_legs
 from hedged.estimate.plan_words import compared, symbol_of
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.plan import Candidate, PlanHolding, PlanOptions, PlanProposal
@@ -79,10 +79,12 @@ ETH_ALONE = TWO[1:, 1:]
 def test_whole_contracts_for_one_proxy() -> None:
     """$100,000 at h = 1.083333 over contracts of 0.1 ETH at $3,000: 361.11, so 361 short; next to nothing is lost."""
     h = np.array([ETH_ALONE[0, 1] / ETH_ALONE[0, 0]])
-    (leg,), lost = sized_legs(h, ETH_ALONE, Decimal(100_000), [contract("ETH", "0.1", "1", mark="3000")])
+    (leg,) = sized_legs(h, ETH_ALONE, Decimal(100_000), [contract("ETH", "0.1", "1", mark="3000")])
     assert leg.optimum == pytest.approx(-361.1111, abs=1e-4)
     assert (leg.contracts, leg.notional) == (Decimal(-361), Decimal(-108_300))
-    assert 0 < lost < 1e-6
+    assert 0 < given_away(h, [leg], ETH_ALONE, Decimal(100_000)) < 1e-6
+    naive = given_away(np.ones(1), [leg], ETH_ALONE, Decimal(100_000))
+    assert naive == pytest.approx(0.083**2 * 0.0036 / 0.0064, rel=1e-6)
 
 
 def test_whole_contracts_for_two_are_enumerated_together() -> None:
@@ -90,7 +92,7 @@ def test_whole_contracts_for_two_are_enumerated_together() -> None:
     h = np.linalg.solve(TWO[:2, :2], TWO[:2, 2])
     assert h.tolist() == pytest.approx([0.111111, 1.009259], abs=1e-6)
     exposure, money = 10_000.0, np.array([1_000.0, 3_000.0])
-    legs, lost = sized_legs(
+    legs = sized_legs(
         h, TWO, Decimal(10_000), [contract("BTC", lot="1", mark="1000"), contract("ETH", lot="1", mark="3000")]
     )
     found = np.array([float(leg.contracts) for leg in legs])
@@ -100,14 +102,15 @@ def test_whole_contracts_for_two_are_enumerated_together() -> None:
         return float(away @ TWO[:2, :2] @ away) / 0.0064
 
     tried = [left(np.array([-a, -b])) for a in (1, 2) for b in (3, 4)]
-    assert left(found) == pytest.approx(min(tried)) == pytest.approx(lost)
+    assert left(found) == pytest.approx(min(tried))
+    assert given_away(h, legs, TWO, Decimal(10_000)) == pytest.approx(min(tried))
     assert found.tolist() == [-2, -3], "each by itself would be rounded to -1 and -3"
 
 
 @pytest.mark.parametrize(("value", "expected"), [("12", 0), ("60", -1), ("110", -1)])
 def test_less_than_half_of_the_smallest_order_is_left_out(value: str, expected: int) -> None:
     """A contract worth 100 and a target of 12: no leg rather than eight times too much."""
-    (leg,), _ = sized_legs(np.ones(1), np.ones((2, 2)), Decimal(value), [contract("ETH", lot="1", mark="100")])
+    (leg,) = sized_legs(np.ones(1), np.ones((2, 2)), Decimal(value), [contract("ETH", lot="1", mark="100")])
     assert leg.contracts == expected
 
 
@@ -117,8 +120,11 @@ def test_a_coin_is_hedged_with_its_own_contract() -> None:
     assert proposal.best is not None
     assert bases(proposal) == ["UNI"]
     assert proposal.best.target is Target.QUANTITY
-    assert float(proposal.best.legs[0].contracts) == pytest.approx(-500, rel=1e-6)
+    assert proposal.best.legs[0].contracts == -500
     assert proposal.best.expected == pytest.approx(1, abs=1e-3)
+    dearer = planned(market(UNI=1.2), {"UNI": 50_000}, [contract("UNI", mark="103")]).best
+    assert dearer is not None
+    assert dearer.legs[0].contracts == -500, "coins, not value: the basis is no reason to short fewer"
 
 
 def test_without_own_contracts_a_proxy_is_taken() -> None:
