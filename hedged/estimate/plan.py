@@ -93,7 +93,7 @@ class Planner:
             note = "no contract to hedge with" + ("" if self._options.own else " once the coins' own are left out")
             return PlanProposal(name, assets, exposure, None, (), (), (note,))
         chosen = self._choose(group, usable)
-        notes = list(self._short_history(group, among_others=bool(chosen) and len(assets) > 1))
+        notes = list(self._short_history(group, chosen=bool(chosen)))
         if not chosen:
             best = self._by_prior(group, usable)
             return PlanProposal(name, assets, exposure, best, (best,), _beside(best, dropped), (*notes, _NO_HISTORY))
@@ -204,14 +204,14 @@ class Planner:
             known = f"{days:.0f} of {whole:.0f} days of prices are known, {KNOWN_MIN:.0%} are needed"
             yield Alternative(symbol_of(usable[column].instrument.id), known)
 
-    def _short_history(self, group: _Group, *, among_others: bool) -> Iterator[str]:
+    def _short_history(self, group: _Group, *, chosen: bool) -> Iterator[str]:
         whole = len(self._history.times) * self._history.step / 86_400
         for asset in group.assets:
             days = self._history.days(asset)
             if days < KNOWN_MIN * whole or days < _OBSERVATIONS_DAYS:
-                rest = ": its part is taken to move like the rest" if among_others else ""
+                rest = ": its part is taken to move like the rest" if chosen and len(group.assets) > 1 else ""
                 yield f"{asset}: only {days:.0f} days of prices are known{rest}"
-        if 0 < whole < 360:
+        if chosen and whole < 360:
             yield f"the past that this rests on is {whole:.0f} days long, not a year: the interval says how sure it is"
 
 
@@ -338,7 +338,7 @@ def _assumptions(planned: PlannedSet) -> Iterator[str]:
     for leg in small:
         yield f"{leg.instrument}: the {abs(leg.optimum):.3g} contracts wanted are less than its smallest order"
     if planned.cost.funding is None:
-        yield "funding is not known of every contract: the cost leaves it out"
+        yield "funding is not known of every contract, so what the set costs a year is not either"
 
 
 def _cents(value: Decimal) -> Decimal:

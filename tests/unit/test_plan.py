@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hedged.estimate.past_prices import PastPrices, past_prices
-from hedged.estimate.plan import Planner, given_away, is_on, sized_legs
+from hedged.estimate.plan import Planner, cost_year, given_away, is_on, sized_legs
 from hedged.estimate.plan_words import compared, symbol_of
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.plan import Candidate, PlanHolding, PlanOptions, PlanProposal
@@ -307,12 +308,30 @@ def test_contracts_are_sized_in_the_portfolios_currency() -> None:
     """Priced in USDC at 2 to the quote: half as many contracts."""
     one = contract("ETH", mark="100")
     two = replace(one, rate=Decimal(2))
-    sizes = []
+    sizes, collateral = [], []
     for each in (one, two):
         best = planned(market(UNI=1.2), {"UNI": 50_000}, [each]).best
         assert best is not None
         sizes.append(float(best.legs[0].contracts))
+        collateral.append(float(best.margin[0].collateral))
     assert sizes[0] == pytest.approx(2 * sizes[1], abs=0.002)
+    assert collateral[0] == pytest.approx(2 * collateral[1], abs=2), "posted in the contract's own currency"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"carry_year": Decimal("0.1")}, 0.101),
+        ({"carry_year": Decimal("-0.1")}, -0.099),
+        ({"carry_year": Decimal("0.1"), "direction": -1}, -0.099),
+        ({"date": "270326", "carry_year": Decimal(0)}, 0.005),
+        ({"spread": Decimal("0.001")}, 0.002),
+        ({"carry_year": None}, math.nan),
+    ],
+)
+def test_what_holding_a_unit_costs_a_year(more: dict[str, Any], expected: float) -> None:
+    """Carry as it is bought or sold, a fee of 5 bp and half the spread in and out, four rolls of a dated one."""
+    assert cost_year(contract("ETH", **more)) == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize(
