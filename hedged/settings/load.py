@@ -23,6 +23,7 @@ from hedged.settings.faults import Fault, Problem, SettingsError, Source, printa
 from hedged.settings.fields import printable_name
 from hedged.settings.lines import Place, find_lines
 from hedged.settings.schema import Document
+from hedged.settings.sectors import sectors
 from hedged.settings.settings import Settings
 from hedged.settings.worlds import world_of
 
@@ -90,6 +91,7 @@ def _settings(path: Path, name: str, document: Document, environ: Mapping[str, s
         world=world_of(document.mode, map(dict, document.accounts)),
         dry_run=dry_run,
         document=document,
+        sectors=sectors(document.portfolio.sectors_file),
         environ=MappingProxyType({name: environ[name] for name in _READ_VARIABLES if name in environ}),
     )
 
@@ -98,6 +100,7 @@ def _resolved(document: Document, folder: Path) -> Document:
     """With every path absolute: they are relative to the file that names them."""
     return _with(
         document,
+        portfolio=_absolute(document.portfolio, folder),
         accounts=tuple(_absolute(account, folder) for account in document.accounts),
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
         notify=_absolute(document.notify, folder),
