@@ -55,6 +55,7 @@ class Kind(StrEnum):
     ROLL = "roll"
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
+    HEDGE_INEFFECTIVE = "hedge_ineffective"
 
 
 class SubjectKind(StrEnum):
@@ -98,6 +99,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.ROLL: SubjectKind.HEDGE,
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
+    Kind.HEDGE_INEFFECTIVE: SubjectKind.HEDGE,
 }
 
 

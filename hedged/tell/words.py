@@ -165,4 +165,9 @@ WORDS: Mapping[Kind, Words] = {
         "look at the key's permissions at the exchange; if it cannot withdraw, say so with "
         "`withdraw_disabled_confirmed = <today>` under the account, anew every 90 days.",
     ),
+    Kind.HEDGE_INEFFECTIVE: Words(
+        "hedge {subject} hedges worse than it did",
+        "hedged goes on with the instruments and the ratio that are configured.",
+        "ask `hedged effect --config FILE` where the losses come from, and choose other instruments or another ratio.",
+    ),
 }
