@@ -53,7 +53,7 @@ def advance(
             continue
         day = _day(group.name, assessment.now, ledger.day, before)
         if now is not None:
-            day = _through(day, before, now)
+            day = _through(day, before, now, _settled(before, now, snapshot))
             before, cost = _booked(now, [each for each in orders if each[0].hedge == group.name])
             spent = cost if spent is None else spent if cost is None else spent + cost
         if spent is not None:
@@ -200,12 +200,32 @@ def _day(name: str, now: datetime, last: EffectDay | None, reading: HedgeReading
     return EffectDay(name, midnight, reading.exposure_value if reading is not None else ZERO)
 
 
-def _through(day: EffectDay, before: HedgeReading | None, now: HedgeReading) -> EffectDay:
+def _settled(before: HedgeReading | None, now: HedgeReading, snapshot: Snapshot) -> Mapping[InstrumentId, LegReading]:
+    """Contracts held before that have expired since, at what their coin costs now: what they were settled at, nearly.
+
+    Without that price they are left out, and their interval is not known.
+    """
+    found = {}
+    for name, leg in before.legs.items() if before is not None else ():
+        if name in now.legs or not leg.base_quantity or leg.expires is None or leg.expires > now.at:
+            continue
+        coin = name.partition(":")[2].partition("/")[0]
+        alike = (each.spot for other, each in now.legs.items() if other.partition(":")[2].startswith(f"{coin}/"))
+        price = snapshot.prices.get(coin)
+        spot = next((spot for spot in alike if spot is not None), price.value if isinstance(price, Read) else None)
+        if spot is not None:
+            found[name] = replace(leg, mark=spot, spot=spot)
+    return found
+
+
+def _through(
+    day: EffectDay, before: HedgeReading | None, now: HedgeReading, settled: Mapping[InstrumentId, LegReading]
+) -> EffectDay:
     """The day with the interval between these readings."""
     if before is None or now.at <= before.at:
         return day if day.exposure_value else replace(day, exposure_value=now.exposure_value)
     seconds = (now.at - before.at).total_seconds()
-    interval = decompose(before, now)
+    interval = decompose(before, replace(now, legs={**settled, **now.legs}) if settled else now)
     if interval is None:
         return replace(day, unknown_seconds=day.unknown_seconds + seconds)
     return replace(

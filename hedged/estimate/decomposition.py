@@ -23,7 +23,7 @@ made, and every part is a sum or a difference of such terms: so they add up exac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -72,6 +72,7 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
             full += _money(target * scale * a_dollar)
             aimed += _money(target * a_dollar)
             lots += _money(_within_a_lot(target - leg.hedge_value, leg) * a_dollar)
+        funding += funding_between(leg, later, before.at, now.at)
         if not leg.base_quantity:
             continue
         kept = _kept(leg, later)
@@ -82,7 +83,6 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
         basis += own_basis - ran_off
         run_off += ran_off
         foreign += _money((leg.base_quantity - kept) * move * later.rate)
-        funding += funding_between(leg, later, before.at, now.at)
     if not before.target_value:  # nothing is to be hedged: all of it is left open, by choice
         full = exposure
     parts = Parts(
@@ -127,8 +127,8 @@ def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeRead
 def allocated(reading: HedgeReading) -> dict[InstrumentId, Decimal]:
     """Leg → its part of the target: by what is held in its slot, else all of it on the first that can be traded."""
     wanted: dict[InstrumentId, Decimal] = {}
-    slots: Mapping[InstrumentId | None, Decimal] = {**reading.targets} or {None: reading.target_value}
-    for slot, target in slots.items():
+    slots: list[tuple[InstrumentId | None, Decimal]] = [*reading.targets.items()] or [(None, reading.target_value)]
+    for slot, target in slots:
         legs = {name: leg for name, leg in reading.legs.items() if slot is None or leg.slot == slot}
         held = {name: value for name, leg in legs.items() if (value := leg.hedge_value) > 0}
         if len(held) > 1:

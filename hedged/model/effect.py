@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
+from operator import add, attrgetter
 
 from hedged.model.instrument import InstrumentId
 
@@ -92,16 +93,13 @@ class Parts:
     interest: Decimal = ZERO  # on borrowed coins
     unexplained: Decimal = ZERO  # of positions that changed without an order of hedged's
 
-    def __iter__(self) -> Iterator[Decimal]:
-        return (getattr(self, name) for name in PART_NAMES)
-
     def __add__(self, other: Parts) -> Parts:
-        return Parts(*[mine + theirs for mine, theirs in zip(self, other, strict=True)])
+        return Parts(*map(add, _values(self), _values(other)))
 
     @property
     def total(self) -> Decimal:
         """The hedged PnL."""
-        return sum(self, ZERO)
+        return sum(_values(self), ZERO)
 
     @property
     def costs(self) -> Decimal:
@@ -110,6 +108,7 @@ class Parts:
 
 
 PART_NAMES = tuple(part.name for part in fields(Parts))
+_values = attrgetter(*PART_NAMES)
 PART_WORDS: Mapping[str, str] = {
     "by_choice": "left open by the target ratio",
     "proxy": "assets against instruments",

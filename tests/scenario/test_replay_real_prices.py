@@ -13,7 +13,7 @@ import pytest
 from hedged.adapters.exchanges.price_table import History
 from hedged.replay.files import read_funding, read_prices
 from hedged.replay.run import Window, replay
-from hedged.settings import load
+from hedged.settings import Settings, load
 from tests.support import ROOT, ManualClock, need_shared
 
 COINS = ["SOL", "XRP", "ADA", "DOGE", "AVAX", "LINK", "DOT", "UNI", "AAVE", "ATOM"]
@@ -57,3 +57,16 @@ async def test_two_months_of_ten_coins_over_eth() -> None:
     assert report.costs.funding < 0  # in that rally longs paid shorts
     assert report.orders > 100
     assert report.liquidations == 0
+    found = report.decomposition
+    assert found.unaccounted is not None
+    assert abs(found.unaccounted) < 0.005, "the parts are the change of the equity, to the cent"
+    assert found.unknown_seconds == 0
+    assert float(found.exposure) == pytest.approx(values[-1] - _first(path, settings), rel=1e-9)
+    assert found.lost_while_rising > 0, "the price of a hedge in a rally"
+
+
+def _first(path: Path, settings: Settings) -> float:
+    """What the coins were worth at the first bar."""
+    with gzip.open(path, "rt") as file:
+        row = next(row for row in csv.DictReader(file) if row["ts"] >= "2021-01-01")
+    return sum(float(holding.quantity) * float(row[holding.asset]) for holding in settings.holdings)
