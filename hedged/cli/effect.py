@@ -166,8 +166,8 @@ def _rows(found: Effect) -> list[tuple[str, str, bool]]:
             rows.append(("    of their own", unknown if own is None else _signed(own), False))
     return [
         *rows,
-        ("hedge while the exposure rose", _signed(-found.lost_while_rising), True),
-        ("hedge while it fell", _signed(found.gained_while_falling), True),
+        ("opportunity: hedge on rising days", _signed(-found.lost_while_rising), True),
+        ("hedge on falling days", _signed(found.gained_while_falling), True),
         ("coins that came or went (no gain)", _signed(found.flows), False),
         *_working(found),
     ]

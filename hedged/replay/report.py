@@ -158,8 +158,8 @@ def _effect_rows(report: ReplayReport) -> dict[str, str]:
         rows["not accounted for"] = "unknown" if found.unaccounted is None else f"{found.unaccounted:,.2f}"
     if found.unknown_seconds:
         rows["nothing known of"] = f"{found.unknown_seconds / 3600:,.1f} h"
-    rows["hedge on days the holdings rose"] = f"{-found.lost_while_rising:,.2f}"
-    rows["hedge on days they fell"] = f"{found.gained_while_falling:,.2f}"
+    rows["opportunity: hedge on rising days"] = f"{-found.lost_while_rising:,.2f}"
+    rows["hedge on falling days"] = f"{found.gained_while_falling:,.2f}"
     return rows
 
 

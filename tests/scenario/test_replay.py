@@ -308,7 +308,7 @@ async def test_the_report_says_where_the_pnl_came_from() -> None:
     assert set(found["parts"]) == set(PART_NAMES)
     assert sum(Decimal(part) for part in found["parts"].values()) == Decimal(found["total"])
     rows = report_rows(report)
-    assert rows["hedge on days the holdings rose"] == "-95.00"
+    assert rows["opportunity: hedge on rising days"] == "-95.00"
     assert len(rows) == len(set(rows)) >= 30
 
 
