@@ -7,6 +7,10 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 # CLOCK_BOOTTIME also counts while the machine is suspended, so a cycle that sleep swallowed is seen as missed;
 # other systems have to do with the clock that stands still meanwhile.
@@ -69,3 +73,10 @@ class SeededIds:
 
     def new(self) -> str:
         return f"{self._random.getrandbits(96):024x}"
+
+
+def seeded_generator(seed: int) -> Generator:
+    """Random numbers for statistics that should come out the same for the same data."""
+    from numpy.random import default_rng  # noqa: PLC0415 - slow to import, and few commands need it
+
+    return default_rng(seed)

@@ -74,14 +74,13 @@ async def _read(settings: Settings, days: int) -> list[Effect]:
 
 def effects_of(rows: Sequence[EffectDay]) -> list[Effect]:
     """By hedge (hedges that share an instrument are one, `a+b`), in the order of their names."""
-    import numpy as np
-
+    from hedged.adapters.clock import seeded_generator
     from hedged.estimate.effect import effect_of
 
     by_hedge: dict[str, list[EffectDay]] = {}
     for row in rows:
         by_hedge.setdefault(row.hedge, []).append(row)
-    return [effect_of(by_hedge[name], np.random.default_rng(_SEED)) for name in sorted(by_hedge)]
+    return [effect_of(by_hedge[name], seeded_generator(_SEED)) for name in sorted(by_hedge)]
 
 
 def effect_object(found: Effect) -> dict[str, object]:

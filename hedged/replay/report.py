@@ -114,12 +114,12 @@ class ReplayReport:
                 "slippage": _plain(self.costs.slippage),
                 "roll": _plain(self.costs.roll),
             },
-            "decomposition": self.decomposition.as_json(),
-            "opportunity_cost": _plain(self.decomposition.lost_while_rising),
             "max_drift": None if self.max_drift is None else float(self.max_drift),
             "liquidations": self.liquidations,
             "bars": self.bars,
             "seconds": self.seconds,
+            "decomposition": self.decomposition.as_json(),
+            "opportunity_cost": _plain(self.decomposition.lost_while_rising),
         }
 
 
