@@ -46,21 +46,34 @@ def advance(
     debts = _debts(snapshot, policy)
     for group in assessment.groups:
         ledger = ledgers.get(group.name, HedgeLedger())
-        before, spent = _booked(ledger.reading, [each for each in earlier if each[0].hedge == group.name])
-        now = reading_of(group, assessment, snapshot, debts, before)
-        if now is None and spent is None:
-            after[group.name] = HedgeLedger(before, ledger.day)
-            continue
-        day = _day(group.name, assessment.now, ledger.day, before)
-        if now is not None:
-            day = _through(day, before, now, _settled(before, now, snapshot))
-            before, cost = _booked(now, [each for each in orders if each[0].hedge == group.name])
-            spent = cost if spent is None else spent if cost is None else spent + cost
-        if spent is not None:
-            day = replace(day, parts=day.parts + spent)
-        after[group.name] = HedgeLedger(before, day)
-        changed.append(day)
+        former = [each for each in earlier if each[0].hedge == group.name]
+        own = [each for each in orders if each[0].hedge == group.name]
+        try:
+            now = reading_of(group, assessment, snapshot, debts, ledger.reading)
+            after[group.name] = _advanced(ledger, group.name, now, snapshot, former=former, own=own)
+        except ArithmeticError:  # no money can be counted at such a price, so it is no reading
+            after[group.name] = ledger
+        day = after[group.name].day
+        if day is not None and day is not ledger.day:
+            changed.append(day)
     return after, changed
+
+
+def _advanced(
+    ledger: HedgeLedger, name: str, now: HedgeReading | None, snapshot: Snapshot, *, former: Orders, own: Orders
+) -> HedgeLedger:
+    """After one cycle: orders of former ones, the interval to this reading if it is one, and its own orders."""
+    before, spent = _booked(ledger.reading, former)
+    if now is None and spent is None:
+        return ledger
+    day = _day(name, snapshot.now, ledger.day, before)
+    if now is not None:
+        day = _through(day, before, now, _settled(before, now, snapshot))
+        before, cost = _booked(now, own)
+        spent = cost if spent is None else spent if cost is None else spent + cost
+    if spent is not None:
+        day = replace(day, parts=day.parts + spent)
+    return HedgeLedger(before, day)
 
 
 def unrecorded(ledgers: Mapping[str, HedgeLedger], fills: Sequence[Fill]) -> list[tuple[Intent, Fill]]:

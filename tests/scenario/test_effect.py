@@ -79,6 +79,16 @@ async def test_missing_data_is_bridged_and_not_guessed(stage: Stage) -> None:
     assert (day.exposure, day.parts.total, day.seconds, day.unknown_seconds) == (D(100), D(0), 180, 0)
 
 
+async def test_a_price_beyond_all_money_is_no_reading(stage: Stage) -> None:
+    """The cycle goes on as ever; the interval is booked whole once prices are sane again."""
+    await stage.tick()
+    report = await stage.tick("1e20")
+    assert report.store_error is None
+    await stage.tick(3010)
+    (day,) = await stage.days()
+    assert (day.exposure, day.parts.total, day.seconds) == (D(100), D(0), 120)
+
+
 async def test_a_restart_loses_nothing(stage: Stage) -> None:
     """Prices moved and the process ended in between: the days are those of one that never did."""
     await stage.tick()

@@ -124,6 +124,11 @@ def test_a_wild_market_alone_is_no_alarm() -> None:
     assert health_of(market(120, 0.25, volatility=wild)).alarm is None
 
 
+def test_a_hedge_that_still_hedges_well_needs_no_alarm() -> None:
+    """Ten times what it left before is still a twentieth of the risk: nothing that anybody must be told."""
+    assert health_of(market(120, np.array([0.002] * 80 + [0.05] * 40))).alarm is None
+
+
 @pytest.mark.parametrize("before", [0.01, 0.1])
 def test_a_hedge_that_stops_hedging_is_found(before: float) -> None:
     """The coins go their own way for 25 days; the alarm goes again once that is what is usual."""
