@@ -13,7 +13,7 @@ from hedged.model.effect import EffectDay, Parts
 from hedged.model.finding import Kind
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Rejected, Side, Unknown
-from tests.build import ETH_PERP, hedge, policy
+from tests.build import BTC_PERP, ETH_PERP, hedge, perp, policy
 from tests.fakes import BrokenStore, FakeVenue, fault, wire
 from tests.store_samples import effect_day
 from tests.support import T0, ManualClock
@@ -77,6 +77,36 @@ async def test_missing_data_is_bridged_and_not_guessed(stage: Stage) -> None:
     await stage.tick(3010)
     (day,) = await stage.days()
     assert (day.exposure, day.parts.total, day.seconds, day.unknown_seconds) == (D(100), D(0), 180, 0)
+
+
+async def test_a_contract_that_is_gone_without_a_price_leaves_the_interval_unknown() -> None:
+    """Delisted and closed, nobody says at what: the time is counted as unknown, and no number is made up."""
+    clock = ManualClock()
+    venue = FakeVenue(clock)
+    venue.listed[InstrumentId(BTC_PERP)] = perp(BTC_PERP)
+    venue.marks[BTC_PERP] = D(60_000)
+    portfolio = await wire(policy(hedge("ETH", legs=(ETH_PERP, BTC_PERP))), clock, venue)
+    stage = Stage(clock, venue, portfolio)
+    await stage.tick()
+    del venue.listed[NAME], venue.marks[ETH_PERP]
+    venue.contracts, venue.explanation = {BTC_PERP: D("-0.5")}, "delisted"
+    venue.price["ETH"] = D(3300)
+    await stage.tick()
+    (day,) = await stage.days()
+    assert (day.unknown_seconds, day.seconds, day.exposure, day.parts.total) == (60, 0, 0, 0)
+    await stage.tick()
+    (day,) = await stage.days()
+    assert (day.unknown_seconds, day.seconds > 0) == (60, True), "and it goes on from there"
+
+
+async def test_coins_sold_at_a_price_are_no_loss(stage: Stage) -> None:
+    """They made what they made until then, and went at their price."""
+    await stage.tick()
+    stage.venue.hold()
+    stage.venue.explanation = "sold by hand"
+    await stage.tick(3010)
+    (day,) = await stage.days()
+    assert (day.exposure, day.flows, day.parts.total, day.unknown_seconds) == (D(100), D(-30_100), D(0), 0)
 
 
 async def test_a_price_beyond_all_money_is_no_reading(stage: Stage) -> None:
