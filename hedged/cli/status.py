@@ -33,15 +33,14 @@ def status(
     from hedged.settings import load
 
     settings = load(config, dry_run=dry_run)
-
-    now = SystemClock().now()
+    clock = SystemClock()
 
     async def read() -> tuple[tuple[str, datetime] | None, dict[str, object] | None, Sequence[EffectDay]]:
         store = SqlStore(settings.store_path())
         await store.open_read_only(settings.name, settings.world)
         try:
             state = await store.latest_state()
-            days = await store.effects(now - timedelta(days=DAYS))
+            days = await store.effects(clock.now() - timedelta(days=DAYS))
             return await store.last_cycle(), dict(state) if state is not None else None, days
         finally:
             await store.close()
@@ -51,7 +50,7 @@ def status(
         typer.echo("no cycle has been completed yet", err=True)
         raise typer.Exit(EXIT_FAILED)
     cycle_id, finished_at = last
-    age = now - finished_at
+    age = clock.now() - finished_at
     effects = effects_of(days)
     late = age > 3 * settings.schedule.every
     if json:
