@@ -8,12 +8,14 @@ from datetime import datetime
 
 from hedged.act import reconcile, submit_all
 from hedged.act.overrides import overrides
-from hedged.assess import assess
+from hedged.assess import assess, effect
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.timing import next_signals, timed
 from hedged.errors import StoreError
+from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
+from hedged.model.effect import EffectDay
 from hedged.model.finding import Assessment, Finding
 from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Unknown
 from hedged.model.policy import PortfolioPolicy
@@ -51,6 +53,10 @@ class Portfolio:
     overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
     open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
+    health: Mapping[str, Health] = field(default_factory=dict, init=False)  # by group of hedges, as the day began
+    health_of: datetime | None = field(default=None, init=False)  # that day
+    unkept_effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict, init=False)  # by group, day
+    unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
@@ -70,6 +76,7 @@ class CycleReport:
     state: Mapping[str, object] = field(default_factory=dict)
     store_error: str | None = None  # why nothing of this cycle is kept
     signals: Mapping[str, SignalState] = field(default_factory=dict)
+    effects: tuple[EffectDay, ...] = ()  # the days that it changed, as they stand now
 
     def orders(self) -> list[dict[str, object]]:
         """What became of each order sent, JSON-able."""
@@ -108,7 +115,7 @@ async def run_cycle(
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
         groups = report.assessment.groups
         outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
-        portfolio.settled = []
+        outside += effect.findings(portfolio.health, groups)
         outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
         told = [*report.assessment.findings, *outside]
         state = {
@@ -157,6 +164,9 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
+        if not portfolio.loaded and (last := await store.last_cycle()) is not None:
+            fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
+            portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
         portfolio.loaded = True
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
@@ -171,6 +181,9 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         in_flight = frozenset(row.intent.instrument for row in rows)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         turnover = await store.turnover(midnight)
+        if portfolio.health_of != midnight:
+            portfolio.health = effect.health(await store.effects(midnight - WATCHED), midnight)
+            portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
         portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
     except StoreError as error:
@@ -184,7 +197,21 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     if not portfolio.loaded:  # what is stored is not known, so nothing is written over it
         portfolio.unkept = portfolio.unkept or "it could not be read yet"
         return replace(report, store_error=portfolio.unkept)
-    portfolio.memory = replace(remember(report.snapshot, portfolio.memory, fills), signals=report.signals)
+    intents = {each.intent.client_order_id: each.intent for each in report.decision.intents}
+    settled = [(intent, fill) for intent, fill in portfolio.settled if isinstance(fill, Fill)]
+    ledgers, effects = effect.advance(
+        portfolio.memory.ledgers,
+        report.assessment,
+        report.snapshot,
+        portfolio.policy,
+        earlier=[*portfolio.unrecorded, *settled],
+        orders=[(intents[fill.client_order_id], fill) for fill in fills if fill.client_order_id in intents],
+    )
+    portfolio.settled, portfolio.unrecorded = [], ()
+    portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})
+    report = replace(report, effects=tuple(effects))
+    memory = remember(report.snapshot, portfolio.memory, fills)
+    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers)
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(
@@ -197,6 +224,7 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         memory=portfolio.memory,
         alerts=portfolio.alerts if portfolio.unkept else report.alerts,
         messages=report.messages,
+        effects=tuple(portfolio.unkept_effects.values()),
     )
     try:
         await portfolio.store.record_cycle(record, portfolio.channels)
@@ -204,4 +232,5 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         portfolio.unkept = str(error) if isinstance(error, StoreError) else f"{type(error).__name__} while recording"
         return replace(report, store_error=portfolio.unkept)
     portfolio.unkept = None
+    portfolio.unkept_effects.clear()
     return report

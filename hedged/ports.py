@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
@@ -154,6 +155,7 @@ class Memory:
     priced: frozenset[str] = frozenset()  # assets that have had a price: without one now, it is missing
     read_at: Mapping[str, datetime] = field(default_factory=dict)  # account or account/wallet → last read and believed
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
+    ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ class CycleRecord:
     memory: Memory
     alerts: Sequence[Alert]  # all that are pending or firing after this cycle, and those that ended in it
     messages: Sequence[Message]  # to go into the outbox, once per channel
+    effects: Sequence[EffectDay] = ()  # days of hedges as they stand now; each replaces the one that is kept
 
 
 class Store(Protocol):
@@ -232,6 +235,9 @@ class Store(Protocol):
 
     async def newest_bars(self) -> Mapping[str, datetime]:
         """When the newest bar of each subject was known."""
+
+    async def effects(self, since: datetime) -> Sequence[EffectDay]:
+        """What each hedge did on the days from this one's on, by day and name."""
 
     # paper accounts, and small facts such as the simulated market's anchor
     async def get_blob(self, key: str) -> Mapping[str, object] | None: ...

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.model.alert import Alert, AlertState, Message, MessageKind
+from hedged.model.effect import EffectDay, Parts
 from hedged.model.finding import Kind, Severity
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
 from hedged.model.order import Decision, Fill, Intent, Side
@@ -98,6 +99,13 @@ def memory(
 ) -> Memory:
     positions: dict[InstrumentId, Decimal] = {ETH: Decimal("-12.50")}
     return Memory(at, positions, {"main/spot/UNI": Decimal("100.10")}, dict(polls or {}), accepted)
+
+
+def effect_day(hedge: str, day: datetime = T0) -> EffectDay:
+    parts = Parts(proxy=Decimal("-12.50"), fees=Decimal("-0.30"))
+    return EffectDay(
+        hedge, day, Decimal("10000.10"), 60.0, exposure=Decimal(-100), full_hedge=Decimal(-90), parts=parts
+    )
 
 
 def record(

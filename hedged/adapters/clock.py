@@ -75,8 +75,8 @@ class SeededIds:
         return f"{self._random.getrandbits(96):024x}"
 
 
-def seeded_numbers(seed: int) -> Generator:
-    """The same random numbers for the same seed: for statistics that are to answer alike when asked twice."""
-    from numpy.random import default_rng  # noqa: PLC0415 - not every command needs numpy
+def seeded_generator(seed: int) -> Generator:
+    """Random numbers for statistics that should come out the same for the same data."""
+    from numpy.random import default_rng  # noqa: PLC0415 - slow to import, and few commands need it
 
     return default_rng(seed)

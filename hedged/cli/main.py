@@ -12,6 +12,7 @@ from hedged.cli.accept import accept_balance, accept_position
 from hedged.cli.check_config import check_config
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
+from hedged.cli.effect import effect
 from hedged.cli.instruments import instruments
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
@@ -51,6 +52,7 @@ app.command()(demo)
 app.command()(once)
 app.command()(run)
 app.command()(status)
+app.command()(effect)
 app.command("check-config")(check_config)
 app.command()(doctor)
 app.command()(instruments)

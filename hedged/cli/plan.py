@@ -66,7 +66,7 @@ def plan(
     each sector. Nothing is traded. Exit status 1 for files that cannot be right, 78 for the configuration.
     """
     from hedged.adapters import log
-    from hedged.adapters.clock import seeded_numbers
+    from hedged.adapters.clock import seeded_generator
     from hedged.cli.plan_show import as_json, show_plan
     from hedged.errors import DataError
     from hedged.estimate.plan import Planner
@@ -90,7 +90,7 @@ def plan(
         inputs.history,
         _with_dust(options, policy.dust_value),
         betas,
-        seeded_numbers(0),  # the same question gets the same answer
+        seeded_generator(0),  # the same question gets the same answer
     )
     proposals = [planner.propose(name, held) for name, held in groups.items()]
     if json:

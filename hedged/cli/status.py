@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
+
+if TYPE_CHECKING:
+    from hedged.model.effect import EffectDay
 
 
 def status(
@@ -24,32 +28,40 @@ def status(
 
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
-    from hedged.cli.show import show_state
+    from hedged.cli.effect import DAYS, effect_line, effect_object, effects_of
+    from hedged.cli.show import new_console, show_state
     from hedged.settings import load
 
     settings = load(config, dry_run=dry_run)
+    clock = SystemClock()
 
-    async def read() -> tuple[tuple[str, datetime] | None, dict[str, object] | None]:
+    async def read() -> tuple[tuple[str, datetime] | None, dict[str, object] | None, Sequence[EffectDay]]:
         store = SqlStore(settings.store_path())
         await store.open_read_only(settings.name, settings.world)
         try:
             state = await store.latest_state()
-            return await store.last_cycle(), dict(state) if state is not None else None
+            days = await store.effects(clock.now() - timedelta(days=DAYS))
+            return await store.last_cycle(), dict(state) if state is not None else None, days
         finally:
             await store.close()
 
-    last, state = asyncio.run(read())
+    last, state, days = asyncio.run(read())
     if last is None or state is None:
         typer.echo("no cycle has been completed yet", err=True)
         raise typer.Exit(EXIT_FAILED)
     cycle_id, finished_at = last
-    age = SystemClock().now() - finished_at
+    age = clock.now() - finished_at
+    effects = effects_of(days)
     late = age > 3 * settings.schedule.every
     if json:
         shown = {**state, "cycle_id": cycle_id, "age_seconds": round(age.total_seconds(), 1), "late": late}
+        shown["effects"] = [effect_object(each) for each in effects]
         typer.echo(jsonlib.dumps(shown, indent=2))
     else:
         show_state(state, age=age)
+        out = new_console()
+        for each in effects:
+            out.print(effect_line(each, settings.quote), markup=False)
         if late:
             _say_late(age, settings.schedule.every)
     if check and late:

@@ -58,6 +58,7 @@ class Kind(StrEnum):
     KEY_UNCONFIRMED = "key_unconfirmed"
     STREAM_DOWN = "stream_down"
     HISTORY_MISSING = "history_missing"
+    HEDGE_INEFFECTIVE = "hedge_ineffective"
 
 
 class SubjectKind(StrEnum):
@@ -104,6 +105,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
     Kind.HISTORY_MISSING: SubjectKind.HEDGE,
+    Kind.HEDGE_INEFFECTIVE: SubjectKind.HEDGE,
 }
 
 

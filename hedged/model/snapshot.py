@@ -94,6 +94,8 @@ class Derivatives:
 
     positions: tuple[Position, ...]
     margin: Margin | None
+    # Since the account was opened, by instrument, in its settlement currency; absent: nothing yet, > 0 was paid.
+    funding_paid: Mapping[InstrumentId, Decimal] | None = None  # None: the account does not tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from hedged.estimate.decomposition import summed
+from hedged.model.effect import PART_NAMES, PART_WORDS, EffectDay, Parts
 
 if TYPE_CHECKING:  # a table is only made for people; JSON does without rich
     from rich.table import Table
@@ -30,6 +33,51 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class Decomposition:
+    """Where the PnL came from: `exposure` that of the holdings alone, `parts` that of holdings and hedge together.
+
+    `unaccounted`: what the accounts' equity changed by beyond that, by settlements and liquidations; None: the last
+    bar has no price, so that equity is not known. `lost_while_rising`: see `hedged.estimate.effect.Effect`.
+    """
+
+    exposure: Decimal
+    parts: Parts
+    unaccounted: Decimal | None
+    unknown_seconds: float
+    lost_while_rising: Decimal
+    gained_while_falling: Decimal
+
+    @property
+    def hedge(self) -> Decimal:
+        return self.parts.total - self.exposure
+
+    def as_json(self) -> dict[str, object]:
+        unaccounted = None if self.unaccounted is None else _plain(self.unaccounted)
+        return {
+            "exposure": _plain(self.exposure),
+            "hedge": _plain(self.hedge),
+            "total": _plain(self.parts.total),
+            "parts": {name: _plain(getattr(self.parts, name)) for name in PART_NAMES},
+            "unaccounted": unaccounted,
+            "unknown_seconds": self.unknown_seconds,
+        }
+
+
+def decomposition_of(days: Sequence[EffectDay], equity_change: Decimal | None) -> Decomposition:
+    """Of every hedge's days together."""
+    parts = summed([day.parts for day in days])
+    exposure = sum((day.exposure for day in days), ZERO)
+    return Decomposition(
+        exposure=exposure,
+        parts=parts,
+        unaccounted=None if equity_change is None else equity_change - (parts.total - exposure),
+        unknown_seconds=sum(day.unknown_seconds for day in days),
+        lost_while_rising=-sum((day.hedge_pnl for day in days if day.exposure > 0), ZERO),
+        gained_while_falling=sum((day.hedge_pnl for day in days if day.exposure <= 0), ZERO),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayReport:
     """A whole replay. Ratios are fractions, None where the data does not define them; money in `quote`."""
 
@@ -47,6 +95,7 @@ class ReplayReport:
     quote: str
     first: datetime
     last: datetime
+    decomposition: Decomposition
     notes: tuple[str, ...] = ()  # what was assumed for want of data, a sentence each
 
     def as_json(self) -> dict[str, object]:
@@ -69,6 +118,8 @@ class ReplayReport:
             "liquidations": self.liquidations,
             "bars": self.bars,
             "seconds": self.seconds,
+            "decomposition": self.decomposition.as_json(),
+            "opportunity_cost": _plain(self.decomposition.lost_while_rising),
         }
 
 
@@ -88,11 +139,28 @@ def report_rows(report: ReplayReport) -> Mapping[str, str]:
         "  funding": f"{costs.funding:,.2f}",
         "  slippage": f"{costs.slippage:,.2f}",
         "  roll": f"{costs.roll:,.2f}",
+        **_effect_rows(report),
         "worst drift": "unknown" if report.max_drift is None else f"{report.max_drift:.4f}",
         "liquidations": f"{report.liquidations:,}",
         "bars": f"{report.bars:,}",
         "seconds": f"{report.seconds:.1f}",
     }
+
+
+def _effect_rows(report: ReplayReport) -> dict[str, str]:
+    found, quote = report.decomposition, report.quote
+    rows = {
+        f"holdings alone ({quote}, gained > 0)": f"{found.exposure:,.2f}",
+        "with the hedge": f"{found.parts.total:,.2f}",
+    }
+    rows |= {f"  {PART_WORDS[name]}": f"{getattr(found.parts, name):,.2f}" for name in PART_NAMES}
+    if found.unaccounted is None or abs(found.unaccounted) >= Decimal("0.005"):
+        rows["not accounted for"] = "unknown" if found.unaccounted is None else f"{found.unaccounted:,.2f}"
+    if found.unknown_seconds:
+        rows["nothing known of"] = f"{found.unknown_seconds / 3600:,.1f} h"
+    rows["opportunity: hedge on rising days"] = f"{-found.lost_while_rising:,.2f}"
+    rows["hedge on falling days"] = f"{found.gained_while_falling:,.2f}"
+    return rows
 
 
 def report_table(report: ReplayReport, name: str) -> Table:

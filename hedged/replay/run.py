@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,12 +16,12 @@ from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
-from hedged.errors import ConfigurationError, DataError
+from hedged.errors import ConfigurationError, DataError, VenueError
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.ports import Clock
 from hedged.replay.clock import ReplayClock
 from hedged.replay.notes import data_notes
-from hedged.replay.report import Costs, ReplayReport
+from hedged.replay.report import Costs, ReplayReport, decomposition_of
 from hedged.replay.samples import held_assets, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
 from hedged.replay.trackers import Trackers
@@ -151,8 +151,21 @@ async def replay(
         quote=policy.quote,
         first=first,
         last=last,
+        decomposition=decomposition_of(tuple(tally.effects.values()), await _equity_change(papers.values())),
         notes=(*data_notes(history, policy, bars), *tally.notes()),
     )
+
+
+async def _equity_change(papers: Iterable[PaperAccount]) -> Decimal | None:
+    """Of all accounts together, from their first cash to the last bar, its orders included; None: not all priced."""
+    total = ZERO
+    for paper in papers:
+        try:
+            margin = (await paper.derivatives()).value.margin
+        except VenueError:
+            return None
+        total += ZERO if margin is None else margin.equity - paper.cash
+    return total
 
 
 def _bars(spot: PriceTable, window: Window) -> NDArray[np.int64]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
+from hedged.model.effect import EffectDay
 from hedged.model.order import Fill, Purpose
 from hedged.model.snapshot import Read
 
@@ -27,9 +29,12 @@ class Tally:
     roll_slippage: Decimal = ZERO
     refused: int = 0
     first_refusal: str = ""
+    effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict)  # by group of hedges and day
     _opened: set[str] = field(default_factory=set)  # groups of hedges
 
     def add(self, report: CycleReport) -> None:
+        for day in report.effects:
+            self.effects[day.hedge, day.day] = day
         for group in report.assessment.groups:
             if group.drift is not None and group.name in self._opened:
                 self.max_drift = max(abs(group.drift), self.max_drift or ZERO)

@@ -181,4 +181,9 @@ WORDS: Mapping[Kind, Words] = {
         'see whether an exchange of yours lists the market at all; fixed `beta`, `band` or `target = "value"` need '
         "no past.",
     ),
+    Kind.HEDGE_INEFFECTIVE: Words(
+        "hedge {subject} hedges worse than it did",
+        "hedged goes on with the instruments and the ratio that are configured.",
+        "ask `hedged effect --config FILE` where the losses come from, and choose other instruments or another ratio.",
+    ),
 }

@@ -15,11 +15,12 @@ from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import AlertState
+from hedged.model.effect import Parts
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import Absent, Fill, OrderRow, OrderState, Outcome, Rejected, Unknown
 from hedged.model.policy import World
 from hedged.ports import Memory, Store, Turnover
-from tests.store_samples import ETH, alert, fill, intent, memory, message, record
+from tests.store_samples import ETH, alert, effect_day, fill, intent, memory, message, record
 from tests.support import T0
 
 RETENTION = Retention(orders_and_alerts=timedelta(days=100), rows_a_call=3)
@@ -357,3 +358,18 @@ async def test_prices_of_the_past_are_kept_by_subject(store: Store) -> None:
     assert await store.newest_bars() == {"ETH": third.at, "main:ETH/USDT:USDT": third.at}
     assert await store.thin(T0 + KEPT + timedelta(hours=5)) == 2
     assert await store.bars("ETH", T0 - DAY) == [third]
+
+
+async def test_the_days_of_hedges_are_kept_as_they_stand(store: Store) -> None:
+    """Each row replaces the one of its hedge and day, in the cycle's own transaction; the oldest are forgotten."""
+    first, second = effect_day("alts"), effect_day("alts", T0 + DAY)
+    other = effect_day("btc", T0 + DAY)
+    await store.record_cycle(replace(record(1), effects=[second, first]), [])
+    grown = replace(second, seconds=120.5, parts=Parts(fees=Decimal("-1.10"), funding=Decimal("0.00000001")))
+    await store.record_cycle(replace(record(2), effects=[grown, other]), [])
+    with pytest.raises(StoreError, match="recorded already"):
+        await store.record_cycle(replace(record(2), effects=[replace(first, seconds=0.0)]), [])
+    assert await store.effects(T0 - DAY) == [first, grown, other]
+    assert await store.effects(T0 + DAY) == [grown, other]
+    assert await store.thin(T0 + KEPT + timedelta(hours=5)) >= 1
+    assert await store.effects(T0 - DAY) == [grown, other]

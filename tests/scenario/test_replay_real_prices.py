@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from hedged.adapters.exchanges.price_table import History
+from hedged.model.instrument import instrument_id
+from hedged.model.policy import LegPolicy
 from hedged.replay.files import read_funding, read_prices
 from hedged.replay.run import Window, replay
-from hedged.settings import load
+from hedged.settings import Settings, load
 from tests.support import ROOT, ManualClock, need_shared
 
 COINS = ["SOL", "XRP", "ADA", "DOGE", "AVAX", "LINK", "DOT", "UNI", "AAVE", "ATOM"]
@@ -57,3 +60,44 @@ async def test_two_months_of_ten_coins_over_eth() -> None:
     assert report.costs.funding < 0  # in that rally longs paid shorts
     assert report.orders > 100
     assert report.liquidations == 0
+    found = report.decomposition
+    assert found.unaccounted is not None
+    assert abs(found.unaccounted) < 0.005, "the parts are the change of the equity, to the cent"
+    assert found.unknown_seconds == 0
+    assert float(found.exposure) == pytest.approx(values[-1] - _first(path, settings), rel=1e-9)
+    assert found.lost_while_rising > 0, "the price of a hedge in a rally"
+
+
+def _first(path: Path, settings: Settings) -> float:
+    """What the coins were worth at the first bar."""
+    with gzip.open(path, "rt") as file:
+        row = next(row for row in csv.DictReader(file) if row["ts"] >= "2021-01-01")
+    return sum(float(holding.quantity) * float(row[holding.asset]) for holding in settings.holdings)
+
+
+@pytest.mark.parametrize("symbol", ["ETH/USDT:USDT", "ETH/USDT:USDT-210326"])
+async def test_the_parts_are_the_equity_through_a_rally_and_a_roll(symbol: str) -> None:
+    """Five weeks with a perpetual's own prices, funding and the roll of March 2021: to the cent, costs and all."""
+    spot = read_prices(need_shared("data/robbudaghyan_spot_1h.csv.gz"))
+    perp = read_prices(need_shared("data/roshan_perp_1h.csv.gz"))
+    funding = read_funding(need_shared("data/merged_funding_8h.csv.gz"))
+    settings = load(ROOT / "config" / "replay.toml", {})
+    policy = settings.policy()
+    leg = LegPolicy(instrument_id("main", symbol))
+    report = await replay(
+        replace(policy, hedges=(replace(policy.hedges[0], legs=(leg,)),)),
+        History(spot, perp, None, funding),
+        Window(datetime(2021, 3, 1, tzinfo=UTC), datetime(2021, 4, 5, tzinfo=UTC), timedelta(days=1)),
+        rules=settings.alert_rules(),
+        stopwatch=ManualClock(),
+    )
+    found, costs = report.decomposition, report.costs
+    assert found.unaccounted is not None
+    assert abs(found.unaccounted) < 0.005
+    booked = (costs.fees, costs.slippage, costs.funding, costs.roll)
+    for mine, theirs in zip(
+        (found.parts.fees, found.parts.slippage, found.parts.funding, found.parts.roll), booked, strict=True
+    ):
+        assert abs(mine + theirs) < 0.005
+    assert found.parts.basis != 0
+    assert (found.parts.basis_run_off > 0, found.parts.roll < 0) == ("-" in symbol, "-" in symbol)

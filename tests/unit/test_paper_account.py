@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from hedged.adapters.exchanges.paper import PaperAccount
-from hedged.adapters.exchanges.paper_ledger import OUTCOMES_KEPT
+from hedged.adapters.exchanges.paper_ledger import OUTCOMES_KEPT, from_blob
 from hedged.adapters.store.memory import MemoryStore
 from hedged.errors import Refused, StoreUnavailable, Unreachable, Unreadable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
@@ -324,6 +324,23 @@ async def test_funding_missed_while_stopped_is_caught_up(desk: Desk) -> None:
     desk.clock.set(T0 + 21 * HOUR)
     await desk.paper.derivatives()
     assert await desk.wallet() == cash + D("0.9") + D("0.3") + D("0.3")
+
+
+async def test_the_account_tells_the_funding_of_each_contract(desk: Desk) -> None:
+    """So far, also after a restart and once the position is closed; it begins with nothing, as in an older ledger."""
+    assert (await desk.paper.derivatives()).value.funding_paid == {}
+    await desk.trade(Side.SELL, "1")
+    desk.board.mark("3000", "0.0001", T0 + 12 * HOUR)
+    desk.clock.set(T0 + 5 * HOUR)
+    paid = {ETH_PERP: D("-0.3")}
+    assert (await desk.paper.derivatives()).value.funding_paid == paid
+    await desk.trade(Side.BUY, "1", reduce_only=True)
+    desk.restart()
+    assert (await desk.paper.derivatives()).value.funding_paid == paid
+    assert (await desk.paper.totals()).funding == D("-0.3")
+    blob = dict(await desk.store.get_blob("paper/main") or {})
+    del blob["funding_paid"]
+    assert from_blob(blob).funding_paid == {}
 
 
 async def test_funding_follows_the_interval_told(desk: Desk) -> None:

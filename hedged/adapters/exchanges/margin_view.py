@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from hedged.estimate.liquidation import maintenance_margin
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
+from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
 
 
 def derivatives_of(
-    account: MarginAccount, marks: Marks, tiers: Tiers, *, leverage: Decimal, estimated: bool
+    account: MarginAccount,
+    marks: Marks,
+    tiers: Tiers,
+    *,
+    leverage: Decimal,
+    estimated: bool,
+    funding_paid: Mapping[InstrumentId, Decimal] | None = None,
 ) -> Derivatives:
     """Positions and margin of `account` at `marks`; prices and amounts to eight decimals.
 
@@ -36,4 +44,4 @@ def derivatives_of(
         available=max(account.available(marks, tiers, leverage), Decimal(0)),
         estimated=estimated,
     )
-    return Derivatives(tuple(positions), margin)
+    return Derivatives(tuple(positions), margin, funding_paid)

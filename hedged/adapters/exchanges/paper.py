@@ -58,6 +58,7 @@ class PaperAccount:
         clock: Clock,
     ) -> None:
         self.account = account
+        self.cash = policy.cash  # what it was opened with
         self.wallets: Sequence[str] = (*(w for w in real.wallets if w != _SWAP), _SWAP) if real else (_SWAP,)
         self.shown_only: tuple[Position, ...] = ()
         self._market = market
@@ -105,6 +106,7 @@ class PaperAccount:
             view.tiers(account),
             leverage=self._policy.leverage,
             estimated=view.estimated(account),
+            funding_paid=ledger.funding_paid,
         )
         return Read(shown, view.now)
 

@@ -21,6 +21,7 @@ from hedged.model.snapshot import Quote
 
 OUTCOMES_KEPT = 1_000
 EVENTS_KEPT = 200
+FUNDED_KEPT = 100  # instruments
 _FORMAT = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FUNDING_HOURS = Decimal(8)  # where the venue does not tell its interval
@@ -65,13 +66,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`outcomes` and `events` hold the newest, oldest first."""
+    """`outcomes`, `events` and `funding_paid` hold the newest, oldest first."""
 
     account: MarginAccount
     terms: Mapping[InstrumentId, Terms] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     outcomes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by client order id, as stored
     events: tuple[Event, ...] = ()
+    funding_paid: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # what `totals.funding` is made of
 
     def outcome(self, client_order_id: str) -> Fill | Rejected | None:
         stored = self.outcomes.get(client_order_id)
@@ -115,7 +117,7 @@ class Ledger:
         Each at the rate announced for it if that was seen, else at the last one known, which is the quote's; at the
         present mark. A position without a quote waits.
         """
-        account, terms, paid = self.account, None, _ZERO
+        account, terms, paid = self.account, None, dict(self.funding_paid)
         for instrument, held in self.account.positions.items():
             quote = quotes.get(instrument)
             if quote is None or quote.funding_rate is None:
@@ -126,14 +128,16 @@ class Ledger:
             for at in _funding_times(own, quote, now):
                 payment = held.funding_payment(quote.mark, known.get(at, quote.funding_rate))
                 account = account.charge(payment)
-                paid += payment
+                paid[instrument] = paid.pop(instrument, _ZERO) + payment
                 reached = at
             if reached != own.funded_until:
                 terms = {**(terms or self.terms), instrument: replace(own, funded_until=reached)}
         if terms is None:
             return self
+        totals = replace(self.totals, funding=self.totals.funding + self.account.wallet - account.wallet)
+        excess = max(len(paid) - FUNDED_KEPT, 0)
         return replace(
-            self, account=account, terms=terms, totals=replace(self.totals, funding=self.totals.funding + paid)
+            self, account=account, terms=terms, totals=totals, funding_paid=dict(islice(paid.items(), excess, None))
         )
 
     def settled(self, now: datetime, prices: Mapping[InstrumentId, Decimal]) -> Ledger:
@@ -212,6 +216,7 @@ def to_blob(ledger: Ledger) -> dict[str, object]:
             "shortfall": str(totals.shortfall),
             "liquidations": totals.liquidations,
         },
+        "funding_paid": {instrument: str(paid) for instrument, paid in ledger.funding_paid.items()},
         "outcomes": dict(ledger.outcomes),
         "events": [[event.at.isoformat(), event.instrument, event.text] for event in ledger.events],
     }
@@ -239,6 +244,8 @@ def from_blob(blob: Mapping[str, Any]) -> Ledger:
         terms=terms,
         totals=Totals(**{name: Decimal(amount) for name, amount in totals.items()}, liquidations=liquidations),
         outcomes=dict(blob["outcomes"]),
+        # not there in a ledger of an earlier version
+        funding_paid={InstrumentId(name): Decimal(paid) for name, paid in blob.get("funding_paid", {}).items()},
         events=tuple(
             Event(datetime.fromisoformat(at), InstrumentId(instrument), text) for at, instrument, text in blob["events"]
         ),

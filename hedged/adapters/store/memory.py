@@ -15,6 +15,7 @@ from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
+from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome
 from hedged.model.policy import World
@@ -45,6 +46,7 @@ class MemoryStore:
         self._unfinished: dict[str, _Order] = {}
         self._fills: list[Fill] = []  # oldest first
         self._bars: dict[str, dict[datetime, Bar]] = {}
+        self._effects: dict[tuple[datetime, str], EffectDay] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
@@ -78,6 +80,7 @@ class MemoryStore:
         accepted = (record.memory.accepted | self._memory.accepted) & record.memory.polls.keys()
         self._memory = replace(record.memory, accepted=accepted)
         self._alerts = alerts_after(self._alerts, record.alerts, record.finished_at)
+        self._effects.update({(row.day, row.hedge): row for row in record.effects})
         for message in record.messages:
             for channel in channels:
                 self._rows += 1
@@ -112,6 +115,10 @@ class MemoryStore:
     async def newest_bars(self) -> Mapping[str, datetime]:
         self._require_open()
         return {subject: max(kept) for subject, kept in self._bars.items() if kept}
+
+    async def effects(self, since: datetime) -> Sequence[EffectDay]:
+        self._require_open()
+        return [self._effects[key] for key in sorted(self._effects) if key[0] >= since]
 
     # orders
 
@@ -222,7 +229,10 @@ class MemoryStore:
             fresh = {at: row for at, row in kept.items() if at >= now - KEPT}
             forgotten += len(kept) - len(fresh)
             self._bars[subject] = fresh
-        return len(gone) + forgotten
+        ended = [key for key in self._effects if key[0] < now - KEPT]
+        for key in ended:
+            del self._effects[key]
+        return len(gone) + forgotten + len(ended)
 
 
 def _by_time(fill: Fill) -> tuple[datetime, str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
 from hedged.model.alert import Alert
+from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import OrderRow
 from hedged.ports import Memory, Store, Turnover
@@ -30,6 +31,9 @@ class OverlayStore(MemoryStore):
 
     async def turnover(self, since: datetime) -> Turnover:
         return await self._base.turnover(since)
+
+    async def effects(self, since: datetime) -> Sequence[EffectDay]:
+        return await self._base.effects(since)
 
     async def get_blob(self, key: str) -> Mapping[str, object] | None:
         own = await super().get_blob(key)

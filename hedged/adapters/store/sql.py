@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import bars, blobs, cycles, opening, orders, outbox, thinning
+from hedged.adapters.store import bars, blobs, cycles, effects, opening, orders, outbox, thinning
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
@@ -22,6 +22,7 @@ from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
+from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
@@ -248,6 +249,9 @@ class SqlStore:
 
     async def newest_bars(self) -> Mapping[str, datetime]:
         return await self._run(bars.newest)
+
+    async def effects(self, since: datetime) -> Sequence[EffectDay]:
+        return await self._run(effects.since, since)
 
     async def thin(self, now: datetime) -> int:
         """Delete what is older than kept, a bounded number of rows; call it again for more, an hour apart is plenty."""

@@ -30,7 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 APPLICATION = "hedged"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -200,5 +200,16 @@ bars = Table(
     Column("high", Float, nullable=False),
     Column("low", Float, nullable=False),
     Index("ix_bars_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+# What each hedge did, summed by UTC day; today's row is replaced by every cycle.
+effects = Table(
+    "effects",
+    metadata,
+    Column("hedge", Text, primary_key=True),
+    Column("day", Time, primary_key=True),
+    Column("data", Text, nullable=False),
+    Index("ix_effects_day", "day"),
     sqlite_with_rowid=False,
 )

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from hedged.adapters.store.retention import Retention
-from hedged.adapters.store.tables import Grain, alerts, bars, cycles, orders, outbox
+from hedged.adapters.store.tables import Grain, alerts, bars, cycles, effects, orders, outbox
 from hedged.model.alert import AlertState
 from hedged.model.history import KEPT
 
@@ -25,7 +25,8 @@ def thin(connection: Connection, now: datetime, retention: Retention) -> int:
             break
         key = table.primary_key.columns[0]
         removed += connection.execute(delete(table).where(key.in_(select(key).where(old).limit(left)))).rowcount
-    # As many as came in since the last call, a few for each subject.
+    # As many as came in since the last call, a few for each subject; of days one a hedge.
+    removed += connection.execute(delete(effects).where(effects.c.day < now - KEPT)).rowcount
     return removed + connection.execute(delete(bars).where(bars.c.at < now - KEPT)).rowcount
 
 
