@@ -58,12 +58,12 @@ class ReplayReport:
             "naive_effectiveness": self.naive_effectiveness,
             "frequency": self.frequency,
             "orders": self.orders,
-            "turnover": _plain(self.turnover),
+            "turnover": plain(self.turnover),
             "costs": {
-                "fees": _plain(self.costs.fees),
-                "funding": _plain(self.costs.funding),
-                "slippage": _plain(self.costs.slippage),
-                "roll": _plain(self.costs.roll),
+                "fees": plain(self.costs.fees),
+                "funding": plain(self.costs.funding),
+                "slippage": plain(self.costs.slippage),
+                "roll": plain(self.costs.roll),
             },
             "max_drift": None if self.max_drift is None else float(self.max_drift),
             "liquidations": self.liquidations,
@@ -107,7 +107,7 @@ def report_table(report: ReplayReport, name: str) -> Table:
     return table
 
 
-def _plain(amount: Decimal) -> str:
+def plain(amount: Decimal) -> str:
     """Without an exponent and without zeros that say nothing."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

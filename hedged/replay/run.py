@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +14,20 @@ from numpy.typing import NDArray
 from hedged.adapters.clock import SeededIds
 from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.paper import PaperAccount
+from hedged.adapters.exchanges.paper_ledger import Totals
 from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ConfigurationError, DataError
+from hedged.estimate.effectiveness import Floats
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.ports import Clock
 from hedged.replay.clock import ReplayClock
 from hedged.replay.notes import data_notes
 from hedged.replay.report import Costs, ReplayReport
-from hedged.replay.samples import held_assets, sample_times, take_samples
+from hedged.replay.samples import Samples, held_assets, holdings_values, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
-from hedged.replay.trackers import Trackers
+from hedged.replay.trackers import DAY, Trackers
 from hedged.tell.lifecycle import AlertRules
 
 ZERO = Decimal(0)
@@ -56,6 +59,16 @@ class Window:
     frequency_text: str = "1d"
 
 
+class Watch(Protocol):
+    """Who looks on while a replay runs."""
+
+    def cycle(self, report: CycleReport, costs: Costs) -> None:
+        """After every bar, with all that was paid since the start."""
+
+    def end(self, values: Floats, samples: Samples) -> None:
+        """Once, with the value of the holdings at every bar and the returns that were measured."""
+
+
 def check_frequency(frequency: timedelta, history: History) -> None:
     """Raises `ValueError` if returns of this frequency cannot be made of these bars."""
     seconds, step = int(frequency.total_seconds()), history.spot.step
@@ -84,11 +97,13 @@ async def replay(
     stopwatch: Clock,
     progress: Callable[[int, int], None] = lambda done, total: None,
     each: Callable[[CycleReport], None] = lambda report: None,
+    watch: Watch | None = None,
 ) -> ReplayReport:
     """Run a cycle at every row of the spot file, as soon as that row was known, on paper.
 
-    `progress(done, total)` is called now and then, in bars; `each` with every cycle's report. Raises `DataError` for
-    prices that are not there at all, `ConfigurationError` for a portfolio that cannot be replayed.
+    `progress(done, total)` is called now and then, in bars; `each` with every cycle's report, `watch` with the costs
+    too. Raises `DataError` for prices that are not there at all or too far apart, `ConfigurationError` for a portfolio
+    that cannot be replayed.
     """
     began = stopwatch.monotonic()
     bars = _bars(history.spot, window)
@@ -121,6 +136,8 @@ async def replay(
         trackers.charged(report)
         tally.add(report)
         each(report)
+        if watch is not None:
+            watch.cycle(report, _costs([await paper.totals() for paper in papers.values()], tally))
         if epoch in sampled and (read := equity_of(report)) is not None:
             equity[epoch] = read
         if number % _BARS_BETWEEN_PROGRESS == 0:
@@ -129,7 +146,10 @@ async def replay(
             await store.thin(now)
     progress(len(bars), len(bars))
 
-    measured = take_samples(policy, history.spot, markets, epochs, equity).effectiveness()
+    samples = take_samples(policy, history.spot, markets, epochs, equity)
+    if watch is not None:
+        watch.end(holdings_values(policy, history.spot, bars), samples)
+    measured = samples.effectiveness()
     totals = [await paper.totals() for paper in papers.values()]
     return ReplayReport(
         effectiveness=measured.hedged,
@@ -138,12 +158,7 @@ async def replay(
         frequency=window.frequency_text,
         orders=tally.orders,
         turnover=tally.turnover,
-        costs=Costs(
-            fees=sum((each.fees for each in totals), -tally.roll_fees),
-            funding=sum((each.funding for each in totals), ZERO),
-            slippage=sum((each.slippage for each in totals), -tally.roll_slippage),
-            roll=tally.roll_fees + tally.roll_slippage,
-        ),
+        costs=_costs(totals, tally),
         max_drift=tally.max_drift,
         liquidations=sum(each.liquidations for each in totals),
         bars=len(bars),
@@ -152,6 +167,16 @@ async def replay(
         first=first,
         last=last,
         notes=(*data_notes(history, policy, bars), *tally.notes()),
+    )
+
+
+def _costs(totals: Sequence[Totals], tally: Tally) -> Costs:
+    """Of all accounts so far; the costs of rolls stand by themselves."""
+    return Costs(
+        fees=sum((each.fees for each in totals), -tally.roll_fees),
+        funding=sum((each.funding for each in totals), ZERO),
+        slippage=sum((each.slippage for each in totals), -tally.roll_slippage),
+        roll=tally.roll_fees + tally.roll_slippage,
     )
 
 
@@ -186,6 +211,13 @@ def _check(policy: PortfolioPolicy, history: History) -> None:
     for asset in assets:
         if asset not in history.spot.columns:
             raise DataError(f"{history.spot.source}: no prices of {asset}, which [[holdings]] has")
+    step = history.spot.step
+    learning = next((hedge.name for hedge in policy.hedges if hedge.needs_statistics), None)
+    if learning is not None and DAY % step:
+        raise DataError(
+            f"{history.spot.source}: {timedelta(seconds=step)} between rows does not divide a day, which the "
+            f"statistics that hedges.{learning} rests on need"
+        )
 
 
 def _moment(epoch: int) -> datetime:
