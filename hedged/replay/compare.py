@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,11 +17,12 @@ from hedged.adapters.exchanges.price_table import History
 from hedged.model.policy import PortfolioPolicy
 from hedged.replay.course import Course, Recorder
 from hedged.replay.report import ReplayReport
-from hedged.replay.run import Window, replay
+from hedged.replay.run import Window, bars_of, replay
 from hedged.replay.variations import Variation
 from hedged.tell.lifecycle import AlertRules
 
 BETWEEN_LOOKS = 0.2  # seconds
+BARS_WORTH_A_PROCESS = 2_000  # fewer are replayed sooner than another process has started
 
 Progress = Callable[[int, int, int], None]
 """Of the policy with this number: bars done, bars in all."""
@@ -44,6 +46,11 @@ class Compared:
     report: ReplayReport
     course: Course
 
+    @property
+    def key(self) -> str:
+        """Its name as part of an id: letters, digits and dashes alone."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.name)
+
     def as_json(self) -> dict[str, object]:
         """The object of `replay --json`, and which policy it is of."""
         return {"policy": self.name, **self.report.as_json()}
@@ -56,13 +63,16 @@ def compare(
     workers: int | None = None,
     progress: Progress = lambda number, done, total: None,
 ) -> list[Compared]:
-    """Replay each, in their order. `workers`: processes at most; None: one a processor; 1: in this process.
+    """Replay each, in their order. `workers`: processes at most; None: as many as help; 1: in this one.
 
     Where processes cannot be had they are replayed one after the other. Raises what a replay raises.
     """
     past = replace(past, rules=replace(past.rules, hold=dict(past.rules.hold)))  # a read-only view cannot be sent
     own = [policy for _, policy in policies]
-    workers = min(workers or processors(), len(own))
+    if workers is None:
+        bars = len(bars_of(past.history.spot, past.window)) * len(own)
+        workers = min(processors(), bars // BARS_WORTH_A_PROCESS)
+    workers = min(workers, len(own))
     results = _side_by_side(own, past, workers, progress) if workers > 1 else None
     if results is None:
         results = [_one_of(policy, past, number, progress) for number, policy in enumerate(own)]

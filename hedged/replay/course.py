@@ -124,7 +124,7 @@ class Recorder:
         columns = {name: np.array(column, dtype=np.float64) for name, column in self._columns.items()}
         equity = columns.pop("equity")
         known = equity[np.isfinite(equity)]
-        hedged = self._values + equity - (known[0] if len(known) else NAN)
+        hedged = self._values + (equity - (known[0] if len(known) else NAN))
         columns |= {
             "unhedged": self._values,
             "hedged": hedged,

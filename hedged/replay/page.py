@@ -124,7 +124,7 @@ def _each(compared: Sequence[Compared]) -> Element:
     for number, each in enumerate(compared):
         summary_line = tag("summary", f"{each.name} ", tag("span", each.words))
         figures = [figure for section in SECTIONS for figure in section(each)]
-        whole = tag("details", summary_line, figures, id=f"policy-{each.name}")
+        whole = tag("details", summary_line, figures, id=f"policy-{each.key}")
         if number == 0:
             whole.set("open", "")
         made.append(whole)

@@ -106,7 +106,7 @@ async def replay(
     that cannot be replayed.
     """
     began = stopwatch.monotonic()
-    bars = _bars(history.spot, window)
+    bars = bars_of(history.spot, window)
     first, last = _moment(bars[0]), _moment(bars[-1])
     policy = paper_policy(policy, first, timedelta(seconds=history.spot.step))
     _check(policy, history)
@@ -180,8 +180,8 @@ def _costs(totals: Sequence[Totals], tally: Tally) -> Costs:
     )
 
 
-def _bars(spot: PriceTable, window: Window) -> NDArray[np.int64]:
-    """The moments at which the rows of the window became known."""
+def bars_of(spot: PriceTable, window: Window) -> NDArray[np.int64]:
+    """The moments at which the rows of the window became known. Raises `DataError` if there are none."""
     begin, end = (None if at is None else int(at.timestamp()) + spot.delay for at in (window.start, window.end))
     inside = np.ones(len(spot.times), dtype=np.bool_)
     if begin is not None:

@@ -19,7 +19,7 @@ from hedged.replay.variations import UNHEDGED
 def _hedge(each: Compared) -> Iterable[Element]:
     course, quote = each.course, each.report.quote
     drawn = Drawn(
-        f"{each.name}-hedge",
+        f"{each.key}-hedge",
         f"Exposure against hedge, {quote}",
         f"The value of what is hedged, of the hedge as read before each bar's orders, and its band about the target. "
         f"{course.trades:,} orders were filled.",
@@ -46,7 +46,7 @@ def _hedge(each: Compared) -> Iterable[Element]:
 def _costs(each: Compared) -> Iterable[Element]:
     lines, quote = each.course.lines, each.report.quote
     trading = Drawn(
-        f"{each.name}-trading",
+        f"{each.key}-trading",
         f"Costs of trading since the start, {quote}",
         "Slippage is half the spread and what the order moved the price by, against the mark at the decision. Fees and "
         "slippage of rolls stand under roll.",
@@ -56,7 +56,7 @@ def _costs(each: Compared) -> Iterable[Element]:
     series = [Series(label, look, lines[name]) for name, look, label in zip(names, looks, labels, strict=True)]
     yield _lines(each, trading, series, names, zero=True)
     funding = Drawn(
-        f"{each.name}-funding",
+        f"{each.key}-funding",
         f"Funding and all costs since the start, {quote}",
         "Above 0 it was paid, below 0 received.",
     )
@@ -66,7 +66,7 @@ def _costs(each: Compared) -> Iterable[Element]:
 
 def _value(each: Compared) -> Iterable[Element]:
     drawn = Drawn(
-        f"{each.name}-value",
+        f"{each.key}-value",
         f"Value with and without the hedge, {each.report.quote}",
         "The holdings alone, and the holdings with everything that the hedge earned and paid.",
     )
@@ -79,7 +79,7 @@ def _value(each: Compared) -> Iterable[Element]:
 
 def _drawdown(each: Compared) -> Iterable[Element]:
     drawn = Drawn(
-        f"{each.name}-drawdown",
+        f"{each.key}-drawdown",
         "Drawdown with and without the hedge",
         "The loss since the highest value so far, as a share of it.",
     )
@@ -100,7 +100,7 @@ def _scatter(each: Compared) -> Iterable[Element]:
     slope, intercept = np.polyfit(x, y, 1).tolist()
     r2 = float(np.corrcoef(x, y)[0, 1] ** 2)
     drawn = Drawn(
-        f"{each.name}-scatter",
+        f"{each.key}-scatter",
         f"Effectiveness: R² {r2:.4f}",
         f"Return of the hedge (up) on return of the holdings (across), every {each.report.frequency}, as shares of the "
         f"holdings; {len(x):,} returns. Slope {slope:.3f}, −1 is a whole hedge; R² {r2:.4f}.",
