@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,16 +34,6 @@ ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal
 _BARS_BETWEEN_PROGRESS = 200
 _BARS_BETWEEN_THINNING = 10_000
-
-
-class _NoBlobs:
-    """Where paper ledgers would be stored. A replay ends with its process, and writing each down is a fifth of it."""
-
-    async def get_blob(self, key: str) -> None:
-        return None
-
-    async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +105,7 @@ async def replay(
     store = MemoryStore()
     await store.open(policy.name, policy.world, first)
     papers = {
-        name: PaperAccount(
-            name, market, real=None, store=_NoBlobs(), policy=policy.paper, quote=policy.quote, clock=clock
-        )
+        name: PaperAccount(name, market, real=None, store=None, policy=policy.paper, quote=policy.quote, clock=clock)
         for name, market in markets.items()
     }
     portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
