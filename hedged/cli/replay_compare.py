@@ -62,6 +62,7 @@ def compare_policies(
 ) -> None:
     """Data on stdout; with `json` the notes, which are for people, on stderr. Raises what a replay raises."""
     from hedged.replay.compare import Past, compare
+    from hedged.replay.notes import paper_note
     from hedged.replay.page import Origin, page
     from hedged.replay.summary import notes_of
 
@@ -70,7 +71,8 @@ def compare_policies(
         compared = compare(policies, Past(history, window, rules), progress=progress)
     if asked.report is not None:
         files = [(name, str(path)) for name in asked.files if (path := asked.options[name]) is not None]
-        _write(asked.report, page(Origin(asked.name, asked.command(), files, notes), compared))
+        origin = Origin(asked.name, asked.command(), files, (paper_note(policy), *notes))
+        _write(asked.report, page(origin, compared))
     common, own = notes_of([(each.name, each.report.notes) for each in compared])
     _print(compared, asked.name, [*notes, *common, *own], json=json)
 

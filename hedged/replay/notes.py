@@ -36,6 +36,16 @@ def data_notes(history: History, policy: PortfolioPolicy, bars: NDArray[np.int64
     return tuple(found)
 
 
+def paper_note(policy: PortfolioPolicy) -> str:
+    """What trading costs on paper, and what it starts with."""
+    paper = policy.paper
+    return (
+        f"Orders are filled at once, half a spread of {paper.spread_bps:f} bp and {paper.slippage_bps:f} bp off the "
+        f"mark, for a fee of {paper.fee_taker * 100:f} %; every account starts with {paper.cash:,f} {policy.quote} and "
+        f"margin for {paper.leverage:f}x."
+    )
+
+
 def _gaps(spot: PriceTable, bars: NDArray[np.int64]) -> list[str]:
     missing = np.diff(bars) // spot.step - 1
     if not len(missing) or not missing.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from hedged import __version__
 from hedged.replay.charts import Drawn, Series, time_chart
@@ -14,8 +15,9 @@ from hedged.replay.html import Element, document, tag
 from hedged.replay.sections import SECTIONS
 from hedged.replay.style import STYLE
 from hedged.replay.summary import Figure, notes_of, summary, yardsticks
+from hedged.replay.variations import UNHEDGED
 
-LOOKS = ("c0 heavy", "c1", "c2", "c3", "c4", "c5", "c6", "c7 broken")
+LOOKS = ("c0 heavy", "c1", "c2", "c3", "c4", "c5", "c6")
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'"  # whatever a name says: nothing is loaded, nothing runs
 
 
@@ -87,7 +89,8 @@ def _policies(compared: Sequence[Compared]) -> Element:
             ],
         ),
     )
-    looks = dict(zip([each.name for each in compared], LOOKS, strict=False))
+    looks = dict(zip([each.name for each in compared if each.name != UNHEDGED], cycle(LOOKS), strict=False))
+    looks[UNHEDGED] = "c7 broken"
 
     def lines(name: str) -> list[Series]:
         return [Series(each.name, looks[each.name], each.course.lines[name]) for each in compared]

@@ -8,7 +8,7 @@ STYLE = """
   --fill: #1a2029; --c0: #62aefc; --c1: #ff9361; --c2: #3fcfa0; --c3: #f48fd0; --c4: #e6bb4a; --c5: #a3aeff;
   --c6: #4fd0e4; --c7: #9aa4b2; --band: #62aefc2e; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 70rem; background: var(--page); color: var(--ink);
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 76rem; background: var(--page); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
 h3 { font-size: 1.05rem; margin: 0 0 .25rem; }
@@ -23,7 +23,8 @@ caption { text-align: left; padding: .5rem .75rem; color: var(--soft); }
 th, td { padding: .35rem .6rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--rule); }
 thead th { vertical-align: bottom; white-space: normal; overflow-wrap: normal; color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; }
-tbody th { font-weight: 600; } tbody th small { display: block; font-weight: 400; color: var(--soft); }
+tbody th { font-weight: 600; vertical-align: top; }
+tbody th small { display: block; font-weight: 400; white-space: normal; max-width: 11rem; color: var(--soft); }
 figure { margin: 1.25rem 0 0; }
 section > details { margin-top: .75rem; border: 1px solid var(--rule); border-radius: 6px; padding: 0 1rem; }
 section > details[open] { padding-bottom: 1rem; }
