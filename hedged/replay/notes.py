@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.exchanges.symbols import parse_symbol
 from hedged.model.policy import PortfolioPolicy
+from hedged.replay.report import plain
 from hedged.replay.samples import held_assets
 
 
@@ -39,10 +40,10 @@ def data_notes(history: History, policy: PortfolioPolicy, bars: NDArray[np.int64
 def paper_note(policy: PortfolioPolicy) -> str:
     """What trading costs on paper, and what it starts with."""
     paper = policy.paper
+    spread, slippage, fee = (plain(each) for each in (paper.spread_bps, paper.slippage_bps, paper.fee_taker * 100))
     return (
-        f"Orders are filled at once, half a spread of {paper.spread_bps:f} bp and {paper.slippage_bps:f} bp off the "
-        f"mark, for a fee of {paper.fee_taker * 100:f} %; every account starts with {paper.cash:,f} {policy.quote} and "
-        f"margin for {paper.leverage:f}x."
+        f"Orders are filled at once, half a spread of {spread} bp and {slippage} bp off the mark, for a fee of {fee} %; "
+        f"every account starts with {paper.cash:,f} {policy.quote} and margin for {plain(paper.leverage)}x."
     )
 
 
