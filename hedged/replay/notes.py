@@ -42,7 +42,7 @@ def paper_note(policy: PortfolioPolicy) -> str:
     paper = policy.paper
     spread, slippage, fee = (plain(each) for each in (paper.spread_bps, paper.slippage_bps, paper.fee_taker * 100))
     return (
-        f"Orders are filled at once, half a spread of {spread} bp and {slippage} bp off the mark, for a fee of {fee} %; "
+        f"Orders are filled at once, half a spread of {spread} bp and {slippage} bp off the mark, for {fee} % in fees; "
         f"every account starts with {paper.cash:,f} {policy.quote} and margin for {plain(paper.leverage)}x."
     )
 

@@ -187,7 +187,7 @@ def test_the_page_holds_the_figures_of_the_json_and_says_what_was_run(folder: Pa
     assert command in text
     assert f"--report '{target}'" in text
     assert "No --perp: the perpetual of ETH is priced at spot." in text
-    assert "half a spread of 2 bp and 2 bp off the mark, for a fee of 0.05 %; every account starts with 10,000" in text
+    assert "half a spread of 2 bp and 2 bp off the mark, for 0.05 % in fees; every account starts with 10,000" in text
     assert sorted(path.name for path in folder.iterdir()) == ["a report.html", "spot.csv", "study.toml"]
     assert target.stat().st_mode & 0o444 == 0o444
 
