@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from hedged.act import reconcile, submit_all
 from hedged.act.overrides import overrides
@@ -26,6 +27,7 @@ from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
+from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
 from hedged.tell.state import finding_object, order_object, state_object
@@ -118,17 +120,17 @@ async def run_cycle(
         outside += effect.findings(portfolio.health, groups)
         outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
         told = [*report.assessment.findings, *outside]
-        state = {
-            **report.state,
-            "findings": [finding_object(each) for each in told],
-            "orders": report.orders(),
-            **(beside or {}),
-        }
-        report = replace(report, state=state)
+        report = replace(report, state=Later(partial(_told, report, told, beside or {})))
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
         alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
+
+
+def _told(report: CycleReport, told: Sequence[Finding], beside: Mapping[str, object]) -> dict[str, object]:
+    """The state of a whole cycle: what was seen and decided, all that was found, and what became of the orders."""
+    findings = [finding_object(each) for each in told]
+    return {**report.state, "findings": findings, "orders": report.orders(), **beside}
 
 
 async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_allowed: bool = True) -> CycleReport:
@@ -149,7 +151,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     assessment = assess(snapshot, policy)
     book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
     decision = decide(assessment, snapshot, policy, book)
-    state = state_object(assessment, decision, policy, statistics)
+    state = Later(partial(state_object, assessment, decision, policy, statistics))
     return CycleReport(cycle_id, snapshot, assessment, decision, state=state, signals=signals)
 
 

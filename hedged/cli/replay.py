@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from hedged.cli.replay_compare import Asked, compare_policies, writable
 from hedged.replay.options import BarTime, parse_frequency, parse_moment
+from hedged.replay.variations import choose
 
 if TYPE_CHECKING:  # these read numpy
     from hedged.adapters.exchanges.price_table import History
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # these read numpy
 
 EX_CONFIG = 78  # sysexits.h
 T = TypeVar("T")
+V = TypeVar("V")
 
 PRICES = "ts,BTC,ETH… or ts,symbol,close…; .csv or .csv.gz, times in ISO 8601 with their zone."
 
@@ -49,7 +52,21 @@ def replay(
     frequency: Annotated[
         str, typer.Option("--frequency", help="Of the returns that effectiveness is measured on: 1d, 4h, 1h …")
     ] = "1d",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Replay several policies and compare them.")] = False,
+    policies: Annotated[
+        str | None,
+        typer.Option(
+            "--policies",
+            help="With --compare: some of configured, naive, band-1, band-5, band-10, optimal, minimum-variance and "
+            "none (unhedged), with commas. Without: all; minimum-variance only where there are several instruments.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="With --compare: write charts and tables into this HTML file.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout; with --compare a list, one for each policy.")
+    ] = False,
 ) -> None:
     """Run the cycle over historical prices and report how well the hedge held, and what it cost.
 
@@ -61,6 +78,11 @@ def replay(
     until = None if end is None else _option("--end", parse_moment, end)
     if begin is not None and until is not None and begin >= until:
         raise typer.BadParameter(f"must be after --start, {start}", param_hint="'--end'")
+    for name, given in (("--policies", policies), ("--report", report)):
+        if given is not None and not compare:
+            raise typer.BadParameter("goes with --compare", param_hint=f"'{name}'")
+    if report is not None:
+        _option("--report", writable, report)
 
     from hedged.adapters.clock import SystemClock
     from hedged.errors import ConfigurationError, HedgedError
@@ -69,24 +91,25 @@ def replay(
 
     try:
         settings = load(config, dry_run=True)
+        policy, rules = settings.policy(), settings.alert_rules()
+        chosen = _option("--policies", lambda names: choose(names, policy), policies) if compare else ()
         history = _read(spot, perp, dated, funding, bar_time)
         _option("--frequency", lambda _: run.check_frequency(returns_every, history), frequency)
         window = run.Window(begin, until, returns_every, frequency)
+        if compare:
+            files = {"spot": spot, "perp": perp, "dated": dated, "funding": funding}
+            others = {"start": start, "end": end, "bar-time": bar_time, "frequency": frequency, "policies": policies}
+            asked = Asked(settings.name, {"config": config, **files, **others, "report": report}, tuple(files), report)
+            compare_policies(policy, chosen, asked, history=history, window=window, rules=rules, json=json)
+            return
         with _progress() as progress:
-            report = asyncio.run(
-                run.replay(
-                    settings.policy(),
-                    history,
-                    window,
-                    rules=settings.alert_rules(),
-                    stopwatch=SystemClock(),
-                    progress=progress,
-                )
+            found = asyncio.run(
+                run.replay(policy, history, window, rules=rules, stopwatch=SystemClock(), progress=progress)
             )
     except HedgedError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EX_CONFIG if isinstance(error, ConfigurationError) else 1) from None
-    _print(report, settings.name, json=json)
+    _print(found, settings.name, json=json)
 
 
 def _read(spot: Path, perp: Path | None, dated: Path | None, funding: Path | None, bar_time: BarTime) -> History:
@@ -101,7 +124,7 @@ def _read(spot: Path, perp: Path | None, dated: Path | None, funding: Path | Non
     )
 
 
-def _option(name: str, read: Callable[[str], T], text: str) -> T:
+def _option(name: str, read: Callable[[V], T], text: V) -> T:
     """The option's value; what is wrong with it is a usage error."""
     try:
         return read(text)

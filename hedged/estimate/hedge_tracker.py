@@ -105,6 +105,13 @@ class HedgeTracker:
         self._weights: Floats | None = None
         self._known_at = 0
         self._estimate: RatioEstimate | None = None
+        # Of the estimate, which changes once a day, as it is told:
+        self._ratio_of: Mapping[InstrumentId, Decimal] = {}
+        self._beta_of: Mapping[str, Decimal] = {}
+        self._text = ""
+        betas = shape.betas or {}
+        self._tilts = np.array([betas.get(asset, 1.0) for asset in shape.assets])
+        self._directions = directions
 
     def add(
         self, epoch: int, assets: Floats, instruments: Floats, weights: Floats, reference: float = math.nan
@@ -138,26 +145,21 @@ class HedgeTracker:
         """As of the last prices; None before the first."""
         if not self._known_at or self._weights is None:
             return None
-        estimate = self._estimate
-        names = self.shape.instruments
-        ratios = {name: _ratio(h) for name, h in zip(names, estimate.h, strict=True)} if estimate is not None else {}
-        betas = self._ratios.betas[:, 0] if estimate is not None else np.empty(0)
         return HedgeStatistics(
             as_of=datetime.fromtimestamp(self._known_at, UTC),
-            ratios=ratios,
-            betas={asset: _ratio(beta) for asset, beta in zip(self.shape.assets, betas, strict=False)},
+            ratios=self._ratio_of,
+            betas=self._beta_of,
             gap_volatility=self._gap.current.value_year,
             hedge_volatility=self._hedge.current.value_year,
             hedge_volatility_usual=self._hedge.usual.value_year,
             carry_year=dict(self._carry),
             change=self._change(),
-            text="" if estimate is None else describe(estimate, names, self.shape.assets),
+            text=self._text,
         )
 
     def _observe(self, assets: Floats, instruments: Floats, weights: Floats) -> None:
         """One step of the volatilities; a step of which something is missing says nothing."""
-        betas = self.shape.betas or {}
-        tilted = weights * np.array([betas.get(asset, 1.0) for asset in self.shape.assets])
+        tilted = weights * self._tilts
         total = tilted.sum()
         shares = self._shares()
         hedge = float(instruments @ shares)
@@ -167,7 +169,7 @@ class HedgeTracker:
         days = self.shape.step / DAY
         if math.isfinite(whole):
             self._gap = self._gap.observed(whole - hedge, days)
-        self._hedge = self._hedge.observed(float(instruments @ (shares * np.array(self.shape.directions))), days)
+        self._hedge = self._hedge.observed(float(instruments @ (shares * self._directions)), days)
 
     def _shares(self) -> Floats:
         if self.shape.shares is not None:
@@ -179,8 +181,14 @@ class HedgeTracker:
         """Ratios change once a day, after the first price of the next one."""
         p = len(self.shape.assets)
         self._ratios.advance(self._day[:, :p], self._day[:, p:], weights)
-        self._estimate = self._ratios.estimate(weights)
+        estimate = self._estimate = self._ratios.estimate(weights)
         self._day = self._blank()
+        names = self.shape.instruments
+        if estimate is not None:
+            self._ratio_of = {name: _ratio(h) for name, h in zip(names, estimate.h, strict=True)}
+            betas = self._ratios.betas[:, 0]
+            self._beta_of = {asset: _ratio(beta) for asset, beta in zip(self.shape.assets, betas, strict=True)}
+            self._text = describe(estimate, names, self.shape.assets)
 
     def _blank(self) -> Floats:
         return np.full((DAY // self.shape.step, len(self.shape.assets) + len(self.shape.instruments)), np.nan)

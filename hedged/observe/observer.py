@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hedged.errors import Refused, Unreadable, VenueError
 from hedged.model.chain import chain_of, is_ending, successor
@@ -43,8 +43,8 @@ class Observer:
         self._now = now
         contracts = {leg.instrument for hedge in self.policy.hedges for leg in hedge.legs} | set(memory.positions)
         found, *_ = await asyncio.gather(
-            asyncio.gather(*(self._read_account(reader) for reader in self.accounts.values())),
-            asyncio.gather(*(self._read_market(market, contracts) for market in self.markets.values())),
+            _together([self._read_account(reader) for reader in self.accounts.values()]),
+            _together([self._read_market(market, contracts) for market in self.markets.values()]),
             self._read_prices(self._assets_known(memory)),
         )
         views = {view.account: view for view in found}
@@ -63,7 +63,7 @@ class Observer:
     async def _read_account(self, reader: AccountReader) -> AccountSnapshot:
         name, last = reader.account, self.last
         wallets, derivatives = await asyncio.gather(
-            asyncio.gather(*(_leg(reader.balances(w), last.wallets.get((name, w))) for w in reader.wallets)),
+            _together([_leg(reader.balances(w), last.wallets.get((name, w))) for w in reader.wallets]),
             _leg(reader.derivatives(), last.derivatives.get(name)),
         )
         for wallet, leg in zip(reader.wallets, wallets, strict=True):
@@ -129,7 +129,7 @@ class Observer:
             except VenueError as error:
                 return error
 
-        answers = await asyncio.gather(*(ask(market) for market in self.markets.values()))
+        answers = await _together([ask(market) for market in self.markets.values()])
         failure = next((answer for answer in answers if isinstance(answer, VenueError)), None)
         for answer in answers:
             if not isinstance(answer, VenueError):
@@ -177,9 +177,11 @@ class Observer:
             if name in self.markets:
                 late[name] = [p for p in held if p not in self.quotes and p not in self.instruments]
         aliases, ignore = self.policy.aliases, self.policy.ignore
-        await asyncio.gather(
-            self._read_prices({aliases.get(asset, asset) for asset in assets if asset not in ignore}),
-            *(self._read_market(self.markets[name], found) for name, found in late.items() if found),
+        await _together(
+            [
+                self._read_prices({aliases.get(asset, asset) for asset in assets if asset not in ignore}),
+                *(self._read_market(self.markets[name], found) for name, found in late.items() if found),
+            ]
         )
 
     def _assets_known(self, memory: Memory) -> set[str]:
@@ -193,6 +195,13 @@ class Observer:
         held |= {place.rpartition("/")[2] for place in memory.balances}
         aliases, ignore = self.policy.aliases, self.policy.ignore
         return named | {aliases.get(asset, asset) for asset in held if asset not in ignore}
+
+
+async def _together(attempts: Sequence[Coroutine[Any, Any, T]]) -> Sequence[T]:
+    """What they give, all under way at once; a single one needs no task of its own."""
+    if len(attempts) == 1:
+        return (await attempts[0],)
+    return await asyncio.gather(*attempts)
 
 
 async def _leg(attempt: Awaitable[Read[T]], last: Read[T] | None) -> Leg[T]:

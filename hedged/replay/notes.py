@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.exchanges.symbols import parse_symbol
 from hedged.model.policy import PortfolioPolicy
+from hedged.replay.report import plain
 from hedged.replay.samples import held_assets
 
 
@@ -34,6 +35,16 @@ def data_notes(history: History, policy: PortfolioPolicy, bars: NDArray[np.int64
         elif rates.times[0] > bars[0] or rates.times[-1] < bars[-1] - rates.interval(int(bars[-1])):
             found.append(f"Funding of {base} does not cover the whole replay: taken as 0 where there is none.")
     return tuple(found)
+
+
+def paper_note(policy: PortfolioPolicy) -> str:
+    """What trading costs on paper, and what it starts with."""
+    paper = policy.paper
+    spread, slippage, fee = (plain(each) for each in (paper.spread_bps, paper.slippage_bps, paper.fee_taker * 100))
+    return (
+        f"Orders are filled at once, half a spread of {spread} bp and {slippage} bp off the mark, for {fee} % in fees; "
+        f"every account starts with {paper.cash:,f} {policy.quote} and margin for {plain(paper.leverage)}x."
+    )
 
 
 def _gaps(spot: PriceTable, bars: NDArray[np.int64]) -> list[str]:

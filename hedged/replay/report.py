@@ -52,12 +52,12 @@ class Decomposition:
         return self.parts.total - self.exposure
 
     def as_json(self) -> dict[str, object]:
-        unaccounted = None if self.unaccounted is None else _plain(self.unaccounted)
+        unaccounted = None if self.unaccounted is None else plain(self.unaccounted)
         return {
-            "exposure": _plain(self.exposure),
-            "hedge": _plain(self.hedge),
-            "total": _plain(self.parts.total),
-            "parts": {name: _plain(getattr(self.parts, name)) for name in PART_NAMES},
+            "exposure": plain(self.exposure),
+            "hedge": plain(self.hedge),
+            "total": plain(self.parts.total),
+            "parts": {name: plain(getattr(self.parts, name)) for name in PART_NAMES},
             "unaccounted": unaccounted,
             "unknown_seconds": self.unknown_seconds,
         }
@@ -107,19 +107,19 @@ class ReplayReport:
             "naive_effectiveness": self.naive_effectiveness,
             "frequency": self.frequency,
             "orders": self.orders,
-            "turnover": _plain(self.turnover),
+            "turnover": plain(self.turnover),
             "costs": {
-                "fees": _plain(self.costs.fees),
-                "funding": _plain(self.costs.funding),
-                "slippage": _plain(self.costs.slippage),
-                "roll": _plain(self.costs.roll),
+                "fees": plain(self.costs.fees),
+                "funding": plain(self.costs.funding),
+                "slippage": plain(self.costs.slippage),
+                "roll": plain(self.costs.roll),
             },
             "max_drift": None if self.max_drift is None else float(self.max_drift),
             "liquidations": self.liquidations,
             "bars": self.bars,
             "seconds": self.seconds,
             "decomposition": self.decomposition.as_json(),
-            "opportunity_cost": _plain(self.decomposition.lost_while_rising),
+            "opportunity_cost": plain(self.decomposition.lost_while_rising),
         }
 
 
@@ -175,7 +175,7 @@ def report_table(report: ReplayReport, name: str) -> Table:
     return table
 
 
-def _plain(amount: Decimal) -> str:
+def plain(amount: Decimal) -> str:
     """Without an exponent and without zeros that say nothing."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +14,26 @@ from numpy.typing import NDArray
 from hedged.adapters.clock import SeededIds
 from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.paper import PaperAccount
+from hedged.adapters.exchanges.paper_ledger import Totals
 from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ConfigurationError, DataError, VenueError
+from hedged.estimate.effectiveness import Floats
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.ports import Clock
 from hedged.replay.clock import ReplayClock
 from hedged.replay.notes import data_notes
 from hedged.replay.report import Costs, ReplayReport, decomposition_of
-from hedged.replay.samples import held_assets, sample_times, take_samples
+from hedged.replay.samples import Samples, held_assets, holdings_values, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
-from hedged.replay.trackers import Trackers
+from hedged.replay.trackers import DAY, Trackers
 from hedged.tell.lifecycle import AlertRules
 
 ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal
 _BARS_BETWEEN_PROGRESS = 200
 _BARS_BETWEEN_THINNING = 10_000
-
-
-class _NoBlobs:
-    """Where paper ledgers would be stored. A replay ends with its process, and writing each down is a fifth of it."""
-
-    async def get_blob(self, key: str) -> None:
-        return None
-
-    async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,16 @@ class Window:
     end: datetime | None = None
     frequency: timedelta = timedelta(days=1)
     frequency_text: str = "1d"
+
+
+class Watch(Protocol):
+    """Who looks on while a replay runs."""
+
+    def cycle(self, report: CycleReport, costs: Costs) -> None:
+        """After every bar, with all that was paid since the start."""
+
+    def end(self, values: Floats, samples: Samples) -> None:
+        """Once, with the value of the holdings at every bar and the returns that were measured."""
 
 
 def check_frequency(frequency: timedelta, history: History) -> None:
@@ -84,14 +87,16 @@ async def replay(
     stopwatch: Clock,
     progress: Callable[[int, int], None] = lambda done, total: None,
     each: Callable[[CycleReport], None] = lambda report: None,
+    watch: Watch | None = None,
 ) -> ReplayReport:
     """Run a cycle at every row of the spot file, as soon as that row was known, on paper.
 
-    `progress(done, total)` is called now and then, in bars; `each` with every cycle's report. Raises `DataError` for
-    prices that are not there at all, `ConfigurationError` for a portfolio that cannot be replayed.
+    `progress(done, total)` is called now and then, in bars; `each` with every cycle's report, `watch` with the costs
+    too. Raises `DataError` for prices that are not there at all or too far apart, `ConfigurationError` for a portfolio
+    that cannot be replayed.
     """
     began = stopwatch.monotonic()
-    bars = _bars(history.spot, window)
+    bars = bars_of(history.spot, window)
     first, last = _moment(bars[0]), _moment(bars[-1])
     policy = paper_policy(policy, first, timedelta(seconds=history.spot.step))
     _check(policy, history)
@@ -100,9 +105,7 @@ async def replay(
     store = MemoryStore()
     await store.open(policy.name, policy.world, first)
     papers = {
-        name: PaperAccount(
-            name, market, real=None, store=_NoBlobs(), policy=policy.paper, quote=policy.quote, clock=clock
-        )
+        name: PaperAccount(name, market, real=None, store=None, policy=policy.paper, quote=policy.quote, clock=clock)
         for name, market in markets.items()
     }
     portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
@@ -121,6 +124,8 @@ async def replay(
         trackers.charged(report)
         tally.add(report)
         each(report)
+        if watch is not None:
+            watch.cycle(report, _costs([await paper.totals() for paper in papers.values()], tally))
         if epoch in sampled and (read := equity_of(report)) is not None:
             equity[epoch] = read
         if number % _BARS_BETWEEN_PROGRESS == 0:
@@ -129,7 +134,10 @@ async def replay(
             await store.thin(now)
     progress(len(bars), len(bars))
 
-    measured = take_samples(policy, history.spot, markets, epochs, equity).effectiveness()
+    samples = take_samples(policy, history.spot, markets, epochs, equity)
+    if watch is not None:
+        watch.end(holdings_values(policy, history.spot, bars), samples)
+    measured = samples.effectiveness()
     totals = [await paper.totals() for paper in papers.values()]
     return ReplayReport(
         effectiveness=measured.hedged,
@@ -138,12 +146,7 @@ async def replay(
         frequency=window.frequency_text,
         orders=tally.orders,
         turnover=tally.turnover,
-        costs=Costs(
-            fees=sum((each.fees for each in totals), -tally.roll_fees),
-            funding=sum((each.funding for each in totals), ZERO),
-            slippage=sum((each.slippage for each in totals), -tally.roll_slippage),
-            roll=tally.roll_fees + tally.roll_slippage,
-        ),
+        costs=_costs(totals, tally),
         max_drift=tally.max_drift,
         liquidations=sum(each.liquidations for each in totals),
         bars=len(bars),
@@ -168,8 +171,18 @@ async def _equity_change(papers: Iterable[PaperAccount]) -> Decimal | None:
     return total
 
 
-def _bars(spot: PriceTable, window: Window) -> NDArray[np.int64]:
-    """The moments at which the rows of the window became known."""
+def _costs(totals: Sequence[Totals], tally: Tally) -> Costs:
+    """Of all accounts so far; the costs of rolls stand by themselves."""
+    return Costs(
+        fees=sum((each.fees for each in totals), -tally.roll_fees),
+        funding=sum((each.funding for each in totals), ZERO),
+        slippage=sum((each.slippage for each in totals), -tally.roll_slippage),
+        roll=tally.roll_fees + tally.roll_slippage,
+    )
+
+
+def bars_of(spot: PriceTable, window: Window) -> NDArray[np.int64]:
+    """The moments at which the rows of the window became known. Raises `DataError` if there are none."""
     begin, end = (None if at is None else int(at.timestamp()) + spot.delay for at in (window.start, window.end))
     inside = np.ones(len(spot.times), dtype=np.bool_)
     if begin is not None:
@@ -199,6 +212,13 @@ def _check(policy: PortfolioPolicy, history: History) -> None:
     for asset in assets:
         if asset not in history.spot.columns:
             raise DataError(f"{history.spot.source}: no prices of {asset}, which [[holdings]] has")
+    step = history.spot.step
+    learning = next((hedge.name for hedge in policy.hedges if hedge.needs_statistics), None)
+    if learning is not None and DAY % step:
+        raise DataError(
+            f"{history.spot.source}: {timedelta(seconds=step)} between rows does not divide a day, which the "
+            f"statistics that hedges.{learning} rests on need"
+        )
 
 
 def _moment(epoch: int) -> datetime:

@@ -74,6 +74,14 @@ def held_assets(policy: PortfolioPolicy) -> Mapping[str, float]:
     return coins
 
 
+def holdings_values(policy: PortfolioPolicy, spot: PriceTable, epochs: NDArray[np.int64]) -> Floats:
+    """Value of the holdings at these seconds, shape of `epochs`; NaN where a price is missing."""
+    values = np.zeros(len(epochs))
+    for asset, quantity in held_assets(policy).items():
+        values += quantity * spot.floats(asset, epochs)
+    return values
+
+
 def take_samples(
     policy: PortfolioPolicy,
     spot: PriceTable,
@@ -85,9 +93,7 @@ def take_samples(
 
     `equity`: of all accounts of the hedge together, by epoch second, read before trading; absent: not known.
     """
-    values = np.zeros(len(epochs))
-    for asset, quantity in held_assets(policy).items():
-        values += quantity * spot.floats(asset, epochs)
+    values = holdings_values(policy, spot, epochs)
     legs = _legs(policy)
     equities = np.array([equity.get(epoch, np.nan) for epoch in epochs.tolist()])
     unhedged = returns(values)

@@ -327,6 +327,17 @@ async def test_a_missing_price_is_bridged_and_a_liquidation_is_not_hidden() -> N
     assert "not accounted for" in report_rows(report)
 
 
+async def test_what_nobody_reads_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state that `once` prints and MQTT retains is a tenth of a cycle, and a replay looks at none."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("nobody asked for it")
+
+    monkeypatch.setattr("hedged.cycle.state_object", refuse)
+    report = await run(portfolio(SOL="100"), history(table(SOL=[10, 12, 9], ETH=[100] * 3)))
+    assert report.orders == 3
+
+
 PRICE = st.floats(0.5, 2).map(lambda factor: round(factor, 3))
 SERIES = st.lists(st.tuples(PRICE, PRICE), min_size=12, max_size=24)
 

@@ -6,6 +6,7 @@ A price that became known at another second than `now` is not there: gaps are mi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 
@@ -53,6 +54,8 @@ class HistoricalMarket:
         self._instruments: dict[InstrumentId, Instrument] = {}  # a new one whenever the listing changes
         self._listing_ends: int | None = 0  # until when the listing holds, epoch seconds; None: for ever
         self._tiers = policy.tiers
+        self._quotes: dict[InstrumentId, Read[Quote] | None] = {}  # those of `_quoted_at`: asked for more than once
+        self._quoted_at: datetime | None = None
         dated: dict[str, list[ContractSymbol]] = {}
         for hedge in policy.hedges:
             for leg in hedge.legs:
@@ -78,17 +81,15 @@ class HistoricalMarket:
     async def quotes(self, instruments: Collection[InstrumentId]) -> Mapping[InstrumentId, Read[Quote]]:
         await self.instruments()  # a contract is quoted from its listing to its expiry
         now = self._clock.now()
-        epoch = int(now.timestamp())
-        row = self._history.spot.row_at(epoch)
+        if now != self._quoted_at:
+            self._quotes, self._quoted_at = {}, now
         found = {}
         for instrument in instruments:
-            perpetual = self._perpetuals.get(instrument)
-            if perpetual is not None:
-                quote = self._perpetual_quote(perpetual.base, row, epoch)
-            else:
-                quote = self._dated_quote(instrument, row, epoch)
-            if quote is not None:
-                found[instrument] = Read(quote, now)
+            if instrument not in self._quotes:
+                self._quotes[instrument] = self._quote(instrument, now)
+            read = self._quotes[instrument]
+            if read is not None:
+                found[instrument] = read
         return found
 
     async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
@@ -135,6 +136,16 @@ class HistoricalMarket:
 
     def _epoch(self) -> int:
         return int(self._clock.now().timestamp())
+
+    def _quote(self, instrument: InstrumentId, now: datetime) -> Read[Quote] | None:
+        epoch = int(now.timestamp())
+        row = self._history.spot.row_at(epoch)
+        perpetual = self._perpetuals.get(instrument)
+        if perpetual is not None:
+            quote = self._perpetual_quote(perpetual.base, row, epoch)
+        else:
+            quote = self._dated_quote(instrument, row, epoch)
+        return None if quote is None else Read(quote, now)
 
     def _perpetual_quote(self, base: str, row: int | None, epoch: int) -> Quote | None:
         history = self._history

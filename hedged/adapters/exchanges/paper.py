@@ -52,7 +52,7 @@ class PaperAccount:
         market: MarketReader,
         *,
         real: AccountReader | None,
-        store: BlobStore,
+        store: BlobStore | None,
         policy: PaperPolicy,
         quote: str,
         clock: Clock,
@@ -259,7 +259,7 @@ class PaperAccount:
     async def _load(self) -> Ledger:
         if self._ledger is None:
             try:
-                blob = await self._store.get_blob(self._key)
+                blob = await self._store.get_blob(self._key) if self._store is not None else None
                 self._ledger = Ledger(MarginAccount(self._policy.cash)) if blob is None else from_blob(blob)
             except StoreError as error:
                 raise Unreachable(self.account, "paper ledger", str(error)) from error
@@ -272,7 +272,8 @@ class PaperAccount:
     async def _keep(self, ledger: Ledger, now: datetime) -> None:
         if ledger is self._ledger:
             return
-        self._ledger = None  # whatever interrupts the writing, the store then knows best
-        await self._store.put_blob(self._key, to_blob(ledger), now)
+        if self._store is not None:
+            self._ledger = None  # whatever interrupts the writing, the store then knows best
+            await self._store.put_blob(self._key, to_blob(ledger), now)
         self._ledger = ledger
         self._last = {instrument: read for instrument, read in self._last.items() if instrument in ledger.terms}

@@ -92,7 +92,7 @@ class MemoryStore:
 
     async def latest_state(self) -> Mapping[str, object] | None:
         self._require_open()
-        return None if self._state is None else _copied(json.dumps(self._state))
+        return None if self._state is None else _copied(json.dumps(dict(self._state)))
 
     async def accept(self, subject: str, now: datetime) -> bool:
         self._require_open()

@@ -28,7 +28,7 @@ def to_bytes(value: object) -> bytes:
 
 
 def object_to_text(value: Mapping[str, object]) -> str:
-    return json.dumps(value, separators=_COMPACT)
+    return json.dumps(dict(value), separators=_COMPACT)
 
 
 def from_text(as_type: type[T], data: str) -> T:
