@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hedged.act import reconcile, submit_all
+from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
 from hedged.assess import assess
 from hedged.decide import Book, decide
@@ -27,6 +28,7 @@ from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, M
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
 from hedged.tell.state import finding_object, order_object, state_object
+from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
 
 @dataclass(slots=True)
@@ -43,6 +45,9 @@ class Portfolio:
     clock: Clock
     ids: Ids
     positions_of: str = "venue"  # or "paper": whose positions the accounts show
+    stop_file: StopFile | None = None
+    asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
+    brake: Brake = field(init=False)
     observer: Observer | None = field(default=None, init=False)
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
@@ -54,6 +59,9 @@ class Portfolio:
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
+
+    def __post_init__(self) -> None:
+        self.brake = Brake(self.store, self.stop_file, self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +107,28 @@ async def run_cycle(
     report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
     try:
         outcomes, failure = await submit_all(
-            report.decision.intents, portfolio.gateways, portfolio.store, cycle_id, portfolio.clock
+            report.decision.intents,
+            portfolio.gateways,
+            portfolio.store,
+            portfolio.brake,
+            cycle_id=cycle_id,
+            clock=portfolio.clock,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
         if failure is not None:
             portfolio.told |= {each.client_order_id for each in outcomes if not isinstance(each, Unknown)}
     finally:
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
+        await portfolio.brake.look(portfolio.clock.now())
         groups = report.assessment.groups
         outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
         portfolio.settled = []
-        outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
+        outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
+        outside += stop_findings(portfolio.brake, report.decision, report.assessment.groups, portfolio.policy.name)
         told = [*report.assessment.findings, *outside]
         state = {
             **report.state,
+            **stops_object(portfolio.brake),
             "findings": [finding_object(each) for each in told],
             "orders": report.orders(),
             **(beside or {}),
@@ -135,9 +151,10 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
+    stopped = portfolio.brake.why
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
     decision = decide(assessment, snapshot, policy, book)
-    state = state_object(assessment, decision, policy)
+    state = {**state_object(assessment, decision, policy), **stops_object(portfolio.brake)}
     return CycleReport(cycle_id, snapshot, assessment, decision, state=state, signals=signals)
 
 
@@ -147,6 +164,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     When it cannot, the process's own recollection serves: watching goes on, trading does not.
     """
     store = portfolio.store
+    await portfolio.brake.look(now)
     try:
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
@@ -170,7 +188,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
     except StoreError as error:
         return str(error)
-    return portfolio.unkept
+    return portfolio.brake.unreadable or portfolio.unkept
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:

@@ -15,6 +15,7 @@ from hedged.cli.doctor import doctor
 from hedged.cli.instruments import instruments
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
+from hedged.cli.pause import pause, resume
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -57,6 +58,8 @@ app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
 app.command("set-ratio")(set_ratio)
+app.command()(pause)
+app.command()(resume)
 
 
 def main() -> None:

@@ -22,10 +22,12 @@ def status(
     """Show the last completed cycle and its age."""
     import json as jsonlib
 
+    from hedged.act.brake import kept
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
     from hedged.cli.show import show_state
     from hedged.settings import load
+    from hedged.tell.stops import stops_object
 
     settings = load(config, dry_run=dry_run)
 
@@ -34,7 +36,8 @@ def status(
         await store.open_read_only(settings.name, settings.world)
         try:
             state = await store.latest_state()
-            return await store.last_cycle(), dict(state) if state is not None else None
+            stops = stops_object(await kept(store))  # also what was asked for since the last cycle
+            return await store.last_cycle(), {**state, **stops} if state is not None else None
         finally:
             await store.close()
 

@@ -56,6 +56,9 @@ class Kind(StrEnum):
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
     STREAM_DOWN = "stream_down"
+    PAUSED = "paused"
+    PAUSED_DUE = "paused_due"
+    HALTED = "halted"
 
 
 class SubjectKind(StrEnum):
@@ -100,6 +103,9 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
+    Kind.PAUSED: SubjectKind.PORTFOLIO,
+    Kind.PAUSED_DUE: SubjectKind.HEDGE,
+    Kind.HALTED: SubjectKind.PORTFOLIO,
 }
 
 

@@ -160,6 +160,7 @@ class Decision:
     refused: tuple[Refusal, ...] = ()
     proposals: tuple[Intent, ...] = ()  # what `monitor` would have traded; never sent
     by_hand: tuple[Intent, ...] = ()  # for a person to place at a broker that hedged does not reach; never sent
+    stopped: str | None = None  # why orders were paused or halted; the reason of those refused for that
 
 
 class OrderState(StrEnum):

@@ -170,4 +170,20 @@ WORDS: Mapping[Kind, Words] = {
         "hedged reads the account at every interval as before, and learns of a jump or a fill only then.",
         "check what the firewall lets through (websockets), or set `streams = false` under `[schedule]`.",
     ),
+    Kind.PAUSED: Words(
+        "orders of {subject} are paused",
+        "hedged goes on watching and sends no order.",
+        "end it with `hedged resume --config FILE` on the machine where hedged runs.",
+    ),
+    Kind.PAUSED_DUE: Words(
+        "hedge {subject} needs an order that is stopped",
+        "hedged sends no order until it is resumed.",
+        "place it by hand at the exchange, or let hedged do it: `hedged resume --config FILE`.",
+    ),
+    Kind.HALTED: Words(
+        "hedged has stopped trading {subject}",
+        "hedged goes on watching and sends no order until a person resumes it.",
+        "compare orders and positions with the exchange's own pages, end what went wrong, then "
+        "`hedged resume --config FILE`.",
+    ),
 }

@@ -1,0 +1,95 @@
+"""`pause` and `resume` as a person gives them, over the simulated exchange and a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from hedged.adapters.store.lock import StoreLock, holder
+from tests.scenario.test_commands import ask, config, rows, run_cycles  # noqa: F401
+
+Config = Callable[..., Path]
+
+
+def orders(path: Path) -> int:
+    return rows(path, "SELECT count(*) FROM orders WHERE sent_at IS NOT NULL")[0][0]
+
+
+def test_pause_and_resume(config: Config) -> None:  # noqa: F811
+    """Paused before the first cycle nothing is traded and everything shows it; resumed, the hedge is built."""
+    path = config()
+    said = ask("pause", "-c", path, "--reason", "holiday")
+    assert said.exit_code == 0, said.output
+    assert "no daemon runs on it now" in said.stdout
+    run_cycles(path)
+    assert orders(path) == 0
+    state = json.loads(ask("status", "--json", "-c", path).stdout)
+    assert state["paused"]["reason"] == "holiday"
+    assert "paused" in {finding["kind"] for finding in state["findings"]}
+    assert "paused  since" in ask("status", "-c", path).stdout
+    assert "paused since" in json.loads(ask("once", "--json", "-c", path).stdout)["decision"]["refused"][0]["reason"]
+    again = ask("pause", "-c", path, "--reason", "other")
+    assert "as it has been since" in again.stdout
+    assert json.loads(ask("status", "--json", "-c", path).stdout)["paused"]["reason"] == "holiday"
+    resumed = ask("resume", "-c", path)
+    assert "it was paused since" in resumed.stdout
+    assert json.loads(ask("status", "--json", "-c", path).stdout)["paused"] is None
+    run_cycles(path, 1)
+    assert orders(path) == 1
+    assert "nothing was paused" in ask("resume", "-c", path).stdout
+
+
+def test_the_file_by_hand(config: Config) -> None:  # noqa: F811
+    """Making PAUSED beside the database is enough; `resume` removes it."""
+    path = config()
+    file = path.parent / "PAUSED"
+    file.write_text("ask Ada first\n")
+    run_cycles(path, 1)
+    assert orders(path) == 0
+    assert json.loads(ask("status", "--json", "-c", path).stdout)["paused"]["reason"] == "ask Ada first"
+    assert ask("resume", "-c", path).exit_code == 0
+    assert not file.exists()
+    run_cycles(path, 1)
+    assert orders(path) == 1
+
+
+def test_a_file_that_cannot_be_removed_stays_a_pause(config: Config) -> None:  # noqa: F811
+    """`resume` fails before anything is resumed."""
+    path = config()
+    (path.parent / "PAUSED").mkdir()
+    assert ask("resume", "-c", path).exit_code == 1
+    run_cycles(path, 1)
+    assert orders(path) == 0
+
+
+def test_where_the_database_fails_the_file_does_it(config: Config) -> None:  # noqa: F811
+    """`pause` falls back on the file and says so; what cannot be understood in the database is cleared by `resume`."""
+    path = config()
+    store = path.parent / "mine.sqlite"
+    store.write_bytes(b"not a database, but something of that length" * 40)
+    said = ask("pause", "-c", path, "--reason", "disk")
+    assert said.exit_code == 0, said.output
+    assert "paused by the file" in said.stdout
+    assert (path.parent / "PAUSED").read_text() == "disk\n"
+    store.unlink()
+    run_cycles(path, 1)
+    assert orders(path) == 0
+
+
+def test_a_daemon_that_does_not_answer_is_no_acknowledgement(config: Config) -> None:  # noqa: F811
+    """Somebody holds the store and completes no cycle: exit 1 in time, and the pause is kept; --no-wait says so too."""
+    path = config()
+    run_cycles(path, 1)
+    lock = StoreLock(path.parent / "mine.sqlite")
+    try:
+        assert holder(path.parent / "mine.sqlite") is not None
+        late = ask("pause", "-c", path, "--wait", "0")
+        assert late.exit_code == 1
+        assert "has not answered" in late.stderr
+        quick = ask("pause", "-c", path, "--no-wait")
+        assert quick.exit_code == 0
+        assert "from the next cycle on at the latest" in quick.stdout
+    finally:
+        lock.release()
+    assert holder(path.parent / "mine.sqlite") is None
