@@ -20,6 +20,7 @@ from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
 from hedged.cli.status import status
+from hedged.cli.unwind import unwind
 from hedged.errors import ConfigurationError, HedgedError, WrongStore
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ app.command("accept-balance")(accept_balance)
 app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)
+app.command()(unwind)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +12,8 @@ import typer
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
 
 if TYPE_CHECKING:
+    from hedged.cycle import CycleReport, Portfolio
+    from hedged.model.timing import Override
     from hedged.settings import Settings
 
 
@@ -34,13 +37,6 @@ def once(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption =
 
 
 async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
-    from hedged.adapters.clock import SystemClock, SystemIds
-    from hedged.adapters.store.memory import MemoryStore
-    from hedged.adapters.store.overlay import OverlayStore
-    from hedged.adapters.store.sql import SqlStore
-    from hedged.app import open_exchanges, wire
-    from hedged.cycle import look, recall
-    from hedged.errors import StoreUnavailable
     from hedged.model.snapshot import Read, Snapshot
 
     def anything_read(snapshot: Snapshot, own: bool) -> bool:
@@ -50,6 +46,23 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
             legs += [leg for wallet, leg in account.wallets.items() if not (own and wallet == "swap")]
             legs += [] if own else [account.derivatives]
         return any(isinstance(leg, Read) for leg in legs)
+
+    report, portfolio = await look_once(settings)
+    return dict(report.state), anything_read(report.snapshot, portfolio.positions_of == "paper")
+
+
+async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = None) -> tuple[CycleReport, Portfolio]:
+    """What a cycle would see and decide now, and the portfolio that looked.
+
+    `wishes`: target ratios set by hand, beside those that are kept. Nothing is changed anywhere, and everything that was opened is closed again.
+    """
+    from hedged.adapters.clock import SystemClock, SystemIds
+    from hedged.adapters.store.memory import MemoryStore
+    from hedged.adapters.store.overlay import OverlayStore
+    from hedged.adapters.store.sql import SqlStore
+    from hedged.app import open_exchanges, wire
+    from hedged.cycle import look, recall
+    from hedged.errors import StoreUnavailable
 
     clock, ids = SystemClock(), SystemIds()
     base = SqlStore(settings.store_path())
@@ -65,8 +78,8 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     try:
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
-        report = await look(portfolio, clock.now(), ids.new())
-        return dict(report.state), anything_read(report.snapshot, portfolio.positions_of == "paper")
+        portfolio.overrides = {**portfolio.overrides, **(wishes or {})}
+        return await look(portfolio, clock.now(), ids.new()), portfolio
     finally:
         await exchanges.close()
         await base.close()

@@ -93,3 +93,58 @@ def test_a_daemon_that_does_not_answer_is_no_acknowledgement(config: Config) -> 
     finally:
         lock.release()
     assert holder(path.parent / "mine.sqlite") is None
+
+
+# unwind
+
+
+def test_unwind_proposes_with_numbers_and_changes_nothing(config: Config) -> None:  # noqa: F811
+    """What is bought back, what it costs and what is left naked; without a yes the hedge stays."""
+    path = config()
+    run_cycles(path)
+    shown = ask("unwind", "alts", "-c", path)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    assert lines[0].startswith("alts: buy ")
+    assert "sim:ETH/USDT:USDT near" in lines[0]
+    assert "reduce-only" in lines[0]
+    assert lines[1].startswith("expected cost in fees, spread and slippage: ")
+    assert float(lines[1].split()[-2].replace(",", "")) > 0
+    assert lines[2].startswith("left without a hedge: ")
+    assert "ETH, SOL" in lines[2]
+    assert lines[-1] == "nothing was changed: --yes does it"
+    run_cycles(path, 1)
+    assert orders(path) == 1
+
+
+def test_unwind_closes_and_keeps_closed(config: Config) -> None:  # noqa: F811
+    """With --yes the next cycle closes it reduce-only, no later one builds it again, and clearing the wish does."""
+    path = config()
+    run_cycles(path)
+    assert ask("unwind", "alts", "--yes", "-c", path).exit_code == 0
+    run_cycles(path, 3)
+    assert orders(path) == 2
+    last = json.loads(rows(path, "SELECT data FROM orders ORDER BY planned_at DESC LIMIT 1")[0][0])
+    assert (last["purpose"], last["reduce_only"], last["side"]) == ("close", True, "buy")
+    state = json.loads(ask("status", "--json", "-c", path).stdout)
+    assert state["hedges"][0]["target_reason"] == "unwound by hand"
+    assert float(state["hedges"][0]["legs"][0]["contracts"]) == 0
+    assert "nothing is held" in ask("unwind", "alts", "-c", path).stdout
+    ask("set-ratio", "alts", "--clear", "-c", path)
+    run_cycles(path, 1)
+    assert orders(path) == 3
+
+
+def test_unwind_while_paused_says_that_it_waits(config: Config) -> None:  # noqa: F811
+    """A pause holds back closing too."""
+    path = config()
+    run_cycles(path)
+    ask("pause", "-c", path)
+    assert "is refused: paused since" in ask("unwind", "alts", "-c", path).stdout
+
+
+def test_unwinding_what_the_file_does_not_name(config: Config) -> None:  # noqa: F811
+    """A usage error with the way out."""
+    said = ask("unwind", "gone", "-c", config())
+    assert said.exit_code == 2
+    assert "put one that was removed back" in " ".join(said.output.replace("│", " ").split())
