@@ -15,6 +15,7 @@ from hedged.cli.doctor import doctor
 from hedged.cli.instruments import instruments
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
+from hedged.cli.paper import paper
 from hedged.cli.pause import pause, resume
 from hedged.cli.replay import replay
 from hedged.cli.run import run
@@ -62,6 +63,7 @@ app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)
 app.command()(unwind)
+app.add_typer(paper, name="paper")
 
 
 def main() -> None:

@@ -54,7 +54,8 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
 async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = None) -> tuple[CycleReport, Portfolio]:
     """What a cycle would see and decide now, and the portfolio that looked.
 
-    `wishes`: target ratios set by hand, beside those that are kept. Nothing is changed anywhere, and everything that was opened is closed again.
+    Nothing is changed anywhere, and everything that was opened is closed again. `wishes`: target ratios set by hand,
+    beside those that are kept.
     """
     from hedged.adapters.clock import SystemClock, SystemIds
     from hedged.adapters.store.memory import MemoryStore

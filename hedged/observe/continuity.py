@@ -96,6 +96,23 @@ def filled(memory: Memory, fill: Fill) -> Memory:
     return replace(memory, positions={**memory.positions, fill.instrument: held})
 
 
+def forgotten(memory: Memory, account: str, wallet: str) -> Memory:
+    """The memory without the positions of an account and what is in that wallet: they are gone on purpose."""
+    place = f"{account}/{wallet}/"
+
+    def stays(subject: str) -> bool:
+        return not subject.startswith((f"{account}:", place))
+
+    return replace(
+        memory,
+        positions={name: held for name, held in memory.positions.items() if stays(name)},
+        balances={name: held for name, held in memory.balances.items() if stays(name)},
+        debts={name: owed for name, owed in memory.debts.items() if stays(name)},
+        polls={name: polls for name, polls in memory.polls.items() if stays(name)},
+        accepted=frozenset(name for name in memory.accepted if stays(name)),
+    )
+
+
 def remember(snapshot: Snapshot, memory: Memory, fills: Iterable[Fill] = ()) -> Memory:
     """What this cycle believed, and what its own orders made of it since.
 

@@ -148,3 +148,90 @@ def test_unwinding_what_the_file_does_not_name(config: Config) -> None:  # noqa:
     said = ask("unwind", "gone", "-c", config())
     assert said.exit_code == 2
     assert "put one that was removed back" in " ".join(said.output.replace("│", " ").split())
+
+
+# paper reset
+
+
+def test_paper_reset_begins_anew_and_nothing_has_vanished(config: Config) -> None:  # noqa: F811
+    """Cash as configured, no position, the journal untouched; the next cycles tell of no loss and hedge again."""
+    path = config()
+    run_cycles(path)
+    assert "nothing was changed" in ask("paper", "reset", "-c", path).stdout
+    path.write_text(path.read_text().replace("cash = 20000", "cash = 50000"))
+    before = rows(path, "SELECT * FROM orders")
+    finished = rows(path, "SELECT finished_at FROM memory")
+    said = ask("paper", "reset", "--yes", "-c", path)
+    assert said.exit_code == 0, said.output
+    assert "-8.55" in said.stdout
+    assert "sim: reset to 50,000.00 USDT and no position" in said.stdout
+    assert rows(path, "SELECT * FROM orders") == before
+    assert rows(path, "SELECT finished_at FROM memory") == finished, "no sign of life"
+    ledger = json.loads(rows(path, "SELECT data FROM blobs WHERE key = 'paper/sim'")[0][0])
+    assert (ledger["wallet"], ledger["positions"], len(ledger["outcomes"])) == ("50000", {}, 1)
+    run_cycles(path, 1)
+    state = json.loads(ask("status", "--json", "-c", path).stdout)
+    assert [each["kind"] for each in state["findings"] if "vanished" in each["kind"] or "closed" in each["kind"]] == []
+    assert state["orders"][0]["outcome"] == "filled"
+    assert orders(path) == 2
+
+
+def test_paper_reset_of_less_cash_is_no_vanished_balance(config: Config) -> None:  # noqa: F811
+    """Even where the wallet falls by more than half."""
+    path = config()
+    run_cycles(path)
+    path.write_text(path.read_text().replace("cash = 20000", "cash = 2000"))
+    assert ask("paper", "reset", "--account", "sim", "--yes", "-c", path).exit_code == 0
+    run_cycles(path, 1)
+    state = json.loads(ask("status", "--json", "-c", path).stdout)
+    assert "balance_vanished" not in {each["kind"] for each in state["findings"]}
+
+
+def test_paper_reset_settles_what_was_open(config: Config) -> None:  # noqa: F811
+    """An order whose outcome only the ledger knows comes to that end, and is not filled into the empty account later."""
+    path = config()
+    run_cycles(path, 1)
+    import sqlite3
+
+    with sqlite3.connect(path.parent / "mine.sqlite") as database:
+        database.execute("UPDATE orders SET state = 'unknown', ended_at = NULL")
+        database.execute("DELETE FROM fills")
+    assert ask("paper", "reset", "--yes", "-c", path).exit_code == 0
+    assert rows(path, "SELECT state FROM orders") == [("filled",)]
+    run_cycles(path, 1)
+    state = json.loads(ask("status", "--json", "-c", path).stdout)
+    assert float(state["hedges"][0]["legs"][0]["contracts"]) == 0, "as read, before the new order"
+    assert orders(path) == 2
+
+
+def test_paper_reset_refuses(config: Config, tmp_path: Path) -> None:  # noqa: F811
+    """While a daemon holds the store; where there is no paper account; an account that is not there."""
+    import subprocess
+    import sys
+
+    path = config()
+    assert "no paper account has been used" in ask("paper", "reset", "--yes", "-c", path).stdout
+    run_cycles(path, 1)
+    assert ask("paper", "reset", "--yes", "--account", "nobody", "-c", path).exit_code == 2
+    command = [sys.executable, "-m", "hedged.cli.main", "paper", "reset", "--yes", "-c", str(path)]
+    lock = StoreLock(path.parent / "mine.sqlite")
+    held = subprocess.run(command, capture_output=True, text=True, check=False)
+    lock.release()
+    assert held.returncode == 1
+    assert "another hedged" in held.stderr
+    config("monitor")
+    none = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert none.returncode == 78
+    assert "no paper account here" in none.stderr
+    assert rows(path, "SELECT count(*) FROM blobs WHERE key = 'paper/sim' AND data LIKE '%-8.55%'") == [(1,)]
+
+
+def test_paper_reset_is_refused_in_the_real_world(tmp_path: Path) -> None:
+    """A hedge on paper beside a portfolio in the real world has no account of its own to reset: 78."""
+    from hedged.errors import ConfigurationError
+
+    path = tmp_path / "real.toml"
+    account = '[[accounts]]\nname = "main"\nexchange = "binance"\n'
+    hedge = '[[hedges]]\nname = "a"\nassets = ["ETH"]\ninstruments = ["main:ETH/USDT:USDT"]\n'
+    path.write_text(f'mode = "monitor"\n{account}{hedge}[store]\npath = "{tmp_path}/s.sqlite"\n')
+    assert isinstance(ask("paper", "reset", "--yes", "-c", path).exception, ConfigurationError)
