@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hedged.act import reconcile, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
@@ -12,11 +12,14 @@ from hedged.act.overrides import overrides
 from hedged.assess import assess
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
+from hedged.decide.runaway import DAY, runaway, seen
+from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
 from hedged.errors import StoreError
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import Assessment, Finding
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Unknown
+from hedged.model.guard import GuardMemory
+from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
@@ -29,6 +32,8 @@ from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
+
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
@@ -55,6 +61,7 @@ class Portfolio:
     statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as last estimated
     overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
+    past_orders: Sequence[PastOrder] = field(default=(), init=False)  # of the last day
     open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
@@ -78,6 +85,8 @@ class CycleReport:
     state: Mapping[str, object] = field(default_factory=dict)
     store_error: str | None = None  # why nothing of this cycle is kept
     signals: Mapping[str, SignalState] = field(default_factory=dict)
+    guard: GuardMemory = field(default_factory=GuardMemory)
+    runaway: str | None = None  # why hedged should stop itself
 
     def orders(self) -> list[dict[str, object]]:
         """What became of each order sent, JSON-able."""
@@ -105,6 +114,8 @@ async def run_cycle(
     cycle_id = cycle_id or portfolio.ids.new()
     trouble = await recall(portfolio, now)
     report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
+    if report.runaway is not None:
+        await portfolio.brake.halt(report.runaway, now)
     try:
         outcomes, failure = await submit_all(
             report.decision.intents,
@@ -151,11 +162,17 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    stopped = portfolio.brake.why
+    guard = seen(portfolio.memory.guard, snapshot, assessment.margin)
+    wrong = None
+    if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
+        wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
+    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
     book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
     decision = decide(assessment, snapshot, policy, book)
     state = {**state_object(assessment, decision, policy), **stops_object(portfolio.brake)}
-    return CycleReport(cycle_id, snapshot, assessment, decision, state=state, signals=signals)
+    return CycleReport(
+        cycle_id, snapshot, assessment, decision, state=state, signals=signals, guard=guard, runaway=wrong
+    )
 
 
 async def recall(portfolio: Portfolio, now: datetime) -> str | None:
@@ -185,7 +202,9 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         turnover = await store.turnover(midnight)
         portfolio.overrides = await overrides(store)
-        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
+        portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
+        minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
+        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight, orders_minute=minute)
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
@@ -197,7 +216,11 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     if not portfolio.loaded:  # what is stored is not known, so nothing is written over it
         portfolio.unkept = portfolio.unkept or "it could not be read yet"
         return replace(report, store_error=portfolio.unkept)
-    portfolio.memory = replace(remember(report.snapshot, portfolio.memory, fills), signals=report.signals)
+    portfolio.memory = replace(
+        remember(report.snapshot, portfolio.memory, fills),
+        signals=report.signals,
+        guard=filled_guard(report.guard, report.snapshot, fills),
+    )
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(

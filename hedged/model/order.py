@@ -172,6 +172,18 @@ class OrderState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PastOrder:
+    """What the journal knows of an order. `state`: an `OrderState` or "absent"; `sent` False: nothing ever left."""
+
+    intent: Intent
+    state: str
+    planned_at: datetime
+    sent: bool
+    filled: Decimal = Decimal(0)  # contracts
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRow:
     """A journal row that is not at its end."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from hedged.decide.runaway import without
 from hedged.errors import VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Fill
@@ -110,6 +111,7 @@ def forgotten(memory: Memory, account: str, wallet: str) -> Memory:
         debts={name: owed for name, owed in memory.debts.items() if stays(name)},
         polls={name: polls for name, polls in memory.polls.items() if stays(name)},
         accepted=frozenset(name for name in memory.accepted if stays(name)),
+        guard=without(memory.guard, account),
     )
 
 

@@ -105,7 +105,8 @@ async def replay(
         )
         for name, market in markets.items()
     }
-    portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
+    # Unguarded: prices of the past are no fault to stop for, and nobody is there to resume.
+    portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED), guarded=False)
 
     trackers = Trackers(policy, history.spot, markets, held_assets(policy), int(bars[0]))
 

@@ -296,3 +296,91 @@ async def test_a_pause_is_seen_within_a_second_and_shown_by_an_early_cycle() -> 
 def test_the_words_of_a_stop() -> None:
     """Since, by whom and why, in one line."""
     assert PAUSE.text == "since 2026-11-02 12:00:00 UTC by `hedged pause`: looking into it"
+
+
+# the guard
+
+
+async def test_repeated_rejections_halt_until_a_person_resumes(stage: Stage) -> None:
+    """After the fifth in a row nothing more is sent, through restarts; resumed, the count begins anew."""
+    stage.venue.outcome = Rejected("", "margin is insufficient")
+    await stage.tick(ETH=12)
+    for _ in range(3):
+        assert (await stage.tick()).state["halted"] is None
+    assert (await stage.tick()).state["halted"] is None
+    halted = await stage.tick()
+    assert len(stage.venue.submitted) == 5
+    message = next(m for m in halted.messages if m.key == "halted/test")
+    assert message.severity is Severity.CRITICAL
+    assert "5 orders in a row on main:ETH/USDT:USDT were rejected, rejections_max is 5" in message.body
+    assert "margin is insufficient" in message.body
+    assert "hedged resume" in message.body
+    assert halted.state["halted"]["by"] == "the guard"
+    await stage.restart()
+    await stage.tick()
+    assert len(stage.venue.submitted) == 5
+    await keep_resumed(stage.portfolio.store, stage.clock.now())
+    await stage.tick()
+    assert len(stage.venue.submitted) == 6
+    for _ in range(5):
+        await stage.tick()
+    assert len(stage.venue.submitted) == 10
+
+
+async def test_a_position_that_does_not_follow_halts(stage: Stage) -> None:
+    """Filled twice and still where it was: the third order is not sent."""
+    await stage.tick()
+    submit = stage.venue.submit
+
+    async def filled_in_words_only(approved):
+        held = dict(stage.venue.contracts)
+        outcome = await submit(approved)
+        stage.venue.contracts = held
+        return outcome
+
+    stage.venue.submit = filled_in_words_only
+    for _ in range(2):
+        assert (await stage.tick(ETH=12)).runaway is None
+    halted = await stage.tick()
+    assert "did not move after 2 filled orders" in halted.state["halted"]["reason"]
+    await stage.tick()
+    assert len(stage.venue.submitted) == 2
+    await keep_resumed(stage.portfolio.store, stage.clock.now())
+    stage.venue.submit = submit
+    await stage.tick()
+    assert len(stage.venue.submitted) == 3
+
+
+async def test_a_halt_holds_although_it_cannot_be_kept(stage: Stage) -> None:
+    """With a disk that fails at that very moment: no order, and durable as soon as it can be written."""
+    stage.venue.outcome = Rejected("", "no")
+    await stage.tick(ETH=12)
+    for _ in range(4):
+        await stage.tick()
+    stage.portfolio.store.broken = {"put_blob"}
+    await stage.tick()
+    assert len(stage.venue.submitted) == 5
+    assert (await kept(stage.portfolio.store)).halted is None
+    stage.portfolio.store.broken = set()
+    await stage.tick()
+    assert (await kept(stage.portfolio.store)).halted is not None
+    assert len(stage.venue.submitted) == 5
+
+
+async def test_orders_a_minute_are_counted_over_cycles_and_restarts(stage: Stage) -> None:
+    """Early cycles do not get around the limit: the journal is asked, not the process."""
+    limited = replace(SETUP, limits=Limits(orders_minute_max=2))
+    stage.portfolio.policy = limited
+    for eth in (12, 14):
+        stage.clock.advance(10)
+        stage.venue.hold(ETH=eth)
+        await run_cycle(stage.portfolio, stage.clock.now())
+    await stage.restart()
+    stage.portfolio.policy = limited
+    stage.clock.advance(10)
+    stage.venue.hold(ETH=16)
+    refused = await run_cycle(stage.portfolio, stage.clock.now())
+    assert "orders_minute_max" in refused.decision.refused[0].reason
+    assert len(stage.venue.submitted) == 2
+    await stage.tick()
+    assert len(stage.venue.submitted) == 3

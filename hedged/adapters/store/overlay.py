@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
 from hedged.model.alert import Alert
-from hedged.model.order import OrderRow
+from hedged.model.order import OrderRow, PastOrder
 from hedged.ports import Memory, Store, Turnover
 
 
@@ -26,6 +26,9 @@ class OverlayStore(MemoryStore):
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._base.open_orders()
+
+    async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
+        return await self._base.past_orders(since)
 
     async def turnover(self, since: datetime) -> Turnover:
         return await self._base.turnover(since)
