@@ -135,6 +135,23 @@ def test_unwind_closes_and_keeps_closed(config: Config) -> None:  # noqa: F811
     assert orders(path) == 3
 
 
+def test_unwinding_one_of_two_that_share_a_contract(config: Config) -> None:  # noqa: F811
+    """What the other needs stays, and it is said."""
+    path = config()
+    text = path.read_text().replace('assets = ["ETH", "SOL"]', 'assets = ["ETH"]')
+    other = '[[hedges]]\nname = "sol"\nassets = ["SOL"]\ninstruments = ["sim:ETH/USDT:USDT"]\n'
+    path.write_text(text.replace("[paper]", f"{other}[paper]"))
+    run_cycles(path)
+    shown = ask("unwind", "sol", "-c", path).stdout
+    assert "its contract is shared with alts: what they need of it stays" in shown
+    assert "left without a hedge: 15,0" in shown.replace("15,000.00", "15,000")
+    ask("unwind", "sol", "--yes", "-c", path)
+    run_cycles(path, 2)
+    hedges = {each["name"]: each for each in json.loads(ask("status", "--json", "-c", path).stdout)["hedges"]}
+    assert hedges["sol"]["target_ratio"] == 0
+    assert abs(hedges["alts"]["hedge_ratio"] - 1) < 0.12, "inside the band, which is one of both together"
+
+
 def test_unwind_while_paused_says_that_it_waits(config: Config) -> None:  # noqa: F811
     """A pause holds back closing too."""
     path = config()
@@ -176,8 +193,8 @@ def test_paper_reset_begins_anew_and_nothing_has_vanished(config: Config) -> Non
     assert orders(path) == 2
 
 
-def test_paper_reset_of_less_cash_is_no_vanished_balance(config: Config) -> None:  # noqa: F811
-    """Even where the wallet falls by more than half."""
+def test_paper_reset_of_less_cash_is_no_loss(config: Config) -> None:  # noqa: F811
+    """Even where the wallet falls by more than half: no vanished balance, and the guard does not halt."""
     path = config()
     run_cycles(path)
     path.write_text(path.read_text().replace("cash = 20000", "cash = 2000"))
@@ -185,6 +202,7 @@ def test_paper_reset_of_less_cash_is_no_vanished_balance(config: Config) -> None
     run_cycles(path, 1)
     state = json.loads(ask("status", "--json", "-c", path).stdout)
     assert "balance_vanished" not in {each["kind"] for each in state["findings"]}
+    assert state["halted"] is None
 
 
 def test_paper_reset_settles_what_was_open(config: Config) -> None:  # noqa: F811
