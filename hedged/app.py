@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hedged import __version__
+from hedged.act.brake import Asked
 from hedged.cycle import Portfolio
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
-    """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`."""
+async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
+    """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
+
+    `asked`: where the process's signal asks for a pause.
+    """
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
 
@@ -62,7 +66,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
         version=__version__,
     )
     names = tuple(channel.name for channel in channels)
-    portfolio = wire(settings, exchanges, store, clock, ids, channels=names)
+    portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -82,16 +86,28 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
         lock=lock,
         wakes=wakes,
     )
-    app.background = [*app.background, *(partial(app.listen, streams) for streams in exchanges.streams.values())]
+    app.background = [
+        *app.background,
+        app.watch_stops,
+        *(partial(app.listen, streams) for streams in exchanges.streams.values()),
+    ]
     return app
 
 
 def wire(
-    settings: Settings, exchanges: Exchanges, store: Store, clock: Clock, ids: Ids, *, channels: tuple[str, ...] = ()
+    settings: Settings,
+    exchanges: Exchanges,
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    *,
+    channels: tuple[str, ...] = (),
+    asked: Asked | None = None,
 ) -> Portfolio:
     """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent."""
     from hedged.adapters.exchanges.by_hand import ByHandAccount
     from hedged.adapters.exchanges.paper import PaperAccount
+    from hedged.adapters.pause_file import PauseFile
 
     policy = settings.policy()
     by_hand = {
@@ -125,6 +141,8 @@ def wire(
         clock=clock,
         ids=ids,
         positions_of=positions_of,
+        stop_file=PauseFile(settings.store_path()),
+        asked=asked or Asked(),
     )
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from hedged.act import reconcile, submit_all
+from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
 from hedged.assess import assess, effect
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
+from hedged.decide.runaway import DAY, runaway, seen
+from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
 from hedged.errors import StoreError
 from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
 from hedged.model.finding import Assessment, Finding
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Unknown
+from hedged.model.guard import GuardMemory
+from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
@@ -31,6 +35,9 @@ from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
 from hedged.tell.state import finding_object, order_object, state_object
+from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
+
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -47,6 +54,10 @@ class Portfolio:
     clock: Clock
     ids: Ids
     positions_of: str = "venue"  # or "paper": whose positions the accounts show
+    stop_file: StopFile | None = None
+    asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
+    brake: Brake = field(init=False)
+    guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
     memory: Memory = field(default_factory=Memory, init=False)
     alerts: Sequence[Alert] = field(default=(), init=False)
@@ -54,6 +65,7 @@ class Portfolio:
     statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as last estimated
     overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
+    past_orders: Sequence[PastOrder] = field(default=(), init=False)  # of the last day
     open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
     health: Mapping[str, Health] = field(default_factory=dict, init=False)  # by group of hedges, as the day began
     health_of: datetime | None = field(default=None, init=False)  # that day
@@ -62,6 +74,9 @@ class Portfolio:
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
+
+    def __post_init__(self) -> None:
+        self.brake = Brake(self.store, self.stop_file, self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,8 @@ class CycleReport:
     store_error: str | None = None  # why nothing of this cycle is kept
     signals: Mapping[str, SignalState] = field(default_factory=dict)
     effects: tuple[EffectDay, ...] = ()  # the days that it changed, as they stand now
+    guard: GuardMemory = field(default_factory=GuardMemory)
+    runaway: str | None = None  # why hedged should stop itself
 
     def orders(self) -> list[dict[str, object]]:
         """What became of each order sent, JSON-able."""
@@ -106,21 +123,31 @@ async def run_cycle(
     cycle_id = cycle_id or portfolio.ids.new()
     trouble = await recall(portfolio, now)
     report = await look(portfolio, now, cycle_id, orders_allowed=trouble is None)
+    if report.runaway is not None:
+        await portfolio.brake.halt(report.runaway, now)
     try:
         outcomes, failure = await submit_all(
-            report.decision.intents, portfolio.gateways, portfolio.store, cycle_id, portfolio.clock
+            report.decision.intents,
+            portfolio.gateways,
+            portfolio.store,
+            portfolio.brake,
+            cycle_id=cycle_id,
+            clock=portfolio.clock,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
         if failure is not None:
             portfolio.told |= {each.client_order_id for each in outcomes if not isinstance(each, Unknown)}
     finally:
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
+        await portfolio.brake.look(portfolio.clock.now())
         groups = report.assessment.groups
         outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
         outside += effect.findings(portfolio.health, groups)
-        outside += order_findings(report.decision, report.outcomes, report.assessment.groups)
+        outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
+        outside += stop_findings(portfolio.brake, report.decision, groups, portfolio.policy.name)
         told = [*report.assessment.findings, *outside]
-        report = replace(report, state=Later(partial(_told, report, told, beside or {})))
+        beside = {**stops_object(portfolio.brake), **(beside or {})}
+        report = replace(report, state=Later(partial(_told, report, told, beside)))
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
         alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
@@ -149,10 +176,18 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
+    guard = seen(portfolio.memory.guard, snapshot, assessment.margin)
+    wrong = None
+    if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
+        wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
+    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
     decision = decide(assessment, snapshot, policy, book)
-    state = Later(partial(state_object, assessment, decision, policy, statistics))
-    return CycleReport(cycle_id, snapshot, assessment, decision, state=state, signals=signals)
+    stops = stops_object(portfolio.brake)
+    state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})
+    return CycleReport(
+        cycle_id, snapshot, assessment, decision, state=state, signals=signals, guard=guard, runaway=wrong
+    )
 
 
 async def recall(portfolio: Portfolio, now: datetime) -> str | None:
@@ -161,6 +196,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     When it cannot, the process's own recollection serves: watching goes on, trading does not.
     """
     store = portfolio.store
+    await portfolio.brake.look(now)
     try:
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
@@ -187,10 +223,12 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             portfolio.health = effect.health(await store.effects(midnight - WATCHED), midnight)
             portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
-        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight)
+        portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
+        minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
+        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight, orders_minute=minute)
     except StoreError as error:
         return str(error)
-    return portfolio.unkept
+    return portfolio.brake.unreadable or portfolio.unkept
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
@@ -213,7 +251,8 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})
     report = replace(report, effects=tuple(effects))
     memory = remember(report.snapshot, portfolio.memory, fills)
-    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers)
+    guard = filled_guard(report.guard, report.snapshot, fills)
+    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers, guard=guard)
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from hedged.model.alert import Alert, Message, OutboxRow
 from hedged.model.effect import EffectDay, HedgeLedger
+from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
+from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
 from hedged.model.stream import StreamState
@@ -156,6 +157,7 @@ class Memory:
     read_at: Mapping[str, datetime] = field(default_factory=dict)  # account or account/wallet → last read and believed
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
+    guard: GuardMemory = field(default_factory=GuardMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,9 @@ class Store(Protocol):
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None: ...
     async def open_orders(self) -> Sequence[OrderRow]:
         """Rows that have not come to an end: planned, sent or unknown."""
+
+    async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
+        """Those planned since then, the newest thousand, whatever became of them."""
 
     async def turnover(self, since: datetime) -> Turnover: ...
     async def fills(self, since: datetime) -> Sequence[Fill]: ...

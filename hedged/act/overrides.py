@@ -24,7 +24,7 @@ async def overrides(store: Store) -> Mapping[str, Override]:
 
 async def set_override(store: Store, hedge: str, override: Override | None, now: datetime) -> None:
     """Keep it until it expires; None takes it back. Durable before it returns. Raises `StoreError`."""
-    kept = {name: each for name, each in (await overrides(store)).items() if each.until > now and name != hedge}
+    kept = {name: each for name, each in (await overrides(store)).items() if each.holds(now) and name != hedge}
     if override is not None:
         kept[hedge] = override
     await store.put_blob(_KEY, {name: encode(each) for name, each in kept.items()}, now)

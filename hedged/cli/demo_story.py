@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -119,7 +119,7 @@ async def play(config: Path | None, seconds: float) -> None:
     store = MemoryStore()
     await store.open(settings.name, settings.world, clock.now())
     exchanges = await open_exchanges(settings, store, clock)
-    portfolio = wire(settings, exchanges, store, clock, SeededIds(1))
+    portfolio = replace(wire(settings, exchanges, store, clock, SeededIds(1)), stop_file=None, guarded=False)
     tally = Tally()
     narrator = Narrator(out)
     steps = int(max(beat.end for beat in STORY) / STEP)

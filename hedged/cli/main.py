@@ -16,11 +16,14 @@ from hedged.cli.effect import effect
 from hedged.cli.instruments import instruments
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
+from hedged.cli.paper import paper
+from hedged.cli.pause import pause, resume
 from hedged.cli.plan import plan
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
 from hedged.cli.status import status
+from hedged.cli.unwind import unwind
 from hedged.errors import ConfigurationError, HedgedError, WrongStore
 
 app = typer.Typer(
@@ -61,6 +64,10 @@ app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
 app.command("set-ratio")(set_ratio)
+app.command()(pause)
+app.command()(resume)
+app.command()(unwind)
+app.add_typer(paper, name="paper")
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,7 +15,9 @@ from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOpti
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hedged.cycle import CycleReport, Portfolio
     from hedged.daemon.history import HistoryKeeper
+    from hedged.model.timing import Override
     from hedged.settings import Settings
 
 FETCH_WITHIN = 30.0  # seconds for past prices that the daemon has not stored; nothing of them is kept
@@ -54,14 +58,6 @@ async def past_object(history: HistoryKeeper, now: datetime, findings: object) -
 
 
 async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
-    from hedged.adapters.clock import SystemClock, SystemIds
-    from hedged.adapters.store.memory import MemoryStore
-    from hedged.adapters.store.overlay import OverlayStore
-    from hedged.adapters.store.sql import SqlStore
-    from hedged.app import open_exchanges, watch_keys, wire
-    from hedged.cycle import judge, look, recall
-    from hedged.daemon.history import HistoryKeeper
-    from hedged.errors import StoreUnavailable
     from hedged.model.snapshot import Read, Snapshot
 
     def anything_read(snapshot: Snapshot, own: bool) -> bool:
@@ -71,6 +67,25 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
             legs += [leg for wallet, leg in account.wallets.items() if not (own and wallet == "swap")]
             legs += [] if own else [account.derivatives]
         return any(isinstance(leg, Read) for leg in legs)
+
+    report, portfolio = await look_once(settings)
+    return dict(report.state), anything_read(report.snapshot, portfolio.positions_of == "paper")
+
+
+async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = None) -> tuple[CycleReport, Portfolio]:
+    """What a cycle would see and decide now, and the portfolio that looked.
+
+    Nothing is changed anywhere, and everything that was opened is closed again. `wishes`: target ratios set by hand,
+    beside those that are kept.
+    """
+    from hedged.adapters.clock import SystemClock, SystemIds
+    from hedged.adapters.store.memory import MemoryStore
+    from hedged.adapters.store.overlay import OverlayStore
+    from hedged.adapters.store.sql import SqlStore
+    from hedged.app import open_exchanges, watch_keys, wire
+    from hedged.cycle import judge, look, recall
+    from hedged.daemon.history import HistoryKeeper
+    from hedged.errors import StoreUnavailable
 
     clock, ids = SystemClock(), SystemIds()
     base = SqlStore(settings.store_path())
@@ -87,15 +102,16 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
         await watch_keys(settings, exchanges, clock)
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
+        portfolio.overrides = {**portfolio.overrides, **(wishes or {})}
         report = await look(portfolio, clock.now(), ids.new())
-        readable = anything_read(report.snapshot, portfolio.positions_of == "paper")
         history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock, pause=0.0)
-        if not history.hedges():
-            return dict(report.state), readable
-        await history.look(report, FETCH_WITHIN)
-        portfolio.statistics = history.statistics
-        state = judge(portfolio, report.snapshot, report.cycle_id).state
-        return {**state, **await past_object(history, clock.now(), state["findings"])}, readable
+        if history.hedges():
+            await history.look(report, FETCH_WITHIN)
+            portfolio.statistics = history.statistics
+            report = judge(portfolio, report.snapshot, report.cycle_id)
+            past = await past_object(history, clock.now(), report.state["findings"])
+            report = replace(report, state={**report.state, **past})
+        return report, portfolio
     finally:
         await exchanges.close()
         await base.close()

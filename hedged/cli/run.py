@@ -16,8 +16,12 @@ def run(
     dry_run: DryRunOption = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="One JSON object a log line.")] = False,
 ) -> None:
-    """Watch the portfolio until stopped: SIGTERM or Ctrl-C finishes the cycle in hand, SIGHUP reads CONFIG again."""
+    """Watch the portfolio until stopped.
+
+    SIGTERM or Ctrl-C finishes the cycle in hand, SIGHUP reads CONFIG again, SIGUSR1 pauses orders at once.
+    """
     from hedged import app
+    from hedged.act.brake import Asked
     from hedged.adapters import log
     from hedged.adapters.clock import SystemClock, SystemIds
     from hedged.adapters.systemd import Notifier
@@ -25,9 +29,9 @@ def run(
     from hedged.settings import load
 
     log.configure(sys.stderr, json=log_json)
-    clock, ids = SystemClock(), SystemIds()
+    clock, ids, asked = SystemClock(), SystemIds(), Asked()
 
     async def build() -> Wired:
-        return await app.build(load(config, dry_run=dry_run), clock, ids)
+        return await app.build(load(config, dry_run=dry_run), clock, ids, asked)
 
-    raise typer.Exit(asyncio.run(serve(build, clock, Notifier())))
+    raise typer.Exit(asyncio.run(serve(build, clock, Notifier(), lambda: asked.ask(clock.now()))))

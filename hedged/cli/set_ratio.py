@@ -43,7 +43,8 @@ def set_ratio(
         raise typer.BadParameter(f"{hedge!r} is not a hedge of {config}: {', '.join(names) or 'it has none'}")
     clock = SystemClock()
     now = clock.now()
-    override = Override(wanted, now + duration) if wanted is not None else None
+    until = now + duration
+    override = Override(wanted, until) if wanted is not None else None
 
     async def keep() -> None:
         store = await open_store(settings, clock)
@@ -56,7 +57,7 @@ def set_ratio(
     if override is None:
         typer.echo(f"{hedge}: the configured ratio holds again, from the next cycle on")
     else:
-        typer.echo(f"{hedge}: {override.ratio} until {override.until:%Y-%m-%d %H:%M} UTC, from the next cycle on")
+        typer.echo(f"{hedge}: {override.ratio} until {until:%Y-%m-%d %H:%M} UTC, from the next cycle on")
 
 
 def _ratio(text: str) -> Decimal:

@@ -51,6 +51,10 @@ def show_state(
     if age is not None:
         head.append(f"  ({age.total_seconds():,.0f} s ago)")
     out.print(head)
+    for word in ("paused", "halted"):
+        if stop := state.get(word):
+            said = f": {_plain(stop['reason'])}" if stop["reason"] else ""
+            out.print(Text(f"{word:>8}  since {stop['since']} by {stop['by']}{said}", style=COLOURS["critical"]))
     _exposures(out, state["exposures"], quote)
     _hedges(out, state["hedges"], quote)
     _history(out, state.get("history", ()))

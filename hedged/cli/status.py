@@ -26,11 +26,13 @@ def status(
     """Show the last completed cycle and its age."""
     import json as jsonlib
 
+    from hedged.act.brake import kept
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
     from hedged.cli.effect import DAYS, effect_line, effect_object, effects_of
     from hedged.cli.show import new_console, show_state
     from hedged.settings import load
+    from hedged.tell.stops import stops_object
 
     settings = load(config, dry_run=dry_run)
     clock = SystemClock()
@@ -41,7 +43,8 @@ def status(
         try:
             state = await store.latest_state()
             days = await store.effects(clock.now() - timedelta(days=DAYS))
-            return await store.last_cycle(), dict(state) if state is not None else None, days
+            stops = stops_object(await kept(store))  # also what was asked for since the last cycle
+            return await store.last_cycle(), {**state, **stops} if state is not None else None, days
         finally:
             await store.close()
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 THIN_EVERY = timedelta(hours=1)
+LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
@@ -119,6 +120,21 @@ class App:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
         await self._looked.wait()
         await streams.run(self.wakes.wake)
+
+    async def watch_stops(self) -> None:
+        """See a pause or its end within a second, and show it by a cycle before its time."""
+        brake, clock = self.portfolio.brake, self.portfolio.clock
+        await self._looked.wait()
+        before = (brake.paused, brake.halted)
+        while True:
+            await clock.sleep(LOOK_FOR_STOPS_EVERY)
+            await brake.look(clock.now())
+            after = (brake.paused, brake.halted)
+            if after != before:
+                stopped = any(each is not None for each in after)
+                log.warning("orders are stopped" if stopped else "orders are made again", why=brake.why)
+                self.wakes.wake("orders stopped" if stopped else "orders resumed")
+            before = after
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""

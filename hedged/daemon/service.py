@@ -72,20 +72,21 @@ class Wired(Protocol):
 Build = Callable[[], Awaitable[Wired]]
 
 
-async def serve(build: Build, clock: Clock, notifier: Notifier) -> int:
-    """Run until SIGTERM or SIGINT; the exit code.
+async def serve(build: Build, clock: Clock, notifier: Notifier, pause: Callable[[], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit code. `pause` is called when SIGUSR1 comes.
 
     `build` reads the configuration anew each time; what it raises at the start (`ConfigurationError`,
     `StoreError`) goes to the caller.
     """
-    return await Service(build, clock, notifier).run()
+    return await Service(build, clock, notifier, pause).run()
 
 
 class Service:
     """One daemon process. Needs the main thread, which is where signals arrive."""
 
-    def __init__(self, build: Build, clock: Clock, notifier: Notifier) -> None:
+    def __init__(self, build: Build, clock: Clock, notifier: Notifier, pause: Callable[[], None] | None = None) -> None:
         self._build = build
+        self._pause = pause
         self._clock = clock
         self._notifier = notifier
         self._stopping = asyncio.Event()
@@ -187,6 +188,11 @@ class Service:
             self._scheduler.cancel()
         self._stopping.set()
 
+    def _asked_to_pause(self) -> None:
+        log.warning("asked to pause by a signal: no new order until `hedged resume`")
+        if self._pause is not None:
+            self._pause()
+
     @contextmanager
     def _signals(self) -> Generator[None, None, None]:
         loop = asyncio.get_running_loop()
@@ -194,6 +200,7 @@ class Service:
             signal.SIGTERM: self._asked_to_stop,
             signal.SIGINT: self._asked_to_stop,
             signal.SIGHUP: self._reload_asked.set,
+            signal.SIGUSR1: self._asked_to_pause,
         }
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)

@@ -26,8 +26,10 @@ class Book:
 
     cycle_id: str
     turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
+    orders_minute: int = 0  # sent within the last minute
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
+    stopped: str | None = None  # why orders are paused or halted
 
 
 def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, book: Book) -> Decision:
@@ -57,6 +59,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
                 contracts=leg.contracts,
                 turnover_day=turnover,
                 orders_cycle=len(approved) + len(proposals) + len(by_hand),
+                orders_minute=book.orders_minute + len(approved),
                 in_flight=trade.instrument in book.in_flight,
                 rate=leg.rate or Decimal(1),
             )
@@ -69,8 +72,8 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
                 else:
                     refused.append(Refusal(intent=intent, reason=why))
                 continue
-            if not book.orders_allowed:
-                refused.append(Refusal(intent=intent, reason="the store cannot keep an order now"))
+            if book.stopped is not None or not book.orders_allowed:
+                refused.append(Refusal(intent=intent, reason=book.stopped or "the store cannot keep an order now"))
                 continue
             verdict = approve(intent, context, policy.limits, mode)
             if isinstance(verdict, ApprovedIntent):
@@ -84,6 +87,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         refused=tuple(refused),
         proposals=tuple(proposals),
         by_hand=tuple(by_hand),
+        stopped=book.stopped,
     )
 
 

@@ -27,6 +27,7 @@ class GateContext:
     turnover_day: Decimal
     orders_cycle: int
     in_flight: bool  # an earlier order on this instrument has not come to an end
+    orders_minute: int = 0  # sent within the last minute, and all of this cycle
     rate: Decimal = Decimal(1)  # quote currency for one unit of what the instrument is priced in
 
 
@@ -93,6 +94,8 @@ def _notional(intent: Intent, instrument: Instrument, quote: Quote, context: Gat
         return f"turnover of {turnover:,.2f} today would exceed turnover_day_max {limits.turnover_day_max:,.2f}"
     if context.orders_cycle >= limits.orders_cycle_max:
         return f"{context.orders_cycle} orders in this cycle are orders_cycle_max"
+    if context.orders_minute >= limits.orders_minute_max:
+        return f"{context.orders_minute} orders within a minute, orders_minute_max is {limits.orders_minute_max}"
     return None
 
 

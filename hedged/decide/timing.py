@@ -33,8 +33,8 @@ def timed(
 
 
 def _timed(hedge: HedgePolicy, override: Override | None, signal: SignalState | None, now: datetime) -> HedgePolicy:
-    if override is not None and now < override.until:
-        reason = f"set by hand until {override.until:%Y-%m-%d %H:%M} UTC"
+    if override is not None and override.holds(now):
+        reason = f"set by hand until {override.until:%Y-%m-%d %H:%M} UTC" if override.until else "unwound by hand"
         return replace(hedge, target_ratio=override.ratio, target_reason=reason)
     if isinstance(hedge.timing, Insurance):
         if not is_insured(hedge.timing, now):

@@ -59,6 +59,9 @@ class Kind(StrEnum):
     STREAM_DOWN = "stream_down"
     HISTORY_MISSING = "history_missing"
     HEDGE_INEFFECTIVE = "hedge_ineffective"
+    PAUSED = "paused"
+    PAUSED_DUE = "paused_due"
+    HALTED = "halted"
 
 
 class SubjectKind(StrEnum):
@@ -106,6 +109,9 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
     Kind.HISTORY_MISSING: SubjectKind.HEDGE,
     Kind.HEDGE_INEFFECTIVE: SubjectKind.HEDGE,
+    Kind.PAUSED: SubjectKind.PORTFOLIO,
+    Kind.PAUSED_DUE: SubjectKind.HEDGE,
+    Kind.HALTED: SubjectKind.PORTFOLIO,
 }
 
 

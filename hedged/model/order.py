@@ -160,6 +160,7 @@ class Decision:
     refused: tuple[Refusal, ...] = ()
     proposals: tuple[Intent, ...] = ()  # what `monitor` would have traded; never sent
     by_hand: tuple[Intent, ...] = ()  # for a person to place at a broker that hedged does not reach; never sent
+    stopped: str | None = None  # why orders were paused or halted; the reason of those refused for that
 
 
 class OrderState(StrEnum):
@@ -168,6 +169,18 @@ class OrderState(StrEnum):
     FILLED = "filled"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PastOrder:
+    """What the journal knows of an order. `state`: an `OrderState` or "absent"; `sent` False: nothing ever left."""
+
+    intent: Intent
+    state: str
+    planned_at: datetime
+    sent: bool
+    filled: Decimal = Decimal(0)  # contracts
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

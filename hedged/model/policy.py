@@ -124,6 +124,13 @@ class Limits:
     turnover_day_max: Decimal | None = None
     orders_cycle_max: int = 10
     price_collar: Decimal = Decimal("0.02")  # furthest from the mark that an order may be priced
+    orders_minute_max: int = 20
+    # The guard's, beyond which hedged stops itself until a person resumes it; see `decide.runaway`.
+    orders_hour_max: int = 100
+    orders_day_max: int = 500
+    rejections_max: int = 5  # in a row, on one instrument
+    unfollowed_max: int = 2  # filled orders in a row after which the position was not what it should be
+    equity_drop_day_max: Decimal = Decimal("0.5")  # fraction of an account's highest equity within a day
     order_notional_min: Decimal = Decimal(0)  # smaller orders are not worth their fee; widens the band where it must
 
 

@@ -61,7 +61,10 @@ class SignalState:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A target ratio that a person has set, which expires by itself."""
+    """A target ratio that a person has set, which expires by itself; `until` None: only a person ends it."""
 
     ratio: Decimal
-    until: datetime
+    until: datetime | None
+
+    def holds(self, now: datetime) -> bool:
+        return self.until is None or now < self.until

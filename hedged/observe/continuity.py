@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from hedged.decide.runaway import without
 from hedged.errors import VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Fill
@@ -94,6 +95,24 @@ def filled(memory: Memory, fill: Fill) -> Memory:
     """The memory after an order of ours that was found out about later."""
     held = memory.positions.get(fill.instrument, ZERO) + fill.quantity * fill.side.sign
     return replace(memory, positions={**memory.positions, fill.instrument: held})
+
+
+def forgotten(memory: Memory, account: str, wallet: str) -> Memory:
+    """The memory without the positions of an account and what is in that wallet: they are gone on purpose."""
+    place = f"{account}/{wallet}/"
+
+    def stays(subject: str) -> bool:
+        return not subject.startswith((f"{account}:", place))
+
+    return replace(
+        memory,
+        positions={name: held for name, held in memory.positions.items() if stays(name)},
+        balances={name: held for name, held in memory.balances.items() if stays(name)},
+        debts={name: owed for name, owed in memory.debts.items() if stays(name)},
+        polls={name: polls for name, polls in memory.polls.items() if stays(name)},
+        accepted=frozenset(name for name in memory.accepted if stays(name)),
+        guard=without(memory.guard, account),
+    )
 
 
 def remember(snapshot: Snapshot, memory: Memory, fills: Iterable[Fill] = ()) -> Memory:

@@ -108,7 +108,8 @@ async def replay(
         name: PaperAccount(name, market, real=None, store=None, policy=policy.paper, quote=policy.quote, clock=clock)
         for name, market in markets.items()
     }
-    portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
+    # Unguarded: prices of the past are no fault to stop for, and nobody is there to resume.
+    portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED), guarded=False)
 
     trackers = Trackers(policy, history.spot, markets, held_assets(policy))
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from hedged.adapters.store.retention import Retention
+from hedged.decide.runaway import UNFOLLOWED_KEPT
 from hedged.model.finding import Kind, Severity
 from hedged.model.policy import BAND, RISK_COST_YEAR, Limits, Mode, PaperPolicy, RollPolicy, Target, Thresholds
 from hedged.model.timing import Measure, Signal
@@ -250,6 +251,12 @@ class LimitSettings(Table):
     turnover_day_max: PositiveAmount | None = None
     orders_cycle_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.orders_cycle_max
     price_collar: Fraction = _LIMITS.price_collar
+    orders_minute_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.orders_minute_max
+    orders_hour_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.orders_hour_max
+    orders_day_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.orders_day_max
+    rejections_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.rejections_max
+    unfollowed_max: Annotated[Whole, Field(ge=1, le=UNFOLLOWED_KEPT)] = _LIMITS.unfollowed_max
+    equity_drop_day_max: Fraction = _LIMITS.equity_drop_day_max
 
 
 class RepeatSettings(Table):

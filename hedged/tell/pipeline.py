@@ -130,7 +130,8 @@ def undetermined_keys(assessment: Assessment, alerts: Sequence[Alert]) -> frozen
 
     A finding that is there all the same rests on data that was read, so its key is determined.
     """
-    patterns = assessment.undetermined
+    blocked = (name for group in assessment.groups if group.blocked_by for name in group.hedges)
+    patterns = assessment.undetermined | {f"{Kind.PAUSED_DUE.value}/{name}" for name in blocked}
     if not patterns:
         return patterns
     keys = {alert.key for alert in alerts if f"{alert.kind.value}/*" in patterns}

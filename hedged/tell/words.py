@@ -186,4 +186,20 @@ WORDS: Mapping[Kind, Words] = {
         "hedged goes on with the instruments and the ratio that are configured.",
         "ask `hedged effect --config FILE` where the losses come from, and choose other instruments or another ratio.",
     ),
+    Kind.PAUSED: Words(
+        "orders of {subject} are paused",
+        "hedged goes on watching and sends no order.",
+        "end it with `hedged resume --config FILE` on the machine where hedged runs.",
+    ),
+    Kind.PAUSED_DUE: Words(
+        "hedge {subject} needs an order that is stopped",
+        "hedged sends no order until it is resumed.",
+        "place it by hand at the exchange, or let hedged do it: `hedged resume --config FILE`.",
+    ),
+    Kind.HALTED: Words(
+        "hedged has stopped trading {subject}",
+        "hedged goes on watching and sends no order until a person resumes it.",
+        "compare orders and positions with the exchange's own pages, end what went wrong, then "
+        "`hedged resume --config FILE`.",
+    ),
 }

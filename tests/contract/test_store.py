@@ -373,3 +373,24 @@ async def test_the_days_of_hedges_are_kept_as_they_stand(store: Store) -> None:
     assert await store.effects(T0 + DAY) == [grown, other]
     assert await store.thin(T0 + KEPT + timedelta(hours=5)) >= 1
     assert await store.effects(T0 - DAY) == [grown, other]
+
+
+async def test_past_orders_tell_what_became_of_each(store: Store) -> None:
+    """Newest first, from the time asked for on: sent or not, filled by how much, rejected why."""
+    for number in range(5):
+        await store.plan(f"{number:024x}", [intent(f"hd{number}")], T0 + number * MINUTE)
+    for number in (1, 2, 3):
+        await store.mark_sent(f"hd{number}", T0 + number * MINUTE)
+    await store.record_outcome(Absent("hd0"), T0 + DAY)
+    await store.record_outcome(fill("hd1", quantity="1.5"), T0 + DAY)
+    await store.record_outcome(Rejected("hd2", "no margin"), T0 + DAY)
+    past = await store.past_orders(T0 + MINUTE)
+    told = [(each.intent.client_order_id, each.state, each.sent, each.filled, each.reason) for each in past]
+    assert told == [
+        ("hd4", "planned", False, 0, None),
+        ("hd3", "sent", True, 0, None),
+        ("hd2", "rejected", True, 0, "no margin"),
+        ("hd1", "filled", True, Decimal("1.5"), None),
+    ]
+    assert past[0].planned_at == T0 + 4 * MINUTE
+    assert (await store.past_orders(T0))[-1].state == "absent"

@@ -363,3 +363,27 @@ def test_stopping_during_a_reload_is_quick(monkeypatch: pytest.MonkeyPatch) -> N
         assert (wired.began, wired.closed) == (1, 1)
 
     virtual_time.run(scene, monkeypatch)
+
+
+def test_the_pause_signal_is_handled_at_once_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGUSR1 in the middle of a cycle calls the pause there and then, also after a reload; the daemon goes on."""
+
+    async def scene(clock: WallClock) -> None:
+        asked: list[int] = []
+        builds = [Wiring(takes=5), Wiring(takes=5)]
+
+        async def build() -> Any:
+            return builds.pop(0)
+
+        task = asyncio.ensure_future(
+            serve(build, clock, Manager(clock), lambda: asked.append(round(clock.monotonic())))
+        )
+        for number, second in ((signal.SIGUSR1, 2), (signal.SIGHUP, 20), (signal.SIGUSR1, 61)):
+            await clock.sleep(second - clock.monotonic())
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0.01)
+        assert asked == [2, 61]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await task == 0
+
+    virtual_time.run(scene, monkeypatch)

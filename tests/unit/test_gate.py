@@ -57,6 +57,7 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
             {"limits": {"position_notional_max": dec(9000)}},
             {"limits": {"position_notional_max": dec(8999)}},
         ),
+        ("orders_minute_max", {"here": {"orders_minute": 19}}, {"here": {"orders_minute": 20}}),
         ("turnover_day_max", {"limits": {"turnover_day_max": dec(3000)}}, {"limits": {"turnover_day_max": dec(2999)}}),
         ("orders_cycle_max", {"limits": {"orders_cycle_max": 1}}, {"limits": {"orders_cycle_max": 1}, "here": {"orders_cycle": 1}}),
         ("has not come to an end", {}, {"here": {"in_flight": True}}),

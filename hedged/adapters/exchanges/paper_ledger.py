@@ -175,6 +175,14 @@ class Ledger:
             ledger = ledger.noting(Event(now, instrument, text))
         return ledger
 
+    def restarted(self, cash: Decimal, now: datetime) -> Ledger:
+        """With this cash and nothing else. What its orders came to stays, so that none is ever placed twice."""
+        ledger = replace(self, account=MarginAccount(cash), terms={}, totals=Totals())
+        for instrument, held in self.account.positions.items():
+            text = f"{held.contracts} contracts dropped: the paper account was reset"
+            ledger = ledger.noting(Event(now, instrument, text))
+        return ledger
+
     def noting(self, event: Event) -> Ledger:
         """With one more line of history."""
         return replace(self, events=(*self.events, event)[-EVENTS_KEPT:])

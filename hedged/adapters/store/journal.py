@@ -17,6 +17,7 @@ from hedged.errors import StoreError
 from hedged.model.order import Absent, Fill, Intent, OrderState, Outcome, Rejected, Unknown
 
 ABSENT = "absent"
+PAST_ORDERS_MAX = 1_000  # listed at once
 
 OPEN = (OrderState.PLANNED.value, OrderState.SENT.value, OrderState.UNKNOWN.value)
 

@@ -30,6 +30,27 @@ class StoreLock:
             os.close(descriptor)  # the file stays: removing it would let two others lock two files of one name
 
 
+def holder(store: Path) -> str | None:
+    """The process that runs on this store, as it wrote it down; None: none does, or there is no store yet."""
+    store = store.resolve()
+    path = store.with_name(f"{store.name}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{path} cannot be opened ({error.strerror}): ask as the user that hedged runs as"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of again at once, by closing
+    except OSError:
+        return os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _lock(path: Path, store: Path) -> int:
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)

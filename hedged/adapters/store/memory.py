@@ -17,7 +17,7 @@ from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome
+from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
 
@@ -30,6 +30,8 @@ class _Order:
     state: str = OrderState.PLANNED.value
     ended_at: datetime | None = None
     fill: Fill | None = None
+    sent: bool = False
+    reason: str | None = None
 
 
 class MemoryStore:
@@ -136,7 +138,7 @@ class MemoryStore:
         sent = OrderState.SENT.value
         if order.state not in journal.COMES_FROM[sent]:
             raise journal.no_such_step(client_order_id, order.state, sent)
-        order.state = sent
+        order.state, order.sent = sent, True
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         wanted, after = outcome.client_order_id, journal.state_after(outcome)
@@ -147,7 +149,7 @@ class MemoryStore:
             if isinstance(outcome, Fill) and outcome != order.fill:
                 raise journal.contradicts(wanted)
             return
-        order.state = after
+        order.state, order.reason = after, journal.reason_of(outcome)
         if isinstance(outcome, Fill):
             order.fill = outcome
             insort(self._fills, outcome, key=_by_time)
@@ -170,6 +172,16 @@ class MemoryStore:
                 self._unfinished.values(), key=lambda order: (order.planned_at, order.intent.client_order_id)
             )
         ]
+
+    async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
+        self._require_open()
+        found: list[PastOrder] = []
+        for order in reversed(self._orders.values()):  # newest first
+            if order.planned_at < since or len(found) == journal.PAST_ORDERS_MAX:
+                break
+            filled = order.fill.quantity if order.fill is not None else Decimal(0)
+            found.append(PastOrder(order.intent, order.state, order.planned_at, order.sent, filled, order.reason))
+        return found
 
     async def turnover(self, since: datetime) -> Turnover:
         self._require_open()

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, bindparam, insert, select, union_all, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
 from hedged.adapters.store import journal
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.adapters.store.tables import fills, orders
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome
+from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder
 from hedged.ports import Turnover
 
 _PLAN = insert(orders)
@@ -29,6 +29,22 @@ _OPEN = (
     select(orders.c.data, orders.c.state, orders.c.planned_at, orders.c.cycle_id)
     .where(orders.c.ended_at.is_(None))
     .order_by(orders.c.planned_at, orders.c.client_order_id)
+)
+# What was planned since then has not ended before: so that the index on the end serves.
+_PAST = (
+    select(
+        orders.c.data,
+        orders.c.state,
+        orders.c.planned_at,
+        orders.c.sent_at,
+        orders.c.reason,
+        fills.c.data.label("fill"),
+    )
+    .select_from(orders.outerjoin(fills))
+    .where(or_(orders.c.ended_at.is_(None), orders.c.ended_at >= bindparam("since")))
+    .where(orders.c.planned_at >= bindparam("since"))
+    .order_by(orders.c.planned_at.desc(), orders.c.client_order_id.desc())
+    .limit(journal.PAST_ORDERS_MAX)
 )
 _TURNOVER = union_all(
     select(fills.c.notional).where(fills.c.at >= bindparam("since")),
@@ -107,6 +123,20 @@ def _fill(connection: Connection, client_order_id: str) -> Fill | None:
 def open_orders(connection: Connection) -> list[OrderRow]:
     rows = connection.execute(_OPEN)
     return [OrderRow(from_text(Intent, data), OrderState(state), at, cycle) for data, state, at, cycle in rows]
+
+
+def past_orders(connection: Connection, since: datetime) -> list[PastOrder]:
+    return [
+        PastOrder(
+            intent=from_text(Intent, row.data),
+            state=row.state,
+            planned_at=row.planned_at,
+            sent=row.sent_at is not None,
+            filled=Decimal(0) if row.fill is None else from_text(Fill, row.fill).quantity,
+            reason=row.reason,
+        )
+        for row in connection.execute(_PAST, {"since": since})
+    ]
 
 
 def turnover(connection: Connection, since: datetime) -> Turnover:

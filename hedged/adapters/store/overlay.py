@@ -9,7 +9,7 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.model.alert import Alert
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
-from hedged.model.order import OrderRow
+from hedged.model.order import OrderRow, PastOrder
 from hedged.ports import Memory, Store, Turnover
 
 
@@ -28,6 +28,9 @@ class OverlayStore(MemoryStore):
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._base.open_orders()
+
+    async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
+        return await self._base.past_orders(since)
 
     async def turnover(self, since: datetime) -> Turnover:
         return await self._base.turnover(since)

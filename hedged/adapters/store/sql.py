@@ -24,7 +24,7 @@ from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome
+from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
 
@@ -212,6 +212,9 @@ class SqlStore:
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._run(orders.open_orders)
+
+    async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
+        return await self._run(orders.past_orders, since)
 
     async def turnover(self, since: datetime) -> Turnover:
         return await self._run(orders.turnover, since)

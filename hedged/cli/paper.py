@@ -1,0 +1,82 @@
+"""`hedged paper reset`: paper accounts begun anew."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hedged.cli.options import ConfigOption, DryRunOption
+
+if TYPE_CHECKING:
+    from hedged.settings import Settings
+
+paper = typer.Typer(help="The paper accounts.", no_args_is_help=True)
+
+
+@paper.callback()
+def _paper() -> None:
+    """The paper accounts."""
+
+
+@paper.command()
+def reset(
+    config: ConfigOption,
+    account: Annotated[str | None, typer.Option("--account", "-a", help="This one alone; else all.")] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without being asked.")] = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Drop the positions of paper accounts and give them the configured cash; the history of orders stays.
+
+    Not while the daemon runs. A portfolio in the real world has none.
+    """
+    from hedged.adapters.store.lock import StoreLock
+    from hedged.errors import ConfigurationError
+    from hedged.model.policy import Mode, World
+    from hedged.settings import load
+
+    settings = load(config, dry_run=dry_run)
+    policy = settings.policy()
+    modes = {policy.mode, *(hedge.mode for hedge in policy.hedges)}
+    if settings.world is World.REAL or Mode.PAPER not in modes:
+        raise ConfigurationError(
+            f"{settings.path}: no paper account here: mode {policy.mode.value}, {settings.world.value} world"
+        )
+    names = [each.name for each in settings.accounts]
+    if account is not None and account not in names:
+        raise typer.BadParameter(f"{account!r} is not an account of {config}: {', '.join(names)}")
+    lock = StoreLock(settings.store_path())
+    try:
+        for line in asyncio.run(_reset(settings, [account] if account is not None else names, sure=yes)):
+            typer.echo(line)
+    finally:
+        lock.release()
+
+
+async def _reset(settings: Settings, accounts: list[str], *, sure: bool) -> list[str]:
+    from hedged.adapters.clock import SystemClock, SystemIds
+    from hedged.adapters.exchanges.paper_reset import ledgers, reset
+    from hedged.app import open_store
+
+    clock = SystemClock()
+    cash, quote = settings.policy().paper.cash, settings.quote
+    store = await open_store(settings, clock)
+    try:
+        before = await ledgers(store, accounts)
+        for name, ledger in before.items():
+            held = ", ".join(
+                f"{position.contracts:f} {symbol}" for symbol, position in ledger.account.positions.items()
+            )
+            typer.echo(f"{name}: wallet {ledger.account.wallet:,.2f} {quote}, holds {held or 'nothing'}")
+        if not before:
+            return ["nothing to reset: no paper account has been used"]
+        asked = not sure and sys.stdin.isatty()
+        if not sure and not (asked and typer.confirm(f"Drop that, and start with {cash:,.2f} {quote} each?")):
+            return ["nothing was changed" + ("" if asked else ": --yes does it")]
+        await reset(store, before, cash, clock.now(), SystemIds())
+        return [f"{name}: reset to {cash:,.2f} {quote} and no position" for name in before]
+    finally:
+        await store.close()

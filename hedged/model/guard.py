@@ -1,0 +1,34 @@
+"""What the guard remembers from cycle to cycle to notice that orders and their effect have come apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from hedged.model.instrument import InstrumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Filled orders on one instrument: contracts held before, by how many they change it, both signed, and when."""
+
+    before: Decimal
+    by: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EquitySample:
+    at: datetime
+    equity: Decimal  # quote currency
+
+
+@dataclass(frozen=True, slots=True)
+class GuardMemory:
+    """All JSON-able, part of a cycle's memory."""
+
+    expected: Mapping[InstrumentId, Expected] = field(default_factory=dict)  # not seen in the position yet
+    unfollowed: Mapping[InstrumentId, tuple[datetime, ...]] = field(default_factory=dict)  # when in a row it did not
+    equity: Mapping[str, tuple[EquitySample, ...]] = field(default_factory=dict)  # by account, a day, oldest first
