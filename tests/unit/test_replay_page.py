@@ -11,11 +11,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from hedged.model.effect import Parts
 from hedged.replay.axes import money_text, time_ticks, value_ticks
 from hedged.replay.compare import Compared
 from hedged.replay.course import LINES, Course, Line, Mark
 from hedged.replay.page import Origin, page
-from hedged.replay.report import Costs, ReplayReport
+from hedged.replay.report import Costs, Decomposition, ReplayReport
 from hedged.replay.samples import Samples
 
 VOID = {"meta"}
@@ -72,6 +73,7 @@ def compared(name: str = "configured", notes: tuple[str, ...] = ()) -> Compared:
         quote="USDT",
         first=datetime(2021, 1, 1, tzinfo=UTC),
         last=datetime(2021, 1, 3, tzinfo=UTC),
+        decomposition=Decomposition(Decimal(1), Parts(), None, 0.0, Decimal(0), Decimal(0)),
         notes=notes,
     )
     marks = (Mark(int(TIMES[3]), 990.0, more=True, roll=False), Mark(int(TIMES[9]), 1010.0, more=False, roll=True))
