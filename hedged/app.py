@@ -84,6 +84,7 @@ def wire(
     """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent."""
     from hedged.adapters.exchanges.by_hand import ByHandAccount
     from hedged.adapters.exchanges.paper import PaperAccount
+    from hedged.observe.margin_risk import MarginRisk
 
     policy = settings.policy()
     by_hand = {
@@ -117,6 +118,7 @@ def wire(
         clock=clock,
         ids=ids,
         positions_of=positions_of,
+        risk=MarginRisk(store, policy),
     )
 
 

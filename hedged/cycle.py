@@ -9,6 +9,7 @@ from datetime import datetime
 from hedged.act import reconcile, submit_all
 from hedged.act.overrides import overrides
 from hedged.assess import assess
+from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.timing import next_signals, timed
@@ -23,7 +24,7 @@ from hedged.model.timing import Override, SignalState
 from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
-from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
+from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
 from hedged.tell.state import finding_object, order_object, state_object
@@ -48,6 +49,7 @@ class Portfolio:
     alerts: Sequence[Alert] = field(default=(), init=False)
     book: Book = field(default_factory=lambda: Book(""), init=False)
     statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as last estimated
+    risk: RiskModel | None = None  # None: nobody asks how likely a liquidation is
     overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
     open_rows: Sequence[OrderRow] = field(default=(), init=False)  # orders nobody knows the end of
@@ -131,7 +133,9 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
         portfolio.observer = Observer(portfolio.policy, portfolio.markets, portfolio.accounts, portfolio.clock, last)
     snapshot = await portfolio.observer.observe(portfolio.memory, now)
     statistics = portfolio.statistics
-    snapshot = replace(snapshot, statistics=statistics)
+    odds = await portfolio.risk.odds(snapshot) if portfolio.risk is not None else {}
+    odds = with_alarms(odds, portfolio.memory.margin_alarms, portfolio.policy.margin)
+    snapshot = replace(snapshot, statistics=statistics, margin_odds=odds)
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
@@ -179,7 +183,11 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     if not portfolio.loaded:  # what is stored is not known, so nothing is written over it
         portfolio.unkept = portfolio.unkept or "it could not be read yet"
         return replace(report, store_error=portfolio.unkept)
-    portfolio.memory = replace(remember(report.snapshot, portfolio.memory, fills), signals=report.signals)
+    portfolio.memory = replace(
+        remember(report.snapshot, portfolio.memory, fills),
+        signals=report.signals,
+        margin_alarms=alarms_after(report.snapshot.margin_odds, portfolio.memory.margin_alarms),
+    )
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(

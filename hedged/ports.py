@@ -18,6 +18,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome
 from hedged.model.policy import World
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
+from hedged.model.statistics import MarginOdds
 from hedged.model.stream import StreamState
 from hedged.model.timing import SignalState
 
@@ -109,6 +110,20 @@ class Streams(Protocol):
         """Each connection; none before `run`."""
 
 
+class RiskModel(Protocol):
+    """How likely each account is liquidated."""
+
+    async def odds(self, snapshot: Snapshot) -> Mapping[str, MarginOdds]:
+        """By account, of those whose derivatives were asked for; alarms are not set. Raises nothing."""
+
+
+class BarSource(Protocol):
+    """The part of the store that risk rests on."""
+
+    async def bars(self, subject: str, since: datetime) -> Sequence[Bar]:
+        """Those known after `since`, oldest first. Raises `StoreError`."""
+
+
 class OrderGateway(Protocol):
     """Where approved intents go. Paper, approve and live differ in which one is wired."""
 
@@ -154,6 +169,7 @@ class Memory:
     priced: frozenset[str] = frozenset()  # assets that have had a price: without one now, it is missing
     read_at: Mapping[str, datetime] = field(default_factory=dict)  # account or account/wallet → last read and believed
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
+    margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 
 @dataclass(frozen=True, slots=True)

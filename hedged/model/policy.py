@@ -112,6 +112,22 @@ class Thresholds:
     depeg: Decimal = Decimal("0.01")
 
 
+class OnCritical(StrEnum):
+    """What is done about an account whose liquidation has become far too likely."""
+
+    ALERT = "alert"
+    REDUCE = "reduce"
+
+
+@dataclass(frozen=True, slots=True)
+class MarginPolicy:
+    """How likely a liquidation may be within the time that it takes the user to top up; critical at a multiple."""
+
+    top_up_within: timedelta = timedelta(days=1)
+    probability: float = 0.01
+    on_critical: OnCritical = OnCritical.ALERT
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What no order may exceed; notionals in the quote currency. None: no limit set."""
@@ -166,5 +182,6 @@ class PortfolioPolicy:
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=Limits)
     roll: RollPolicy = field(default_factory=RollPolicy)
+    margin: MarginPolicy = field(default_factory=MarginPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
     tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)

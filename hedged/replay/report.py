@@ -47,6 +47,7 @@ class ReplayReport:
     quote: str
     first: datetime
     last: datetime
+    margin_reductions: int = 0  # cycles in which part of a hedge was bought back to save the rest from liquidation
     notes: tuple[str, ...] = ()  # what was assumed for want of data, a sentence each
 
     def as_json(self) -> dict[str, object]:
@@ -67,6 +68,7 @@ class ReplayReport:
             },
             "max_drift": None if self.max_drift is None else float(self.max_drift),
             "liquidations": self.liquidations,
+            "margin_reductions": self.margin_reductions,
             "bars": self.bars,
             "seconds": self.seconds,
         }
@@ -90,6 +92,7 @@ def report_rows(report: ReplayReport) -> Mapping[str, str]:
         "  roll": f"{costs.roll:,.2f}",
         "worst drift": "unknown" if report.max_drift is None else f"{report.max_drift:.4f}",
         "liquidations": f"{report.liquidations:,}",
+        "bought back for margin": f"{report.margin_reductions:,}",
         "bars": f"{report.bars:,}",
         "seconds": f"{report.seconds:.1f}",
     }

@@ -17,10 +17,12 @@ from hedged.adapters.exchanges.price_table import History, PriceTable
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ConfigurationError, DataError
-from hedged.model.policy import Mode, PortfolioPolicy, World
+from hedged.model.policy import Mode, OnCritical, PortfolioPolicy, World
+from hedged.observe.margin_risk import MarginRisk
 from hedged.ports import Clock
 from hedged.replay.clock import ReplayClock
 from hedged.replay.notes import data_notes
+from hedged.replay.past import PastBars
 from hedged.replay.report import Costs, ReplayReport
 from hedged.replay.samples import held_assets, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
@@ -29,6 +31,7 @@ from hedged.tell.lifecycle import AlertRules
 
 ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal
+_PATHS = 2_000  # of the odds of a liquidation, drawn anew every hour for years
 _BARS_BETWEEN_PROGRESS = 200
 _BARS_BETWEEN_THINNING = 10_000
 
@@ -107,6 +110,9 @@ async def replay(
     }
     portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED))
 
+    if policy.margin.on_critical is OnCritical.REDUCE:
+        past = PastBars(history.perp or history.spot, policy.quote, clock)
+        portfolio.risk = MarginRisk(past, policy, timedelta(seconds=history.spot.step), _PATHS)
     trackers = Trackers(policy, history.spot, markets, held_assets(policy), int(bars[0]))
 
     epochs = sample_times(bars, int(window.frequency.total_seconds()))
@@ -146,6 +152,7 @@ async def replay(
         ),
         max_drift=tally.max_drift,
         liquidations=sum(each.liquidations for each in totals),
+        margin_reductions=tally.margin_reductions,
         bars=len(bars),
         seconds=stopwatch.monotonic() - began,
         quote=policy.quote,
