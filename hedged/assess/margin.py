@@ -17,7 +17,7 @@ CRITICAL = 5.0
 """Times the probability that the user allows."""
 
 OVER = 0.7
-"""Times the same: an alarm that has begun ends below this, so that it does not come and go with every price."""
+"""Times where it began: an alarm ends below this, so that it does not come and go with every price."""
 
 
 def margin_statuses(snapshot: Snapshot) -> list[MarginStatus]:
@@ -62,15 +62,12 @@ def with_alarms(
 
 
 def _alarm(odds: MarginOdds, before: str | None, policy: MarginPolicy) -> str | None:
-    """A critical one lasts until the user's target is met, so that buying back in parts comes to its end."""
-    probability, room = odds.probability, odds.room
-    if probability is None or room is None:
+    if odds.probability is None:
         return None
-    if probability >= CRITICAL * policy.probability or (before == Severity.CRITICAL.value and room < 1):
+    times = odds.probability / policy.probability
+    if times >= CRITICAL * (OVER if before == Severity.CRITICAL.value else 1):
         return Severity.CRITICAL.value
-    if probability >= policy.probability or (before is not None and probability > OVER * policy.probability):
-        return Severity.WARNING.value
-    return None
+    return Severity.WARNING.value if times >= (OVER if before is not None else 1) else None
 
 
 def alarms_after(odds: Mapping[str, MarginOdds], before: Mapping[str, str]) -> dict[str, str]:
