@@ -30,7 +30,7 @@ instruments = ["main:ETH/USDT:USDT"]
 """
 FIELDS = [
     *("schema", "effectiveness", "hindsight_effectiveness", "naive_effectiveness", "frequency", "orders", "turnover"),
-    *("costs", "max_drift", "liquidations", "bars", "seconds"),
+    *("costs", "max_drift", "liquidations", "margin_reductions", "bars", "seconds"),
 ]
 
 
