@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hedged.estimate.effectiveness import Floats, returns
@@ -99,7 +98,11 @@ def compound(values: Floats, span: int) -> Floats:
         return values
     whole = np.full_like(values, np.nan)
     if len(values) >= span:
-        whole[span - 1 :] = sliding_window_view(1 + values, span, axis=0).prod(axis=-1) - 1
+        growth = 1 + values
+        product = growth[span - 1 :].copy()
+        for before in range(1, span):
+            product *= growth[span - 1 - before : len(growth) - before]
+        whole[span - 1 :] = product - 1
     return whole
 
 

@@ -34,7 +34,9 @@ _EXHAUSTIVE_MAX = 100_000  # sets; beyond, one instrument is added at a time and
 _BATCH = 20_000
 _STABLE = 1e-9  # of a set's mean variance, so that instruments that move as one do not stop the search
 
-_DRIFT = 0.40  # standard deviation of logit(effectiveness) from one year to the next, beyond sampling error
+_FACTOR_OBSERVATIONS = 150.0  # weight of the one-factor correlations that sets are ranked by
+
+_DRIFT = 0.65  # standard deviation of logit(effectiveness) from one year to the next, beyond sampling error
 _TAILS = 4.0  # excess kurtosis of daily returns, by which sampling errors of covariances are larger than normal ones
 _TOO_GOOD = 0.98  # what ratios that have to be estimated lose is about 0.01, which matters above this
 _INTERVAL = 1.645  # 90 %
@@ -59,7 +61,8 @@ class SelectionSettings:
 class RankedSet:
     """`past`: effectiveness within the sample, of the winsorised four-hourly returns, which foretells next year's daily
     one better than the past daily one does; `expected`: after the penalty for ratios that are estimated. `score`, by
-    which sets are ranked: `expected` − cost_year / risk_price. `margin`: collateral per unit of exposure.
+    which sets are ranked, is `expected` on correlations shrunk towards a single factor − cost_year / risk_price.
+    `margin`: collateral per unit of exposure.
     """
 
     instruments: tuple[int, ...]  # columns, ascending
@@ -116,13 +119,16 @@ def choose_sets(
     columns = np.flatnonzero(known)
     whole = exposure_returns(assets, np.asarray(weights, np.float64))
     rows = compound(np.column_stack([candidates[:, columns], whole]), span)
-    rows = winsorise(rows[np.isfinite(rows).all(axis=1)], WINSOR_LIMIT)
+    rows = rows[np.isfinite(rows).all(axis=1)]
     observations = len(rows) // span
     if observations < OBSERVATIONS_MIN:
         return ()
+    rows = winsorise(rows, WINSOR_LIMIT)
     nothing = np.zeros(count)
+    covariance = np.atleast_2d(np.cov(rows.T))
     search = _Search(
-        np.atleast_2d(np.cov(rows.T)),
+        covariance,
+        towards_one_factor(covariance, _FACTOR_OBSERVATIONS / (_FACTOR_OBSERVATIONS + observations)),
         observations,
         settings,
         (nothing if cost_year is None else np.asarray(cost_year, np.float64))[columns],
@@ -158,7 +164,7 @@ def effectiveness_interval(effectiveness: float, days: float, days_ahead: float 
     above, below = min(max(effectiveness, 0.01), 0.9999), min(max(effectiveness, 0.01), _TOO_GOOD)
     sampling = 4 * (1 + _TAILS) / below * (1 / days + 1 / days_ahead)
     reach = _INTERVAL * math.sqrt(_DRIFT**2 + sampling)
-    return _logistic(_logit(below) - reach), _logistic(_logit(above) + reach)
+    return _logistic(_logit(below) - reach), _logistic(_logit(above) + reach) if above <= _TOO_GOOD else 1.0
 
 
 def whole_contracts(
@@ -193,6 +199,7 @@ class _Search:
     """`covariance` (c + 1, c + 1): the candidates', and in the last row and column the exposure's."""
 
     covariance: Floats
+    ranking: Floats  # the same, made robust: what sets are compared by
     observations: int
     settings: SelectionSettings
     cost_year: Floats
@@ -219,7 +226,7 @@ class _Search:
         return top
 
     def ranked(self, chosen: NDArray[np.int64], columns: NDArray[np.int64]) -> RankedSet:
-        h, past = (each[0] for each in self._solve(chosen[None]))
+        h, past = (each[0] for each in _solve(self.covariance, chosen[None]))
         return RankedSet(
             tuple(columns[chosen].tolist()),
             h,
@@ -230,23 +237,13 @@ class _Search:
             float(np.abs(h) @ self.margin[chosen]),
         )
 
-    def _solve(self, sets: Sets) -> tuple[Floats, Floats]:
-        ff = self.covariance[sets[:, :, None], sets[:, None, :]]
-        fs = self.covariance[sets, -1]
-        size = np.trace(ff, axis1=1, axis2=2)[:, None, None] / sets.shape[1]
-        ff = ff + np.where(size > 0, _STABLE * size, 1.0) * np.eye(sets.shape[1])
-        h = np.linalg.solve(ff, fs[..., None])[..., 0]
-        variance = float(self.covariance[-1, -1])
-        past = (h * fs).sum(axis=1) / variance if variance > 0 else np.zeros(len(sets))
-        return h, past
-
     def _penalty(self, size: int) -> float:
         """By what factor estimating `size` ratios raises the residual variance out of sample: 1 + k/(n − k − 1)."""
         return 1 + size / (self.observations - size - 1)
 
     def _scores(self, sets: Sets) -> Floats:
-        h, past = self._solve(sets)
-        size = np.abs(h)
+        past = _solve(self.ranking, sets)[1]
+        size = np.abs(_solve(self.covariance, sets)[0])
         cost = (size * self.cost_year[sets]).sum(axis=1) / self.settings.risk_price
         affordable = (size * self.margin[sets]).sum(axis=1) <= self.settings.margin_max
         return np.where(affordable, 1 - (1 - past) * self._penalty(sets.shape[1]) - cost, -np.inf)
@@ -271,6 +268,37 @@ class _Search:
             )
             yield exchanged
             chosen = tuple(exchanged[np.argmax(self._scores(exchanged))].tolist())
+
+
+def towards_one_factor(covariance: Floats, share: float) -> Floats:
+    """`covariance` (c + 1, c + 1) with its correlations moved by `share` towards those of a single common factor.
+
+    The factor is the mean of the c standardised candidates. Of coins that fit the past about as well, the one that is
+    closer to the market is the safer choice for next year (Ledoit, Wolf 2003).
+    """
+    size = np.sqrt(np.diag(covariance))
+    size = np.where(size > 0, size, 1.0)
+    correlation = covariance / np.outer(size, size)
+    with_factor = correlation[:, :-1].mean(axis=1)
+    factor = float(with_factor[:-1].mean())
+    if not factor > 0:
+        return covariance
+    loading = np.clip(with_factor / math.sqrt(factor), -1.0, 1.0)
+    target = np.outer(loading, loading)
+    np.fill_diagonal(target, np.diag(correlation))
+    return np.asarray(((1 - share) * correlation + share * target) * np.outer(size, size))
+
+
+def _solve(covariance: Floats, sets: Sets) -> tuple[Floats, Floats]:
+    """Ratios (s, k) of each set and the share of the exposure's variance that they remove, (s,)."""
+    ff = covariance[sets[:, :, None], sets[:, None, :]]
+    fs = covariance[sets, -1]
+    size = np.trace(ff, axis1=1, axis2=2)[:, None, None] / sets.shape[1]
+    ff = ff + np.where(size > 0, _STABLE * size, 1.0) * np.eye(sets.shape[1])
+    h = np.linalg.solve(ff, fs[..., None])[..., 0]
+    variance = float(covariance[-1, -1])
+    past = (h * fs).sum(axis=1) / variance if variance > 0 else np.zeros(len(sets))
+    return h, past
 
 
 def _logit(share: float) -> float:

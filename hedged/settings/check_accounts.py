@@ -18,20 +18,18 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
     "bitget": frozenset({"spot", "funding", "margin", "earn", "swap"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "coinbase": frozenset({"spot", "swap"}),
+    "deribit": frozenset({"spot", "swap"}),
     "gate": frozenset({"spot", "margin", "earn", "swap"}),
+    "hyperliquid": frozenset({"spot", "swap", "earn"}),
     "kraken": frozenset({"spot", "margin", "earn"}),
     "krakenfutures": frozenset({"swap", "funding"}),
+    "kucoin": frozenset({"spot", "margin", "swap", "funding"}),
     "mexc": frozenset({"spot", "margin", "swap"}),
     "okx": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "weex": frozenset({"spot", "swap"}),
     SIMULATED: frozenset({"spot", "swap"}),
 }
 """Exchanges this version reads, and their wallets. Written down, because asking the adapters takes long to import."""
-
-KNOWN_EXCHANGES = frozenset(AVAILABLE) | {
-    *("bingx", "bitget", "bybit", "coinbase", "deribit", "gate", "hyperliquid", "kraken", "krakenfutures", "kucoin"),
-    *("kucoinfutures", "mexc", "okx", "weex"),
-}
 
 _SIMULATED_ONLY = ("seed", "scenario", "balances")
 _VENUE_ONLY = ("sandbox", "connect_to", "ca_file", "credentials_file", "withdraw_disabled_confirmed")
@@ -71,9 +69,7 @@ def _wallets(place: Place, wallets: Sequence[tuple[int, str]], exchange: object)
 
 def _exchange_text(exchange: str) -> str:
     available = ", ".join(f'"{name}"' for name in AVAILABLE)
-    if exchange in KNOWN_EXCHANGES:
-        return f"is not available in this version; available: {available}"
-    likely = nearest(exchange, KNOWN_EXCHANGES)
+    likely = nearest(exchange, AVAILABLE)
     return f"unknown exchange; available: {available}" + (f'; did you mean "{likely}"?' if likely else "")
 
 

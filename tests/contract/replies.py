@@ -98,7 +98,7 @@ async def every_fault_passes(venue: Venue, name: str) -> None:
             it.server.faults[read.bare_path] = fault
             with pytest.raises(VenueError) as caught:
                 await read.ask(it)
-            assert type(caught.value) is (Unreachable if fault in NOTHING_CAME else Unreadable), fault
+            assert isinstance(caught.value, Unreachable if fault in NOTHING_CAME else Unreadable), fault
             assert caught.value.account == "main"
             it.server.faults.clear()
             it.clock.advance(61)

@@ -326,6 +326,6 @@ async def test_nothing_that_writes_leaves(write: Any) -> None:
     async with bench() as it:
         await it.market.instruments()
         it.paths()
-        with pytest.raises(Refused, match="does not trade"):
+        with pytest.raises(Refused, match="not on the list of this line's calls"):
             await write(it.exchange)
         assert it.paths() == []

@@ -85,6 +85,11 @@ MARGIN = {
     "coinbase": Shown(tells_liquidation=False, why="tells the account's maintenance; no tiers to compute a price from"),
     "gate": Shown(dated_apart=True, why="tells maintenance; perpetual and dated contracts are liquidated apart"),
     "krakenfutures": Shown(formula=True, tells_liquidation=False, why="tells a wallet's maintenance, and tiers"),
+    "deribit": Shown(why="tells a currency's maintenance, and liquidation prices where there are any"),
+    "hyperliquid": Shown(why="tells a dex's maintenance; where it tells no liquidation price there is none"),
+    "kucoin": Shown(
+        tells_liquidation=False, why="tells each position's maintenance; no liquidation price of a cross one"
+    ),
     "mexc": Shown(estimated=True, formula=True, why="tells tiers, no maintenance"),
     "okx": Shown(debt_in_equity=D("4537.5"), why="one account for all: only its own liquidation prices are right"),
     "weex": Shown(ratio=False, why="tells neither maintenance nor tiers; [[tiers]] would make it known"),

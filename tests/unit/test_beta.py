@@ -174,6 +174,22 @@ def test_the_leaderboard_judges_only_days_that_were_not_seen() -> None:
     assert estimate_ratios(factor[:50], factor[:50], ONE).leaderboard[0].loss is None
 
 
+def test_a_loss_is_that_of_the_ratio_in_force_before_the_day() -> None:
+    """The hundred-and-first day is judged by what was estimated from a hundred, not by what it taught."""
+    assets, factor = _market(101)
+    assets[100], factor[100] = 0.5, 0.1
+    estimator = RatioEstimator(1, 1)
+    estimator.advance(assets[:100], factor[:100], ONE)
+    before = estimator.estimate(ONE)
+    estimator.advance(assets[100:], factor[100:], ONE)
+    after = estimator.estimate(ONE)
+    assert abs(after.ols[0] - before.ols[0]) > 0.3
+    weight = (1 - 0.99**40) / (1 - 0.99)  # of the 40 days after the first 60
+    for old, new, ratio in zip(before.leaderboard, after.leaderboard, (before.estimated, before.ols, ONE), strict=True):
+        loss = (0.5 - 0.1 * ratio[0]) ** 2
+        assert new.loss == pytest.approx((0.99 * weight * (old.loss or 0) + loss) / (0.99 * weight + 1), rel=1e-9)
+
+
 def _vote(rounds: int, estimated: float, naive: float, board: Leaderboard) -> str:
     random = np.random.default_rng(4)
     for _ in range(rounds):

@@ -14,6 +14,7 @@ from hedged.estimate.selection import (
     choose_sets,
     effectiveness_interval,
     recommended,
+    towards_one_factor,
     whole_contracts,
 )
 
@@ -66,7 +67,9 @@ def test_cost_changes_the_choice_by_what_risk_is_worth() -> None:
     assert free.best.cost_year == pytest.approx(0.06, abs=0.003)
     assert 0 not in priced.instruments
     (paid,) = choose_sets(*_factors(), ONE, dear, cost_year=-cost)
-    assert paid.best.score == pytest.approx(paid.expected - paid.best.cost_year / 0.1)
+    (plain,) = choose_sets(*_factors(), ONE, dear)
+    assert paid.instruments == plain.instruments == (0, 1)
+    assert paid.best.score == pytest.approx(plain.best.score - paid.best.cost_year / 0.1)
     assert paid.best.score > 1
 
 
@@ -108,6 +111,34 @@ def test_single_days_do_not_decide() -> None:
     exposure, moves = _factors()
     exposure[100], moves[100, 4] = 2.0, 2.0
     assert choose_sets(exposure, moves, ONE, DAILY)[1].instruments == (0, 1)
+
+
+def test_of_two_that_fit_about_alike_the_one_nearer_the_market_is_taken() -> None:
+    """Correlations of .70 and .71 with the exposure: over a year of days that is a tie, and the market decides it."""
+    loadings = np.array([0.95, 0.75, 0.9, 0.9, 0.9, 0.9, 0.72])  # of leader, stray, four others and the exposure
+    correlation = np.outer(loadings, loadings)
+    correlation[0, 6] = correlation[6, 0] = 0.70
+    correlation[1, 6] = correlation[6, 1] = 0.71
+    np.fill_diagonal(correlation, 1.0)
+    raw = np.random.default_rng(1).standard_normal((365, 7))
+    raw -= raw.mean(axis=0)
+    exact = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw.T))).T @ np.linalg.cholesky(correlation).T
+    (chosen,) = choose_sets(exact[:, 6:] * 0.03, exact[:, :6] * 0.03, ONE, SelectionSettings(step=86_400, sizes=(1,)))
+    assert chosen.instruments == (0,)
+    assert chosen.best.past == pytest.approx(0.70**2)
+    assert chosen.runners_up[0].instruments != (0,)
+
+
+def test_shrinking_leaves_variances_and_stays_a_covariance() -> None:
+    """Only correlations move, by the share given; nothing becomes more certain than certain."""
+    exposure, moves = _factors()
+    covariance = np.cov(np.column_stack([moves, exposure]).T)
+    for share in (0.0, 0.3, 1.0):
+        shrunk = towards_one_factor(covariance, share)
+        assert np.diag(shrunk) == pytest.approx(np.diag(covariance))
+        assert np.linalg.eigvalsh(shrunk).min() > -1e-12
+    assert towards_one_factor(covariance, 0.0) == pytest.approx(covariance)
+    assert abs(towards_one_factor(covariance, 1.0) - covariance).max() > 0.1 * covariance.max()
 
 
 def _of(size: int, score: float) -> ChosenSet:

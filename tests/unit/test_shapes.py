@@ -146,3 +146,24 @@ def test_any_json_fits_or_is_misshapen(value: Any) -> None:
         return
     assert value
     assert all(isinstance(shapes.number(row, "a"), Decimal) for row in value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ([{"a": 1}, "word"], None),
+        ([{"a": 1}], "a list of 1, expected 2"),
+        ([{"a": 1}, "word", 3], "a list of 3, expected 2"),
+        ([{"a": "x"}, "word"], "a is not a finite number"),
+        ([{"a": 1}, ""], "part 1 is text, expected a word"),
+        ({"a": 1}, "the reply is an object, expected a list"),
+    ],
+)
+def test_a_reply_may_be_a_list_of_different_things(reply: Any, says: str | None) -> None:
+    """Each part has its own shape, and there are exactly as many."""
+    shape = shapes.Several((Record({"a": Scalar.NUMBER}), Scalar.TEXT))
+    if says is None:
+        shapes.check(reply, shape)
+        return
+    with pytest.raises(Misshapen, match=says):
+        shapes.check(reply, shape)

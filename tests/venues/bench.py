@@ -71,6 +71,7 @@ async def open_bench(
     credentials: Mapping[str, str] | None,
     wallets: Sequence[str],
     time_limit: float = 10.0,
+    sandbox: bool = False,
     own_margin: bool = False,
     account: str = "main",
 ) -> AsyncIterator[Bench[Server]]:
@@ -86,6 +87,7 @@ async def open_bench(
             wallets,
             credentials,
             clock=clock,
+            sandbox=sandbox,
             connect_to=server.connect_to,
             ca_file=ca_file,
             time_limit=time_limit,

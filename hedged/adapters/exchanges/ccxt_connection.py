@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import structlog
 
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
-from hedged.adapters.exchanges.guard import ClockSkew, reading
+from hedged.adapters.exchanges.guard import ClockSkew, NotSigned, reading
 from hedged.adapters.exchanges.listing import Listing
 from hedged.adapters.exchanges.tier_book import TierBook, Tiers
 from hedged.errors import VenueError
@@ -25,6 +25,7 @@ RELOAD_EVERY = 3600.0  # seconds: delistings and new contracts
 RETRY_AFTER = 60.0
 MARKETS_AGE_MAX = 6 * 3600.0  # a venue whose list cannot be re-read for so long is not read at all
 MEASURE_CLOCK_EVERY = 600.0
+CLOCK_MOVED = 1.0  # seconds by which a clock has to be off for a signature to be refused for it
 SAME_CYCLE = 5.0  # quotes this old are of the same cycle: its margin is computed with them
 
 _log = structlog.get_logger(__name__)
@@ -169,7 +170,12 @@ class VenueLine:
             return await call()
         except ClockSkew:
             await self._synchronise()
-            return await call()
+        except NotSigned:
+            before = self.skew_seconds
+            await self._synchronise()
+            if before is not None and abs((self.skew_seconds or 0.0) - before) < CLOCK_MOVED:
+                raise  # the clock is as it was, so it is the key
+        return await call()
 
     async def _synchronise(self) -> None:
         await self.connection.shared.ask("time", self._measure_clock)

@@ -58,6 +58,10 @@ class ClockSkew(Unreachable):
     """The venue did not accept the time we signed with: synchronise, then ask again."""
 
 
+class NotSigned(Refused):
+    """The venue does not accept the signature and does not say why: the key may be wrong, or our clock."""
+
+
 class RateLimited(Unreachable):
     """The venue asks to slow down by a code of its own instead of HTTP's: its host is left alone for a while."""
 
@@ -96,6 +100,8 @@ class Saying(Protocol):
 
     def error_code(self, reply: Mapping[str, Any]) -> str: ...
 
+    def asked(self, path: str, body: str | None) -> str: ...
+
 
 class Guard:
     """Sends ccxt's requests, if they are on the list, and vouches for the shape of what comes back."""
@@ -126,10 +132,11 @@ class Guard:
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """What ccxt calls instead of its own `fetch`. Raises `VenueError` and nothing else."""
         parts = urlsplit(url)
-        endpoint = self._listed(method, parts.path)
+        path = self._dialect.asked(parts.path, body)
+        endpoint = self._listed(method, path)
         if endpoint is None:
             detail = "not on the list of this line's calls, so nothing was sent"
-            raise NotAllowed(self._account, f"{method} {parts.path}", detail)
+            raise NotAllowed(self._account, f"{method} {path}", detail)
         self._check_rest(endpoint, parts.netloc)
         answer = await self._send(endpoint, url, method, headers, body)
         if answer.status in _SLOW_DOWN:
@@ -201,10 +208,10 @@ class Guard:
         """Raise if the venue reports an error, whatever the HTTP status; ccxt's tables say of which kind it is."""
         message, status = self._message(answer.text), answer.status
         code = self._dialect.error_code(reply) if isinstance(reply, dict) else f"HTTP {status}"
-        refusals = self._dialect.refusals
+        refusals, told = self._dialect.refusals, self._dialect.complaints.get(code)
         if code in refusals:
-            raise Refused(self._account, endpoint.name, f"{refusals[code]}{message}")
-        told = self._dialect.complaints.get(code)
+            refusal = told if told is not None and issubclass(told, Refused) else Refused
+            raise refusal(self._account, endpoint.name, f"{refusals[code]}{message}")
         if told is not None and not (issubclass(told, Refused) and status >= _SERVER_FAILED):
             if issubclass(told, RateLimited):
                 self._rest(urlsplit(answer.url).netloc, answer.retry_after)
@@ -229,6 +236,8 @@ class Guard:
             reply = parse_json(text)
         except Misshapen:
             return ""
+        if isinstance(reply, dict) and isinstance(reply.get("error"), dict):
+            reply = reply["error"]  # JSON-RPC
         if not isinstance(reply, dict):
             return ""
         data = reply.get("data")

@@ -52,8 +52,15 @@ class Record:
     fields: Fields
 
 
-Shape: TypeAlias = Rows | Record
-Fields: TypeAlias = Mapping[str, Scalar | Rows | Record]
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A list of as many things as these, each of its own shape."""
+
+    parts: tuple[Shape, ...]
+
+
+Shape: TypeAlias = Scalar | Rows | Record | Several
+Fields: TypeAlias = Mapping[str, Shape]
 
 
 def parse_json(text: str) -> Any:
@@ -73,11 +80,20 @@ def _no_constant(name: str) -> Any:
 
 def check(value: object, shape: Shape, where: str = "the reply") -> None:
     """Raise `Misshapen` unless `value` has this shape. Fields not named are not looked at."""
+    if isinstance(shape, Scalar):
+        _check_row({where: value}, {where: shape}, where)
+        return
     if isinstance(shape, Record):
         _check_row(value, shape.fields, where)
         return
     if not isinstance(value, list):
         raise Misshapen(f"{where} is {_kind(value)}, expected a list")
+    if isinstance(shape, Several):
+        if len(value) != len(shape.parts):
+            raise Misshapen(f"{where} is a list of {len(value)}, expected {len(shape.parts)}")
+        for position, (part, expected) in enumerate(zip(value, shape.parts, strict=True)):
+            check(part, expected, f"{where} part {position}")
+        return
     if len(value) < shape.at_least:
         raise Misshapen(f"{where} is empty")
     for position, row in enumerate(value):
@@ -90,7 +106,7 @@ def _check_row(row: object, fields: Fields, where: str) -> None:
     for name, kind in fields.items():
         if name not in row:
             raise Misshapen(f"{where} lacks {name}")
-        if isinstance(kind, Rows | Record):
+        if not isinstance(kind, Scalar):
             check(row[name], kind, f"{where}: {name}")
         elif kind is Scalar.TEXT:
             text(row, name)

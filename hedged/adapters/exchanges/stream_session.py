@@ -59,6 +59,9 @@ class _ListenKeys:
     def error_code(self, reply: Row) -> str:
         return self.dialect.error_code(reply)
 
+    def asked(self, path: str, body: str | None) -> str:
+        return path
+
 
 @contextlib.asynccontextmanager
 async def listen(

@@ -4,8 +4,8 @@ To add a venue:
 
 1. `dialects/<ccxt id>.py`: a subclass of `Dialect`. Read the venue's pages and ccxt's source side by side.
    - `endpoints`: every call the dialect makes, with the shape its reply must have. Only these can be sent, so a
-     venue whose GET places orders (Deribit's `private/buy`) is as safe as any. Give an empty list only where the
-     venue answers so for *none*.
+     venue whose GET places orders (Deribit's `private/buy`) is as safe as any; where the body of a request says what
+     it does, `asked` names it. Give an empty list only where the venue answers so for *none*.
    - `multiplier`: what one contract of a *position* is (some venues count positions in coins although their
      markets have a contract size); `derivatives` compares with the venue's own notional through `is_plausible`.
    - `config`: ccxt options that keep `load_markets` from making signed or writing calls.
@@ -38,9 +38,12 @@ from hedged.adapters.exchanges.dialects.bitget import Bitget
 from hedged.adapters.exchanges.dialects.bybit import Bybit
 from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.coinbase import Coinbase
+from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.gate import Gate
+from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
+from hedged.adapters.exchanges.dialects.kucoin import Kucoin
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
@@ -55,9 +58,12 @@ _DIALECTS: tuple[type[Dialect], ...] = (
     Bitget,
     Bybit,
     Coinbase,
+    Deribit,
     Gate,
+    Hyperliquid,
     Kraken,
     KrakenFutures,
+    Kucoin,
     Mexc,
     Okx,
     Weex,

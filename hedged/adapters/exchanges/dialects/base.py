@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -116,6 +117,10 @@ class Dialect(ABC):
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
         return str(reply.get("code", ""))
 
+    def asked(self, path: str, body: str | None) -> str:
+        """The path under which a request is listed in `endpoints`: its own, unless its body says what it does."""
+        return path
+
     def use_wallets(self, account: str, wallets: Sequence[str]) -> None:  # noqa: B027  a hook that few venues need
         """Told once which wallets the user has, all of them in `wallets`, before anything is read.
 
@@ -229,3 +234,14 @@ def is_plausible(instrument: Instrument, contracts: Decimal, mark: Decimal, venu
     """Whether our value of a position agrees with the venue's, sign included."""
     ours = instrument.notional(contracts, mark)
     return abs(ours - venue_notional) <= NOTIONAL_TOLERANCE * abs(venue_notional)
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The replies to calls made at the same time. After the first failure none goes on: it would answer nobody."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,14 +23,13 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects import okx_funds, okx_movements
-from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, is_plausible
+from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, is_plausible, together
 from hedged.adapters.exchanges.dialects.okx_funds import known
 from hedged.adapters.exchanges.dialects.okx_quotes import (
     QUOTE_ENDPOINTS,
     read_prices,
     read_quotes,
     read_tiers,
-    together,
 )
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, not_negative, positive, text

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from hedged.adapters.exchanges.dialects.base import Connection
+from hedged.adapters.exchanges.dialects.base import Connection, together
 from hedged.adapters.exchanges.dialects.okx_funds import known
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, number, positive, text
@@ -70,17 +69,6 @@ async def read_quotes(connection: Connection, wanted: Mapping[str, Instrument]) 
 
 def instrument_type(instrument: Instrument) -> str:
     return "SWAP" if instrument.kind is ContractKind.PERPETUAL else "FUTURES"
-
-
-async def together(*calls: Awaitable[Any]) -> list[Any]:
-    """The replies to calls made at the same time. After the first failure none goes on: it would answer nobody."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _rows(call: Call, requests: Iterable[dict[str, str]]) -> list[Row]:

@@ -123,6 +123,10 @@ class OrderDialect(ABC):
         """The venue's code in a reply that is an object, as text; "" where it has none."""
         return str(reply.get("code", ""))
 
+    def asked(self, path: str, body: str | None) -> str:
+        """What the guard's list calls this request: its path."""
+        return path
+
     def prepare(self, exchange: Any) -> None:  # noqa: B027  a hook that few venues need
         """Mend ccxt's new instance where it differs from what an order needs, before anything is sent."""
 
