@@ -127,6 +127,19 @@ async def test_after_the_pullback_the_hedge_is_whole_again() -> None:
     assert reports[-1].snapshot.margin_odds["main"].alarm is None
 
 
+async def test_an_alarm_outlives_a_restart_with_its_hysteresis() -> None:
+    """Between the odds that begin an alarm and those that end it, it is what it was before, by the store's memory."""
+    rig = await squeeze(MarginPolicy())
+    still = dict.fromkeys(range(60), D(1))
+    reports = await rig.run({**still, **{cycle: D("1.005") for cycle in range(20)}, 20: D("0.9985"), 21: D("0.9985")})
+    began = next(i for i, each in enumerate(reports) if each.snapshot.margin_odds["main"].alarm == "critical")
+    assert (await rig.portfolio.store.memory()).margin_alarms == {"main": "critical"}
+    assert began < 21
+    last = reports[-1].snapshot.margin_odds["main"]
+    assert 0.035 < (last.probability or 0) < 0.05
+    assert last.alarm == "critical"
+
+
 async def live(contracts: int = -10) -> tuple[Portfolio, FakeVenue, ManualClock]:
     clock = ManualClock()
     venue = FakeVenue(clock)

@@ -9,9 +9,13 @@ import pytest
 
 from hedged.assess import assess
 from hedged.decide import Book, decide
+from hedged.decide.desk import Desk
+from hedged.decide.gate import GateContext, MarginRoom, judge
+from hedged.decide.margin import room_after
+from hedged.decide.rebalance import Trade
 from hedged.model.finding import HedgeStatus
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Decision, Purpose, Side
+from hedged.model.order import Decision, Intent, Purpose, Side
 from hedged.model.policy import Limits, MarginPolicy, Mode, PortfolioPolicy
 from hedged.model.snapshot import Doubt, Fault, Margin, Missing, Position, Snapshot
 from hedged.tell.message import margin_sentences
@@ -161,3 +165,38 @@ async def test_without_equity_all_of_it_is_closed(equity: int) -> None:
     """Nothing smaller would be safe."""
     decision = await decided(short(-10, equity), setup())
     assert sum(each.intent.quantity for each in decision.intents) == 10
+
+
+def intent_of(purpose: Purpose = Purpose.REBALANCE, *, reduce_only: bool = False) -> Intent:
+    side = Side.BUY if reduce_only else Side.SELL
+    return Intent("hd", "alts", ETH_PERP, side, D(5), D(3_000), D(15_000), reduce_only, "why", purpose)
+
+
+async def test_no_reduction_is_ever_refused_for_want_of_margin() -> None:
+    """The gate itself knows, whoever fills in its context."""
+    seen = short(-10, 2_000)
+    quote = seen.quotes[ETH_PERP].value  # type: ignore[union-attr]
+    none_left = GateContext(contract(), quote, D(-10), D(0), 0, in_flight=False, margin=MarginRoom("main", 0.1))
+    assert judge(intent_of(reduce_only=True), none_left, Limits()) is None
+    assert judge(intent_of(), none_left, Limits()) is not None
+
+
+async def test_a_roll_is_not_stopped_halfway() -> None:
+    """Its far leg opens what its near leg gives back: margin for both at once is not asked for."""
+    seen = await with_odds(short(-10, 4_200), setup())
+    assert room_after(intent_of(Purpose.ROLL), D(-10), seen, setup(), {}) == (None, 0.0)
+    room, _ = room_after(intent_of(), D(-10), seen, setup(), {})
+    assert room is not None
+    assert (room.after or 1) < 1
+
+
+async def test_orders_of_one_cycle_count_for_those_that_follow() -> None:
+    """Two reductions by six of a position of ten: the second would turn it around, and is refused."""
+    seen, rules = short(-10, 20_000), setup()
+    group = assess(seen, rules).groups[0]
+    desk = Desk(seen, rules, Book("c" * 24))
+    for number in range(2):
+        desk.offer(Trade(ETH_PERP, D(6), reduce_only=True, reason="why", purpose=Purpose.REDUCE), group, number)
+    decision = desk.decision("why")
+    assert len(decision.intents) == 1
+    assert "would turn the position of -4 around" in decision.refused[0].reason

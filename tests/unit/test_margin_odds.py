@@ -110,6 +110,7 @@ async def test_what_is_not_known_is_unknown(seen: Snapshot, why: str) -> None:
     assert why in told.text
     assert told.severity is Severity.WARNING
     assert not margin_findings(seen, setup(ALERT))
+    assert "margin_odds/main" in assess(seen, setup(ALERT)).undetermined, "an alarm told before is not over by that"
     decision = decide(assess(seen, setup()), seen, setup(), Book("c"))
     assert not decision.intents
 
