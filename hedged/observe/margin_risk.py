@@ -77,16 +77,15 @@ class MarginRisk:
     async def odds(self, snapshot: Snapshot) -> Mapping[str, MarginOdds]:
         found = {}
         for name, view in snapshot.accounts.items():
-            pool = pool_of(view, snapshot, self.policy.thresholds.stale_after)
-            if pool is None:
-                continue
-            if isinstance(pool, Pool):
-                try:
-                    found[name] = await self._odds(pool, snapshot)
-                    continue
-                except (ValueError, ArithmeticError) as error:  # a figure that no venue should tell
-                    pool = NoPool(f"its figures make no sense ({error})")
-            found[name] = self._unknown(view, snapshot.now, pool)
+            try:
+                pool = pool_of(view, snapshot, self.policy.thresholds.stale_after)
+                odds = await self._odds(pool, snapshot) if isinstance(pool, Pool) else None
+            except (ValueError, ArithmeticError) as error:  # a figure that no venue should tell
+                pool, odds = NoPool(f"its figures make no sense ({type(error).__name__})"), None
+            if odds is not None:
+                found[name] = odds
+            elif isinstance(pool, NoPool):
+                found[name] = self._unknown(view, snapshot.now, pool)
         return found
 
     async def _odds(self, pool: Pool, snapshot: Snapshot) -> MarginOdds:

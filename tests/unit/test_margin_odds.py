@@ -327,6 +327,12 @@ async def test_a_store_that_fails_leaves_the_odds_standing() -> None:
     assert odds.walk is not None
 
 
+@pytest.mark.parametrize("equity", ["NaN", "Infinity", "1e400"])
+async def test_figures_that_make_no_sense_are_unknown(equity: str) -> None:
+    """They come from outside, and must not end a cycle."""
+    assert (await odds_of(short(-10, D(equity)))).unknown.startswith("its figures make no sense")
+
+
 async def test_an_account_without_positions_has_all_the_room() -> None:
     """Nothing can be liquidated, and what the hedge's contract would have to survive is known already."""
     odds = await odds_of(short(0, 6_000))
