@@ -11,10 +11,11 @@ import structlog
 
 from hedged import __version__
 from hedged.cycle import Portfolio
+from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
-from hedged.errors import ConfigurationError
+from hedged.errors import ConfigurationError, StoreError
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
+    from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
 
@@ -61,16 +63,22 @@ async def build(settings: Settings, clock: Clock, ids: Ids) -> App:
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names)
+    history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
+    try:
+        await history.recall(await store.latest_state())
+    except StoreError as error:
+        log.warning("past prices could not be recalled", error=str(error))
     couriers = [Courier(store, channel, clock) for channel in channels]
     wakes = Wakes(settings.schedule.every_min)
     app = App(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run],
+        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
         heartbeat=_heartbeat(settings),
         exchanges=exchanges,
         keys=keys,
+        history=history,
         lock=lock,
         wakes=wakes,
     )
@@ -143,7 +151,8 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
             market: MarketReader
             reader: AccountReader | None
             if account.exchange == "simulated":
-                market, reader = await _open_simulated(account, store, clock)
+                simulated = await _open_simulated(account, store, clock)
+                market, reader, exchanges.candles[account.name] = simulated, simulated, simulated
             else:
                 key = (account.exchange, account.sandbox, account.connect_to)
                 listing = listings.setdefault(key, Listing(clock))
@@ -179,6 +188,8 @@ async def _open_ccxt(
     from hedged.adapters.exchanges.ccxt_account import open_ccxt
 
     keys = settings.credentials().account(account.name, account.credentials_file)
+    if keys is not None:
+        _refuse_twice(account, keys.reveal(), settings, exchanges)
     venue = await open_ccxt(
         account.name,
         account.exchange,
@@ -195,9 +206,21 @@ async def _open_ccxt(
     exchanges.venues[account.name] = venue
     if settings.schedule.streams:
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
+    exchanges.candles[account.name] = venue.candles
     if keys is None:
         log.warning("no key: only public prices are read", account=account.name)
     return venue.market, venue.reader
+
+
+def _refuse_twice(account: AccountSettings, keys: Mapping[str, str], settings: Settings, exchanges: Exchanges) -> None:
+    """One key under two accounts is one account read twice: its positions would count as hedge and as exposure."""
+    own = account.exchange, keys.get("walletAddress") or keys.get("apiKey", "")
+    other = exchanges.owners.setdefault(own, account.name)
+    if other != account.name:
+        raise ConfigurationError(
+            f"{settings.path}: accounts {other} and {account.name} have the same key, so all they hold would count "
+            "twice: make one account of them, with the wallets of both"
+        )
 
 
 def _watched(account: str, settings: Settings) -> Watched:
@@ -215,7 +238,7 @@ def _watched(account: str, settings: Settings) -> Watched:
     return Watched(tuple(contracts), tuple(spot), float(settings.schedule.jump))
 
 
-async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) -> tuple[MarketReader, AccountReader]:
+async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) -> SimulatedExchange:
     """A simulated market goes on after a restart where it would have been: its anchor is kept in the store."""
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.simulation.market import SimulatedMarket
@@ -230,8 +253,7 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
     venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
-    exchange = SimulatedExchange(venue, clock)
-    return exchange, exchange
+    return SimulatedExchange(venue, clock)
 
 
 def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Channel], list[Loop]]:

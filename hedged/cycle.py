@@ -132,16 +132,21 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
         last = LastGood.from_memory(portfolio.memory)
         portfolio.observer = Observer(portfolio.policy, portfolio.markets, portfolio.accounts, portfolio.clock, last)
     snapshot = await portfolio.observer.observe(portfolio.memory, now)
-    statistics = portfolio.statistics
     odds = await portfolio.risk.odds(snapshot) if portfolio.risk is not None else {}
     odds = with_alarms(odds, portfolio.memory.margin_alarms, portfolio.policy.margin)
-    snapshot = replace(snapshot, statistics=statistics, margin_odds=odds)
+    return judge(portfolio, replace(snapshot, margin_odds=odds), cycle_id, orders_allowed=orders_allowed)
+
+
+def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_allowed: bool = True) -> CycleReport:
+    """Assess and decide on what was seen, with the statistics that are known now."""
+    statistics, now = portfolio.statistics, snapshot.now
+    snapshot = replace(snapshot, statistics=statistics)
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
     book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed)
     decision = decide(assessment, snapshot, policy, book)
-    state = state_object(assessment, decision, policy)
+    state = state_object(assessment, decision, policy, statistics)
     return CycleReport(cycle_id, snapshot, assessment, decision, state=state, signals=signals)
 
 

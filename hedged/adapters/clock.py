@@ -7,6 +7,10 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 # CLOCK_BOOTTIME also counts while the machine is suspended, so a cycle that sleep swallowed is seen as missed;
 # other systems have to do with the clock that stands still meanwhile.
@@ -69,3 +73,10 @@ class SeededIds:
 
     def new(self) -> str:
         return f"{self._random.getrandbits(96):024x}"
+
+
+def seeded_numbers(seed: int) -> Generator:
+    """The same random numbers for the same seed: for statistics that are to answer alike when asked twice."""
+    from numpy.random import default_rng  # noqa: PLC0415 - not every command needs numpy
+
+    return default_rng(seed)

@@ -42,7 +42,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
     by_name = {hedge.name: hedge for hedge in policy.hedges}
     for names in groups_of(legs):
         hedges = [by_name[name] for name in names]
-        members = [hedge_exposure(hedge, assets[hedge.name], quantities, snapshot, policy.quote) for hedge in hedges]
+        members = [hedge_exposure(hedge, assets[hedge.name], quantities, snapshot, policy) for hedge in hedges]
         group_legs = tuple({leg.instrument: leg for name in names for leg in legs[name]}.values())
         against = reasons_against(hedges, group_legs, evidence)
         blocked_by = tuple(reason.text for reason in against)
@@ -78,6 +78,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.depeg(snapshot, policy),
             *findings.drift(groups, policy),
             *findings.no_exposure(groups, policy),
+            *findings.too_coarse(groups, policy),
             *findings.uncovered(exposures, snapshot, policy),
         ),
         undetermined=undetermined(

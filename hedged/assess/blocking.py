@@ -104,8 +104,10 @@ def _rate_reasons(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evid
     for name in sorted(_instruments_needed(hedges, legs, evidence)):
         instrument = evidence.snapshot.instruments.get(name)
         quote = evidence.policy.quote
-        if instrument is not None and rate_of(instrument, evidence.snapshot, quote) is None:
-            yield Reason(f"{instrument.quote}, which {name} is priced in, has no price in {quote}", stale=False)
+        if instrument is not None and rate_of(instrument, evidence.snapshot, evidence.policy) is None:
+            yield Reason(
+                f"{instrument.quote}, which {name} is priced in, has no believable price in {quote}", stale=False
+            )
 
 
 def _was_dust(asset: str | None, evidence: Evidence) -> bool:

@@ -61,6 +61,27 @@ def drift(groups: Iterable[HedgeGroup], policy: PortfolioPolicy) -> Iterator[Fin
             )
 
 
+def too_coarse(groups: Iterable[HedgeGroup], policy: PortfolioPolicy) -> Iterator[Finding]:
+    """Hedges whose smallest order is worth more than all that is to be hedged: no order is ever made for them."""
+    for group in groups:
+        target = group.target_value
+        if group.status in {HedgeStatus.NO_EXPOSURE, HedgeStatus.BLOCKED} or not target or not group.beta_exposure:
+            continue
+        smallest = group.band * group.beta_exposure
+        if group.band > group.band_configured and smallest > target:
+            for name in group.hedges:
+                yield Finding(
+                    kind=Kind.TOO_COARSE,
+                    subject=name,
+                    severity=Severity.WARNING,
+                    text=(
+                        f"{name}: the smallest order is worth {smallest:,.0f} {policy.quote}, more than the "
+                        f"{target:,.0f} {policy.quote} that should be hedged."
+                    ),
+                    values={"smallest": smallest, "target": target},
+                )
+
+
 def blocked(groups: Iterable[HedgeGroup], reasons: Mapping[str, Sequence[Reason]]) -> Iterator[Finding]:
     """Data missing or stale, per hedge that needs it."""
     for group in groups:

@@ -12,6 +12,7 @@ from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Leg, Missing, Read, Snapshot, seen
 
 T = TypeVar("T")
+_TOMORROW = timedelta(days=1)  # a day later somewhere is not the future
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ def _market_gaps(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Gap]:
 def _holding_gaps(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Gap]:
     for holding in policy.holdings:
         age = snapshot.now - holding.as_of
+        if -age > _TOMORROW:
+            asset = policy.aliases.get(holding.asset, holding.asset)
+            text = f"holding of {asset}: dated {holding.as_of:%Y-%m-%d}, which is still to come: mend its as_of"
+            yield Gap(account=None, text=text, stale=False, assets=frozenset({asset}))
         if holding.max_age is not None and age > holding.max_age:
             asset = policy.aliases.get(holding.asset, holding.asset)
             note = f" ({holding.note})" if holding.note else ""

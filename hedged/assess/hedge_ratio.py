@@ -40,7 +40,7 @@ def leg_states(
         position = positions.get(leg.instrument)
         contracts = position.contracts if position is not None else (None if derivatives is None else ZERO)
         mark = quote.value.mark if quote is not None else None
-        rate = rate_of(instrument, snapshot, policy.quote) if instrument is not None else None
+        rate = rate_of(instrument, snapshot, policy) if instrument is not None else None
         base = notional = carry = None
         if contracts is not None and not contracts:
             base = notional = ZERO

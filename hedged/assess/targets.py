@@ -14,7 +14,7 @@ from decimal import Decimal
 from hedged.assess.exposure import NetQuantity
 from hedged.assess.rates import rate_of
 from hedged.model.instrument import InstrumentId
-from hedged.model.policy import HedgePolicy, LegPolicy, Target
+from hedged.model.policy import HedgePolicy, LegPolicy, PortfolioPolicy, Target
 from hedged.model.snapshot import Snapshot, seen
 
 ZERO = Decimal(0)
@@ -34,7 +34,11 @@ class HedgeExposure:
 
 
 def hedge_exposure(
-    hedge: HedgePolicy, assets: Sequence[str], quantities: Mapping[str, NetQuantity], snapshot: Snapshot, quote: str
+    hedge: HedgePolicy,
+    assets: Sequence[str],
+    quantities: Mapping[str, NetQuantity],
+    snapshot: Snapshot,
+    policy: PortfolioPolicy,
 ) -> HedgeExposure:
     """E = Σ v over the hedge's assets, v = net quantity × price, and B by the hedge's own way of sizing."""
     held = {asset: quantities[asset].quantity for asset in assets if asset in quantities}
@@ -44,7 +48,7 @@ def hedge_exposure(
         return HedgeExposure(hedge, None, None)
     exposure = sum(known.values(), ZERO)
     if hedge.target is Target.QUANTITY:
-        split = {_slot_of(asset, hedge): _at_mark(asset, held[asset], hedge, snapshot, quote) for asset in known}
+        split = {_slot_of(asset, hedge): _at_mark(asset, held[asset], hedge, snapshot, policy) for asset in known}
         if any(value is None for value in split.values()):
             return HedgeExposure(hedge, exposure, None)
         targets = {slot: value for slot, value in split.items() if value is not None}
@@ -96,12 +100,14 @@ def _base(instrument: InstrumentId) -> str:
     return instrument.partition(":")[2].partition("/")[0]
 
 
-def _at_mark(asset: str, quantity: Decimal, hedge: HedgePolicy, snapshot: Snapshot, quote: str) -> Decimal | None:
+def _at_mark(
+    asset: str, quantity: Decimal, hedge: HedgePolicy, snapshot: Snapshot, policy: PortfolioPolicy
+) -> Decimal | None:
     """Coins at the mark of the first contract on them that has one."""
     for leg in hedge.legs:
         instrument, quoted = snapshot.instruments.get(leg.instrument), snapshot.quotes.get(leg.instrument)
         read = seen(quoted) if quoted is not None else None
-        rate = rate_of(instrument, snapshot, quote) if instrument is not None else None
+        rate = rate_of(instrument, snapshot, policy) if instrument is not None else None
         if _base(leg.instrument) == asset and read is not None and rate is not None:
             return quantity * read.value.mark * rate
     return None

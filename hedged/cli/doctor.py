@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
+    from hedged.daemon.history import HistoryKeeper
+    from hedged.daemon.portfolio import Exchanges
     from hedged.model.permissions import Permissions
-    from hedged.ports import AccountReader
+    from hedged.model.policy import HedgePolicy
+    from hedged.ports import AccountReader, Clock
     from hedged.settings import Settings
 
 MARKS = {"ok": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "dim")}
@@ -77,6 +80,7 @@ async def _examine(settings: Settings) -> list[Check]:
             checks += await _reading(name, reader)
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
+        checks += await _past(settings, exchanges, clock)
     finally:
         await exchanges.close()
     return checks
@@ -96,6 +100,46 @@ async def _database(settings: Settings) -> Check:
         return Check("database", "ok", f"{path} is made at the first start")
     await store.close()
     return Check("database", "ok", f"{path} is this portfolio's, {settings.world.value} world")
+
+
+async def _past(settings: Settings, exchanges: Exchanges, clock: Clock) -> list[Check]:
+    """Of each hedge that learns from past prices, whether they are told, and how many are kept."""
+    from hedged.adapters.store.memory import MemoryStore
+    from hedged.adapters.store.overlay import OverlayStore
+    from hedged.adapters.store.sql import SqlStore
+    from hedged.daemon.history import HistoryKeeper
+    from hedged.errors import StoreError
+
+    base, store = SqlStore(settings.store_path()), MemoryStore()
+    try:
+        await base.open_read_only(settings.name, settings.world)
+        store = OverlayStore(base)
+    except StoreError:
+        pass  # nothing has run yet, or the database has its own red line
+    await store.open(settings.name, settings.world, clock.now())
+    try:
+        keeper = HistoryKeeper(settings.policy(), exchanges.candles, store, clock, pause=0.0)
+        await keeper.recall(await store.latest_state())
+        return [await _past_of(hedge, keeper, settings.quote) for hedge in keeper.hedges()]
+    finally:
+        await base.close()
+
+
+async def _past_of(hedge: HedgePolicy, keeper: HistoryKeeper, quote: str) -> Check:
+    from hedged.errors import VenueError
+
+    what = f"{hedge.name}: past prices"
+    names = list(dict.fromkeys([*keeper.subjects_of(hedge), *(f"{asset}/{quote}" for asset in hedge.assets)]))
+    try:
+        unlisted = [name for name in names if not await keeper.prices.is_listed(name)]
+    except VenueError as error:
+        return Check(what, "failed", f"{error.account}: {error.call}: {error.detail}")
+    if unlisted:
+        text = f"no exchange of an account lists {', '.join(unlisted)}: its ratios there are taken as usual"
+        return Check(what, "failed", text)
+    kept = [(await keeper.prices.extent(name)).bars for name in names]
+    days = f"{min(kept) // 24} days of each are kept" if any(kept) else "none are kept until the daemon has run"
+    return Check(what, "ok", f"{len(names)} markets are read; {days}")
 
 
 async def _reachable(name: str, listing: object) -> Check:

@@ -15,6 +15,7 @@ from hedged.cli.doctor import doctor
 from hedged.cli.instruments import instruments
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
+from hedged.cli.plan import plan
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -53,6 +54,7 @@ app.command()(status)
 app.command("check-config")(check_config)
 app.command()(doctor)
 app.command()(instruments)
+app.command()(plan)
 app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)

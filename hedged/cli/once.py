@@ -11,7 +11,12 @@ import typer
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hedged.daemon.history import HistoryKeeper
     from hedged.settings import Settings
+
+FETCH_WITHIN = 30.0  # seconds for past prices that the daemon has not stored; nothing of them is kept
 
 
 def once(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
@@ -33,13 +38,29 @@ def once(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption =
         raise typer.Exit(EXIT_FAILED)
 
 
+async def past_object(history: HistoryKeeper, now: datetime, findings: object) -> dict[str, object]:
+    """How much of the past there is, and the findings with what is missing of it."""
+    from hedged.tell.state import finding_object, time
+
+    extents = [await history.prices.extent(name) for name in history.subjects()]
+    missing = [finding_object(each) for each in history.findings(now, patient=False)]
+    return {
+        "history": [
+            {"subject": each.subject, "bars": each.bars, "first": time(each.first), "last": time(each.last)}
+            for each in extents
+        ],
+        "findings": [*(findings if isinstance(findings, list) else []), *missing],
+    }
+
+
 async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     from hedged.adapters.clock import SystemClock, SystemIds
     from hedged.adapters.store.memory import MemoryStore
     from hedged.adapters.store.overlay import OverlayStore
     from hedged.adapters.store.sql import SqlStore
-    from hedged.app import open_exchanges, wire
-    from hedged.cycle import look, recall
+    from hedged.app import open_exchanges, watch_keys, wire
+    from hedged.cycle import judge, look, recall
+    from hedged.daemon.history import HistoryKeeper
     from hedged.errors import StoreUnavailable
     from hedged.model.snapshot import Read, Snapshot
 
@@ -63,10 +84,18 @@ async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     await store.open(settings.name, settings.world, clock.now())
     exchanges = await open_exchanges(settings, store, clock)
     try:
+        await watch_keys(settings, exchanges, clock)
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
         report = await look(portfolio, clock.now(), ids.new())
-        return dict(report.state), anything_read(report.snapshot, portfolio.positions_of == "paper")
+        readable = anything_read(report.snapshot, portfolio.positions_of == "paper")
+        history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock, pause=0.0)
+        if not history.hedges():
+            return dict(report.state), readable
+        await history.look(report, FETCH_WITHIN)
+        portfolio.statistics = history.statistics
+        state = judge(portfolio, report.snapshot, report.cycle_id).state
+        return {**state, **await past_object(history, clock.now(), state["findings"])}, readable
     finally:
         await exchanges.close()
         await base.close()

@@ -28,13 +28,13 @@ def set_ratio(
     from hedged.app import open_store
     from hedged.model.timing import Override
     from hedged.settings import load
-    from hedged.settings.fields import parse_duration
+    from hedged.settings.fields import parse_duration, positive
 
     if (ratio is None) is not clear:
         raise typer.BadParameter("give the ratio, or --clear to take back what was set")
     wanted = _ratio(ratio) if ratio is not None else None
     try:
-        duration = parse_duration(lasts)
+        duration = positive(parse_duration(lasts))
     except ValueError as error:
         raise typer.BadParameter(f"--for {lasts}: {error}") from error
     settings = load(config, dry_run=dry_run)

@@ -53,6 +53,7 @@ def show_state(
     out.print(head)
     _exposures(out, state["exposures"], quote)
     _hedges(out, state["hedges"], quote)
+    _history(out, state.get("history", ()))
     _accounts(out, state["margin"], state["expiries"], quote)
     _findings(out, state["findings"])
     _decision(out, state, quote, trades)
@@ -120,7 +121,28 @@ def _hedges(out: Console, rows: Sequence[Mapping[str, Any]], quote: str) -> None
         for row in rows:
             if row.get("target_reason"):
                 out.print(Text(f"{row['name']}: target {_ratio(row['target_ratio'])}: {row['target_reason']}"))
+            _past(out, row)
         out.print(legs)
+
+
+def _past(out: Console, row: Mapping[str, Any]) -> None:
+    """What its ratios rest on and how sure they are; of a state that was stored by an earlier version, nothing."""
+    known = row.get("statistics")
+    if known and known["text"]:
+        out.print(Text(f"{row['name']}: {_plain(known['text'])}"))
+    if known and known["hedge_volatility"] is not None:
+        inner = "" if known["band_inner"] is None else f", orders stop at ± {_ratio(known['band_inner'])}"
+        volatilities = f"hedge {percent(known['hedge_volatility'])}, gap {percent(known['gap_volatility'])}"
+        out.print(Text(f"{row['name']}: volatility a year: {volatilities}{inner}; as of {known['as_of']}"))
+
+
+def _history(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """How much of the past the statistics have to go by."""
+    shown = table("Past prices, hourly", "market", ">bars", "from", "to")
+    for row in rows:
+        shown.add_row(_plain(row["subject"]), f"{row['bars']:,}", row["first"] or "–", row["last"] or "–")
+    if shown.row_count:
+        out.print(shown)
 
 
 def _accounts(

@@ -17,7 +17,7 @@ from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, Channel, MarketReader, Streams
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
     from hedged.tell.outbox import Courier
 
@@ -47,9 +48,11 @@ class Exchanges:
 
     markets: dict[str, MarketReader] = field(default_factory=dict)
     readers: dict[str, AccountReader] = field(default_factory=dict)
+    candles: dict[str, CandleReader] = field(default_factory=dict)
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     closers: list[Close] = field(default_factory=list)
+    owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
     async def close(self) -> None:
         for close in self.closers:
@@ -67,6 +70,7 @@ class App:
     heartbeat: Heartbeat | None
     exchanges: Exchanges
     keys: KeyWatch | None = None
+    history: HistoryKeeper | None = None
     lock: StoreLock | None = None
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
     _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
@@ -86,12 +90,13 @@ class App:
 
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
         cycle_id = self.portfolio.ids.new()
+        if self.history is not None:
+            self.portfolio.statistics = self.history.statistics
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
         woken_by = self.wakes.take()
         for streams in self.exchanges.streams.values():
             streams.cycle_begins()
-        keys = self.keys.findings(now) if self.keys is not None else ()
-        outside = [*extra, *self._skews(), *keys, *await self._streams_down(now)]
+        outside = [*extra, *self._findings(now), *await self._streams_down(now)]
         beside = {"woken_by": list(woken_by), "streams": [stream_object(state) for state in self._stream_states()]}
         try:
             report = await run_cycle(self.portfolio, now, outside, cycle_id=cycle_id, beside=beside)
@@ -101,6 +106,8 @@ class App:
         finally:
             self._looked.set()
         self._failing = None
+        if self.history is not None:
+            self.history.learn(report)
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
         said = {"messages": len(report.messages), "weight": self._weights(), **woken}
         log.info("cycle", decision=report.decision.reason, **said)
@@ -146,6 +153,14 @@ class App:
         spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
         self._weighed = total
         return spent
+
+    def _findings(self, now: datetime) -> Iterator[Finding]:
+        """What is told with every cycle and found outside of it."""
+        yield from self._skews()
+        if self.keys is not None:
+            yield from self.keys.findings(now)
+        if self.history is not None:
+            yield from self.history.findings(now)
 
     def _skews(self) -> Iterator[Finding]:
         """Accounts whose venue's clock and this machine's are apart."""

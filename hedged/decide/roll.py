@@ -37,7 +37,8 @@ def roll_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy) 
             continue
         near, far = Side(pair.near, snapshot.instruments), Side(pair.far, snapshot.instruments)
         last_call = is_last_call(near.instrument, policy.roll, snapshot.now, policy.every)
-        sell, buy = _everything(near, far) if last_call else _slice(group, near, far, policy.limits)
+        at_once = last_call or near.instrument.by_hand  # a person rolls once, not by the minute
+        sell, buy = _everything(near, far) if at_once else _slice(group, near, far, policy.limits)
         reason = f"{group.name}: roll {near.leg.instrument} into {far.leg.instrument}"
         trades = [
             Trade(

@@ -131,7 +131,8 @@ class RatioEstimator:
     """The estimate as a stream: give it the bars as they come, by whole days; ask it whenever the ratio is needed.
 
     `prior`: (k,) or (assets, k), the ratios per unit of each asset that are shrunk to; default: the naive ones, ratio
-    1 split equally. `directions` (k,): −1 for an instrument that rises when the assets fall, else 1; default: all 1.
+    1 split equally. `start`, of the same shapes: what is in force for an asset while its data are too few; default: the
+    prior. `directions` (k,): −1 for an instrument that rises when the assets fall, else 1; default: all 1.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class RatioEstimator:
         instruments: int,
         *,
         prior: Floats | None = None,
+        start: Floats | None = None,
         directions: Floats | None = None,
         settings: RatioSettings | None = None,
     ) -> None:
@@ -153,7 +155,10 @@ class RatioEstimator:
         self._prior = np.array(
             np.broadcast_to(self._naive if prior is None else np.asarray(prior, np.float64), (assets, instruments))
         )
-        if not np.isfinite(self._prior).all():
+        self._start = np.array(
+            np.broadcast_to(self._prior if start is None else np.asarray(start, np.float64), (assets, instruments))
+        )
+        if not (np.isfinite(self._prior).all() and np.isfinite(self._start).all()):
             raise ValueError("a prior must be finite")
         # One column more than there are assets: the exposure as a whole, for R² and standard errors.
         self._moments = DecayedMoments(assets + 1, instruments, np.array(self.settings.decays) ** days_a_row)
@@ -205,9 +210,9 @@ class RatioEstimator:
 
     @property
     def betas(self) -> Floats:
-        """Per asset, (assets, k): the shrunk ratios, or the prior where there is too little of it."""
+        """Per asset, (assets, k): the shrunk ratios, or those of the start where there is too little of it."""
         unknown = self._seen // self.settings.span < OBSERVATIONS_MIN
-        return np.where(unknown[:, None], self._prior, self._betas)
+        return np.where(unknown[:, None], self._start, self._betas)
 
     def _checked(self, weights: Floats) -> Floats:
         weights = np.asarray(weights, np.float64)

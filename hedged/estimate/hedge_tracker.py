@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from hedged.estimate.beta import DAY, RatioEstimate, RatioEstimator, RatioSettings, exposure_returns
 from hedged.estimate.effectiveness import Floats
+from hedged.estimate.prior import Betas, base_of, prior_ratios
 from hedged.estimate.volatility import (
     GAP_PRIOR,
     GAP_PRIOR_SAME_COIN,
@@ -35,7 +36,8 @@ _RATIO_PLACES = 6
 class HedgeShape:
     """What is hedged with what. `shares`: of the instruments in the hedge, together 1; None: as estimated.
 
-    `betas`: fixed ones by asset, 1 where absent. `step`: seconds between two calls of `add`, a divisor of a day.
+    `betas`: fixed ones by asset, 1 where absent. `prior_betas`: what holds until there is enough past, where known.
+    `step`: seconds between two calls of `add`, a divisor of a day.
     """
 
     assets: tuple[str, ...]
@@ -43,13 +45,14 @@ class HedgeShape:
     directions: tuple[int, ...]
     shares: tuple[float, ...] | None = None
     betas: Mapping[str, float] | None = None
+    prior_betas: Betas = field(default_factory=dict)
     signal: Signal | None = None
     step: int = 3600
 
     @property
     def is_same_coin(self) -> bool:
         """Every asset has a contract on itself."""
-        return set(self.assets) <= {name.partition(":")[2].partition("/")[0] for name in self.instruments}
+        return set(self.assets) <= {base_of(name) for name in self.instruments}
 
 
 def shape_of(hedge: HedgePolicy, assets: tuple[str, ...], step: int) -> HedgeShape:
@@ -67,6 +70,7 @@ def shape_of(hedge: HedgePolicy, assets: tuple[str, ...], step: int) -> HedgeSha
         directions=tuple(leg.direction for leg in hedge.legs),
         shares=shares,
         betas={asset: float(beta) for asset, beta in hedge.beta.items()},
+        prior_betas={asset: hedge.prior_betas[asset] for asset in assets if asset in hedge.prior_betas},
         signal=hedge.timing if isinstance(hedge.timing, Signal) else None,
         step=step,
     )
@@ -83,6 +87,8 @@ class HedgeTracker:
         self._ratios = RatioEstimator(
             len(shape.assets),
             len(shape.instruments),
+            # Not what later estimates are shrunk to: towards ratio 1 they come out no worse on average, and safer.
+            start=prior_ratios(shape.assets, shape.instruments, shape.directions, shape.prior_betas),
             directions=directions,
             settings=RatioSettings(step=shape.step),
         )
@@ -145,7 +151,7 @@ class HedgeTracker:
             hedge_volatility_usual=self._hedge.usual.value_year,
             carry_year=dict(self._carry),
             change=self._change(),
-            text="" if estimate is None else describe(estimate, names),
+            text="" if estimate is None else describe(estimate, names, self.shape.assets),
         )
 
     def _observe(self, assets: Floats, instruments: Floats, weights: Floats) -> None:
@@ -192,14 +198,17 @@ class HedgeTracker:
         return change if math.isfinite(change) else None
 
 
-def describe(estimate: RatioEstimate, names: Sequence[InstrumentId]) -> str:
+def describe(estimate: RatioEstimate, names: Sequence[InstrumentId], assets: Sequence[str]) -> str:
     """What a person should know of the ratios: how sure, on what, and how they fared on days not yet seen."""
-    parts = [f"{name} {h:.3f} ± {se:.3f}" for name, h, se in zip(names, estimate.h, estimate.se, strict=True)]
+    sure = [f" ± {se:.3f}" if math.isfinite(se) else "" for se in estimate.se]
+    parts = [f"{name} {h:.3f}{se}" for name, h, se in zip(names, estimate.h, sure, strict=True)]
     fit = "" if estimate.r2 is None else f", R² {estimate.r2:.2f}"
     board = ", ".join(f"{each.name} {each.effectiveness:.3f}" for each in estimate.leaderboard if each.effectiveness)
     seen = f"{estimate.window_days:.0f} days, {estimate.effective:.0f} effective observations"
     raced = f"; out of sample: {board}" if board else ""
-    return f"{estimate.source}: {', '.join(parts)}{fit} over {seen}{raced}"
+    without = [assets[index] for index in estimate.prior_assets]
+    usual = f"; too little is known of {', '.join(without)}, taken as usual" if without else ""
+    return f"{estimate.source}: {', '.join(parts)}{fit} over {seen}{raced}{usual}"
 
 
 def _ratio(value: float) -> Decimal:

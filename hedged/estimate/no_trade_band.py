@@ -24,6 +24,7 @@ OUTER_MAX_RATIO = 0.4
 hedge that far off hedges little."""
 
 _NEWTON_STEPS_MAX = 60
+_WILDEST = 100.0  # times the usual volatility; beyond it somebody has fed nonsense
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def risk_price(*, pay_ratio_year: float, exposure: float, volatility: float, vol
     """
     if not (exposure > 0 and pay_ratio_year >= 0 and volatility >= 0 and volatility_usual >= 0):
         raise ValueError("exposure must be above 0, the other numbers at least 0")
-    if volatility == 0:
+    if volatility == 0 or pay_ratio_year == 0:
         return 0.0
-    relative = volatility / volatility_usual if volatility_usual > 0 else 1.0
+    relative = min(volatility / volatility_usual, _WILDEST) if volatility_usual > 0 else 1.0
     return 2 * pay_ratio_year / exposure * relative * relative
 
 

@@ -29,7 +29,9 @@ Sets = NDArray[np.int64]
 KNOWN_MIN = 0.9
 """Share of the rows in which a candidate must have a return to be considered."""
 
-_SPAN = 14_400  # seconds
+SPAN = 14_400
+"""Seconds that a return covers which sets are chosen by."""
+
 _EXHAUSTIVE_MAX = 100_000  # sets; beyond, one instrument is added at a time and exchanged while that helps
 _BATCH = 20_000
 _STABLE = 1e-9  # of a set's mean variance, so that instruments that move as one do not stop the search
@@ -62,7 +64,8 @@ class RankedSet:
     """`past`: effectiveness within the sample, of the winsorised four-hourly returns, which foretells next year's daily
     one better than the past daily one does; `expected`: after the penalty for ratios that are estimated. `score`, by
     which sets are ranked, is `expected` on correlations shrunk towards a single factor − cost_year / risk_price.
-    `margin`: collateral per unit of exposure.
+    `margin`: collateral per unit of exposure. `covariance` (k + 1, k + 1): of the four-hourly winsorised returns of the
+    instruments and, last, of the exposure.
     """
 
     instruments: tuple[int, ...]  # columns, ascending
@@ -72,6 +75,7 @@ class RankedSet:
     score: float
     cost_year: float  # share of the exposure
     margin: float
+    covariance: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def choose_sets(
     """
     assets, candidates = np.asarray(returns_assets, np.float64), np.asarray(returns_instruments, np.float64)
     count = candidates.shape[1]
-    span = max(1, _SPAN // settings.step)
+    span = max(1, SPAN // settings.step)
     known = np.isfinite(candidates).mean(axis=0) >= KNOWN_MIN if len(candidates) else np.zeros(count, dtype=bool)
     columns = np.flatnonzero(known)
     whole = exposure_returns(assets, np.asarray(weights, np.float64))
@@ -235,6 +239,7 @@ class _Search:
             float(self._scores(chosen[None])[0]),
             float(np.abs(h) @ self.cost_year[chosen]),
             float(np.abs(h) @ self.margin[chosen]),
+            self.covariance[np.ix_([*chosen, -1], [*chosen, -1])],
         )
 
     def _penalty(self, size: int) -> float:

@@ -56,9 +56,11 @@ class Kind(StrEnum):
     STORE_DEGRADED = "store_degraded"
     CYCLE_FAILED = "cycle_failed"
     ROLL = "roll"
+    TOO_COARSE = "too_coarse"
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
     STREAM_DOWN = "stream_down"
+    HISTORY_MISSING = "history_missing"
 
 
 class SubjectKind(StrEnum):
@@ -102,9 +104,11 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.STORE_DEGRADED: SubjectKind.PORTFOLIO,
     Kind.CYCLE_FAILED: SubjectKind.PORTFOLIO,
     Kind.ROLL: SubjectKind.HEDGE,
+    Kind.TOO_COARSE: SubjectKind.HEDGE,
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
+    Kind.HISTORY_MISSING: SubjectKind.HEDGE,
 }
 
 

@@ -11,6 +11,11 @@ STEP = timedelta(hours=1)
 KEPT = timedelta(days=400)
 
 
+def full_hour(at: datetime) -> datetime:
+    """The last full hour before, or at, this time."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """Prices of the `STEP` that ended at `at`, which is when they were known, UTC; low ≤ close ≤ high, all > 0."""

@@ -79,6 +79,9 @@ class HedgePolicy:
     risk_cost_year: Decimal = RISK_COST_YEAR  # share of the exposure that being rid of its risk is worth a year
     carry_shrink_max: Decimal = Decimal(0)  # how much of the target may go because the short is dear; 0: none
     timing: Insurance | Signal | None = None  # None: always
+    prior_betas: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # asset → BTC, ETH: until there is enough past
     target_reason: str = ""  # why `target_ratio` is not the configured one now, or whether it may change
 
     @property

@@ -45,7 +45,7 @@ def subjects_of(instrument: InstrumentId, quote: str) -> tuple[str, str]:
 
 
 def instruments_needed(policy: PortfolioPolicy) -> tuple[InstrumentId, ...]:
-    """Those named, whose bars are to be kept so that odds rest on a past; what else is held goes by a prior."""
+    """Those named, whose bars are to be kept so that odds rest on a past before anything is held."""
     return tuple(dict.fromkeys(leg.instrument for hedge in policy.hedges for leg in hedge.legs))
 
 

@@ -113,7 +113,7 @@ async def replay(
     if policy.margin.on_critical is OnCritical.REDUCE:
         past = PastBars(history.perp or history.spot, policy.quote, clock)
         portfolio.risk = MarginRisk(past, policy, timedelta(seconds=history.spot.step), _PATHS)
-    trackers = Trackers(policy, history.spot, markets, held_assets(policy), int(bars[0]))
+    trackers = Trackers(policy, history.spot, markets, held_assets(policy))
 
     epochs = sample_times(bars, int(window.frequency.total_seconds()))
     sampled = frozenset(epochs.tolist())

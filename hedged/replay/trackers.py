@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.price_table import PriceTable
 from hedged.cycle import CycleReport
-from hedged.estimate.effectiveness import Floats
+from hedged.estimate.hedge_feed import REFERENCE, Columns, HedgeFeed
 from hedged.estimate.hedge_tracker import HedgeTracker, shape_of
 from hedged.model.policy import HedgePolicy, PortfolioPolicy
-from hedged.model.snapshot import seen
 from hedged.model.statistics import HedgeStatistics
 
 DAY = 86_400
-HOURS_A_YEAR = 8760
-REFERENCE = "BTC"  # what a basket's strength is relative to
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    feed: HedgeFeed
+    columns: Columns
 
 
 class Trackers:
-    """One tracker for each hedge that needs one. Everything before the replay's first bar has been seen already.
+    """One tracker for each hedge that needs one. What was known before the first bar asked for is taken in with it.
 
     Raises `ValueError` for bars of which a day is no whole number.
     """
@@ -33,78 +36,42 @@ class Trackers:
         spot: PriceTable,
         markets: Mapping[str, HistoricalMarket],
         holdings: Mapping[str, float],
-        first: int,
     ) -> None:
         self._days = spot.step / DAY
-        self._followed = [
-            _Followed(hedge, spot, markets, _held_by(hedge, policy, holdings))
+        self._followed = {
+            hedge.name: _followed(hedge, spot, markets, _held_by(hedge, policy, holdings))
             for hedge in policy.hedges
-            if hedge.needs_statistics
-        ]
-        for followed in self._followed:
-            followed.warm_up(first)
+            if hedge.needs_statistics and _held_by(hedge, policy, holdings)
+        }
 
     def known_at(self, epoch: int) -> Mapping[str, HedgeStatistics]:
         """By hedge, with the prices known at this second taken in."""
         found = {}
-        for followed in self._followed:
-            followed.add(epoch)
-            statistics = followed.tracker.statistics()
+        for name, followed in self._followed.items():
+            followed.feed.take(followed.columns, epoch)
+            statistics = followed.feed.tracker.statistics()
             if statistics is not None:
-                found[followed.name] = statistics
+                found[name] = statistics
         return found
 
     def charged(self, report: CycleReport) -> None:
         """Take in the funding rates that a cycle saw."""
-        for followed in self._followed:
-            for name in followed.tracker.shape.instruments:
-                leg = report.snapshot.quotes.get(name)
-                quote = seen(leg) if leg is not None else None
-                if quote is not None and quote.value.funding_rate is not None and quote.value.funding_interval_hours:
-                    a_year = HOURS_A_YEAR / float(quote.value.funding_interval_hours)
-                    followed.tracker.funded(name, -float(quote.value.funding_rate) * a_year, self._days)
+        for followed in self._followed.values():
+            followed.feed.charge(report.snapshot, self._days)
 
 
-class _Followed:
-    """A tracker with the columns it is fed from."""
-
-    def __init__(
-        self, hedge: HedgePolicy, spot: PriceTable, markets: Mapping[str, HistoricalMarket], coins: Mapping[str, float]
-    ) -> None:
-        self.name = hedge.name
-        self.tracker = HedgeTracker(shape_of(hedge, tuple(coins), spot.step))
-        self._coins = np.array(list(coins.values()))
-        self._times = spot.times
-        self._assets = np.column_stack([spot.floats(asset, spot.times) for asset in coins])
-        shorts = [markets[name.partition(":")[0]].marks(name, spot.times) for name in self.tracker.shape.instruments]
-        self._instruments = np.column_stack(shorts)
-        self._reference = spot.floats(REFERENCE, spot.times)
-
-    def warm_up(self, until: int) -> None:
-        for row in range(int(np.searchsorted(self._times, until))):
-            self._take(row)
-
-    def add(self, epoch: int) -> None:
-        row = int(np.searchsorted(self._times, epoch))
-        if row < len(self._times) and int(self._times[row]) == epoch:
-            self._take(row)
-
-    def _take(self, row: int) -> None:
-        prices = self._assets[row]
-        self.tracker.add(
-            int(self._times[row]),
-            prices,
-            self._instruments[row],
-            _weights(prices, self._coins),
-            float(self._reference[row]),
-        )
-
-
-def _weights(prices: Floats, coins: NDArray[np.float64]) -> Floats:
-    """Shares of the holdings' value; an asset without a price now has none of it."""
-    values = np.where(np.isfinite(prices), prices, 0.0) * coins
-    total = values.sum()
-    return np.asarray(values / total if total else np.full(len(coins), 1 / len(coins)))
+def _followed(
+    hedge: HedgePolicy, spot: PriceTable, markets: Mapping[str, HistoricalMarket], coins: Mapping[str, float]
+) -> _Followed:
+    tracker = HedgeTracker(shape_of(hedge, tuple(coins), spot.step))
+    names = tracker.shape.instruments
+    columns = Columns(
+        times=spot.times,
+        assets=np.column_stack([spot.floats(asset, spot.times) for asset in coins]),
+        instruments=np.column_stack([markets[name.partition(":")[0]].marks(name, spot.times) for name in names]),
+        reference=spot.floats(REFERENCE, spot.times),
+    )
+    return _Followed(HedgeFeed(tracker, np.array(list(coins.values()))), columns)
 
 
 def _held_by(hedge: HedgePolicy, policy: PortfolioPolicy, holdings: Mapping[str, float]) -> dict[str, float]:

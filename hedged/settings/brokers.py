@@ -147,6 +147,10 @@ def _positions(draft: Draft) -> Iterator[Problem]:
             yield Problem((*place, "instrument"), "is at an account, whose positions are read from the exchange")
         elif instrument not in entered:
             yield Problem((*place, "instrument"), "needs its contract under [[instruments]], with the multiplier")
+        lot = next((number_of(each.get("lot", 1)) for _, each in rows if each.get("instrument") == instrument), None)
+        contracts = number_of(row.get("contracts"))
+        if lot and contracts and contracts % lot:
+            yield Problem((*place, "contracts"), f"must be whole lots of {lot}")
         if number_of(row.get("contracts")) == 0:
             yield Problem((*place, "contracts"), "must not be 0: remove the table when the position is closed")
 

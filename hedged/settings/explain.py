@@ -109,12 +109,12 @@ def _unknown_key(place: Place, value: object) -> Problem:
         return Problem(place, _LATER_KEYS[place], show_value=False)
     known = table_at(place[:-1])
     allowed = [field.alias or name for name, field in known.model_fields.items()] if known else []
-    likely = nearest(key, allowed)
-    if likely:
-        return Problem(place, f"unknown key; did you mean {likely}?")
     if SECRET.search(key):
         text = "unknown key: secrets never stand in this file, they are read from credential files"
         return Problem(place, text, show_value=False)
+    likely = nearest(key, allowed)
+    if likely:
+        return Problem(place, f"unknown key; did you mean {likely}?")
     elsewhere = _home_of(key)
     if elsewhere is not None and elsewhere != place[:-1]:
         home = f"under [{'.'.join(map(str, elsewhere))}]" if elsewhere else "at the top, before the first table"

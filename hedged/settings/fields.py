@@ -46,7 +46,7 @@ def parse_duration(value: object) -> timedelta:
     return duration
 
 
-def _positive(value: timedelta) -> timedelta:
+def positive(value: timedelta) -> timedelta:
     if value < timedelta(seconds=1):
         raise ValueError("must be at least 1s")
     return value
@@ -96,6 +96,8 @@ def _asset_or_rest(value: str) -> str:
 def _instrument(value: str) -> str:
     account, separator, symbol = value.partition(":")
     if separator and _ACCOUNT.fullmatch(account) and _SYMBOL.fullmatch(symbol):
+        if _DATED.search(value) and instrument_date(value) is None:
+            raise ValueError("must end in a date that there is, as YYMMDD")
         return value
     if separator and symbol.count("/") == 1 and ":" not in symbol:
         raise ValueError(f'is a spot pair: name a contract, "{account}:{symbol}:{symbol.partition("/")[2]}"')
@@ -135,7 +137,7 @@ def freeze(value: Mapping[K, V] | None) -> Mapping[K, V] | None:
 
 _DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"})
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_positive), _DURATION_SCHEMA]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(positive), _DURATION_SCHEMA]
 Patience = Annotated[timedelta, BeforeValidator(parse_duration), _DURATION_SCHEMA]
 """A duration that may be zero."""
 Moment = Annotated[

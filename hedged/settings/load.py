@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hedged.model.policy import Mode
+from hedged.settings.check_accounts import AVAILABLE
 from hedged.settings.checks import check, unavailable_modes
 from hedged.settings.draft import Draft, located
 from hedged.settings.environment import merged, overrides
@@ -22,6 +23,7 @@ from hedged.settings.faults import Fault, Problem, SettingsError, Source, printa
 from hedged.settings.fields import printable_name
 from hedged.settings.lines import Place, find_lines
 from hedged.settings.schema import Document
+from hedged.settings.sectors import sectors
 from hedged.settings.settings import Settings
 from hedged.settings.worlds import world_of
 
@@ -63,9 +65,20 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool 
     return _settings(path, name, document, environ)
 
 
+def _with_wallets(document: Document) -> Document:
+    """Where none are named: of the usual ones, those that the exchange has."""
+    accounts = [
+        account
+        if "wallets" in account.model_fields_set
+        else _with(account, wallets=tuple(w for w in account.wallets if w in AVAILABLE[account.exchange]))
+        for account in document.accounts
+    ]
+    return _with(document, accounts=tuple(accounts))
+
+
 def _settings(path: Path, name: str, document: Document, environ: Mapping[str, str]) -> Settings:
     """The document as it is to be run: approve and live as paper (only a dry run comes here with them)."""
-    document = _resolved(document, path.absolute().parent)
+    document = _with_wallets(_resolved(document, path.absolute().parent))
     modes = [hedge.mode or document.mode for hedge in document.hedges]
     dry_run = not _LATER.isdisjoint({document.mode, *modes})
     if dry_run:
@@ -78,6 +91,7 @@ def _settings(path: Path, name: str, document: Document, environ: Mapping[str, s
         world=world_of(document.mode, map(dict, document.accounts)),
         dry_run=dry_run,
         document=document,
+        sectors=sectors(document.portfolio.sectors_file),
         environ=MappingProxyType({name: environ[name] for name in _READ_VARIABLES if name in environ}),
     )
 
@@ -86,6 +100,7 @@ def _resolved(document: Document, folder: Path) -> Document:
     """With every path absolute: they are relative to the file that names them."""
     return _with(
         document,
+        portfolio=_absolute(document.portfolio, folder),
         accounts=tuple(_absolute(account, folder) for account in document.accounts),
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
         notify=_absolute(document.notify, folder),

@@ -20,15 +20,19 @@ from hedged.model.policy import (
     Thresholds,
     World,
 )
+from hedged.model.sectors import AssetProfile
 from hedged.model.timing import Insurance, Recurring, Signal, Window
 from hedged.settings.brokers import brokers
 from hedged.settings.schema import Document, HedgeSettings
 from hedged.settings.worlds import STABLECOINS, direction_of
 
 
-def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPolicy:
+def portfolio_policy(
+    document: Document, name: str, world: World, sectors: Mapping[str, AssetProfile]
+) -> PortfolioPolicy:
     """The policy of a document that has passed every check; `world` and `name` are those of the run."""
     aliases = document.portfolio.aliases
+    betas = {asset: profile.betas for asset, profile in sectors.items()}
     directions = {row.instrument: row.direction for row in document.instruments if row.direction is not None}
     return PortfolioPolicy(
         name=name,
@@ -36,7 +40,7 @@ def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPo
         world=world,
         quote=document.quote,
         every=document.schedule.every,
-        hedges=tuple(_hedge(hedge, document.mode, aliases, directions) for hedge in document.hedges),
+        hedges=tuple(_hedge(hedge, document.mode, aliases, directions, betas) for hedge in document.hedges),
         accounts=frozenset([*(account.name for account in document.accounts), *(b.name for b in brokers(document))]),
         holdings=tuple(
             Holding(
@@ -65,7 +69,13 @@ def portfolio_policy(document: Document, name: str, world: World) -> PortfolioPo
     )
 
 
-def _hedge(hedge: HedgeSettings, mode: Mode, aliases: Mapping[str, str], directions: Mapping[str, str]) -> HedgePolicy:
+def _hedge(
+    hedge: HedgeSettings,
+    mode: Mode,
+    aliases: Mapping[str, str],
+    directions: Mapping[str, str],
+    betas: Mapping[str, Mapping[str, float]],
+) -> HedgePolicy:
     assets = dict.fromkeys(aliases.get(asset, asset) for asset in hedge.assets)  # in order, each once
     takes_rest = assets.pop("*", "") is None
     weights = hedge.weights or (None,) * len(hedge.instruments)
@@ -87,6 +97,7 @@ def _hedge(hedge: HedgeSettings, mode: Mode, aliases: Mapping[str, str], directi
         takes_rest=takes_rest,
         target=hedge.target,
         timing=_timing(hedge),
+        prior_betas=betas,
     )
 
 

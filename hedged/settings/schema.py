@@ -149,6 +149,7 @@ class PortfolioSettings(Table):
     dust_value: Amount = Decimal(10)
     ignore: tuple[Asset, ...] = ()
     aliases: Annotated[Mapping[Asset, Asset], Frozen] = {}
+    sectors_file: FilePath | None = None
 
 
 class AccountSettings(Table):

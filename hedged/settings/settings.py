@@ -32,6 +32,7 @@ from hedged.settings.schema import (
     ScheduleSettings,
     StoreSettings,
 )
+from hedged.settings.sectors import Sectors
 from hedged.settings.worlds import SIMULATED
 from hedged.tell.lifecycle import AlertRules
 
@@ -48,6 +49,7 @@ class Settings:
     world: World
     dry_run: bool
     document: Document = field(repr=False)
+    sectors: Sectors = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
     @property
@@ -121,7 +123,7 @@ class Settings:
         return brokers(self.document)
 
     def policy(self) -> PortfolioPolicy:
-        return portfolio_policy(self.document, self.name, self.world)
+        return portfolio_policy(self.document, self.name, self.world, self.sectors)
 
     def alert_rules(self) -> AlertRules:
         return AlertRules(

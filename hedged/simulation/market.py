@@ -67,6 +67,10 @@ class SimulatedMarket:
         """Unrounded marks of the minutes `first` ≤ m < `last` since the anchor."""
         return self._over_days(symbol, first, last, self._day_marks)
 
+    def index(self, asset: str, first: int, last: int) -> Floats | None:
+        """Unrounded index prices of the minutes `first` ≤ m < `last` since the anchor; None: no market for it."""
+        return self._over_days(asset, first, last, self._day_index) if asset in COLUMN else None
+
     def funding_rate(self, symbol: str, at: datetime) -> Decimal | None:
         """The rate settled at funding time `at` (> 0: longs pay); None for a dated future, which pays none."""
         return None if expiry_of(symbol) else self._rate_at(symbol, self.minute(at))

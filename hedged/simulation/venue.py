@@ -21,7 +21,7 @@ from hedged.model.instrument import Instrument, InstrumentId, instrument_id
 from hedged.model.order import Side
 from hedged.model.snapshot import Balance, Quote
 from hedged.ports import Clock
-from hedged.simulation.coins import FEE_TAKER, QUOTE, TIERS, expiry_of, list_instruments
+from hedged.simulation.coins import FEE_TAKER, QUOTE, TIERS, expiry_of, list_instruments, listed_symbols
 from hedged.simulation.history import Event, VenueOrder, rejected
 from hedged.simulation.market import SimulatedMarket, funding_times
 from hedged.simulation.paths import Floats
@@ -79,6 +79,16 @@ class SimulatedVenue:
     def price(self, asset: str) -> Decimal | None:
         self._fail("price")
         return self.market.price(asset, self._clock.now())
+
+    def minutes(self, subject: str, first: int, last: int) -> Floats | None:
+        """Prices in USDT of the minutes `first` ≤ m < `last` since the anchor, of a listed contract or a coin.
+
+        None: no such market.
+        """
+        self._fail("minutes")
+        if subject in listed_symbols(self._clock.now()):
+            return self.market.marks(subject, first, last)
+        return self.market.index(subject, first, last)
 
     def balances(self, wallet: str) -> tuple[Balance, ...]:
         """One wallet; `swap` holds the margin account's cash. `KeyError` for a wallet that does not exist."""

@@ -118,9 +118,8 @@ def order_sentences(
         text = f"{_proposal(proposal)} would bring it back; in monitor mode hedged sends nothing."
         sentences.setdefault(proposal.hedge, []).append(text)
     for intent in decision.by_hand:
-        text = (
-            f"{_proposal(intent)} would bring it back: place it there, then enter what you hold under `[[positions]]`."
-        )
+        why = "is part of the roll" if intent.purpose is Purpose.ROLL else "would bring it back"
+        text = f"{_proposal(intent)} {why}: place it there, then enter what you hold under `[[positions]]`."
         sentences.setdefault(intent.hedge, []).append(text)
     return {hedge: " ".join(texts) for hedge, texts in sentences.items()}
 
@@ -160,7 +159,9 @@ def order_trouble(decision: Decision, outcomes: Sequence[Outcome]) -> frozenset[
         for outcome in outcomes
         if not isinstance(outcome, Fill) and outcome.client_order_id in hedge_of
     }
-    return frozenset(failed | {refusal.intent.hedge for refusal in decision.refused})
+    # What is left to a person may have been done or not: it is said again each time it is found.
+    by_hand = {intent.hedge for intent in decision.by_hand}
+    return frozenset(failed | by_hand | {refusal.intent.hedge for refusal in decision.refused})
 
 
 def clean(text: str, limit: int) -> str:

@@ -5,6 +5,7 @@ Money and quantities are decimal strings, ratios numbers, times ISO-8601 Z, unkn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from decimal import Decimal
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
 from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected
 from hedged.model.policy import PortfolioPolicy
-from hedged.model.statistics import MarginOdds
+from hedged.model.statistics import HedgeStatistics, MarginOdds
 from hedged.model.stream import StreamState
 
 SCHEMA = "hedged.once/1"
@@ -38,9 +39,20 @@ def time(value: datetime | None) -> str | None:
     return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds").replace("+00:00", "Z")
 
 
-def state_object(assessment: Assessment, decision: Decision, policy: PortfolioPolicy) -> dict[str, object]:
+def state_object(
+    assessment: Assessment,
+    decision: Decision,
+    policy: PortfolioPolicy,
+    statistics: Mapping[str, HedgeStatistics] | None = None,
+) -> dict[str, object]:
     """One cycle, whole. Intents are what is sent, or under `monitor` what would be."""
     modes = {hedge.name: hedge.mode.value for hedge in policy.hedges}
+    inner = {
+        name: group.band if group.inner_band is None else group.inner_band
+        for group in assessment.groups
+        for name in group.hedges
+    }
+    past = {name: statistics_object(each, inner.get(name)) for name, each in (statistics or {}).items()}
     intents = [*(approved.intent for approved in decision.intents), *decision.proposals, *decision.by_hand]
     return {
         "schema": SCHEMA,
@@ -60,7 +72,9 @@ def state_object(assessment: Assessment, decision: Decision, policy: PortfolioPo
             }
             for row in assessment.exposures
         ],
-        "hedges": [_hedge(state, modes[state.name]) for state in assessment.hedges],
+        "hedges": [
+            {**_hedge(state, modes[state.name]), "statistics": past.get(state.name)} for state in assessment.hedges
+        ],
         "margin": [
             {
                 "account": row.account,
@@ -108,8 +122,20 @@ def odds_object(odds: MarginOdds | None) -> dict[str, object]:
     }
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 9)
+def statistics_object(statistics: HedgeStatistics, band_inner: Decimal | None) -> dict[str, object]:
+    """What the past says of a hedge: volatilities and costs are fractions a year, `band_inner` where orders stop."""
+    return {
+        "as_of": time(statistics.as_of),
+        "ratios": {name: number(ratio) for name, ratio in statistics.ratios.items()},
+        "betas": {asset: number(beta) for asset, beta in statistics.betas.items()},
+        "gap_volatility": _rounded(statistics.gap_volatility),
+        "hedge_volatility": _rounded(statistics.hedge_volatility),
+        "hedge_volatility_usual": _rounded(statistics.hedge_volatility_usual),
+        "carry_year": {name: _rounded(cost) for name, cost in statistics.carry_year.items()},
+        "change": _rounded(statistics.change),
+        "band_inner": number(band_inner),
+        "text": statistics.text,
+    }
 
 
 def finding_object(finding: Finding) -> dict[str, object]:
@@ -198,6 +224,11 @@ def _leg(leg: LegState) -> dict[str, object]:
         "funding_rate": number(leg.funding_rate),
         "carry_year": money(_cents(leg.carry_year)),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else round(value, 9)
 
 
 def _cents(value: Decimal | None) -> Decimal | None:

@@ -165,6 +165,11 @@ WORDS: Mapping[Kind, Words] = {
         "hedged makes no order for it now.",
         "name another instrument in the hedge if nothing takes its place.",
     ),
+    Kind.TOO_COARSE: Words(
+        "hedge {subject} cannot be met with its contracts",
+        "hedged leaves it as it is.",
+        "name an instrument with smaller contracts, or check the `multiplier` of one entered by hand.",
+    ),
     Kind.KEY_WITHDRAWS: Words(
         "the key of {subject} can withdraw",
         "hedged goes on reading with it until the next start, and then refuses it.",
@@ -180,5 +185,11 @@ WORDS: Mapping[Kind, Words] = {
         "{subject}'s streams are down",
         "hedged reads the account at every interval as before, and learns of a jump or a fill only then.",
         "check what the firewall lets through (websockets), or set `streams = false` under `[schedule]`.",
+    ),
+    Kind.HISTORY_MISSING: Words(
+        "past prices for hedge {subject} are missing",
+        "hedged goes by what it has, or by the usual ratios, and asks again.",
+        'see whether an exchange of yours lists the market at all; fixed `beta`, `band` or `target = "value"` need '
+        "no past.",
     ),
 }

@@ -22,7 +22,10 @@ from hedged.estimate.effectiveness import (
     hindsight_ratios,
     naive_ratios,
 )
+from hedged.estimate.prior import prior_ratios
 from hedged.estimate.returns import AlignedReturns
+from hedged.model.instrument import InstrumentId
+from hedged.settings.sectors import sectors
 from tests.benchmarks.markets import (
     BASKETS,
     COINS_MIN,
@@ -141,13 +144,27 @@ def _later_start(
     return end, ()
 
 
+def naive_prior(held: Sequence[str], instruments: Sequence[str]) -> Floats:
+    return np.tile(naive_ratios(np.ones(len(instruments))), (len(held), 1))
+
+
+def listed_prior(held: Sequence[str], instruments: Sequence[str]) -> Floats:
+    """The shipped betas, which were measured on the very years that are judged here."""
+    betas = {asset: profile.betas for asset, profile in sectors().items()}
+    names = [InstrumentId(f"file:{base}/USDT:USDT") for base in instruments]
+    return prior_ratios(held, names, [1] * len(names), betas)
+
+
+PRIOR = naive_prior
+
+
 def _estimated(
     bars: AlignedReturns, rows: Floats, held: Sequence[str], instruments: Sequence[str], settings: RatioSettings
 ) -> dict[int, Floats]:
     """Ratios by the midnight at which they are set."""
     assets, moves, times = bars.columns(*held)[rows], bars.columns(*instruments)[rows], bars.times[rows]
     weights = equal_weights(len(held))
-    estimator = RatioEstimator(len(held), len(instruments), settings=settings)
+    estimator = RatioEstimator(len(held), len(instruments), prior=PRIOR(held, instruments), settings=settings)
     ratios, before = {}, 0
     for last in np.flatnonzero(times % DAY == 0):
         estimator.advance(assets[before : last + 1], moves[before : last + 1], weights)
@@ -217,7 +234,13 @@ VARIATIONS: dict[str, dict[str, object]] = {
 def main() -> None:
     parser = data_argument(__doc__.splitlines()[0])
     parser.add_argument("--sensitivity", action="store_true", help="other settings beside those shipped")
+    parser.add_argument(
+        "--prior", action="store_true", help="shrink to the shipped betas instead of to naive; they look ahead"
+    )
     options = parser.parse_args()
+    if options.prior:
+        global PRIOR  # noqa: PLW0603 - one run, one prior
+        PRIOR = listed_prior
     markets = list(read_markets(options.data, options.file))
 
     def chosen(year: int) -> bool:

@@ -118,6 +118,7 @@ async def test_without_a_key_nobody_can_know(tmp_path: Path) -> None:
 async def test_accounts_of_one_venue_load_its_markets_once(tmp_path: Path) -> None:
     """Two accounts, one list: the second takes what the first has loaded, and both name instruments their own way."""
     async with local(tmp_path, accounts=("main", "other")) as (server, settings):
+        (tmp_path / "credentials" / "account-other").unlink()  # one key is one account
         wired = await root.build(settings, SystemClock(), SystemIds())
         try:
             listed = [await market.instruments() for market in wired.exchanges.markets.values()]
@@ -126,3 +127,10 @@ async def test_accounts_of_one_venue_load_its_markets_once(tmp_path: Path) -> No
     assert [min(names).partition(":")[0] for names in listed] == ["main", "other"]
     assert len(listed[0]) == len(listed[1]) > 0
     assert sum(path == "/fapi/v1/exchangeInfo" for _, path in server.requests) == 1
+
+
+async def test_one_key_under_two_accounts_is_refused(tmp_path: Path) -> None:
+    """What it holds would count twice, as hedge here and as exposure there."""
+    async with local(tmp_path, accounts=("main", "other")) as (_, settings):
+        with pytest.raises(ConfigurationError, match="main and other have the same key"):
+            await root.build(settings, SystemClock(), SystemIds())

@@ -264,3 +264,29 @@ async def test_the_venues_history_explains() -> None:
     untouched = Doubt("sim/spot/SOL", "sim", "SOL", None, D(500), D(100), 1)
     assert await reader.explain(untouched, T0) is None
     assert await reader.explain(coins, T0 + DAY) is None
+
+
+async def test_the_past_is_that_of_the_market_by_full_hours() -> None:
+    """Bars begin with the first full hour of the market, end with the last that is over, and show what it showed."""
+    clock = ManualClock(T0 + timedelta(minutes=20))
+    place = SimulatedVenue(SimulatedMarket(5, clock.now()), clock)
+    exchange = SimulatedExchange(place, clock)
+    assert await exchange.bars("ETH", "USDT", T0 - DAY) == []
+    closes = {}
+    while clock.now() < T0 + 10 * DAY:
+        clock.advance(3600)
+        at = clock.now().replace(minute=0)
+        shown = place.market.quote(ETH, at - timedelta(minutes=1))
+        assert shown is not None
+        closes[at] = shown.mark
+    del closes[T0 + timedelta(hours=1)]  # began before the market did
+    taken = []
+    while bars := await exchange.bars(ETH_ID, "USDT", taken[-1].at if taken else T0 - DAY):
+        taken += bars
+    assert {bar.at: bar.close for bar in taken} == {at: pytest.approx(float(mark), 0.01) for at, mark in closes.items()}
+    assert all(bar.low <= bar.close <= bar.high for bar in taken)
+    spot = await exchange.bars("ETH", "USDT", T0)
+    assert spot is not None
+    assert spot[0].close == pytest.approx(float(place.market.price("ETH", T0 + timedelta(minutes=119)) or 0), 0.01)
+    for subject, quote in (("GHOST", "USDT"), ("sim:GHOST/USDT:USDT", "USDT"), ("ETH", "EUR")):
+        assert await exchange.bars(subject, quote, T0) is None

@@ -69,7 +69,7 @@ def test_an_unknown_rate_blocks_and_says_so(index: Decimal | None) -> None:
     found = assess(seen(LINEAR, Position(USDC, dec(-10)), {"ETH": 3000}, index=index), watching(USDC))  # type: ignore[arg-type]
     state = found.hedges[0]
     assert (state.status, state.hedge_value) == (HedgeStatus.BLOCKED, None)
-    assert state.blocked_by == ("USDC, which main:ETH/USDC:USDC is priced in, has no price in USDT",)
+    assert state.blocked_by == ("USDC, which main:ETH/USDC:USDC is priced in, has no believable price in USDT",)
     assert [finding.kind for finding in found.findings] == [Kind.DATA_MISSING]
 
 
@@ -102,3 +102,16 @@ def test_orders_and_limits_are_in_the_portfolios_currency() -> None:
     assert decide(
         assess(view, setup), view, watching(USDC, limits=Limits(order_notional_max=dec(10_800))), Book("c")
     ).intents
+
+
+@pytest.mark.parametrize("index", [300_000, 30, 2600])
+def test_a_rate_that_cannot_be_right_sizes_nothing(index: int) -> None:
+    """An index that is not the coin's price, or a dollar worth a fraction of one, blocks instead of ordering fifty-fold."""
+    held = Position(COIN, dec(-3000), entry_price=dec(3000))
+    setup = watching(COIN, limits=Limits(order_notional_max=dec(50_000)))
+    view = seen(INVERSE, held, {"ETH": 3030}, index=dec(index))
+    found = assess(view, setup)
+    assert found.hedges[0].status is HedgeStatus.BLOCKED
+    assert decide(found, view, setup, Book("c")).intents == ()
+    dear = seen(LINEAR, Position(USDC, dec(-10)), {"ETH": 3000, "USDC": "0.5"})
+    assert assess(dear, watching(USDC)).hedges[0].status is HedgeStatus.BLOCKED

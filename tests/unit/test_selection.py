@@ -142,7 +142,7 @@ def test_shrinking_leaves_variances_and_stays_a_covariance() -> None:
 
 
 def _of(size: int, score: float) -> ChosenSet:
-    best = module.RankedSet(tuple(range(size)), np.ones(size), score, score, score, 0.0, 0.0)
+    best = module.RankedSet(tuple(range(size)), np.ones(size), score, score, score, 0.0, 0.0, np.eye(size + 1))
     return ChosenSet(best, 0.0, 1.0, (), 365, ())
 
 

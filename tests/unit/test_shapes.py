@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedged.adapters.exchanges import shapes
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Rows, Scalar
+from hedged.adapters.exchanges.shapes import Columns, Lists, Misshapen, Record, Rows, Scalar
 
 NUMBER_SHAPE = Rows({"a": Scalar.NUMBER}, at_least=1)
 
@@ -167,3 +167,40 @@ def test_a_reply_may_be_a_list_of_different_things(reply: Any, says: str | None)
         return
     with pytest.raises(Misshapen, match=says):
         shapes.check(reply, shape)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({}, "expected a list"),
+        ([{}], "row 0 is not a list"),
+        ([[1, "2"], [1]], "row 1 is not a list of at least 2"),
+        ([[1, None]], "row 0 is null"),
+        ([[1, "NaN"]], "not a finite number"),
+    ],
+)
+def test_a_list_of_lists_has_numbers_in_front(value: Any, says: str) -> None:
+    """Each row has as many numbers as are read, whatever follows; no row at all is an answer."""
+    shapes.check([], Lists(2))
+    shapes.check([[1, "2", None, "more"]], Lists(2))
+    with pytest.raises(Misshapen, match=says):
+        shapes.check(value, Lists(2))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([], "expected an object"),
+        ({"t": [1]}, "x is not a list"),
+        ({"t": [1, 2], "x": ["5"]}, "x is not a list of at least 2"),
+        ({"t": [1], "x": ["5", "6"]}, "x is longer than t"),
+        ({"t": [1], "x": [""]}, "not a finite number"),
+        ({"t": None, "x": []}, "t is not a list"),
+    ],
+)
+def test_columns_are_of_one_length(value: Any, says: str) -> None:
+    """Columns that do not fit would put prices to other times."""
+    shapes.check({"t": [], "x": [], "more": 1}, Columns(("t", "x")))
+    shapes.check({"t": [1, 2], "x": ["5", 6]}, Columns(("t", "x")))
+    with pytest.raises(Misshapen, match=says):
+        shapes.check(value, Columns(("t", "x")))

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.venues.candles import Candles, answer
+
 STATUSES = {"500": 500, "502": 502, "504": 504, "429": 429, "418": 418, "403": 403}
 BODIES = {
     "html": "<html><body>Service temporarily down</body></html>",
@@ -53,6 +55,7 @@ class VenueServer:
 
     def __init__(self, venue: Any, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         self.venue = venue
+        self.candles = Candles(lambda: self.venue.now())  # noqa: PLW0108  asked each time, for tests replace it
         self.requests: list[tuple[str, str]] = []
         self.faults: dict[str, str] = {}  # path, or "*" → fault
         self.replies: dict[str, str] = {}  # path or path?query → the very text to answer with status 200
@@ -131,7 +134,8 @@ class VenueServer:
         if self.blind.intersection(here):
             self.desk.orders = []
         try:
-            text = json.dumps(await self.answer(request))
+            past = answer(request.path, request.query, self.candles) if request.method == "GET" else None
+            text = json.dumps(await self.answer(request) if past is None else past)
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.errors import Refused, Unreadable, VenueError
@@ -14,6 +14,7 @@ from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, 
 from hedged.ports import Clock, MarketReader
 
 _ENTERED = "positions entered by hand"
+_TOMORROW = timedelta(days=1)  # a day later somewhere is not the future
 
 
 class ByHandAccount:
@@ -85,6 +86,13 @@ class ByHandAccount:
     async def derivatives(self) -> Read[Derivatives]:
         now = self._clock.now()
         for held in self._broker.positions:
+            ends = self._instruments[held.instrument].ends()
+            if ends is not None and ends <= now:
+                detail = f"{held.instrument} ended on {ends:%Y-%m-%d}: enter what you hold now, or take it out"
+                raise Unreadable(self.account, _ENTERED, detail)
+            if held.as_of - now > _TOMORROW:
+                detail = f"{held.instrument} is dated {held.as_of:%Y-%m-%d}, which is still to come: mend its as_of"
+                raise Unreadable(self.account, _ENTERED, detail)
             if held.max_age is not None and now - held.as_of > held.max_age:
                 detail = (
                     f"{held.instrument} was entered on {held.as_of:%Y-%m-%d} and has passed its max_age: look it up"

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from hedged.adapters.exchanges import dialects
+from hedged.adapters.exchanges.ccxt_candles import CcxtCandleReader
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
 from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
@@ -27,7 +28,7 @@ from hedged.adapters.exchanges.tier_book import Tiers
 from hedged.adapters.exchanges.transport import open_session
 from hedged.errors import ConfigurationError
 from hedged.model.permissions import Permissions
-from hedged.ports import AccountReader, Clock, MarketReader
+from hedged.ports import AccountReader, CandleReader, Clock, MarketReader
 
 CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey")
 _PLACES_MAX = 40  # decimal places of a price or an amount; the most of any venue is 18
@@ -44,6 +45,7 @@ class CcxtVenue:
         streaming: StreamOpening,
     ) -> None:
         self.market: MarketReader = CcxtMarketReader(line)
+        self.candles: CandleReader = CcxtCandleReader(line, wire.limiter)
         self.reader = reader
         self._line = line
         self._session = wire.session

@@ -10,6 +10,8 @@ import asyncio
 
 from hedged.ports import Clock
 
+_TICK = 0.01  # seconds: what is left to wait for may be too little for a clock to show
+
 
 class Limiter:
     """A token bucket in the venue's request weights: up to `burst` at once, `per_second` in the long run."""
@@ -32,6 +34,13 @@ class Limiter:
             if self._tokens < 0:
                 await self._clock.sleep(-self._tokens / self._per_second)
             self.spent += weight
+
+    async def spare(self) -> None:
+        """Return once half of the burst is there: what nobody waits for leaves the rest to those who do."""
+        self._refill()
+        while (missing := self._burst / 2 - self._tokens) > 0:
+            await self._clock.sleep(max(missing / self._per_second, _TICK))
+            self._refill()
 
     def _refill(self) -> None:
         now = self._clock.monotonic()

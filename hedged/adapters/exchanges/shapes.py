@@ -59,7 +59,21 @@ class Several:
     parts: tuple[Shape, ...]
 
 
-Shape: TypeAlias = Scalar | Rows | Record | Several
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """A list of lists whose first `numbers` items are numbers. An empty one is a legitimate answer: *none*."""
+
+    numbers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One object that is a table stored by columns: lists of numbers, all of one length."""
+
+    names: tuple[str, ...]
+
+
+Shape: TypeAlias = Scalar | Rows | Record | Several | Lists | Columns
 Fields: TypeAlias = Mapping[str, Shape]
 
 
@@ -86,6 +100,9 @@ def check(value: object, shape: Shape, where: str = "the reply") -> None:
     if isinstance(shape, Record):
         _check_row(value, shape.fields, where)
         return
+    if isinstance(shape, Columns):
+        _check_columns(value, shape.names, where)
+        return
     if not isinstance(value, list):
         raise Misshapen(f"{where} is {_kind(value)}, expected a list")
     if isinstance(shape, Several):
@@ -94,10 +111,32 @@ def check(value: object, shape: Shape, where: str = "the reply") -> None:
         for position, (part, expected) in enumerate(zip(value, shape.parts, strict=True)):
             check(part, expected, f"{where} part {position}")
         return
+    if isinstance(shape, Lists):
+        for position, items in enumerate(value):
+            _check_numbers(items, f"{where} row {position}", at_least=shape.numbers)
+        return
     if len(value) < shape.at_least:
         raise Misshapen(f"{where} is empty")
     for position, row in enumerate(value):
         _check_row(row, shape.fields, f"{where} row {position}")
+
+
+def _check_numbers(items: object, where: str, *, at_least: int) -> None:
+    if not isinstance(items, list) or len(items) < at_least:
+        raise Misshapen(f"{where} is not a list of at least {at_least} items")
+    for item in items[:at_least]:
+        _number(item, where)
+
+
+def _check_columns(table: object, names: tuple[str, ...], where: str) -> None:
+    if not isinstance(table, dict):
+        raise Misshapen(f"{where} is {_kind(table)}, expected an object")
+    columns = [table.get(name) for name in names]
+    length = len(columns[0]) if isinstance(columns[0], list) else 0
+    for name, column in zip(names, columns, strict=True):
+        _check_numbers(column, f"{where}: {name}", at_least=length)
+        if isinstance(column, list) and len(column) > length:
+            raise Misshapen(f"{where}: {name} is longer than {names[0]}")
 
 
 def _check_row(row: object, fields: Fields, where: str) -> None:
@@ -123,7 +162,10 @@ def _kind(value: object) -> str:
 
 def number(row: Row, name: str) -> Decimal:
     """A finite decimal. Raises `Misshapen` for anything else: null, NaN, true, an empty text."""
-    value = row.get(name)
+    return _number(row.get(name), name)
+
+
+def _number(value: object, name: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise Misshapen(f"{name} is {_kind(value)}, expected a number")
     if not _NUMBER.fullmatch(str(value)):

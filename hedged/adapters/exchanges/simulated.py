@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.adapters.exchanges.margin_view import derivatives_of
 from hedged.errors import Refused, VenueError
+from hedged.model.history import STEP, Bar, full_hour
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Fill, Outcome, Rejected, Unknown
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -16,11 +17,13 @@ from hedged.simulation.coins import QUOTE
 from hedged.simulation.history import Event, VenueOrder
 from hedged.simulation.venue import SimulatedVenue
 
+_HOURS_A_PAGE = 168
+_MINUTES = 60  # of an hour
 _LEVERAGE = Decimal(20)  # what the venue's own cross account allows
 
 
 class SimulatedExchange:
-    """MarketReader, AccountReader and OrderGateway over one `SimulatedVenue`, under the venue's account name."""
+    """Every reader and the OrderGateway over one `SimulatedVenue`, under the venue's account name."""
 
     def __init__(self, venue: SimulatedVenue, clock: Clock) -> None:
         self.account = venue.account
@@ -53,6 +56,25 @@ class SimulatedExchange:
             if price is not None:
                 found[asset] = Read(price if quote == QUOTE else price / unit, now)
         return found
+
+    # CandleReader
+
+    async def bars(self, subject: str, quote: str, since: datetime) -> Sequence[Bar] | None:
+        """From the first full hour of the market, whose past begins with its anchor; coins in USDT only."""
+        symbol = subject.removeprefix(f"{self.account}:")
+        market, now = self._venue.market, self._clock.now()
+        begin = full_hour(max(since, market.anchor))
+        begin += STEP if begin < market.anchor else timedelta(0)
+        hours = min((now - begin) // STEP, _HOURS_A_PAGE)
+        first = market.minute(begin)
+        prices = self._venue.minutes(symbol, first, first + max(hours, 1) * _MINUTES)
+        if prices is None or (symbol == subject and quote != QUOTE):
+            return None
+        by_hour = prices.reshape(-1, _MINUTES)[: max(hours, 0)]
+        return [
+            Bar(begin + (hour + 1) * STEP, float(row[-1]), float(row.max()), float(row.min()))
+            for hour, row in enumerate(by_hour)
+        ]
 
     # AccountReader
 

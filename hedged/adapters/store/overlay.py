@@ -7,6 +7,7 @@ from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
 from hedged.model.alert import Alert
+from hedged.model.history import Bar
 from hedged.model.order import OrderRow
 from hedged.ports import Memory, Store, Turnover
 
@@ -33,3 +34,13 @@ class OverlayStore(MemoryStore):
     async def get_blob(self, key: str) -> Mapping[str, object] | None:
         own = await super().get_blob(key)
         return own if own is not None else await self._base.get_blob(key)
+
+    async def latest_state(self) -> Mapping[str, object] | None:
+        return await self._base.latest_state()
+
+    async def bars(self, subject: str, since: datetime) -> Sequence[Bar]:
+        kept = {row.at: row for row in (*await self._base.bars(subject, since), *await super().bars(subject, since))}
+        return [kept[at] for at in sorted(kept)]
+
+    async def newest_bars(self) -> Mapping[str, datetime]:
+        return {**await self._base.newest_bars(), **await super().newest_bars()}

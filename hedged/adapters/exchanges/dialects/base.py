@@ -112,6 +112,8 @@ class Dialect(ABC):
 
     False where None means that there is none, and where positions are not backed by one cross-margin pool.
     """
+    candles_page: ClassVar[int] = 0
+    """Hourly candles in one request; 0: the venue's past prices are not read."""
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
@@ -198,6 +200,16 @@ class Dialect(ABC):
     ) -> Mapping[InstrumentId, tuple[MarginTier, ...]]:
         """Maintenance margin tiers by the venue's own table, ascending; `wanted` is by market id. Absent: not told."""
         return {}
+
+    async def candles(self, connection: Connection, symbol: str, begin: int, end: int) -> Sequence[Sequence[object]]:
+        """Hourly candles of ccxt's unified symbol that opened from `begin` to `end`, milliseconds: a page at most.
+
+        As ccxt has them: [opened, open, high, low, close, …], in any order, perhaps with others outside the period.
+        """
+        rows: Sequence[Sequence[object]] = await connection.exchange.fetch_ohlcv(
+            symbol, "1h", begin, self.candles_page, {"until": end}
+        )
+        return rows
 
     def instrument(self, account: str, market: Row) -> Instrument:
         """One of ccxt's unified markets as our value. Raises `Misshapen` if a rule is missing."""

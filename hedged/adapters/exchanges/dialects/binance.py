@@ -34,6 +34,7 @@ from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
+    Lists,
     Misshapen,
     Record,
     Row,
@@ -73,6 +74,7 @@ _COIN_LISTED: Fields = {
     "quoteAsset": TEXT,
     "filters": Rows({"filterType": TEXT}),
 }
+_CANDLES = Lists(5)
 _CLASSIC = 'the account is not in portfolio margin: in `wallets` take "margin" and "swap" instead of "portfolio"'
 _KEY: Fields = {"ipRestrict": PRESENT, "enableReading": PRESENT, "enableWithdrawals": PRESENT, "enableFutures": PRESENT}
 
@@ -82,6 +84,7 @@ class Binance(Dialect):
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"})
     own_margin: ClassVar[bool] = False  # what is None does not exist; COIN-M and portfolio margin are no plain pools
     burst: ClassVar[float] = 600.0  # half of what the venue allows in a minute
+    candles_page: ClassVar[int] = 499  # futures ask a weight of 2 for these and of 5 for one more
     config: ClassVar[Mapping[str, Any]] = {
         "options": {
             "fetchMarkets": {"types": ["spot", "linear", "inverse"]},
@@ -108,6 +111,9 @@ class Binance(Dialect):
             "COIN-M markets", Record({"symbols": Rows(_COIN_LISTED, at_least=1)}), patience=3.0
         ),
         ("GET", "/api/v3/ticker/price"): Endpoint("spot prices", Rows({"symbol": TEXT, "price": PRESENT}, at_least=1)),
+        ("GET", "/api/v3/klines"): Endpoint("spot candles", _CANDLES),
+        ("GET", "/fapi/v1/klines"): Endpoint("futures candles", _CANDLES),
+        ("GET", "/dapi/v1/klines"): Endpoint("COIN-M candles", _CANDLES),
         ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint("key permissions", Record(_KEY)),
         **binance_contracts.ENDPOINTS,
         **binance_wallets.ENDPOINTS,

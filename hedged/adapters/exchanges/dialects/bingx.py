@@ -66,6 +66,7 @@ class BingX(Dialect):
     exchange: ClassVar[str] = "bingx"
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "funding", "swap"})
     burst: ClassVar[float] = 50.0  # five seconds' worth; the venue counts by endpoint, 2 to 10 a second each
+    candles_page: ClassVar[int] = 1000
     config: ClassVar[Mapping[str, Any]] = {"has": {"fetchCurrencies": False}}  # signed; networks and withdrawal fees
     refusals: ClassVar[Mapping[str, str]] = {
         "100001": "the signature does not verify: the secret does not belong to this key",

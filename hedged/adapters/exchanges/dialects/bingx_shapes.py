@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Misshapen, Record, Row, Rows, Scalar, Shape
+from hedged.adapters.exchanges.shapes import Fields, Lists, Misshapen, Record, Row, Rows, Scalar, Shape
 from hedged.model.permissions import Permissions
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
@@ -18,6 +18,7 @@ def data(shape: Shape) -> Record:
     return Record({"data": shape})
 
 
+_CANDLE: Fields = dict.fromkeys(("time", "open", "high", "low", "close"), NUMBER)
 _SPOT: Fields = {"symbol": TEXT, "status": PRESENT, "apiStateSell": PRESENT, "apiStateBuy": PRESENT}
 _LINEAR: Fields = {
     "symbol": TEXT,
@@ -73,6 +74,9 @@ ENDPOINTS = {
     ("GET", "/openApi/spot/v1/ticker/24hr"): Endpoint(
         "spot prices", data(Rows({"symbol": TEXT, "lastPrice": PRESENT}, at_least=1))
     ),
+    ("GET", "/openApi/spot/v1/market/kline"): Endpoint("spot candles", data(Lists(5))),
+    ("GET", "/openApi/swap/v3/quote/klines"): Endpoint("candles", data(Rows(_CANDLE))),
+    ("GET", "/openApi/cswap/v1/market/klines"): Endpoint("coin-margined candles", data(Rows(_CANDLE))),
     ("GET", "/openApi/spot/v1/account/balance"): Endpoint("spot wallet", data(Record({}))),
     ("GET", "/openApi/fund/v1/account/balance"): Endpoint("funding wallet", data(Record({}))),
     ("GET", "/openApi/swap/v3/user/balance"): Endpoint("futures wallet", _POOL),

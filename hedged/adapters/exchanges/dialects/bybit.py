@@ -26,6 +26,7 @@ from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bybit_replies import all_pages, envelope, number_or_none, price_or_none
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
+    Lists,
     Misshapen,
     Record,
     Row,
@@ -56,6 +57,7 @@ class Bybit(Dialect):
     exchange: ClassVar[str] = "bybit"
     wallets: ClassVar[frozenset[str]] = _ONE_POOL | {"funding", "earn"}
     burst: ClassVar[float] = 150.0  # three seconds of what ccxt paces; the venue counts 600 requests in five
+    candles_page: ClassVar[int] = 1000
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # signed; networks and withdrawal fees
         "options": {
@@ -88,6 +90,7 @@ class Bybit(Dialect):
         ("GET", "/v5/market/tickers"): Endpoint(
             "tickers", envelope({"list": Rows({"symbol": TEXT, "lastPrice": PRESENT}, at_least=1)})
         ),
+        ("GET", "/v5/market/kline"): Endpoint("candles", envelope({"list": Lists(5)})),
         **bybit_account.ENDPOINTS,
         **bybit_limits.ENDPOINTS,
         **bybit_movements.ENDPOINTS,

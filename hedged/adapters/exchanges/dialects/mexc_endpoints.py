@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Record, Rows, Scalar
+from hedged.adapters.exchanges.shapes import Columns, Fields, Lists, Record, Rows, Scalar, Shape
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
 
-def _enveloped(data: Scalar | Rows | Record) -> Record:
+def _enveloped(data: Scalar | Shape) -> Record:
     return Record({"success": Scalar.TRUE, "data": data})
 
 
@@ -76,6 +76,10 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/api/v3/ticker/price"): Endpoint("spot prices", Rows({"symbol": TEXT, "price": PRESENT}, at_least=1)),
     ("GET", "/api/v1/contract/ticker"): Endpoint("contract tickers", _enveloped(Rows(_TICKER, at_least=1))),
     ("GET", "/api/v1/contract/funding_rate/{}"): Endpoint("funding schedule", _enveloped(Record(_FUNDING))),
+    ("GET", "/api/v3/klines"): Endpoint("spot candles", Lists(5)),
+    ("GET", "/api/v1/contract/kline/{}"): Endpoint(
+        "contract candles", _enveloped(Columns(("time", "open", "high", "low", "close")))
+    ),
     # the account
     ("GET", "/api/v3/account"): Endpoint("spot wallet", Record({"balances": Rows(_COINS)})),
     ("GET", "/api/v3/margin/isolated/account"): Endpoint(

@@ -10,7 +10,18 @@ from typing import Any
 from hedged.adapters.exchanges.dialects.base import Connection, together
 from hedged.adapters.exchanges.dialects.okx_funds import known
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, number, positive, text
+from hedged.adapters.exchanges.shapes import (
+    Lists,
+    Misshapen,
+    Record,
+    Row,
+    Rows,
+    Scalar,
+    moment,
+    number,
+    positive,
+    text,
+)
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.snapshot import Quote, Read
 
@@ -38,6 +49,8 @@ QUOTE_ENDPOINTS = {
     ("GET", "/api/v5/market/index-tickers"): Endpoint(
         "index prices", Record({"data": Rows({"instId": TEXT, "idxPx": PRESENT}, at_least=1)})
     ),
+    ("GET", "/api/v5/market/candles"): Endpoint("candles", Record({"data": Lists(5)})),
+    ("GET", "/api/v5/market/history-candles"): Endpoint("old candles", Record({"data": Lists(5)})),
     ("GET", "/api/v5/public/position-tiers"): Endpoint("margin tiers", Record({"data": Rows(_TIER, at_least=1)})),
 }
 

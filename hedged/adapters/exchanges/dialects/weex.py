@@ -16,7 +16,7 @@ An account that uses neither, one position per contract in combined mode, reads 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -27,6 +27,7 @@ from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
+    Lists,
     Misshapen,
     Record,
     Row,
@@ -47,6 +48,7 @@ TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
 _DIGITS_MAX = 20  # of a price or quantity after the point
 _MINUTES = Decimal(60)
+_SPOT_CANDLES = 1000
 
 _SPOT_MARKET: Fields = {"symbol": TEXT, "baseAsset": TEXT, "quoteAsset": TEXT, "enableTrade": PRESENT}
 # ccxt takes a market without marginAsset for a spot market
@@ -69,6 +71,7 @@ class Weex(Dialect):
     exchange: ClassVar[str] = "weex"
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "swap"})
     burst: ClassVar[float] = 250.0  # half of what the venue allows in ten seconds
+    candles_page: ClassVar[int] = 100
     config: ClassVar[Mapping[str, Any]] = {"has": {"fetchCurrencies": False}}  # networks and withdrawal fees
     refusals: ClassVar[Mapping[str, str]] = {
         "-1044": "the venue does not know this key",
@@ -98,6 +101,8 @@ class Weex(Dialect):
         ),
         ("GET", "/capi/v3/market/premiumIndex"): Endpoint("mark prices", Rows(_MARK, at_least=1)),
         ("GET", "/capi/v3/market/ticker/bookTicker"): Endpoint("futures books", Rows(_BOOK, at_least=1)),
+        ("GET", "/api/v3/market/klines"): Endpoint("spot candles", Lists(5)),
+        ("GET", "/capi/v3/market/historyKlines"): Endpoint("futures candles", Lists(5)),
         ("GET", "/api/v3/account/"): Endpoint(
             "spot wallet", Record({"balances": Rows({"asset": TEXT, "free": NUMBER, "locked": NUMBER})})
         ),
@@ -127,6 +132,14 @@ class Weex(Dialect):
             lot_size=max(_step(row, "quantityPrecision"), positive(row, "contractVal")),
             quantity_min=not_negative(row, "minOrderSize"),
         )
+
+    async def candles(self, connection: Connection, symbol: str, begin: int, end: int) -> Sequence[Sequence[object]]:
+        """Spot has no call for the past: its newest thousand candles are all there is, fewer where it says so."""
+        asked: dict[str, Any] = {"limit": _SPOT_CANDLES}
+        if ":" in symbol:
+            asked = {"historical": True, "until": end, "limit": self.candles_page}
+        rows: Sequence[Sequence[object]] = await connection.exchange.fetch_ohlcv(symbol, "1h", begin, None, asked)
+        return rows
 
     def multiplier(self, market: Row) -> Decimal:
         return Decimal(1)

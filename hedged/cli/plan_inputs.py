@@ -1,0 +1,152 @@
+"""What a plan is made from: holdings with prices, contracts, and the past; of venues, or of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from hedged.adapters.exchanges.price_table import FundingRates, PriceTable
+from hedged.assess.exposure import cash_assets
+from hedged.errors import DataError
+from hedged.estimate.past_prices import PastPrices, past_prices
+from hedged.model.instrument import ContractKind, Instrument, instrument_id
+from hedged.model.plan import Candidate, PlanHolding
+from hedged.model.policy import PortfolioPolicy
+from hedged.replay.files import read_funding, read_prices
+from hedged.settings import Settings
+from hedged.settings.worlds import direction_of
+
+DAYS = 365
+LOT_SIZE, NOTIONAL_MIN = Decimal("0.001"), Decimal(5)  # as in a replay: Binance's for ETH
+_PRICE_AGE_MAX = timedelta(days=7)
+_STEPS = (3600, 14_400, 86_400)
+
+Progress = Callable[[int, int], None]
+"""How many past prices have been read, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """`hedges`: the configured hedge that covers an asset. `notes`: what a reader should know."""
+
+    holdings: tuple[PlanHolding, ...]
+    candidates: tuple[Candidate, ...]
+    history: PastPrices
+    hedges: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def from_files(
+    settings: Settings, prices: Path, funding: Path | None, quantities: Mapping[str, Decimal] | None
+) -> PlanInputs:
+    """Offline: the last prices of the file are today's. Without `quantities`, what the configuration lists is held.
+
+    Raises `DataError` for an impossible file, or an asset without a recent price in it.
+    """
+    policy = settings.policy()
+    table = read_prices(prices)
+    rates = {} if funding is None else read_funding(funding)
+    notes = [
+        (
+            f"offline: prices are those of {datetime.fromtimestamp(int(table.times[-1]), UTC):%Y-%m-%d %H:%M} UTC, and "
+            "each coin in it is taken to have a perpetual with the lots of a replay; ask the venue before you trade"
+        )
+    ]
+    if quantities is None:
+        quantities = _configured(settings)
+        notes.append("no account was asked: only [[holdings]] and simulated balances are counted")
+    held, cash = net_of_cash(quantities, policy)
+    notes += cash
+    last = {asset: _last_price(table, asset) for asset in held}
+    missing = [asset for asset, price in last.items() if price is None]
+    if missing:
+        raise DataError(f"{prices}: no price of {', '.join(missing)} in its last {_PRICE_AGE_MAX.days} days")
+    account = settings.accounts[0].name
+    names = [name for name in table.columns if name not in cash_assets(policy)]
+    candidates = [each for name in names if (each := _assumed(account, name, policy, table, rates)) is not None]
+    holdings = tuple(
+        PlanHolding(asset, quantity, price) for asset, quantity in held.items() if (price := last[asset]) is not None
+    )
+    return PlanInputs(holdings, tuple(candidates), _past(table), hedges_of(policy, held), tuple(notes))
+
+
+def net_of_cash(quantities: Mapping[str, Decimal], policy: PortfolioPolicy) -> tuple[dict[str, Decimal], list[str]]:
+    """Coins per asset after aliases, without what is ignored or cash; and what was left out."""
+    held: dict[str, Decimal] = {}
+    left = []
+    for name, quantity in quantities.items():
+        asset = policy.aliases.get(name, name)
+        if asset in cash_assets(policy) or {name, asset} & policy.ignore:
+            left.append(name)
+        else:
+            held[asset] = held.get(asset, Decimal(0)) + quantity
+    return held, [f"{', '.join(left)}: cash or ignored, so no exposure"] if left else []
+
+
+def hedges_of(policy: PortfolioPolicy, assets: Iterable[str]) -> dict[str, str]:
+    owners = {asset: hedge.name for hedge in policy.hedges for asset in hedge.assets}
+    rest = next((hedge.name for hedge in policy.hedges if hedge.takes_rest), None)
+    found = {asset: owners.get(asset, rest) for asset in assets}
+    return {asset: hedge for asset, hedge in found.items() if hedge is not None}
+
+
+def _configured(settings: Settings) -> dict[str, Decimal]:
+    totals: dict[str, Decimal] = {}
+    rows = [(holding.asset, holding.quantity) for holding in settings.holdings]
+    rows += [row for account in settings.accounts for row in account.balances.items()]
+    for asset, quantity in rows:
+        totals[asset] = totals.get(asset, Decimal(0)) + quantity
+    if not any(totals.values()):
+        raise DataError(f"{settings.path}: no [[holdings]]: give --holdings, or leave --prices out to ask the accounts")
+    return totals
+
+
+def _last_price(table: PriceTable, asset: str) -> Decimal | None:
+    """The newest price, if it is young enough to go by."""
+    for row in range(len(table.times) - 1, -1, -1):
+        if int(table.times[-1] - table.times[row]) > _PRICE_AGE_MAX.total_seconds():
+            return None
+        price = table.price(asset, row)
+        if price is not None:
+            return price
+    return None
+
+
+def _assumed(
+    account: str, base: str, policy: PortfolioPolicy, table: PriceTable, rates: Mapping[str, FundingRates]
+) -> Candidate | None:
+    """A perpetual as a replay would have it; None where there is no recent price for it."""
+    mark = _last_price(table, base)
+    if mark is None:
+        return None
+    symbol = f"{base}/{policy.quote}:{policy.quote}"
+    name = instrument_id(account, symbol)
+    contract = Instrument(
+        id=name,
+        account=account,
+        symbol=symbol,
+        kind=ContractKind.PERPETUAL,
+        base=base,
+        quote=policy.quote,
+        settle=policy.quote,
+        lot_size=LOT_SIZE,
+        notional_min=NOTIONAL_MIN,
+        tiers=policy.tiers.get(name, ()),
+    )
+    funding = rates.get(base)
+    carry = None if funding is None else -Decimal(repr(funding.basis(int(table.times[-1]))))
+    return Candidate(
+        contract, mark, direction=direction_of(name, {}), carry_year=carry, fee=policy.paper.fee_taker, assumed=True
+    )
+
+
+def _past(table: PriceTable) -> PastPrices:
+    step = next((each for each in _STEPS if each >= table.step), _STEPS[-1])
+    series = {}
+    for name in table.columns:
+        closes = table.floats(name, table.times)
+        series[name] = (table.times, closes, closes, closes)
+    return past_prices(series, step, int(table.times[-1]), DAYS)

@@ -1,0 +1,131 @@
+"""What a plan is made of, and what it proposes. Money is in the portfolio's quote currency unless said otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.policy import BAND, RISK_COST_YEAR, Target
+
+SIZES = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHolding:
+    """Coins of one asset, net, and the price of one."""
+
+    asset: str
+    quantity: Decimal
+    price: Decimal
+
+    @property
+    def value(self) -> Decimal:
+        return self.quantity * self.price
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A contract that could be traded. Ratios are fractions of its value; None: the venue does not say."""
+
+    instrument: Instrument
+    mark: Decimal  # the instrument's own quote currency
+    rate: Decimal = Decimal(1)  # portfolio's quote currency for one unit of that
+    direction: int = 1  # −1: rises when the assets fall, so that it is bought
+    carry_year: Decimal | None = None  # what a short costs a year by funding or basis; < 0: it is paid
+    fee: Decimal = Decimal("0.0005")  # one way
+    spread: Decimal | None = None
+    assumed: bool = False  # its rules are typical ones, no venue was asked
+
+    @property
+    def trade_cost(self) -> Decimal:
+        """Of one trade: the fee and half the spread."""
+        return self.fee + (self.spread or Decimal(0)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """`size`: of the set to propose, None: the smallest that no larger one beats clearly. Times are years."""
+
+    size: int | None = None
+    own: bool = True  # whether the held coins' own contracts may be used
+    top_up_within: float = 1 / 365
+    probability: float = 0.01
+    risk_cost_year: Decimal = RISK_COST_YEAR  # share of the exposure that being rid of its risk is worth a year
+    band: Decimal = BAND
+    dust_value: Decimal = Decimal(10)
+    alternatives: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCost:
+    """A year's cost; below 0 is received. `fees`: opening the hedge and rebalancing it, spread included."""
+
+    fees: Decimal
+    funding: Decimal | None  # and the basis of dated contracts, at today's; None: not known of every leg
+    roll: Decimal
+
+    @property
+    def total(self) -> Decimal | None:
+        return None if self.funding is None else self.fees + self.funding + self.roll
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLeg:
+    """`ratio`: value to be short per unit of exposure, < 0: to hold long. `contracts` signed, short is negative."""
+
+    instrument: InstrumentId
+    ratio: float
+    optimum: float  # contracts before rounding
+    contracts: Decimal
+    notional: Decimal  # signed
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMargin:
+    """Collateral for one account's legs, in `currency`, and the highest whole leverage that leaves as much."""
+
+    account: str
+    currency: str
+    collateral: Decimal
+    leverage: int
+    assumed: bool  # maintenance margin or volatility is a typical one: the venue or the past does not say
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSet:
+    """Instruments with their contracts. `expected`, `low`, `high`: share of next year's variance that they remove, with
+    bounds that hold it in nine years of ten; `residual_year`: one standard deviation of what is left. None: too little
+    history to say.
+    """
+
+    legs: tuple[PlannedLeg, ...]
+    target: Target  # what the configuration calls this way of sizing
+    expected: float | None
+    low: float | None
+    high: float | None
+    cost: PlanCost
+    margin: tuple[PlannedMargin, ...]
+    residual_year: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What was not proposed, and why in a sentence."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanProposal:
+    """For one group of assets. `best` None: there is nothing to hedge, or nothing to hedge with; `notes` say it."""
+
+    name: str
+    assets: tuple[str, ...]
+    exposure: Decimal
+    best: PlannedSet | None
+    sets: tuple[PlannedSet, ...]  # the best of each size, smallest first
+    alternatives: tuple[Alternative, ...]
+    notes: tuple[str, ...]
