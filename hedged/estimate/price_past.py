@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -33,24 +33,40 @@ class PricePast:
         return len(self._rows)
 
     def add(self, known: int, close: float, high: float, low: float) -> None:
-        """The bar that was known at this epoch second. One that is no news, or no price, is passed over.
+        """One bar, as `add_all`."""
+        self.add_all([(known, close, high, low)])
+
+    def add_all(self, bars: Iterable[tuple[int, float, float, float]]) -> None:
+        """The bars known at these epoch seconds: close, high, low. What is no news, or no price, is passed over.
 
         Over a gap the volatility learns from the whole change; what a single bar did in it nobody knows.
         """
-        prices = (close, high, low)
-        if known <= self.until or not all(math.isfinite(price) and price > 0 for price in prices):
-            return
-        if self.until:
-            days = (known - self.until) / _DAY
-            move = math.log(close / self._close)
-            if known - self.until == self.step:
-                scale = max(self.volatilities.current.value_year * math.sqrt(days / DAYS_A_YEAR), _SCALE_MIN)
-                top, bottom = math.log(max(high, close) / self._close), math.log(min(low, close) / self._close)
-                self._rows.append((known, move / scale, top / scale, bottom / scale))
-            self.volatilities = self.volatilities.observed(move, days)
-        else:
-            self.since = known
-        self.until, self._close = known, close
+        run: list[tuple[int, float, float, float]] = []  # without a gap since `until`
+        until, prior = self.until, self._close
+        for known, close, high, low in bars:
+            if known <= until or not all(math.isfinite(price) and price > 0 for price in (close, high, low)):
+                continue
+            if until and known - until == self.step:
+                top, bottom = math.log(max(high, close) / prior), math.log(min(low, close) / prior)
+                run.append((known, math.log(close / prior), top, bottom))
+            else:
+                self._take(run)
+                run = []
+                if until:
+                    self.volatilities = self.volatilities.observed(math.log(close / prior), (known - until) / _DAY)
+                else:
+                    self.since = known
+            until, prior = known, close
+        self._take(run)
+        self.until, self._close = until, prior
+
+    def _take(self, run: Sequence[tuple[int, float, float, float]]) -> None:
+        days = self.step / _DAY
+        self.volatilities, before = self.volatilities.observed_all([move for _, move, _, _ in run], days)
+        per_bar = math.sqrt(days / DAYS_A_YEAR)
+        for (known, move, top, bottom), volatility in zip(run, before, strict=True):
+            scale = max(volatility * per_bar, _SCALE_MIN)
+            self._rows.append((known, move / scale, top / scale, bottom / scale))
 
     def rows(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """(n, 4): known at, close, high, low of each bar, in units of the volatility known before it."""

@@ -151,6 +151,4 @@ class MarginRisk:
 
 
 def _take(past: PricePast, rows: Sequence[Bar], now: datetime) -> None:
-    for row in rows:
-        if row.at <= now:
-            past.add(int(row.at.timestamp()), row.close, row.high, row.low)
+    past.add_all((int(row.at.timestamp()), row.close, row.high, row.low) for row in rows if row.at <= now)
