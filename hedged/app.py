@@ -105,9 +105,11 @@ def wire(
     asked: Asked | None = None,
 ) -> Portfolio:
     """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent."""
+    from hedged.adapters.clock import seeded_generator
     from hedged.adapters.exchanges.by_hand import ByHandAccount
     from hedged.adapters.exchanges.paper import PaperAccount
     from hedged.adapters.pause_file import PauseFile
+    from hedged.observe.margin_risk import MarginRisk
 
     policy = settings.policy()
     by_hand = {
@@ -143,6 +145,7 @@ def wire(
         positions_of=positions_of,
         stop_file=PauseFile(settings.store_path()),
         asked=asked or Asked(),
+        risk=MarginRisk(store, policy, seeded_generator),
     )
 
 

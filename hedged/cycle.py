@@ -11,6 +11,7 @@ from hedged.act import reconcile, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
 from hedged.assess import assess, effect
+from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.runaway import DAY, runaway, seen
@@ -30,7 +31,7 @@ from hedged.model.timing import Override, SignalState
 from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
-from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, Store
+from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
@@ -63,6 +64,7 @@ class Portfolio:
     alerts: Sequence[Alert] = field(default=(), init=False)
     book: Book = field(default_factory=lambda: Book(""), init=False)
     statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as last estimated
+    risk: RiskModel | None = None  # None: nobody asks how likely a liquidation is
     overrides: Mapping[str, Override] = field(default_factory=dict, init=False)  # target ratios set by hand
     settled: list[tuple[Intent, Outcome | Absent]] = field(default_factory=list, init=False)  # and not told yet
     past_orders: Sequence[PastOrder] = field(default=(), init=False)  # of the last day
@@ -166,7 +168,9 @@ async def look(portfolio: Portfolio, now: datetime, cycle_id: str, *, orders_all
         last = LastGood.from_memory(portfolio.memory)
         portfolio.observer = Observer(portfolio.policy, portfolio.markets, portfolio.accounts, portfolio.clock, last)
     snapshot = await portfolio.observer.observe(portfolio.memory, now)
-    return judge(portfolio, snapshot, cycle_id, orders_allowed=orders_allowed)
+    odds = await portfolio.risk.odds(snapshot) if portfolio.risk is not None else {}
+    odds = with_alarms(odds, portfolio.memory.margin_alarms, portfolio.policy.margin)
+    return judge(portfolio, replace(snapshot, margin_odds=odds), cycle_id, orders_allowed=orders_allowed)
 
 
 def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_allowed: bool = True) -> CycleReport:
@@ -252,7 +256,8 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     report = replace(report, effects=tuple(effects))
     memory = remember(report.snapshot, portfolio.memory, fills)
     guard = filled_guard(report.guard, report.snapshot, fills)
-    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers, guard=guard)
+    alarms = alarms_after(report.snapshot.margin_odds, portfolio.memory.margin_alarms)
+    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers, guard=guard, margin_alarms=alarms)
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(

@@ -20,6 +20,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
+from hedged.model.statistics import MarginOdds
 from hedged.model.stream import StreamState
 from hedged.model.timing import SignalState
 
@@ -111,6 +112,20 @@ class Streams(Protocol):
         """Each connection; none before `run`."""
 
 
+class RiskModel(Protocol):
+    """How likely each account is liquidated."""
+
+    async def odds(self, snapshot: Snapshot) -> Mapping[str, MarginOdds]:
+        """By account, of those whose derivatives were asked for; alarms are not set. Raises nothing."""
+
+
+class BarSource(Protocol):
+    """The part of the store that risk rests on."""
+
+    async def bars(self, subject: str, since: datetime) -> Sequence[Bar]:
+        """Those known after `since`, oldest first. Raises `StoreError`."""
+
+
 class OrderGateway(Protocol):
     """Where approved intents go. Paper, approve and live differ in which one is wired."""
 
@@ -158,6 +173,7 @@ class Memory:
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
     guard: GuardMemory = field(default_factory=GuardMemory)
+    margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ class SeededIds:
         return f"{self._random.getrandbits(96):024x}"
 
 
-def seeded_generator(seed: int) -> Generator:
+def seeded_generator(seed: int | Sequence[int]) -> Generator:
     """Random numbers for statistics that should come out the same for the same data."""
     from numpy.random import default_rng  # noqa: PLC0415 - slow to import, and few commands need it
 

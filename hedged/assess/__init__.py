@@ -9,7 +9,7 @@ from hedged.assess.exposure import NetQuantity, net_quantities, positions_of
 from hedged.assess.freshness import find_gaps
 from hedged.assess.hedge_ratio import hedge_group, hedge_state, leg_states
 from hedged.assess.legs import expand_chains, groups_of
-from hedged.assess.margin import margin_findings, margin_statuses
+from hedged.assess.margin import margin_findings, margin_statuses, odds_findings
 from hedged.assess.roll import roll_findings
 from hedged.assess.targets import directed, hedge_exposure
 from hedged.model.finding import Assessment, Exposure, HedgeGroup, HedgeState
@@ -71,6 +71,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.closed(snapshot),
             *findings.positions(snapshot, owned),
             *margin_findings(margin, policy.thresholds, policy.quote),
+            *odds_findings(margin, policy.margin),
             *expiry_findings(expiry, frozenset(positions), snapshot, policy.thresholds),
             *roll_findings(groups, snapshot, policy),
             *findings.not_trading(groups, snapshot),

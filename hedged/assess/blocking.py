@@ -138,7 +138,8 @@ def _doubts(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: 
     for doubt in evidence.snapshot.doubts:
         asset = policy.aliases.get(doubt.asset, doubt.asset)
         if doubt.instrument in instruments or covers(hedges, asset, policy):
-            yield Reason(f"{doubt.subject} vanished and is not explained", stale=None)
+            became = f"went from {doubt.before:f} to {doubt.now:f}" if doubt.instrument and doubt.now else "vanished"
+            yield Reason(f"{doubt.subject} {became} and is not explained", stale=None)
     for position in evidence.positions.values():
         base = position.instrument.partition(":")[2].partition("/")[0]
         asset = policy.aliases.get(base, base)
@@ -186,6 +187,8 @@ def undetermined(
     """
     keys: set[str] = set()
     for row in margin:
+        if row.odds is not None and row.odds.unknown:
+            keys.add(f"{Kind.MARGIN_ODDS.value}/{row.account}")
         if row.account in exposed and row.margin_ratio is None:
             keys.add(f"{Kind.MARGIN.value}/{row.account}")
             if row.liquidation_distance_ratio is None:  # with a good ratio, no liquidation price means a far one
@@ -195,7 +198,8 @@ def undetermined(
             keys.update(f"{kind.value}/{name}" for name in group.hedges for kind in (Kind.DRIFT, Kind.NO_EXPOSURE))
     for gap in gaps:
         if gap.positions:
-            keys.update((f"{Kind.MARGIN.value}/{gap.account}", f"{Kind.LIQUIDATION_NEAR.value}/{gap.account}"))
+            of_margin = (Kind.MARGIN, Kind.MARGIN_ODDS, Kind.LIQUIDATION_NEAR)
+            keys.update(f"{kind.value}/{gap.account}" for kind in of_margin)
             keys.update(
                 f"{kind.value}/*"
                 for kind in (Kind.POSITION_UNOWNED, Kind.POSITION_VANISHED, Kind.POSITION_UNTRUSTED, Kind.EXPIRY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from enum import StrEnum
 
 from hedged.assess.blocking import Reason
 from hedged.assess.exposure import cash_assets, positions_of
@@ -167,25 +168,53 @@ def positions(snapshot: Snapshot, owned: frozenset[InstrumentId]) -> Iterator[Fi
 
 
 def closed(snapshot: Snapshot) -> Iterator[Finding]:
-    """Positions that somebody else ended: closed by hand, liquidated, settled. Told as what the venue shows."""
+    """Positions that somebody else ended or made smaller: by hand, by liquidation, deleveraging or settlement.
+
+    Told as what the venue shows.
+    """
     for doubt in snapshot.explained:
-        if doubt.instrument is not None:
-            yield Finding(
-                kind=Kind.POSITION_CLOSED,
-                subject=doubt.subject,
-                # The adapters' word for what a venue does to a short that has run out of margin.
-                severity=Severity.CRITICAL if "liquidat" in (doubt.explanation or "") else Severity.WARNING,
-                text=(
-                    f"{doubt.subject}: the position of {doubt.before:f} contracts is gone, and not by hedged's order: "
-                    f"{doubt.explanation}."
-                ),
-                values={"before": doubt.before, "explanation": doubt.explanation},
-            )
+        if doubt.instrument is None:
+            continue
+        gone, cause = not doubt.now, cause_of(doubt.explanation or "")
+        by = f" ({cause.value} by the venue)" if cause is not Cause.OTHER else ""
+        became = "is gone" if gone else f"is {doubt.now:f} now"
+        yield Finding(
+            kind=Kind.POSITION_CLOSED if gone else Kind.POSITION_REDUCED,
+            subject=doubt.subject,
+            severity=Severity.CRITICAL if cause is Cause.LIQUIDATION else Severity.WARNING,
+            text=(
+                f"{doubt.subject}: the position of {doubt.before:f} contracts {became}, and not by hedged's order{by}: "
+                f"{doubt.explanation}."
+            ),
+            values={"before": doubt.before, "now": doubt.now, "explanation": doubt.explanation},
+        )
+
+
+class Cause(StrEnum):
+    """Who made a position smaller, as far as the words tell in which adapters explain it."""
+
+    LIQUIDATION = "liquidation"
+    DELEVERAGING = "auto-deleveraging"
+    OTHER = ""
+
+
+_LIQUIDATED = ("liquidat", "bust", "burst", "force_")  # of Bybit `BustTrade`, of Bitget `burst_close_short`
+_DELEVERAGED = ("adl", "delever")
+
+
+def cause_of(explanation: str) -> Cause:
+    """Where an explanation leaves both open it is taken for the worse one."""
+    said = explanation.lower()
+    if any(word in said for word in _LIQUIDATED):
+        return Cause.LIQUIDATION
+    return Cause.DELEVERAGING if any(word in said for word in _DELEVERAGED) else Cause.OTHER
 
 
 def vanished(snapshot: Snapshot) -> Iterator[Finding]:
     for doubt in snapshot.doubts:
         critical = doubt.polls >= UNEXPLAINED_POLLS_MAX
+        if doubt.instrument is not None and doubt.now:
+            continue  # it is there to be read; what made it smaller is told once it is known
         if doubt.instrument is not None:
             kind, unit = Kind.POSITION_VANISHED, "contracts"
             accept = f"hedged accept-position {doubt.account} {doubt.subject.partition(':')[2]}"

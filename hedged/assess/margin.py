@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from hedged.assess.exposure import mark_of
 from hedged.model.finding import Finding, Kind, MarginStatus, Severity
-from hedged.model.policy import Thresholds
+from hedged.model.policy import MarginPolicy, OnCritical, Thresholds
 from hedged.model.snapshot import Snapshot, seen
+from hedged.model.statistics import BreachMove, MarginOdds
+
+CRITICAL = 5.0
+"""Times the probability that the user allows."""
+
+OVER = 0.7
+"""Times where it began: an alarm ends below this, so that it does not come and go with every price."""
 
 
 def margin_statuses(snapshot: Snapshot) -> list[MarginStatus]:
@@ -39,9 +48,112 @@ def margin_statuses(snapshot: Snapshot) -> list[MarginStatus]:
                 estimated=margin.estimated if margin is not None else False,
                 equity=margin.equity if margin is not None else None,
                 maintenance=margin.maintenance if margin is not None else None,
+                odds=snapshot.margin_odds.get(name),
             )
         )
     return rows
+
+
+def with_alarms(
+    odds: Mapping[str, MarginOdds], before: Mapping[str, str], policy: MarginPolicy
+) -> dict[str, MarginOdds]:
+    """Each with its alarm, given the alarms of the cycle before."""
+    return {name: replace(each, alarm=_alarm(each, before.get(name), policy)) for name, each in odds.items()}
+
+
+def _alarm(odds: MarginOdds, before: str | None, policy: MarginPolicy) -> str | None:
+    if odds.probability is None:
+        return None
+    times = odds.probability / policy.probability
+    if times >= CRITICAL * (OVER if before == Severity.CRITICAL.value else 1):
+        return Severity.CRITICAL.value
+    return Severity.WARNING.value if times >= (OVER if before is not None else 1) else None
+
+
+def alarms_after(odds: Mapping[str, MarginOdds], before: Mapping[str, str]) -> dict[str, str]:
+    """What the next cycle has to know; an account that nothing is known of keeps its alarm."""
+    now = {name: each.alarm for name, each in odds.items() if each.alarm is not None}
+    return now | {name: alarm for name, alarm in before.items() if name in odds and odds[name].unknown}
+
+
+def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterator[Finding]:
+    """Liquidation likelier than the user allows; and odds that are not known where hedged is to act on them."""
+    for row in rows:
+        odds = row.odds
+        if odds is None:
+            continue
+        if odds.unknown and not odds.passing and policy.on_critical is OnCritical.REDUCE:
+            yield Finding(
+                kind=Kind.MARGIN_ODDS,
+                subject=row.account,
+                severity=Severity.WARNING,
+                text=(
+                    f"{row.account} margin: how likely a liquidation is cannot be told, because {odds.unknown}. "
+                    "hedged neither buys back there nor opens more."
+                ),
+                values={"unknown": odds.unknown},
+            )
+        if odds.alarm is None or odds.probability is None or odds.top_up is None:
+            continue
+        yield Finding(
+            kind=Kind.MARGIN_ODDS,
+            subject=row.account,
+            severity=Severity(odds.alarm),
+            text=_odds_text(row, odds, policy),
+            values={
+                "probability": round(Decimal(repr(odds.probability)), 6),
+                "horizon_seconds": int(odds.horizon.total_seconds()),
+                "equity": odds.equity,
+                "equity_needed": odds.equity_needed,
+                "top_up": odds.top_up,
+                "currency": odds.currency,
+                "basis": odds.basis,
+            },
+        )
+
+
+def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str:
+    left = "" if row.margin_ratio is None else f"{max(1 - row.margin_ratio, Decimal(0)):.0%} of equity left "
+    reaches = breach_text(odds.breach_common or next(iter(odds.breaches), None))
+    reaches = f"before liquidation, {reaches} gets there; " if reaches else "before liquidation; "
+    chance = Decimal(repr(odds.probability or 0.0))
+    within = span_text(odds.horizon)
+    text = (
+        f"{row.account} margin: {left}{reaches}{chance:.1%} within {within} "
+        f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
+    )
+    if odds.top_up:
+        text += f" Top up {odds.top_up:,.0f} {odds.currency}"
+        text += f" or {closing_text(odds)}." if odds.to_close else "."
+    return text
+
+
+def breach_text(move: BreachMove | None) -> str:
+    """`ETH +9.4%`; nothing where no move breaches."""
+    if move is None:
+        return ""
+    coin = "everything" if move.instrument is None else move.instrument.partition(":")[2].partition("/")[0]
+    return f"{coin} {move.ratio:+.1%}"
+
+
+def closing_text(odds: MarginOdds) -> str:
+    """`buy back 4 contracts of ETH/USDT:USDT`."""
+    parts = []
+    for name, contracts in odds.to_close.items():
+        if contracts:
+            word = "buy back" if contracts > 0 else "sell"
+            unit = "contract" if abs(contracts) == 1 else "contracts"
+            parts.append(f"{word} {abs(contracts):f} {unit} of {name.partition(':')[2]}")
+    return " and ".join(parts)
+
+
+def span_text(span: timedelta) -> str:
+    """`1 d`, `12 h`, `90 min`."""
+    seconds = int(span.total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def margin_findings(rows: Iterable[MarginStatus], thresholds: Thresholds, quote: str) -> Iterator[Finding]:

@@ -152,14 +152,18 @@ def _history(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 def _accounts(
     out: Console, margins: Iterable[Mapping[str, Any]], expiries: Iterable[Mapping[str, Any]], quote: str
 ) -> None:
-    shown = table(f"Margin in {quote}", "account", ">equity", ">margin ratio", ">to liquidation", "")
+    columns = ("account", ">equity", ">margin ratio", ">to liquidation", ">liquidated", ">top up", ">leverage", "")
+    shown = table(f"Margin in {quote}", *columns)
     for row in margins:
         shown.add_row(
             row["account"],
             money_text(row.get("equity")),
             percent(row["margin_ratio"]),
-            percent(row["liquidation_distance_ratio"], none="–"),
-            "estimated" if row["estimated"] else "",
+            breach(row) or percent(row["liquidation_distance_ratio"], none="–"),
+            odds(row),
+            top_up(row),
+            _leverage(row),
+            _resting(row),
         )
     if shown.row_count:
         out.print(shown)
@@ -168,6 +172,44 @@ def _accounts(
         dates.add_row(row["instrument"], row["expiry"], f"{row['days']:,.1f}")
     if dates.row_count:
         out.print(dates)
+
+
+def breach(row: Mapping[str, Any]) -> str:
+    """The move that liquidates, `ETH +18.0%`; "" where none is known."""
+    found = row.get("breach")
+    return f"{_coin(found['instrument'])} {found['ratio']:+.1%}" if found else ""
+
+
+def odds(row: Mapping[str, Any]) -> str:
+    """`3.1% in 1 d`; rows of an earlier version say nothing of it."""
+    chance, seconds = row.get("liquidation_probability"), row.get("liquidation_within_seconds")
+    if seconds is None:
+        return "–"
+    if chance is None:
+        return "unknown"
+    span = f"{seconds / 86_400:g} d" if seconds >= 86_400 else f"{seconds / 3_600:g} h"
+    return f"{'< 0.01%' if 0 < chance < 0.0001 else percent(chance)} in {span}"
+
+
+def top_up(row: Mapping[str, Any]) -> str:
+    amount = row.get("top_up")
+    if amount is None:
+        return "–"
+    return "–" if amount == "0" else f"{float(amount):,.0f} {row.get('currency') or ''}".strip()
+
+
+def _leverage(row: Mapping[str, Any]) -> str:
+    """The lowest to set at the venue that puts all of the equity behind the positions."""
+    return "–" if row.get("leverage_lowest") is None else f"{row['leverage_lowest']}x"
+
+
+def _resting(row: Mapping[str, Any]) -> str:
+    parts = ["estimated"] if row["estimated"] else []
+    return _plain("; ".join([*parts, *filter(None, [row.get("odds_basis")])]))
+
+
+def _coin(instrument: str) -> str:
+    return _plain(instrument.partition(":")[2].partition("/")[0])
 
 
 def _findings(out: Console, rows: Iterable[Mapping[str, Any]]) -> None:

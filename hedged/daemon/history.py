@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import structlog
 
+from hedged.assess.exposure import positions_of
 from hedged.cycle import CycleReport
 from hedged.daemon.past_prices import PAUSE, PastPrices, subject_of
 from hedged.errors import StoreError
@@ -22,6 +23,7 @@ from hedged.model.policy import HedgePolicy, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Measure, Signal
+from hedged.observe.margin_risk import instruments_needed
 from hedged.ports import CandleReader, Clock, Store
 
 DAYS = 200
@@ -62,6 +64,7 @@ class HistoryKeeper:
         self._clock = clock
         self._coins: dict[str, dict[str, float]] = {}  # hedge → asset → coins, of those it covers
         self._feeds: dict[str, HedgeFeed] = {}
+        self._held: tuple[InstrumentId, ...] = ()  # positions, also those that no hedge names
         self._late: set[str] = set()  # hedges whose past has been filled in behind what their tracker saw
         self._seen: Snapshot | None = None  # of the last cycle, for its funding rates
         self._store_failing = False
@@ -72,8 +75,6 @@ class HistoryKeeper:
 
         Raises `StoreError`.
         """
-        if not self._hedges:
-            return
         await self.prices.recall()
         rows = state.get("exposures") if state is not None else None
         for hedge in self._hedges:
@@ -93,8 +94,8 @@ class HistoryKeeper:
             await self._digest(hedge)
 
     async def run(self) -> None:
-        """Keep up with the clock. Returns at once where no hedge needs a past."""
-        while self._hedges:
+        """Keep up with the clock. Returns at once where nothing needs a past."""
+        while self.subjects():
             await self._clock.sleep(LOOK_EVERY if await self.turn() else STORE_RETRY)
 
     async def turn(self) -> bool:
@@ -118,6 +119,7 @@ class HistoryKeeper:
     def learn(self, report: CycleReport) -> None:
         """Take from a cycle which assets each hedge covers, how many coins, and what funding is."""
         self._seen = report.snapshot
+        self._held = tuple(position.instrument for position, _ in positions_of(report.snapshot))
         for hedge in self._hedges:
             held = _held(report.assessment, hedge.name, self._policy, self._coins.get(hedge.name, {}))
             if held:
@@ -146,8 +148,10 @@ class HistoryKeeper:
             yield Finding(Kind.HISTORY_MISSING, hedge.name, Severity.WARNING, text, values)
 
     def subjects(self) -> list[str]:
-        """Whose bars are needed, instruments first, each once."""
-        return list(dict.fromkeys(name for hedge in self._hedges for name in self.subjects_of(hedge)))
+        """Whose bars are needed, each once: by the hedges' statistics, and by the odds of a liquidation."""
+        by_hedges = [name for hedge in self._hedges for name in self.subjects_of(hedge)]
+        at_risk = [self._subject(name) for name in (*instruments_needed(self._policy), *self._held)]
+        return list(dict.fromkeys([*by_hedges, *at_risk]))
 
     def subjects_of(self, hedge: HedgePolicy) -> list[str]:
         """Those of one hedge: its instruments, what a signal is relative to, and the assets that it covers."""

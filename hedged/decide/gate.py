@@ -15,6 +15,14 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
+class MarginRoom:
+    """An account's equity over what it needs for the user's probability of a liquidation, once an order is filled."""
+
+    account: str
+    after: float | None  # None: not known
+
+
+@dataclass(frozen=True, slots=True)
 class GateContext:
     """What the gate knows of one instrument when it judges an intent. `contracts` is the signed position held.
 
@@ -29,6 +37,7 @@ class GateContext:
     in_flight: bool  # an earlier order on this instrument has not come to an end
     orders_minute: int = 0  # sent within the last minute, and all of this cycle
     rate: Decimal = Decimal(1)  # quote currency for one unit of what the instrument is priced in
+    margin: MarginRoom | None = None  # None: hedged does not keep the account's margin by itself
 
 
 def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
@@ -47,6 +56,7 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
     return (
         _size(intent, instrument, quote, contracts)
         or _notional(intent, instrument, quote, context, limits)
+        or _margin(intent, context)
         or _collar(intent, quote, limits)
     )
 
@@ -96,6 +106,18 @@ def _notional(intent: Intent, instrument: Instrument, quote: Quote, context: Gat
         return f"{context.orders_cycle} orders in this cycle are orders_cycle_max"
     if context.orders_minute >= limits.orders_minute_max:
         return f"{context.orders_minute} orders within a minute, orders_minute_max is {limits.orders_minute_max}"
+    return None
+
+
+def _margin(intent: Intent, context: GateContext) -> str | None:
+    """No more of what hedged would have to buy back again."""
+    if context.margin is None or intent.reduce_only:
+        return None
+    room = context.margin
+    if room.after is None:
+        return f"how likely {room.account} would be liquidated is not known"
+    if room.after < 1:
+        return f"{room.account} would have {room.after:.0%} of the equity that it needs to be safe from liquidation"
     return None
 
 

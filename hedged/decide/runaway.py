@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.model.finding import MarginStatus
-from hedged.model.guard import EquitySample, Expected, GuardMemory
+from hedged.model.guard import UNFOLLOWED_KEPT, EquitySample, Expected, GuardMemory
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, OrderState, PastOrder
 from hedged.model.policy import Limits
 from hedged.model.snapshot import Read, Snapshot
 
 ZERO = Decimal(0)
-UNFOLLOWED_KEPT = 100
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _FOLLOWED = Decimal("0.5")  # of what was filled: fees in coins and roundings are less, another's order rarely matters
 
@@ -85,17 +84,18 @@ def _unfollowed(guard: GuardMemory, limits: Limits, resumed_at: datetime | None)
 
 
 def _equity(guard: GuardMemory, limits: Limits, now: datetime, resumed_at: datetime | None) -> Iterator[str]:
-    for account, samples in guard.equity.items():
+    most = limits.equity_drop_day_max
+    for account, samples in guard.equity.items() if most is not None else ():
         known = [each for each in samples if now - each.at < DAY and (resumed_at is None or each.at >= resumed_at)]
         peak = max((each.equity for each in known), default=ZERO)
         if peak <= 0:
             continue
         last = samples[-1].equity
         drop = 1 - last / peak
-        if drop > limits.equity_drop_day_max:
+        if most is not None and drop > most:
             yield (
                 f"the equity of {account} fell by {drop:.0%} within a day, from {peak:,.2f} to {last:,.2f}, "
-                f"equity_drop_day_max is {limits.equity_drop_day_max:.0%}"
+                f"equity_drop_day_max is {most:.0%}"
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -12,21 +11,11 @@ from hedged.estimate.liquidation_odds import RiskyPosition
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers
 from hedged.estimate.volatility import Volatilities
 from hedged.model.instrument import InstrumentId, round_up
+from hedged.model.statistics import BreachMove
 
 _COMMON_RISE_MAX = 2.0**40
 _HALVINGS = 100
 _ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class BreachMove:
-    """A rise (> 0) or fall (< 0) from the present mark that liquidates the account, as a fraction of the mark.
-
-    0: it is to be liquidated already. `instrument` alone moves, the others stand still; None: all move alike.
-    """
-
-    instrument: InstrumentId | None
-    ratio: float
 
 
 def risky_positions(

@@ -123,16 +123,18 @@ class Need:
         """What to add so that liquidation is at most this likely; 0 where it is already."""
         return max(self.equity_for(probability) - equity, 0.0)
 
-    def keep_ratio(self, equity: float, probability: float, fee_ratio: float = 0.0) -> float:
+    def keep_ratio(self, equity: float, probability: float, fee_ratio: float = 0.0, move_ratio: float = 0.0) -> float:
         """The part of every position to keep so that liquidation is at most this likely, without adding anything.
 
         1: all of it, 0: even closing most does not help. Buying back costs `fee_ratio` of its value out of the same
-        equity: k·need = E − fee·(1 − k)·gross. Brackets make a smaller position need less than its share: on the safe
-        side.
+        equity, and what is kept may lose `move_ratio` of its value until that is seen:
+        k·(need + move·gross) = E − fee·(1 − k)·gross. Brackets make a smaller position need less than its share: on
+        the safe side.
         """
         need, fee = self.equity_for(probability), fee_ratio * self.gross
         if equity >= need:
             return 1.0
+        need += move_ratio * self.gross
         return min(max((equity - fee) / (need - fee), 0.0), 1.0) if need > fee else 0.0
 
     def leverage_max(self, probability: float) -> float:

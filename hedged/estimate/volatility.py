@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 DAYS_A_YEAR = 365.0
@@ -84,6 +85,28 @@ class Volatility:
             observations=self.observations + 1,
         )
 
+    def observed_all(self, changes: Sequence[float], days: float) -> tuple[Volatility, list[float]]:
+        """With many changes of `days` each, as `observed` one by one; also `value_year` as it stood before each.
+
+        A past of thousands of hours is taken in while a cycle waits, hence without a value for every step.
+        """
+        decay = 0.5 ** (days / self.half_life_days)
+        each = (1 - decay) * self.half_life_days / math.log(2)
+        mean_square, weight, known = self.mean_square_days, self.weight_days, []
+        for change in changes:
+            known.append(math.sqrt(mean_square / weight * DAYS_A_YEAR))
+            mean_square = decay * mean_square + each * change * change / days
+            weight = decay * weight + each
+        count = len(known)
+        after = replace(
+            self,
+            mean_square_days=mean_square,
+            weight_days=weight,
+            prior_days=decay**count * self.prior_days,
+            observations=self.observations + count,
+        )
+        return after, known
+
 
 @dataclass(frozen=True, slots=True)
 class Volatilities:
@@ -114,6 +137,13 @@ class Volatilities:
         return Volatilities(
             self.current.observed(change, days), self.usual.observed(change, days), self.long_run.observed(change, days)
         )
+
+    def observed_all(self, changes: Sequence[float], days: float) -> tuple[Volatilities, list[float]]:
+        """As `Volatility.observed_all`; what was known before each is the current one's."""
+        current, known = self.current.observed_all(changes, days)
+        usual, _ = self.usual.observed_all(changes, days)
+        long_run, _ = self.long_run.observed_all(changes, days)
+        return Volatilities(current, usual, long_run), known
 
     @property
     def prudent(self) -> float:

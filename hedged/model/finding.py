@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.model.instrument import InstrumentId
+from hedged.model.statistics import MarginOdds
 
 Scalar = str | Decimal | int | bool | None
 
@@ -28,6 +29,7 @@ class Severity(StrEnum):
 class Kind(StrEnum):
     DRIFT = "drift"
     MARGIN = "margin"
+    MARGIN_ODDS = "margin_odds"
     LIQUIDATION_NEAR = "liquidation_near"
     EXPIRY = "expiry"
     DATA_STALE = "data_stale"
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     POSITION_UNOWNED = "position_unowned"
     POSITION_VANISHED = "position_vanished"
     POSITION_CLOSED = "position_closed"
+    POSITION_REDUCED = "position_reduced"
     ORDER_RECOVERED = "order_recovered"
     POSITION_UNTRUSTED = "position_untrusted"
     BALANCE_VANISHED = "balance_vanished"
@@ -78,6 +81,7 @@ class SubjectKind(StrEnum):
 SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.DRIFT: SubjectKind.HEDGE,
     Kind.MARGIN: SubjectKind.ACCOUNT,
+    Kind.MARGIN_ODDS: SubjectKind.ACCOUNT,
     Kind.LIQUIDATION_NEAR: SubjectKind.ACCOUNT,
     Kind.EXPIRY: SubjectKind.INSTRUMENT,
     Kind.DATA_STALE: SubjectKind.HEDGE,
@@ -88,6 +92,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.POSITION_UNOWNED: SubjectKind.INSTRUMENT,
     Kind.POSITION_VANISHED: SubjectKind.INSTRUMENT,
     Kind.POSITION_CLOSED: SubjectKind.INSTRUMENT,
+    Kind.POSITION_REDUCED: SubjectKind.INSTRUMENT,
     Kind.ORDER_RECOVERED: SubjectKind.HEDGE,
     Kind.POSITION_UNTRUSTED: SubjectKind.INSTRUMENT,
     Kind.BALANCE_VANISHED: SubjectKind.BALANCE,
@@ -241,6 +246,7 @@ class MarginStatus:
     estimated: bool
     equity: Decimal | None = None
     maintenance: Decimal | None = None
+    odds: MarginOdds | None = None  # None: nobody has asked
 
 
 @dataclass(frozen=True, slots=True)

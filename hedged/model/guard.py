@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from hedged.model.instrument import InstrumentId
 
+UNFOLLOWED_KEPT = 100  # moments an instrument
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:

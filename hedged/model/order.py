@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     REBALANCE = "rebalance"
     ROLL = "roll"
     CLOSE = "close"
+    REDUCE = "reduce"  # bought back so that the account is not liquidated
 
 
 @dataclass(frozen=True, slots=True)

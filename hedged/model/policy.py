@@ -115,6 +115,22 @@ class Thresholds:
     depeg: Decimal = Decimal("0.01")
 
 
+class OnCritical(StrEnum):
+    """What is done about an account whose liquidation has become far too likely."""
+
+    ALERT = "alert"
+    REDUCE = "reduce"
+
+
+@dataclass(frozen=True, slots=True)
+class MarginPolicy:
+    """How likely a liquidation may be within the time that it takes the user to top up; critical at a multiple."""
+
+    top_up_within: timedelta = timedelta(days=1)
+    probability: float = 0.01
+    on_critical: OnCritical = OnCritical.ALERT
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What no order may exceed; notionals in the quote currency. None: no limit set."""
@@ -130,7 +146,7 @@ class Limits:
     orders_day_max: int = 500
     rejections_max: int = 5  # in a row, on one instrument
     unfollowed_max: int = 2  # filled orders in a row after which the position was not what it should be
-    equity_drop_day_max: Decimal = Decimal("0.5")  # fraction of an account's highest equity within a day
+    equity_drop_day_max: Decimal | None = None  # fraction of an account's highest equity within a day; None: no limit
     order_notional_min: Decimal = Decimal(0)  # smaller orders are not worth their fee; widens the band where it must
 
 
@@ -176,5 +192,6 @@ class PortfolioPolicy:
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=Limits)
     roll: RollPolicy = field(default_factory=RollPolicy)
+    margin: MarginPolicy = field(default_factory=MarginPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
     tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.statistics import HedgeStatistics
+from hedged.model.statistics import HedgeStatistics, MarginOdds
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something that was there and is not any more, unexplained so far.
+    """Something that was there and is not any more, or a position that got smaller; unexplained so far.
 
     `subject` is an `InstrumentId` for a position, `account/wallet/asset` for a balance.
     """
@@ -150,5 +150,6 @@ class Snapshot:
     quotes: Mapping[InstrumentId, Leg[Quote]]
     prices: Mapping[str, Leg[Decimal]]
     statistics: Mapping[str, HedgeStatistics] = field(default_factory=dict)  # by hedge, as far as they are known
+    margin_odds: Mapping[str, MarginOdds] = field(default_factory=dict)  # by account
     doubts: tuple[Doubt, ...] = ()
-    explained: tuple[Doubt, ...] = ()  # what vanished and is believed, since the venue shows why
+    explained: tuple[Doubt, ...] = ()  # what vanished or shrank and is believed, since the venue shows why

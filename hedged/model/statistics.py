@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.model.instrument import InstrumentId
@@ -30,3 +30,77 @@ class HedgeStatistics:
     carry_year: Mapping[InstrumentId, float] = field(default_factory=dict)
     change: float | None = None
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BreachMove:
+    """A rise (> 0) or fall (< 0) from the present mark that liquidates the account, as a fraction of the mark.
+
+    0: it is to be liquidated already. `instrument` alone moves, the others stand still; None: all move alike.
+    """
+
+    instrument: InstrumentId | None
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """What a position has to live through to be liquidated no likelier than the user allows; fractions of the mark.
+
+    The same for any size. What equity that takes follows from the size's maintenance margin.
+    """
+
+    rise: float  # by a short
+    fall: float  # by a long, at most 1
+
+
+@dataclass(frozen=True, slots=True)
+class MarginOdds:
+    """How likely an account's collateral is used up within `horizon`, and what makes it less likely.
+
+    Money in `currency`. What is needed, added and closed is for the probability that the user allows. Where nothing
+    can be told, `unknown` says why and all else is empty.
+    """
+
+    account: str
+    as_of: datetime  # when its positions were read
+    horizon: timedelta
+    currency: str = ""
+    walk: float | None = None  # probability by a random walk
+    bootstrap: float | None = None  # by the market's own past hours; None: there are too few
+    equity: Decimal | None = None  # that stands behind the positions
+    equity_needed: Decimal | None = None
+    breaches: tuple[BreachMove, ...] = ()  # of each instrument alone, the nearest first
+    breach_common: BreachMove | None = None  # of all together
+    leverage_lowest: int | None = None  # None: there is too little equity at any
+    to_close: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # contracts to trade, signed (buy > 0)
+    survives: Mapping[InstrumentId, Survival] = field(default_factory=dict)
+    basis: str = ""  # what the figures rest on, for people
+    unknown: str = ""  # why nothing is known, for people
+    passing: bool = False  # it is not known for want of a reading that the next cycle may bring
+    alarm: str | None = None  # "warning" or "critical", with regard to what it was before
+
+    @property
+    def probability(self) -> float | None:
+        """The worse of the models."""
+        if self.walk is None:
+            return None
+        return self.walk if self.bootstrap is None else max(self.walk, self.bootstrap)
+
+    @property
+    def room(self) -> float | None:
+        """Equity over what is needed: below 1 liquidation is likelier than the user allows. None: not known."""
+        if self.equity is None or self.equity_needed is None:
+            return None
+        return float(self.equity / self.equity_needed) if self.equity_needed > 0 else ROOM_MAX
+
+    @property
+    def top_up(self) -> Decimal | None:
+        """What to add to meet the target; 0 where it is met."""
+        if self.equity is None or self.equity_needed is None:
+            return None
+        return max(self.equity_needed - self.equity, Decimal(0))
+
+
+ROOM_MAX = 1e9
+"""Of an account that needs nothing."""

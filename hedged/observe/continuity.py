@@ -18,6 +18,8 @@ from hedged.ports import AccountReader, Memory
 
 ZERO = Decimal(0)
 SECONDS_BETWEEN_READS = 2.0
+POLLS_FOR_AN_EXPLANATION = 3  # a position that shrank is there to be read: it is believed then, explained or not
+NOT_EXPLAINED = "nothing that the venue shows explains it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,19 @@ class Continuity:
     prices: Mapping[str, Leg[Decimal]]
 
     def suspects(self, view: AccountSnapshot) -> list[Doubt]:
-        """Positions that are gone, wallets that are empty, assets that fell by over half; only of what was read."""
+        """Positions that are gone or smaller, wallets that are empty, assets that fell by over half; only of what was
+        read.
+        """
         found = []
         if isinstance(view.derivatives, Read):
             held = {p.instrument: p.contracts for p in view.derivatives.value.positions}
             for instrument, before in self.memory.positions.items():
                 account = instrument.partition(":")[0]
-                if account == view.account and before and not held.get(instrument, ZERO):
+                now = held.get(instrument, ZERO)
+                if account == view.account and before and (abs(now) < abs(before) or now * before < 0):
                     asset = instrument.partition(":")[2].partition("/")[0]
                     polls = self.memory.polls.get(instrument, 0) + 1
-                    found.append(Doubt(instrument, account, asset, instrument, before=before, now=ZERO, polls=polls))
+                    found.append(Doubt(instrument, account, asset, instrument, before=before, now=now, polls=polls))
         wallets = {wallet: leg.value for wallet, leg in view.wallets.items() if isinstance(leg, Read)}
         held_now = {
             f"{view.account}/{wallet}/{balance.asset}": gross(balance)
@@ -70,9 +75,12 @@ class Continuity:
         # Since it was last read and believed: through an outage, and through earlier failures to explain it.
         since = self.memory.read_at.get(_place(doubt.subject, doubt.account), self.memory.at or self.now)
         try:
-            return await reader.explain(doubt, since)
+            explanation = await reader.explain(doubt, since)
         except VenueError:
-            return None
+            explanation = None
+        if explanation is None and doubt.now and doubt.instrument and doubt.polls >= POLLS_FOR_AN_EXPLANATION:
+            return NOT_EXPLAINED
+        return explanation
 
 
 def gross(balance: Balance) -> Decimal:

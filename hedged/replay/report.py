@@ -96,6 +96,7 @@ class ReplayReport:
     first: datetime
     last: datetime
     decomposition: Decomposition
+    margin_reductions: int = 0  # cycles in which part of a hedge was bought back to save the rest from liquidation
     notes: tuple[str, ...] = ()  # what was assumed for want of data, a sentence each
 
     def as_json(self) -> dict[str, object]:
@@ -116,6 +117,7 @@ class ReplayReport:
             },
             "max_drift": None if self.max_drift is None else float(self.max_drift),
             "liquidations": self.liquidations,
+            "margin_reductions": self.margin_reductions,
             "bars": self.bars,
             "seconds": self.seconds,
             "decomposition": self.decomposition.as_json(),
@@ -142,6 +144,7 @@ def report_rows(report: ReplayReport) -> Mapping[str, str]:
         **_effect_rows(report),
         "worst drift": "unknown" if report.max_drift is None else f"{report.max_drift:.4f}",
         "liquidations": f"{report.liquidations:,}",
+        "bought back for margin": f"{report.margin_reductions:,}",
         "bars": f"{report.bars:,}",
         "seconds": f"{report.seconds:.1f}",
     }

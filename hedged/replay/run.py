@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.adapters.clock import SeededIds
+from hedged.adapters.clock import SeededIds, seeded_generator
 from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.exchanges.paper_ledger import Totals
@@ -20,10 +20,12 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ConfigurationError, DataError, VenueError
 from hedged.estimate.effectiveness import Floats
-from hedged.model.policy import Mode, PortfolioPolicy, World
+from hedged.model.policy import Mode, OnCritical, PortfolioPolicy, World
+from hedged.observe.margin_risk import MarginRisk
 from hedged.ports import Clock
 from hedged.replay.clock import ReplayClock
 from hedged.replay.notes import data_notes
+from hedged.replay.past import PastBars
 from hedged.replay.report import Costs, ReplayReport, decomposition_of
 from hedged.replay.samples import Samples, held_assets, holdings_values, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
@@ -32,6 +34,7 @@ from hedged.tell.lifecycle import AlertRules
 
 ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal
+_PATHS = 2_000  # of the odds of a liquidation, drawn anew every hour for years
 _BARS_BETWEEN_PROGRESS = 200
 _BARS_BETWEEN_THINNING = 10_000
 
@@ -111,6 +114,9 @@ async def replay(
     # Unguarded: prices of the past are no fault to stop for, and nobody is there to resume.
     portfolio = Portfolio(policy, markets, papers, papers, store, (), rules, clock, SeededIds(_SEED), guarded=False)
 
+    if policy.margin.on_critical is OnCritical.REDUCE:
+        past = PastBars(history.perp or history.spot, policy.quote, clock)
+        portfolio.risk = MarginRisk(past, policy, seeded_generator, timedelta(seconds=history.spot.step), _PATHS)
     trackers = Trackers(policy, history.spot, markets, held_assets(policy))
 
     epochs = sample_times(bars, int(window.frequency.total_seconds()))
@@ -150,6 +156,7 @@ async def replay(
         costs=_costs(totals, tally),
         max_drift=tally.max_drift,
         liquidations=sum(each.liquidations for each in totals),
+        margin_reductions=tally.margin_reductions,
         bars=len(bars),
         seconds=stopwatch.monotonic() - began,
         quote=policy.quote,

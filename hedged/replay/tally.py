@@ -27,6 +27,7 @@ class Tally:
     max_drift: Decimal | None = None
     roll_fees: Decimal = ZERO  # of orders that moved a hedge from one contract to the next
     roll_slippage: Decimal = ZERO
+    margin_reductions: int = 0  # cycles
     refused: int = 0
     first_refusal: str = ""
     effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict)  # by group of hedges and day
@@ -43,6 +44,8 @@ class Tally:
         if not report.outcomes:
             return
         intents = {each.intent.client_order_id: each.intent for each in report.decision.intents}
+        filled = {outcome.client_order_id for outcome in report.outcomes if isinstance(outcome, Fill)}
+        self.margin_reductions += any(intents[each].purpose is Purpose.REDUCE for each in filled)
         for outcome in report.outcomes:
             if isinstance(outcome, Fill):
                 instrument = report.snapshot.instruments[outcome.instrument]

@@ -11,6 +11,7 @@ from hedged.model.policy import (
     Holding,
     LegPolicy,
     Limits,
+    MarginPolicy,
     Mode,
     PaperPolicy,
     PortfolioPolicy,
@@ -57,6 +58,11 @@ def portfolio_policy(
         stablecoins=STABLECOINS,
         thresholds=_thresholds(document),
         limits=Limits(**dict(document.limits)),
+        margin=MarginPolicy(
+            top_up_within=document.margin.top_up_within,
+            probability=float(document.margin.probability),
+            on_critical=document.margin.on_critical,
+        ),
         roll=RollPolicy(before=document.expiry.roll, stop=document.expiry.stop),
         paper=PaperPolicy(**dict(document.paper)),
         tiers=_tiers(document),
@@ -91,7 +97,7 @@ def _hedge(
         takes_rest=takes_rest,
         target=hedge.target,
         timing=_timing(hedge),
-        prior_betas=betas,
+        prior_betas={asset: dict(known) for asset, known in betas.items()},  # plain: a policy goes to other processes
     )
 
 

@@ -17,9 +17,20 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from hedged.adapters.store.retention import Retention
-from hedged.decide.runaway import UNFOLLOWED_KEPT
 from hedged.model.finding import Kind, Severity
-from hedged.model.policy import BAND, RISK_COST_YEAR, Limits, Mode, PaperPolicy, RollPolicy, Target, Thresholds
+from hedged.model.guard import UNFOLLOWED_KEPT
+from hedged.model.policy import (
+    BAND,
+    RISK_COST_YEAR,
+    Limits,
+    MarginPolicy,
+    Mode,
+    OnCritical,
+    PaperPolicy,
+    RollPolicy,
+    Target,
+    Thresholds,
+)
 from hedged.model.timing import Measure, Signal
 from hedged.settings.fields import (
     AccountName,
@@ -46,6 +57,7 @@ _RETENTION = Retention()
 _RULES = AlertRules()
 _PAPER = PaperPolicy()
 _ROLL = RollPolicy()
+_MARGIN = MarginPolicy()
 _SIGNAL = Signal()
 _THRESHOLDS = Thresholds()
 _CONTRACTS_MAX = Decimal("1e12")
@@ -112,6 +124,12 @@ def _ladder(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if len(set(value)) != len(value) or not 1 <= len(value) <= 10:
         raise ValueError("must be 1 to 10 different durations")
     return tuple(sorted(value, reverse=True))
+
+
+def _at_most_a_month(value: timedelta) -> timedelta:
+    if value > timedelta(days=30):
+        raise ValueError("must be at most 30d")
+    return value
 
 
 Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
@@ -236,6 +254,9 @@ class MarginSettings(Table):
     warning: Fraction = _THRESHOLDS.margin_ratio_warning
     critical: Fraction = _THRESHOLDS.margin_ratio_critical
     liquidation_near: Fraction = _THRESHOLDS.liquidation_distance_near
+    top_up_within: Annotated[Duration, AfterValidator(_at_most_a_month)] = _MARGIN.top_up_within
+    probability: Annotated[Decimal, Field(ge=Decimal("0.001"), le=Decimal("0.1"))] = Decimal(repr(_MARGIN.probability))
+    on_critical: OnCritical = _MARGIN.on_critical
 
 
 class ExpirySettings(Table):
@@ -256,7 +277,7 @@ class LimitSettings(Table):
     orders_day_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.orders_day_max
     rejections_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.rejections_max
     unfollowed_max: Annotated[Whole, Field(ge=1, le=UNFOLLOWED_KEPT)] = _LIMITS.unfollowed_max
-    equity_drop_day_max: Fraction = _LIMITS.equity_drop_day_max
+    equity_drop_day_max: Fraction | None = None
 
 
 class RepeatSettings(Table):

@@ -62,7 +62,7 @@ QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCL
 ORDERED = frozenset({Kind.DRIFT, Kind.ROLL})
 """Kinds whose messages say what was ordered about them."""
 
-EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.ORDER_RECOVERED})
+EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.POSITION_REDUCED, Kind.ORDER_RECOVERED})
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
 
 REPEAT: Mapping[Severity, timedelta] = {
@@ -98,8 +98,8 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
 
     `alerts`: those pending or firing, and the resolved that may still reopen. `undetermined`: keys whose data is
     missing; a finding with such a key is not believed. `configured(kind, subject)`: False once the subject is gone.
-    `order_trouble`: names of hedges whose order was refused or failed. `orders`: hedge → what was ordered this
-    cycle, in a sentence.
+    `order_trouble`: names of hedges whose order was refused or failed. `orders`: hedge, or key → what was ordered
+    about it this cycle, in a sentence.
 
     Returns the alerts that are pending or firing, and those that ended now; and the messages, most severe first.
     """
@@ -124,7 +124,8 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
         news = _news(before, alert, observed, cycle)
         if news is not None:
             alert = _told(alert, news, now)
-            order = (orders or {}).get(alert.subject) if alert.kind in ORDERED else None
+            said = orders or {}
+            order = said.get(alert.key) or (said.get(alert.subject) if alert.kind in ORDERED else None)
             messages.append(compose(alert, news, now, order=order, unknown=observed is Observed.UNKNOWN))
         after.append(alert)
     messages.sort(key=lambda message: -message.severity.rank)

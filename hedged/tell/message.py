@@ -107,7 +107,8 @@ def order_sentences(
     sentences: dict[str, list[str]] = {}
     for approved in decision.intents:
         intent = approved.intent
-        text = order_text(intent, by_id.get(intent.client_order_id), reach=goals.get(intent.hedge))
+        goal = goals.get(intent.hedge) if intent.purpose is not Purpose.REDUCE else None
+        text = order_text(intent, by_id.get(intent.client_order_id), reach=goal)
         sentences.setdefault(intent.hedge, []).append(text)
     for refusal in decision.refused:
         reason = clean(refusal.reason, 200).rstrip(".")
@@ -121,6 +122,33 @@ def order_sentences(
         text = f"{_proposal(intent)} {why}: place it there, then enter what you hold under `[[positions]]`."
         sentences.setdefault(intent.hedge, []).append(text)
     return {hedge: " ".join(texts) for hedge, texts in sentences.items()}
+
+
+def margin_sentences(decision: Decision, outcomes: Sequence[Outcome] = ()) -> dict[str, str]:
+    """Account → all that was bought back there, or refused or only proposed, so that it is not liquidated."""
+    accounts = {name.partition(":")[0] for name in _reduced_instruments(decision)}
+
+    def there(intent: Intent, account: str) -> bool:
+        return intent.purpose is Purpose.REDUCE and intent.instrument.partition(":")[0] == account
+
+    found = {}
+    for account in sorted(accounts):
+        part = Decision(
+            reason=decision.reason,
+            intents=tuple(each for each in decision.intents if there(each.intent, account)),
+            refused=tuple(each for each in decision.refused if there(each.intent, account)),
+            proposals=tuple(each for each in decision.proposals if there(each, account)),
+            by_hand=tuple(each for each in decision.by_hand if there(each, account)),
+        )
+        found[account] = " ".join(order_sentences(part, outcomes).values())
+    return found
+
+
+def _reduced_instruments(decision: Decision) -> set[str]:
+    sent = [approved.intent for approved in decision.intents]
+    stopped = [refusal.intent for refusal in decision.refused]
+    intents = (*sent, *stopped, *decision.proposals, *decision.by_hand)
+    return {intent.instrument for intent in intents if intent.purpose is Purpose.REDUCE}
 
 
 def order_trouble(decision: Decision, outcomes: Sequence[Outcome]) -> frozenset[str]:

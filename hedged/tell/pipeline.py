@@ -11,7 +11,7 @@ from hedged.model.finding import SUBJECT_KIND, Assessment, Finding, HedgeGroup, 
 from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Rejected
 from hedged.model.policy import PortfolioPolicy, World
 from hedged.tell.lifecycle import AlertRules, advance
-from hedged.tell.message import clean, order_sentences, order_trouble
+from hedged.tell.message import clean, margin_sentences, order_sentences, order_trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,10 @@ def tell(
         rules,
         assessment.now,
         new_event_id,
-        orders=_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
+        orders={
+            **_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
+            **{f"{Kind.MARGIN_ODDS.value}/{name}": said for name, said in margin_sentences(decision, outcomes).items()},
+        },
     )
     return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
 from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected
 from hedged.model.policy import PortfolioPolicy
-from hedged.model.statistics import HedgeStatistics
+from hedged.model.statistics import HedgeStatistics, MarginOdds
 from hedged.model.stream import StreamState
 
 SCHEMA = "hedged.once/1"
@@ -83,6 +83,7 @@ def state_object(
                 "estimated": row.estimated,
                 "equity": money(_cents(row.equity)),
                 "maintenance": money(_cents(row.maintenance)),
+                **odds_object(row.odds),
             }
             for row in assessment.margin
         ],
@@ -98,6 +99,26 @@ def state_object(
                 {"intent": intent_object(refusal.intent), "reason": refusal.reason} for refusal in decision.refused
             ],
         },
+    }
+
+
+def odds_object(odds: MarginOdds | None) -> dict[str, object]:
+    """Null where nothing is known; `odds_basis` says what the figures rest on, or why there are none."""
+    nearest = odds.breaches[0] if odds is not None and odds.breaches else None
+    common = odds.breach_common if odds is not None else None
+    return {
+        "liquidation_probability": None if odds is None else _rounded(odds.probability),
+        "liquidation_probability_walk": None if odds is None else _rounded(odds.walk),
+        "liquidation_probability_bootstrap": None if odds is None else _rounded(odds.bootstrap),
+        "liquidation_within_seconds": None if odds is None else int(odds.horizon.total_seconds()),
+        "currency": odds.currency or None if odds is not None else None,
+        "equity_needed": None if odds is None else money(odds.equity_needed),
+        "top_up": None if odds is None else money(odds.top_up),
+        "breach": None if nearest is None else {"instrument": nearest.instrument, "ratio": _rounded(nearest.ratio)},
+        "breach_common_ratio": None if common is None else _rounded(common.ratio),
+        "leverage_lowest": None if odds is None else odds.leverage_lowest,
+        "to_close": {} if odds is None else {name: money(each) for name, each in odds.to_close.items()},
+        "odds_basis": None if odds is None else odds.basis or f"unknown: {odds.unknown}",
     }
 
 

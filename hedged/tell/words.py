@@ -28,6 +28,12 @@ WORDS: Mapping[Kind, Words] = {
         "hedged moves no collateral.",
         "add collateral to the account, or buy back part of the short.",
     ),
+    Kind.MARGIN_ODDS: Words(
+        "liquidation of {subject} is too likely",
+        "hedged buys nothing back for it now.",
+        "add collateral to the account or buy back part of the short; coins elsewhere are none. "
+        '`on_critical = "reduce"` under `[margin]` lets hedged buy back.',
+    ),
     Kind.LIQUIDATION_NEAR: Words(
         "liquidation of {subject} is near",
         "hedged moves no collateral.",
@@ -78,6 +84,11 @@ WORDS: Mapping[Kind, Words] = {
         "position {subject} was closed",
         "hedged believes it, and hedges anew what is open now.",
         "look at the exchange: after a liquidation the account needs margin before a hedge can be built again.",
+    ),
+    Kind.POSITION_REDUCED: Words(
+        "position {subject} was made smaller",
+        "hedged believes it, and hedges anew what is open now as far as margin allows.",
+        "look at the exchange: auto-deleveraging closes shorts that are in profit, a liquidation those out of margin.",
     ),
     Kind.POSITION_UNTRUSTED: Words(
         "position {subject} contradicts itself",

@@ -156,3 +156,23 @@ async def test_the_time_asked_from_is_the_venues() -> None:
         assert await explained(it, position("-2", "0")) is not None
         it.truth.fills = [fill("BUY", "2", NOW - 3_661_000)]
         assert await explained(it, position("-2", "0")) is None
+
+
+@pytest.mark.parametrize(
+    ("client_order_id", "by"),
+    [
+        ("autoclose-1793620800000123", ", by liquidation"),
+        ("adl_autoclose", ", by auto-deleveraging"),
+        ("settlement_autoclose-1", ", by settlement"),
+        ("web_abc", ""),
+    ],
+)
+async def test_orders_of_the_venue_s_own_are_named(client_order_id: str, by: str) -> None:
+    """A short that the venue has cut is told apart from one that somebody bought back by hand."""
+    async with bench() as it:
+        it.truth.fills = [fill("BUY", "0.8")]
+        it.truth.orders = [
+            {"symbol": "ETHUSDT", "side": "BUY", "executedQty": "0.8", "time": NOW, "clientOrderId": client_order_id}
+        ]
+        said = await explained(it, position("-2", "-1.2"))
+        assert said == f"1 fills since 2026-11-02 11:59 UTC, +0.8 contracts in all{by}"

@@ -29,6 +29,7 @@ _LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     int: st.integers(),
     float: st.floats(allow_nan=False, allow_infinity=False),
+    timedelta: st.timedeltas(timedelta(0), timedelta(days=36_500)),
     type(None): st.none(),
     Decimal: st.decimals(allow_nan=False, allow_infinity=False)
     | st.sampled_from([Decimal("1.500"), Decimal("1E+30"), Decimal("1E-28"), Decimal("-0"), Decimal("0.00")]),

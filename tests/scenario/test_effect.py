@@ -209,6 +209,7 @@ async def test_a_position_closed_by_others_is_told_apart(stage: Stage) -> None:
     """4 of 10 were bought back at the venue by hand: what they made since is by name, not in the hedge's own parts."""
     await stage.tick()
     stage.venue.contracts[ETH_PERP] = D(-6)
+    stage.venue.explanation = "bought back by hand"
     await stage.tick(3100)
     (day,) = await stage.days()
     assert day.parts.unexplained == -400

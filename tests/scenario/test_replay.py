@@ -17,7 +17,20 @@ from hedged.errors import ConfigurationError, DataError
 from hedged.model.effect import PART_NAMES
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Purpose
-from hedged.model.policy import HedgePolicy, Holding, LegPolicy, Mode, PaperPolicy, PortfolioPolicy, Target, World
+from hedged.model.policy import (
+    HedgePolicy,
+    Holding,
+    LegPolicy,
+    MarginPolicy,
+    Mode,
+    OnCritical,
+    PaperPolicy,
+    PortfolioPolicy,
+    Target,
+    World,
+)
+from hedged.replay.clock import ReplayClock
+from hedged.replay.past import PastBars
 from hedged.replay.report import ReplayReport, report_rows
 from hedged.replay.run import Window, check_frequency, paper_policy, replay
 from hedged.tell.lifecycle import AlertRules
@@ -371,3 +384,35 @@ def test_any_portfolio_is_replayed_on_paper_with_holdings_held_from_the_start() 
     policy = paper_policy(portfolio(SOL="100"), START, timedelta(days=1))
     assert (policy.mode, policy.world, policy.hedges[0].mode) == (Mode.PAPER, World.PAPER, Mode.PAPER)
     assert policy.holdings == (Holding("SOL", Decimal(100), START),)
+
+
+SQUEEZED = [3000.0] + [3000 * 1.006**i for i in range(1, 60)] + [3000 * 1.006**59 * 0.99**i for i in range(1, 40)]
+
+
+@pytest.mark.parametrize(
+    ("on_critical", "liquidations"), [(OnCritical.ALERT, 1), (OnCritical.REDUCE, 0)], ids=["alert", "reduce"]
+)
+async def test_a_replay_buys_back_for_margin_where_it_may(on_critical: OnCritical, liquidations: int) -> None:
+    """3 ETH over 1,900 in a rally of 42 %: liquidated, or bought back in parts, and the report says how often."""
+    policy = replace(
+        portfolio(paper=replace(FREE, cash=Decimal(1_900)), ETH="3"), margin=MarginPolicy(on_critical=on_critical)
+    )
+    report = await run(policy, history(table(ETH=[round(price, 4) for price in SQUEEZED])))
+    assert report.liquidations == liquidations
+    assert (report.margin_reductions > 0) is (on_critical is OnCritical.REDUCE)
+    assert report.margin_reductions <= 12
+    assert report.as_json()["margin_reductions"] == report.margin_reductions
+    assert report_rows(report)["bought back for margin"] == f"{report.margin_reductions}"
+
+
+async def test_the_past_of_a_replay_ends_now() -> None:
+    """Odds rest on the prices of the files up to the clock's time, from before the window too, and on no later one."""
+    clock = ReplayClock(START + timedelta(hours=3))
+    past = PastBars(table(ETH=[1.0, 2.0, "", 4.0, 5.0], BTC=[1.0] * 5), "USDT", clock)
+    rows = await past.bars("ETH/USDT", START - timedelta(days=400))
+    assert [(row.at, row.close, row.high, row.low) for row in rows] == [
+        (START + timedelta(hours=hours), close, close, close) for hours, close in ((0, 1.0), (1, 2.0), (3, 4.0))
+    ]
+    assert [row.close for row in await past.bars("ETH/USDT", rows[1].at)] == [4.0]
+    for unknown in (PERP, "SOL/USDT", "ETH/USDC"):
+        assert not await past.bars(unknown, START)

@@ -30,7 +30,8 @@ instruments = ["main:ETH/USDT:USDT"]
 """
 FIELDS = [
     *("schema", "effectiveness", "hindsight_effectiveness", "naive_effectiveness", "frequency", "orders", "turnover"),
-    *("costs", "max_drift", "liquidations", "bars", "seconds", "decomposition", "opportunity_cost"),
+    *("costs", "max_drift", "liquidations", "margin_reductions", "bars", "seconds"),
+    *("decomposition", "opportunity_cost"),
 ]
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from structlog.testing import capture_logs
 
+from hedged.adapters.clock import seeded_generator
 from hedged.adapters.store.memory import MemoryStore
 from hedged.app import App, Exchanges
 from hedged.cycle import CycleReport, Portfolio, run_cycle
@@ -23,9 +24,12 @@ from hedged.model.finding import HedgeStatus, Kind
 from hedged.model.history import STEP, Bar, full_hour
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import HedgePolicy, Target
+from hedged.model.snapshot import Margin
 from hedged.model.timing import Measure, Signal
-from tests.build import ETH_PERP, hedge, policy
+from hedged.observe.margin_risk import MarginRisk
+from tests.build import ETH_PERP, hedge, perp, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
+from tests.margin import FLAT
 from tests.support import T0, ManualClock
 from tests.venues.candles import HOUR, Candles
 
@@ -324,11 +328,30 @@ async def test_a_cycle_waits_for_neither_reader_nor_estimate(monkeypatch: pytest
 
 
 async def test_nothing_is_asked_where_nothing_is_learnt() -> None:
-    """Hedges by value with a fixed band need no past: the keeper ends at once."""
-    stage = await Stage.set_up(hedge("ETH", "SOL"))
-    await stage.cycle()
-    await stage.keeper.run()
+    """Without a hedge nothing needs a past: the keeper ends at once."""
+    stage = await Stage.set_up()
+    keeper = HistoryKeeper(policy(), {"main": stage.past}, stage.portfolio.store, stage.clock)
+    await keeper.run()
     assert stage.past.asked() == []
+
+
+async def test_the_odds_of_a_liquidation_rest_on_what_is_named_and_on_what_is_held() -> None:
+    """A hedge by value with a fixed band learns nothing; what could liquidate its account is followed all the same."""
+    stage = await Stage.set_up(hedge("ETH", "SOL"))
+    assert stage.keeper.subjects() == [ETH_PERP]
+    other = "main:SOL/USDT:USDT"
+    stage.venue.listed[InstrumentId(other)] = perp(other)
+    stage.venue.marks[other], stage.venue.contracts[other] = Decimal(150), Decimal(-2)
+    stage.venue.margin = Margin(Decimal(6_000), Decimal(150))
+    await stage.cycle()
+    assert stage.keeper.subjects() == [ETH_PERP, other]
+    assert await stage.keeper.turn()
+    assert set(stage.past.asked()) == {ETH_PERP, other}
+    stage.venue.listed = {name: replace(each, tiers=FLAT) for name, each in stage.venue.listed.items()}
+    stage.portfolio.risk = MarginRisk(stage.portfolio.store, stage.portfolio.policy, seeded_generator, paths=500)
+    odds = (await stage.cycle()).snapshot.margin_odds["main"]
+    assert odds.basis == f"from {DAYS} days of prices"
+    assert odds.bootstrap is not None
 
 
 async def test_a_store_that_fails_is_told_once_and_tried_again() -> None:

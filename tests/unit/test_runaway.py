@@ -20,7 +20,7 @@ from tests.support import T0
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTHING = GuardMemory()
-LIMITS = Limits(orders_hour_max=3, orders_day_max=5, rejections_max=3, unfollowed_max=2)
+LIMITS = Limits(orders_hour_max=3, orders_day_max=5, rejections_max=3, unfollowed_max=2, equity_drop_day_max=dec("0.5"))
 
 
 def order(number: int, state: str = "filled", *, ago: timedelta | None = None, sent: bool = True, filled: str = "0"):

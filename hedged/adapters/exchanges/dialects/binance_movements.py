@@ -14,6 +14,7 @@ from typing import Any
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, not_negative, number
+from hedged.errors import VenueError
 from hedged.model.snapshot import Doubt
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
@@ -25,6 +26,12 @@ _PAIRS_MAX = 20  # spot pairs searched for trades, 20 of the venue's 6,000 weigh
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _USUAL_PARTNERS = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB")
 _SETTLEMENTS = frozenset({"DELIVERED_SETTELMENT", "INSURANCE_CLEAR"})  # the venue's spelling
+_OWN_ORDERS = {
+    "autoclose-": "liquidation",
+    "adl_autoclose": "auto-deleveraging",
+    "settlement_autoclose-": "settlement",
+}
+"""How client order ids begin that the venue gives by itself, by its pages on order updates."""
 _TRANSFERS_OUT = {
     "spot": ("MAIN_UMFUTURE", "MAIN_MARGIN", "MAIN_FUNDING", "MAIN_CMFUTURE", "MAIN_PORTFOLIO_MARGIN"),
     "funding": ("FUNDING_MAIN", "FUNDING_UMFUTURE", "FUNDING_CMFUTURE", "FUNDING_MARGIN"),
@@ -94,7 +101,8 @@ async def explain_position(
 
     fills = await ask_fills(page)
     if fills and _signed(fills, "qty") == change:
-        return f"{len(fills)} fills since {since:%Y-%m-%d %H:%M} UTC, {change:+f} contracts in all"
+        text = f"{len(fills)} fills since {since:%Y-%m-%d %H:%M} UTC, {change:+f} contracts in all"
+        return text + await _by_the_venue(ask_orders, page if linear else {**page, "limit": _COIN_ORDERS_MAX})
     income = await ask_income(page)
     settled = sorted({row["incomeType"] for row in income} & _SETTLEMENTS)
     if settled and not doubt.now:
@@ -103,6 +111,16 @@ async def explain_position(
     if orders and _signed(orders, "executedQty") == change:
         return f"orders since {since:%Y-%m-%d %H:%M} UTC executed {change:+f} contracts in all"
     return None
+
+
+async def _by_the_venue(ask_orders: Any, page: dict[str, Any]) -> str:
+    """Whether orders of the venue's own were among those that filled; it tells by their ids alone."""
+    try:
+        ids = [str(row.get("clientOrderId", "")) for row in await ask_orders(page)]
+    except VenueError:
+        return ""  # the fills explain the change; only whose they were stays open
+    found = {word for each in ids for start, word in _OWN_ORDERS.items() if each.startswith(start)}
+    return f", by {' and '.join(sorted(found))}" if found else ""
 
 
 async def explain_balance(

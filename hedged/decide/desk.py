@@ -1,0 +1,133 @@
+"""Where trades become intents and meet the gate, one after the other, each with what those before it have used up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from hedged.decide.gate import GateContext, approve, judge
+from hedged.decide.margin import room_after
+from hedged.decide.rebalance import Trade, leg_of
+from hedged.model.finding import HedgeGroup, LegState
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
+from hedged.model.policy import Mode, PortfolioPolicy
+from hedged.model.snapshot import Quote, Read, Snapshot
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What has been traded and is on its way. `cycle_id` names this cycle's orders."""
+
+    cycle_id: str
+    turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
+    orders_minute: int = 0  # sent within the last minute
+    in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
+    orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
+    stopped: str | None = None  # why orders are paused or halted
+
+
+@dataclass(slots=True)
+class Desk:
+    """One cycle's orders. What is approved counts as filled for those that follow."""
+
+    snapshot: Snapshot
+    policy: PortfolioPolicy
+    book: Book
+    approved: list[ApprovedIntent] = field(default_factory=list, init=False)
+    refused: list[Refusal] = field(default_factory=list, init=False)
+    proposals: list[Intent] = field(default_factory=list, init=False)
+    by_hand: list[Intent] = field(default_factory=list, init=False)
+    _turnover: Decimal = field(default=ZERO, init=False)
+    _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
+    _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
+
+    def offer(self, trade: Trade, group: HedgeGroup, number: int) -> None:
+        """Put one trade of a group to the gate. `number` tells this cycle's orders on an instrument apart."""
+        leg = leg_of(group.legs, trade.instrument)
+        instrument = self.snapshot.instruments[trade.instrument]
+        intent = _intent(trade, group, leg, instrument, client_order_id(self.book.cycle_id, trade.instrument, number))
+        held = None if leg.contracts is None else leg.contracts + self._traded.get(trade.instrument, ZERO)
+        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
+        context = GateContext(
+            instrument=instrument,
+            quote=_fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after),
+            contracts=held,
+            turnover_day=self.book.turnover_day + self._turnover,
+            orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand),
+            orders_minute=self.book.orders_minute + len(self.approved),
+            in_flight=trade.instrument in self.book.in_flight,
+            rate=leg.rate or Decimal(1),
+            margin=room,
+        )
+        mode = next(hedge.mode for hedge in self.policy.hedges if hedge.name == group.hedges[0])
+        if self._passed(intent, context, mode):
+            self._turnover += intent.notional
+            self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
+            self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
+
+    def _passed(self, intent: Intent, context: GateContext, mode: Mode) -> bool:
+        """Whether the gate let it through, to be sent or only to be proposed."""
+        by_hand = context.instrument is not None and context.instrument.by_hand
+        if mode is Mode.MONITOR or by_hand:
+            why = judge(intent, context, self.policy.limits)
+            if why is None:
+                (self.by_hand if by_hand else self.proposals).append(intent)
+                return True
+        elif self.book.stopped is not None or not self.book.orders_allowed:
+            why = self.book.stopped or "the store cannot keep an order now"
+        else:
+            verdict = approve(intent, context, self.policy.limits, mode)
+            if isinstance(verdict, ApprovedIntent):
+                self.approved.append(verdict)
+                return True
+            why = verdict.reason
+        self.refused.append(Refusal(intent=intent, reason=why))
+        return False
+
+    def decision(self, reason: str) -> Decision:
+        return Decision(
+            reason=reason,
+            intents=tuple(self.approved),
+            refused=tuple(self.refused),
+            proposals=tuple(self.proposals),
+            by_hand=tuple(self.by_hand),
+            stopped=self.book.stopped,
+        )
+
+
+def _intent(trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, order_id: str) -> Intent:
+    mark = leg.mark or Decimal(0)
+    quantity = abs(trade.contracts)
+    return Intent(
+        client_order_id=order_id,
+        hedge=group.name,
+        instrument=trade.instrument,
+        side=Side.BUY if trade.contracts > 0 else Side.SELL,
+        quantity=quantity,
+        price=mark,
+        notional=abs(instrument.notional(quantity, mark)) * (leg.rate or Decimal(1)),
+        reduce_only=trade.reduce_only,
+        reason=trade.reason,
+        purpose=trade.purpose,
+    )
+
+
+def client_order_id(cycle_id: str, instrument: InstrumentId, number: int) -> str:
+    """`hd` + 24 lowercase hex: valid on every venue but one, and the same for the same decision."""
+    digest = hashlib.sha256(f"{cycle_id}|{instrument}|{number}".encode()).hexdigest()
+    return f"hd{digest[:24]}"
+
+
+def _fresh_quote(snapshot: Snapshot, instrument: InstrumentId, stale_after: timedelta) -> Quote | None:
+    quotes: Mapping[InstrumentId, object] = snapshot.quotes
+    leg = quotes.get(instrument)
+    if isinstance(leg, Read) and snapshot.now - leg.as_of <= stale_after:
+        quote: Quote = leg.value
+        return quote
+    return None

@@ -1,0 +1,182 @@
+"""The positions that share one equity, as far as one can tell; else the reason why nothing can be told.
+
+Linear contracts of one settlement currency, all of them with a fresh mark and a maintenance margin. Everything else,
+inverse contracts beside other collateral above all, is unknown rather than guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from hedged.estimate.liquidation import liquidation_price
+from hedged.estimate.liquidation_odds import RiskyPosition
+from hedged.estimate.volatility import Volatilities
+from hedged.model.instrument import Instrument, MarginTier
+from hedged.model.snapshot import AccountSnapshot, Derivatives, Position, Read, Snapshot
+from hedged.model.statistics import BreachMove, Survival
+
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class PooledPosition:
+    """One position; `notional` signed, at the mark, in the pool's currency. `tiers` are never empty."""
+
+    instrument: Instrument
+    contracts: Decimal
+    notional: Decimal
+    tiers: tuple[MarginTier, ...]
+    told_level: float | None = None  # the venue's own liquidation price, over the mark
+
+    def risky(self, volatilities: Volatilities) -> RiskyPosition:
+        return RiskyPosition(float(self.notional), volatilities.current.value_year, volatilities.prudent, self.tiers)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """`assumed`: some tier is not the venue's table but the rate that it asks at the present size."""
+
+    account: str
+    as_of: datetime
+    currency: str
+    equity: Decimal
+    positions: tuple[PooledPosition, ...]
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoPool:
+    """Why nothing can be told. `passing`: for want of a reading."""
+
+    why: str
+    passing: bool = False
+
+
+def pool_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> Pool | NoPool | None:
+    """What stands behind what in an account; None where that is no question: nothing is held, or nothing was asked."""
+    leg = view.derivatives
+    if leg is None:
+        return None
+    if not isinstance(leg, Read):
+        return NoPool("its positions could not be read", passing=True)
+    if snapshot.now - leg.as_of > stale_after:
+        return NoPool("its positions are stale", passing=True)
+    held = [position for position in leg.value.positions if position.contracts]
+    if leg.value.margin is None:
+        listed = [snapshot.instruments.get(position.instrument) for position in held]
+        by_hand = all(instrument is not None and instrument.by_hand for instrument in listed)
+        return None if by_hand else NoPool("its equity is not told")
+    pooled: list[PooledPosition] = []
+    for position in held:
+        found = _pooled(position, leg.value, snapshot, stale_after)
+        if isinstance(found, NoPool):
+            return found
+        pooled.append(found)
+    currencies = {each.instrument.settle for each in pooled}
+    if len(currencies) > 1:
+        return NoPool(f"its positions settle in {' and '.join(sorted(currencies))}")
+    return Pool(
+        account=view.account,
+        as_of=leg.as_of,
+        currency=next(iter(currencies), ""),
+        equity=_equity(leg.value.margin.equity, pooled),
+        positions=tuple(pooled),
+        assumed=any(not each.instrument.tiers for each in pooled),
+    )
+
+
+def _pooled(
+    position: Position, derivatives: Derivatives, snapshot: Snapshot, stale_after: timedelta
+) -> PooledPosition | NoPool:
+    name = position.instrument
+    instrument, quote = snapshot.instruments.get(name), snapshot.quotes.get(name)
+    if instrument is None or not isinstance(quote, Read) or snapshot.now - quote.as_of > stale_after:
+        return NoPool(f"{name} has no fresh price", passing=True)
+    if not position.trusted:
+        return NoPool(f"the size of {name} is not trusted")
+    if not instrument.linear:
+        return NoPool(f"{name} is inverse, and what backs it is not told apart")
+    mark = quote.value.mark
+    notional = instrument.notional(position.contracts, mark)
+    tiers = _usable(instrument.tiers) or _tiers_told(position, notional)
+    if not tiers:
+        return NoPool(f"the maintenance margin of {name} is not known (name its [[tiers]])")
+    told = position.liquidation_price
+    estimated = derivatives.margin is not None and derivatives.margin.estimated
+    level = float(told / mark) if told is not None and not estimated else None
+    return PooledPosition(instrument, position.contracts, notional, tiers, level)
+
+
+def _usable(tiers: tuple[MarginTier, ...]) -> tuple[MarginTier, ...]:
+    """The tiers, or none where no formula holds for them: rates from 0 to below 1, floors ascending from 0."""
+    floors = [tier.notional_floor for tier in tiers]
+    rates = all(0 <= tier.maintenance_margin_rate < 1 for tier in tiers)
+    return tiers if rates and floors == sorted(set(floors)) and floors[:1] == [Decimal(0)] else ()
+
+
+def _tiers_told(position: Position, notional: Decimal) -> tuple[MarginTier, ...]:
+    """One tier of the rate that the position is asked now; a larger one may be asked for more."""
+    if position.maintenance_margin is None or not notional:
+        return ()
+    rate = position.maintenance_margin / abs(notional)
+    return (MarginTier(Decimal(0), rate, ONE),) if 0 <= rate < 1 else ()
+
+
+def _equity(told: Decimal, positions: list[PooledPosition]) -> Decimal:
+    """The account's, or as little as the venue's own liquidation prices say that it counts.
+
+    A position that the venue liquidates earlier than its share in the account's equity would have it is isolated, or
+    its collateral is taken at a discount: the price is what counts.
+    """
+    at_mark = {id(each): _need(each, 1.0) for each in positions}
+    whole = sum(at_mark.values())
+    counted = told
+    for each in positions:
+        if each.told_level is not None and each.told_level > 0:
+            stands = whole - at_mark[id(each)] + _need(each, each.told_level)
+            counted = min(counted, Decimal(repr(stands)))
+    return counted
+
+
+def _need(position: PooledPosition, level: float) -> float:
+    return float(RiskyPosition(float(position.notional), 0.0, 0.0, position.tiers).need(np.array(level)))
+
+
+def pool_breaches(pool: Pool) -> tuple[BreachMove, ...]:
+    """The move of each instrument alone that uses the equity up, the nearest first; one that can go anywhere is not
+    among them.
+    """
+    needs = {each.instrument.id: Decimal(repr(_need(each, 1.0))) for each in pool.positions}
+    whole = sum(needs.values(), Decimal(0))
+    moves = []
+    for each in pool.positions:
+        name = each.instrument.id
+        if whole >= pool.equity:
+            moves.append(BreachMove(name, 0.0))
+            continue
+        # In units of the present mark: the price is 1, and there are as many coins as the position is worth.
+        level = liquidation_price(
+            base_quantity=each.notional,
+            entry_price=ONE,
+            collateral=pool.equity - (whole - needs[name]),
+            tiers=each.tiers,
+        )
+        if level is not None:
+            moves.append(BreachMove(name, float(level - 1)))
+    return tuple(sorted(moves, key=lambda move: abs(move.ratio)))
+
+
+def added_need(*, before: float, added: float, survives: Survival, tiers: tuple[MarginTier, ...]) -> float:
+    """Equity that `added` more of a position (signed values, the same side as `before` or 0) needs to live through
+    `survives`.
+    """
+
+    def need(notional: float) -> float:
+        level = 1 + survives.rise if notional < 0 else 1 - survives.fall
+        return float(RiskyPosition(notional, 0.0, 0.0, tiers).need(np.array(level))) if notional else 0.0
+
+    return need(before + added) - need(before)
