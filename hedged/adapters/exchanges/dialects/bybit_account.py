@@ -31,7 +31,8 @@ _ACCOUNT: Fields = {
     "totalAvailableBalance": PRESENT,
     "coin": Rows(_COIN),
 }
-_POSITION = {"symbol": TEXT, "side": PRESENT, "size": NUMBER, "positionIdx": NUMBER, "positionValue": NUMBER}
+# the value is blank where nothing is held
+_POSITION = {"symbol": TEXT, "side": PRESENT, "size": NUMBER, "positionIdx": NUMBER, "positionValue": PRESENT}
 
 ENDPOINTS = {
     ("GET", "/v5/account/wallet-balance"): Endpoint("unified wallet", envelope({"list": Rows(_ACCOUNT, at_least=1)})),
