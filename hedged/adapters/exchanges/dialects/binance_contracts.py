@@ -21,6 +21,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    liquidation_or_none,
     moment,
     not_negative,
     number,
@@ -51,7 +52,7 @@ RISK = {
     "entryPrice": NUMBER,
     "markPrice": NUMBER,
     "unRealizedProfit": NUMBER,
-    "liquidationPrice": NUMBER,
+    "liquidationPrice": PRESENT,
 }
 _MARK = {
     "symbol": TEXT,
@@ -168,7 +169,7 @@ def usd_position(row: Row, markets: Markets, *, maintenance: Decimal | None) -> 
         instrument=instrument.id,
         contracts=contracts,
         entry_price=positive_or_none(row, "entryPrice"),
-        liquidation_price=_liquidation(row),
+        liquidation_price=liquidation_or_none(row, "liquidationPrice"),
         unrealised_pnl=number(row, "unRealizedProfit"),
         maintenance_margin=maintenance,
         trusted=is_plausible(instrument, contracts, positive(row, "markPrice"), number(row, "notional")),
@@ -183,7 +184,7 @@ def coin_position(row: Row, markets: Markets, *, maintenance: Decimal | None) ->
         instrument=instrument.id,
         contracts=contracts,
         entry_price=positive_or_none(row, "entryPrice"),
-        liquidation_price=_liquidation(row),
+        liquidation_price=liquidation_or_none(row, "liquidationPrice"),
         unrealised_pnl=number(row, "unRealizedProfit") * mark,
         maintenance_margin=None if maintenance is None else maintenance * mark,
         trusted=_is_worth(row, abs(instrument.base_quantity(contracts, mark))),
@@ -196,12 +197,6 @@ def _is_worth(row: Row, coins: Decimal) -> bool:
         return True
     told = abs(number(row, "notionalValue"))
     return abs(coins - told) <= NOTIONAL_TOLERANCE * told
-
-
-def _liquidation(row: Row) -> Decimal | None:
-    """0 means that there is none, however far the price goes."""
-    price = number(row, "liquidationPrice")
-    return price if price > 0 else None
 
 
 def usd_pools(account: Row) -> list[Row]:

@@ -8,7 +8,17 @@ from decimal import Decimal
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.dialects.bybit_replies import envelope, number_or_none, paged, price_or_none
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Misshapen, Row, Rows, Scalar, not_negative, number, text
+from hedged.adapters.exchanges.shapes import (
+    Fields,
+    Misshapen,
+    Row,
+    Rows,
+    Scalar,
+    liquidation_or_none,
+    not_negative,
+    number,
+    text,
+)
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Balance, Margin, Position
@@ -133,7 +143,7 @@ def _position(row: Row, instrument: Instrument) -> Position:
         instrument=instrument.id,
         contracts=contracts,
         entry_price=entry,
-        liquidation_price=price_or_none(row, "liqPrice"),
+        liquidation_price=liquidation_or_none(row, "liqPrice"),
         unrealised_pnl=_in_quote(number_or_none(row, "unrealisedPnl"), instrument, mark),
         maintenance_margin=_in_quote(maintenance, instrument, mark),
         trusted=_is_trusted(row, instrument, contracts, (entry, mark)),

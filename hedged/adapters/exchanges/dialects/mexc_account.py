@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, positive_or_none
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Row,
+    liquidation_or_none,
+    not_negative,
+    number,
+    positive,
+    positive_or_none,
+)
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Balance, Margin, Position
@@ -124,12 +132,11 @@ def _position(row: Row, contract: Instrument) -> Position:
     side = number(row, "positionType")
     if side not in _SIDES:
         raise Misshapen("positionType is neither long nor short")
-    liquidation = number(row, "liquidatePrice")
     return Position(
         instrument=contract.id,
         contracts=not_negative(row, "holdVol") * _SIDES[int(side)],
         entry_price=positive_or_none(row, "openAvgPrice"),
-        liquidation_price=liquidation if liquidation > 0 else None,  # 0: there is none
+        liquidation_price=liquidation_or_none(row, "liquidatePrice"),
     )
 
 
