@@ -97,9 +97,6 @@ class KrakenFutures(Dialect):
         **krakenfutures_movements.ENDPOINTS,
     }
 
-    def __init__(self) -> None:
-        self._plain = False  # whether what the last read showed is one pool of dollars
-
     def error_code(self, reply: Row) -> str:
         """The venue says no in three forms, of which two come with status 200."""
         if reply.get("status") == "unauthorized":
@@ -176,11 +173,8 @@ class KrakenFutures(Dialect):
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
         told, as_of = await krakenfutures_account.read_derivatives(connection, markets)
-        self._plain = told.plain
+        self.one_pool = told.plain
         return Read(told.derivatives, as_of)
-
-    def may_estimate(self, told: Derivatives) -> bool:
-        return self.own_margin and self._plain
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """Trading and reading are one right in two grades; withdrawing is the other."""

@@ -25,6 +25,7 @@ from hedged.model.snapshot import Balance, Margin, Position
 ZERO = Decimal(0)
 
 _HEDGE_MODE, _ONE_WAY = 1, 2
+_CROSS = "2"  # openType; 1 is isolated
 _SIDES = {1: 1, 2: -1}  # positionType → sign: long, short
 _PAIRS_A_CALL = 5  # margin accounts that the venue shows at once
 _HEDGED = (
@@ -126,6 +127,11 @@ def positions(rows: Iterable[Row], markets: Markets) -> dict[str, Position]:
             raise Misshapen(f"two positions in {row['symbol']}, although the account is in one-way mode")
         held[row["symbol"]] = _position(row, markets.contract(row["symbol"]))
     return held
+
+
+def is_crossed(rows: Iterable[Row]) -> bool:
+    """Whether every open position is backed by its currency's pool; one that is not told to be is not."""
+    return all(str(row.get("openType")) == _CROSS for row in rows if not_negative(row, "holdVol"))
 
 
 def _position(row: Row, contract: Instrument) -> Position:
