@@ -77,7 +77,12 @@ def _enveloped(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 VENUE = Venue(
-    bench, READS, _with_coin_margin, envelope=_enveloped, unknown={"Position.liquidation_price"}, time_limit=0.4
+    bench,
+    READS,
+    _with_coin_margin,
+    envelope=_enveloped,
+    unknown={"Position.liquidation_price", "Position.trusted"},
+    time_limit=0.4,
 )
 
 

@@ -3,7 +3,7 @@
 - Positions are counted in contracts: coins (linear) or dollars (inverse) per contract are the venue's `contractSize`.
 - One call answers for the positions of every settlement currency. It has no mark, notional, unrealised profit or
   maintenance margin: the mark is the ticker's `fairPrice`, the others stay unknown. With no notional to compare with,
-  a position is as trustworthy as its listed contract size; one in a contract that is not listed fails the read.
+  the size is held against margin × leverage. A position in a contract that is not listed fails the read.
 - Each settlement currency has a pool of its own. What the core sees as the account's margin is the pool that open
   positions use most of. Bonus credit is neither equity nor coins, although the venue counts it in both.
 - An isolated position (`openType` 1) has the venue's liquidation price. While there is any, nothing tells what backs
