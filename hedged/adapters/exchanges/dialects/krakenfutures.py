@@ -9,7 +9,8 @@ Positions of all types come in one reply, net by contract, without mark, margin 
 equity are the wallet's own; equity is `marginEquity`, after the haircuts on coins. With single-collateral positions
 the wallet nearest to its liquidation counts. Liquidation prices are computed only where dollars back linear cross
 positions: coins as collateral move with the price. An isolated position, whose own margin the venue tells nowhere,
-leaves the maintenance unknown.
+leaves the maintenance unknown. With neither a mark nor a worth in a position's row nothing confirms its size: it is as
+right as the listed size of its contract.
 
 Coins are priced by the index that their linear perpetual follows; there are no spot markets. One request quotes and
 prices everything. Requests are signed without a time or nonce. The demo system was closed in July 2026.
