@@ -256,7 +256,13 @@ async def test_the_tightest_margin_pool_decides() -> None:
     """Where USDC positions are backed by USDC alone, that pool's margin is shown if it is the closer to its end."""
     async with bench() as it:
         account = it.truth.futures_account()
-        pool = {**account["assets"][0], "asset": "USDC", "marginBalance": "100", "maintMargin": "60"}
+        pool = {
+            **account["assets"][0],
+            "asset": "USDC",
+            "crossWalletBalance": "90",
+            "crossUnPnl": "10",
+            "maintMargin": "60",
+        }
         account["assets"].append(pool)
         it.server.replies["/fapi/v3/account"] = json.dumps(account)
         tight = (await it.reader.derivatives()).value.margin
@@ -265,6 +271,32 @@ async def test_the_tightest_margin_pool_decides() -> None:
         shared = (await it.reader.derivatives()).value.margin
     assert tight == Margin(equity=D(100), maintenance=D(60))
     assert shared == Margin(equity=D(10200), maintenance=D(90), available=D(9900))
+
+
+@pytest.mark.parametrize(
+    ("apart", "equity", "maintenance"),
+    [
+        (D(9900), D(300), D(30)),  # the short has the other 100 and its gain of 200
+        (D(1000), D(600), D(290)),  # 1,000 less a loss of 400, for 1 BTC less 2,000 USDT at 0.5 %
+    ],
+    ids=["cross", "isolated"],
+)
+async def test_an_isolated_position_is_a_pool_of_its_own(apart: D, equity: D, maintenance: D) -> None:
+    """What is set apart for it backs no other; whichever pool is nearer to its end speaks for the account."""
+    async with bench() as it:
+        it.truth.prices["BTC"] = D(58000)
+        it.truth.positions["BTCUSDT"] = Held(D(1), D(58400), isolated=apart)
+        margin = (await it.reader.derivatives()).value.margin
+    assert margin is not None
+    assert (margin.equity, margin.maintenance) == (equity, maintenance)
+
+
+async def test_an_isolated_position_alone_leaves_nothing_to_maintain() -> None:
+    """The cross pool needs nothing then, however little is left in it."""
+    async with bench() as it:
+        it.truth.positions = {"ETHUSDT": Held(D(-2), D(3000), isolated=D(10000))}
+        margin = (await it.reader.derivatives()).value.margin
+    assert margin == Margin(D(10000), D(30))
 
 
 async def test_a_full_read_takes_the_fewest_requests() -> None:

@@ -41,7 +41,7 @@ def _movements(it: Bench) -> None:
     it.truth.fills = [{"symbol": "ETHUSDT", "side": "BUY", "qty": "2", "price": "3000", "time": NOW}]
 
 
-VENUE = Venue(bench, READS, _movements)
+VENUE = Venue(bench, READS, _movements, unknown={"Position.liquidation_price"})
 
 
 @pytest.mark.parametrize("name", READS)

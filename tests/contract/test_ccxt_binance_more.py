@@ -106,6 +106,27 @@ async def test_the_tightest_pool_is_reported(coins: dict[str, Decimal], equity: 
     assert (margin.equity, margin.maintenance) == (equity, maintenance)
 
 
+async def test_an_isolated_position_of_coins_is_a_pool_of_its_own() -> None:
+    """Of an ETH all but a tenth is set apart for it: the cross pool is what is left, and the tighter."""
+    async with bench() as it:
+        it.truth.positions, it.truth.more.basis = {}, D(0)
+        it.truth.more.coins = {"ETH": D(1)}
+        it.truth.more.held = {name: CoinHeld(D(10), D(3000)) for name in ("ETHUSD_PERP", "ETHUSD_261225")}
+        whole = (await it.reader.derivatives()).value.margin
+        account, rows = it.truth.more.coin_account(), it.truth.more.coin_risk()
+        pool = next(row for row in account["assets"] if row["asset"] == "ETH")
+        pool["crossWalletBalance"] = "0.1"
+        risk = next(row for row in rows if row["symbol"] == "ETHUSD_PERP")
+        risk["isolatedMargin"] = "0.9"
+        it.server.replies["/dapi/v1/account"] = json.dumps(account)
+        it.server.replies["/dapi/v1/positionRisk"] = json.dumps(rows)
+        apart = (await it.reader.derivatives()).value.margin
+    assert whole is not None
+    assert apart is not None
+    assert (whole.equity, apart.equity) == (D(3000), D(300))
+    assert (round(whole.maintenance or 0), round(apart.maintenance or 0)) == (2, 1)
+
+
 async def test_both_segments_are_one_wallet_without_profit() -> None:
     """A coin in both is one balance; what positions have gained is in their value, not in the wallet."""
     async with bench() as it:

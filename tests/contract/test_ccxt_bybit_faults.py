@@ -89,6 +89,7 @@ VENUE = Venue(
     READS,
     fill_histories,
     envelope=in_envelope,
+    blank_is_none={"accruedInterest", "spotBorrow"},
     untouched={"nextPageCursor"},
     unknown={"*", "Position.trusted", "Instrument.notional_min", "Balance.locked"},
 )

@@ -118,12 +118,21 @@ async def test_a_position_without_a_side_fails_the_read(side: str) -> None:
 
 
 async def test_an_empty_position_is_none() -> None:
-    """A row of size zero, which has no side, is what is left of a closed position."""
+    """A row of size zero, which has no side and no value, is what is left of a closed position."""
+    left = {"size": "0", "side": "", "avgPrice": "", "positionValue": ""}
     async with bench() as it:
-        patch_row(it, "/v5/position/list", "list", {"symbol": "ETHUSDT"}, size="0", side="", avgPrice="")
+        patch_row(it, "/v5/position/list", "list", {"symbol": "ETHUSDT"}, **left)
         found = (await it.reader.derivatives()).value.positions
     assert len(found) == 5
     assert PERPETUAL not in {position.instrument for position in found}
+
+
+async def test_a_position_whose_value_is_blank_fails_the_read() -> None:
+    """Blank is right only where nothing is held."""
+    async with bench() as it:
+        patch_row(it, "/v5/position/list", "list", {"symbol": "ETHUSDT"}, positionValue="")
+        with pytest.raises(Unreadable, match="positionValue"):
+            await it.reader.derivatives()
 
 
 async def test_a_maintenance_below_zero_fails_the_read() -> None:

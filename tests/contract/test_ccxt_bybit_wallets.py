@@ -51,6 +51,8 @@ async def test_reads_coins_and_debts_of_the_unified_account() -> None:
         ("100", "0", {"locked": ...}, Balance("XRP", D(100))),
         ("0", "0", {}, None),
         ("0", "0", {"accruedInterest": "0.5"}, Balance("XRP", D(0), debt=D("0.5"))),
+        ("100", "40", {"accruedInterest": ""}, Balance("XRP", D(100), debt=D(40))),
+        ("100", "40", {"spotBorrow": ""}, Balance("XRP", D(100), debt=D(40))),
     ],
 )
 async def test_each_way_to_owe_is_counted_once(
@@ -62,6 +64,15 @@ async def test_each_way_to_owe_is_counted_once(
         it.truth.positions = {}
         patch_row(it, "/v5/account/wallet-balance", "list", {"coin": "XRP"}, **fields)
         assert (await it.reader.balances("spot")).value == ((expected,) if expected else ())
+
+
+@pytest.mark.parametrize("interest", [..., None, "none", "-1"], ids=str)
+async def test_interest_that_is_no_amount_is_unreadable(interest: object) -> None:
+    """Blank interest is none; without the field, or with anything else in it, what is owed is not known."""
+    async with bench() as it:
+        patch_row(it, "/v5/account/wallet-balance", "list", {"coin": "ETH"}, accruedInterest=interest)
+        with pytest.raises(Unreadable, match="accruedInterest"):
+            await it.reader.balances("spot")
 
 
 async def test_reads_funding_and_earn() -> None:

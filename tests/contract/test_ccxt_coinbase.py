@@ -289,6 +289,18 @@ async def test_positions_are_signed_contracts_and_the_margin_is_the_accounts() -
 
 
 @pytest.mark.parametrize(
+    ("told", "trusted"), [("0.1", True), ("0.10", True), ("", True), (None, True), ("1", False), ("0.01", False)]
+)
+async def test_a_contract_of_another_size_than_listed_is_not_trusted(told: str | None, trusted: bool) -> None:
+    """The row's own word for a contract's coins, where it has one, must be the listing's."""
+    async with bench() as it:
+        rows = [row | {"contract_size": told} for row in it.truth.cfm_positions()["positions"][:1]]
+        it.server.replies[f"{API}/cfm/positions"] = json.dumps({"positions": rows})
+        (position,) = (await it.reader.derivatives()).value.positions
+    assert position.trusted is trusted
+
+
+@pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"product_id": "GONE-24DEC26-CDE"}, "a position in GONE-24DEC26-CDE, which the venue does not list"),

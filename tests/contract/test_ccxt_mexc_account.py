@@ -107,6 +107,37 @@ async def test_positions_are_signed_contracts() -> None:
     assert read.as_of == it.clock.now()
 
 
+@pytest.mark.parametrize("market_id", ["ETH_USDT", "BTC_USD"])
+@pytest.mark.parametrize(
+    ("factors", "trusted"),
+    [
+        ({"oim": 1, "im": 1}, True),
+        ({"oim": 1.06, "im": 1.06}, True),  # with fees
+        ({"oim": 1, "im": 30}, True),  # the user added to it
+        ({"oim": None, "im": 1}, True),
+        ({"oim": None, "im": None}, True),  # nothing to hold it against
+        ({"oim": 10, "im": 10}, False),
+        ({"oim": 0.1, "im": None}, False),
+        ({"leverage": 10}, False),
+        ({"leverage": None}, True),
+    ],
+    ids=str,
+)
+async def test_a_size_that_its_margin_contradicts_is_not_trusted(
+    market_id: str, factors: dict[str, float | None], trusted: bool
+) -> None:
+    """Margin × leverage is about the value at entry, in coins for an inverse contract; ten times as much is not."""
+    async with bench() as it:
+        it.truth.pools["BTC"] = Pool(D(1))
+        it.truth.positions = {market_id: Held(D(-200), it.truth.mark(market_id))}
+        (row,) = it.truth.open_positions()
+        for name, factor in factors.items():
+            row[name] = None if factor is None else row[name] * factor
+        it.server.replies[POSITIONS] = enveloped([row])
+        (position,) = (await it.reader.derivatives()).value.positions
+    assert position.trusted is trusted
+
+
 async def test_positions_and_margin_are_as_old_as_the_older_reply() -> None:
     """Wallet and positions come in two replies: the read is dated by the one that arrived first."""
     async with bench() as it:

@@ -81,7 +81,9 @@ MARGIN = {
     "binance": Shown(why="tells maintenance; where it tells no liquidation price there is none"),
     "bingx": Shown(estimated=True, formula=True, why="tells tiers, no maintenance"),
     "bitget": Shown(why="tells its rate of each position; where it tells no liquidation price there is none"),
-    "bybit": Shown(formula=True, debt_in_equity=D(4500), why="one account for all; interest counts once it is charged"),
+    "bybit": Shown(
+        debt_in_equity=D(4500), why="one account for all, its own prices; interest counts once it is charged"
+    ),
     "coinbase": Shown(tells_liquidation=False, why="tells the account's maintenance; no tiers to compute a price from"),
     "gate": Shown(dated_apart=True, why="tells maintenance; perpetual and dated contracts are liquidated apart"),
     "krakenfutures": Shown(formula=True, tells_liquidation=False, why="tells a wallet's maintenance, and tiers"),

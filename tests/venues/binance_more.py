@@ -157,6 +157,7 @@ class BinanceMore:
                     "maintMargin": f"{needed:.8f}",
                     "initialMargin": f"{needed * 5:.8f}",
                     "crossWalletBalance": f"{balance:.8f}",
+                    "crossUnPnl": f"{profit:.8f}",
                     "availableBalance": f"{balance:.8f}",
                     "updateTime": 0,
                 }

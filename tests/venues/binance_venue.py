@@ -59,6 +59,7 @@ class Margin:
 class Held:
     amount: Decimal
     entry: Decimal
+    isolated: Decimal | None = None  # the wallet set apart for it
 
 
 def _wall_clock() -> int:
@@ -223,9 +224,12 @@ class BinanceVenue:
         profit = sum((self._profit(market_id) for market_id in self.positions), ZERO)
         maintenance = sum((self._maintenance(market_id) for market_id in self.positions), ZERO)
         wallet = self.futures.get("USDT", ZERO)
+        apart = sum((held.isolated for held in self.positions.values() if held.isolated is not None), ZERO)
+        own = sum((self._profit(name) for name, held in self.positions.items() if held.isolated is not None), ZERO)
         rows = []
         for asset, balance in self.futures.items():
             gain, needed = (profit, maintenance) if asset == "USDT" else (ZERO, ZERO)
+            isolated, theirs = (apart, own) if asset == "USDT" else (ZERO, ZERO)
             rows.append(
                 {
                     "asset": asset,
@@ -234,6 +238,8 @@ class BinanceVenue:
                     "marginBalance": f"{balance + gain:.8f}",
                     "maintMargin": f"{needed:.8f}",
                     "initialMargin": f"{needed * 10:.8f}",
+                    "crossWalletBalance": f"{balance - isolated:.8f}",
+                    "crossUnPnl": f"{gain - theirs:.8f}",
                     "availableBalance": f"{wallet:.8f}",  # multi-assets: the same dollars under every asset
                     "updateTime": 0,
                 }
@@ -244,6 +250,8 @@ class BinanceVenue:
             "totalWalletBalance": f"{wallet:.8f}",
             "totalUnrealizedProfit": f"{profit:.8f}",
             "totalMarginBalance": f"{wallet + profit:.8f}",
+            "totalCrossWalletBalance": f"{wallet - apart:.8f}",
+            "totalCrossUnPnl": f"{profit - own:.8f}",
             "availableBalance": f"{wallet + profit - maintenance * 10:.8f}",
             "assets": rows,
             "positions": [],
@@ -269,7 +277,8 @@ class BinanceVenue:
                 "liquidationPrice": f"{self.mark(market_id) * 2:.8f}"
                 if held.amount < 0 and self.tells_liquidation
                 else "0",
-                "isolatedMargin": "0",
+                "isolatedMargin": "0" if held.isolated is None else f"{held.isolated + self._profit(market_id):.8f}",
+                "isolatedWallet": f"{held.isolated or ZERO}",
                 "notional": f"{held.amount * self.mark(market_id):.8f}",
                 "maintMargin": f"{self._maintenance(market_id):.8f}",
                 "marginAsset": "USDT",
@@ -280,7 +289,7 @@ class BinanceVenue:
 
     def portfolio_risk(self) -> list[dict[str, Any]]:
         """USD-M positions of portfolio margin, whose rows tell no margin."""
-        own = {"maintMargin", "isolatedMargin", "marginAsset"}
+        own = {"maintMargin", "isolatedMargin", "isolatedWallet", "marginAsset"}
         return [{key: value for key, value in row.items() if key not in own} for row in self.position_risk()]
 
     def leverage_brackets(self) -> list[dict[str, Any]]:

@@ -126,7 +126,6 @@ async def bench(
             ca_file=ca_file,
             time_limit=time_limit,
         )
-        opened._line.dialect.own_margin = own_margin
         if not own_margin:
             opened._line._tiers.failed(1e12)  # the hourly tiers are counted by themselves
         try:

@@ -2,8 +2,8 @@
 
 For an account of linear contracts that share one settlement currency as cross margin. In any other case what the
 venue left out stays None: an inverse position, a second settlement currency, a mark or tiers that are not known, and
-a position whose size is not trusted make the whole account unknown. So does an isolated position, which a dialect has
-to give with its liquidation price or not at all: nothing here can tell that it does not share the account's equity.
+a position whose size is not trusted make the whole account unknown. Nothing here can tell an isolated position, which
+does not share the account's equity: where there is any, the dialect says `one_pool = False` and nothing is computed.
 """
 
 from __future__ import annotations

@@ -194,6 +194,18 @@ def positive_or_none(row: Row, name: str) -> Decimal | None:
     return not_negative(row, name) or None
 
 
+def liquidation_or_none(row: Row, name: str) -> Decimal | None:
+    """A liquidation price. Null, blank, left out, zero and below zero all say that there is none.
+
+    Which of these a venue uses changes with the account's mode and without notice, and none of them is a price that
+    could be reached. What is neither a number nor one of these raises.
+    """
+    if row.get(name) is None or row[name] == "":
+        return None
+    price = number(row, name)
+    return price if price > 0 else None
+
+
 def text(row: Row, name: str) -> str:
     value = row.get(name)
     if not isinstance(value, str) or not value:

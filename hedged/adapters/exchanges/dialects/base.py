@@ -112,6 +112,12 @@ class Dialect(ABC):
 
     False where None means that there is none, and where positions are not backed by one cross-margin pool.
     """
+    one_pool: bool = True
+    """Whether all that the last read of the derivatives showed is backed by the account's cross margin.
+
+    A dialect whose positions can also be isolated, or backed by coins, sets it with each read: where it is False,
+    nothing is computed for any of them, for nothing tells what is left to the others.
+    """
     candles_page: ClassVar[int] = 0
     """Hourly candles in one request; 0: the venue's past prices are not read."""
 
@@ -155,7 +161,7 @@ class Dialect(ABC):
 
     def may_estimate(self, told: Derivatives) -> bool:
         """Whether what `told` leaves out may be computed, see `own_margin`; asked after each read of it."""
-        return self.own_margin
+        return self.own_margin and self.one_pool
 
     @abstractmethod
     def reads_contract(self, market: Row) -> bool:

@@ -12,7 +12,7 @@ Wallets:
 Positions are those of USD-M and COIN-M, or none: a key that may read only one of them (they share the permission
 "Enable Futures") is refused, whatever the wallets, for the other could hold the hedge. USD-M counts positions in coins,
 so one contract is one coin; COIN-M in contracts of a face value in dollars. The margin reported is that of the tightest
-pool: USD-M, or one coin of COIN-M.
+pool: the cross margin of USD-M, or of one coin of COIN-M, or what an isolated position has set apart for it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects import (
     binance_contracts,
+    binance_margin,
     binance_movements,
     binance_portfolio,
     binance_wallets,
@@ -213,7 +214,7 @@ class Binance(Dialect):
             (usd, usd_at), (coin, coin_at) = await asyncio.gather(
                 binance_contracts.usd_account(connection), binance_contracts.coin_account(connection)
             )
-            pools = [*binance_contracts.usd_pools(usd), *coin["assets"]]
+            pools = [*binance_margin.usd_pools(usd), *coin["assets"]]
             return binance_wallets.together(binance_wallets.of_pools(pools)), min(usd_at, coin_at)
         return await _READ[wallet](connection)
 

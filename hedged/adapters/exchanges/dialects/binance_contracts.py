@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Connection, Markets, is_plausible
+from hedged.adapters.exchanges.dialects.binance_margin import coin_margins, tightness, usd_margins
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
@@ -21,6 +22,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    liquidation_or_none,
     moment,
     not_negative,
     number,
@@ -30,17 +32,25 @@ from hedged.adapters.exchanges.shapes import (
 )
 from hedged.errors import Refused
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
-from hedged.model.snapshot import Derivatives, Margin, Position, Quote, Read
+from hedged.model.snapshot import Derivatives, Position, Quote, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
 
 FUNDING_INTERVAL = Decimal(8)  # hours, of every perpetual that fundingInfo does not list
 
-_POOL = {"asset": TEXT, "walletBalance": NUMBER, "marginBalance": NUMBER, "maintMargin": NUMBER}
+_POOL = {
+    "asset": TEXT,
+    "walletBalance": NUMBER,
+    "crossWalletBalance": NUMBER,
+    "crossUnPnl": NUMBER,
+    "maintMargin": NUMBER,
+}
 _ACCOUNT: Fields = {
     "totalMarginBalance": NUMBER,
     "totalMaintMargin": NUMBER,
+    "totalCrossWalletBalance": NUMBER,
+    "totalCrossUnPnl": NUMBER,
     "availableBalance": NUMBER,
     "assets": Rows(_POOL),
 }
@@ -51,7 +61,7 @@ RISK = {
     "entryPrice": NUMBER,
     "markPrice": NUMBER,
     "unRealizedProfit": NUMBER,
-    "liquidationPrice": NUMBER,
+    "liquidationPrice": PRESENT,
 }
 _MARK = {
     "symbol": TEXT,
@@ -74,7 +84,8 @@ ENDPOINTS = {
     ("GET", "/fapi/v1/fundingInfo"): Endpoint("funding intervals", Rows(_INTERVAL, at_least=1)),
     ("GET", "/fapi/v3/account"): Endpoint("futures wallet", Record(_ACCOUNT)),
     ("GET", "/fapi/v3/positionRisk"): Endpoint(
-        "futures positions", Rows({**RISK, "notional": NUMBER, "maintMargin": NUMBER})
+        "futures positions",
+        Rows({**RISK, "notional": NUMBER, "maintMargin": NUMBER, "marginAsset": TEXT, "isolatedMargin": NUMBER}),
     ),
     ("GET", "/fapi/v1/leverageBracket"): Endpoint("futures margin tiers", Rows(BRACKETS, at_least=1)),
     ("GET", "/dapi/v1/premiumIndex"): Endpoint("COIN-M mark prices", Rows(_MARK, at_least=1)),
@@ -82,7 +93,7 @@ ENDPOINTS = {
     # the venue lists only what differs from the usual interval, in COIN-M often nothing
     ("GET", "/dapi/v1/fundingInfo"): Endpoint("COIN-M funding intervals", Rows(_INTERVAL)),
     ("GET", "/dapi/v1/account"): Endpoint("COIN-M wallet", Record(_COIN_ACCOUNT)),
-    ("GET", "/dapi/v1/positionRisk"): Endpoint("COIN-M positions", Rows(RISK)),
+    ("GET", "/dapi/v1/positionRisk"): Endpoint("COIN-M positions", Rows({**RISK, "isolatedMargin": NUMBER})),
 }
 
 _HEDGE_MODE = (
@@ -147,7 +158,8 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
     coined = [
         coin_position(row, markets, maintenance=not_negative(needed[row["symbol"]], "maintMargin")) for row in shown
     ]
-    margin = max((_usd_margin(usd), *_coin_margins(coin, shown, markets)), key=_tightness)
+    margins = (*usd_margins(usd, _open(rows)), *coin_margins(coin, shown, markets))
+    margin = max(margins, key=tightness)
     as_of = min(usd_at, coin_at, rows_at, risks_at)
     return Read(Derivatives((*held, *coined), margin), as_of)
 
@@ -168,7 +180,7 @@ def usd_position(row: Row, markets: Markets, *, maintenance: Decimal | None) -> 
         instrument=instrument.id,
         contracts=contracts,
         entry_price=positive_or_none(row, "entryPrice"),
-        liquidation_price=_liquidation(row),
+        liquidation_price=liquidation_or_none(row, "liquidationPrice"),
         unrealised_pnl=number(row, "unRealizedProfit"),
         maintenance_margin=maintenance,
         trusted=is_plausible(instrument, contracts, positive(row, "markPrice"), number(row, "notional")),
@@ -183,7 +195,7 @@ def coin_position(row: Row, markets: Markets, *, maintenance: Decimal | None) ->
         instrument=instrument.id,
         contracts=contracts,
         entry_price=positive_or_none(row, "entryPrice"),
-        liquidation_price=_liquidation(row),
+        liquidation_price=liquidation_or_none(row, "liquidationPrice"),
         unrealised_pnl=number(row, "unRealizedProfit") * mark,
         maintenance_margin=None if maintenance is None else maintenance * mark,
         trusted=_is_worth(row, abs(instrument.base_quantity(contracts, mark))),
@@ -196,63 +208,6 @@ def _is_worth(row: Row, coins: Decimal) -> bool:
         return True
     told = abs(number(row, "notionalValue"))
     return abs(coins - told) <= NOTIONAL_TOLERANCE * told
-
-
-def _liquidation(row: Row) -> Decimal | None:
-    """0 means that there is none, however far the price goes."""
-    price = number(row, "liquidationPrice")
-    return price if price > 0 else None
-
-
-def usd_pools(account: Row) -> list[Row]:
-    """The margin assets; a wallet that is worth something and lists none is half a reply."""
-    if not account["assets"] and number(account, "totalMarginBalance"):
-        raise Misshapen("assets is empty although there is a margin balance")
-    return list(account["assets"])
-
-
-def _usd_margin(account: Row) -> Margin:
-    """The totals in dollars, or the tightest pool where the venue keeps one for each margin asset.
-
-    In single-asset mode the totals speak of USDT alone while positions in USDC contracts are backed, and liquidated,
-    by USDC alone: then the asset with the highest maintenance ÷ margin balance decides.
-    """
-    total = Margin(
-        equity=number(account, "totalMarginBalance"),
-        maintenance=not_negative(account, "totalMaintMargin"),
-        available=number(account, "availableBalance"),
-    )
-    pools = [
-        Margin(equity=number(row, "marginBalance"), maintenance=not_negative(row, "maintMargin"))
-        for row in usd_pools(account)
-        if row["asset"] != "USDT"
-    ]
-    usdt = sum((number(row, "maintMargin") for row in account["assets"] if row["asset"] == "USDT"), ZERO)
-    if total.maintenance != usdt:  # multi-assets mode: one pool, whose totals are the truth
-        return total
-    return max((total, *pools), key=_tightness)
-
-
-def _coin_margins(account: Row, risks: Iterable[Row], markets: Markets) -> list[Margin]:
-    """One pool a coin, of those that back positions, in dollars at the mark of such a position."""
-    marks = {markets.contract(row["symbol"]).settle: positive(row, "markPrice") for row in risks}
-    pools = {text(row, "asset"): row for row in account["assets"]}
-    missing = sorted(set(marks) - set(pools))
-    if missing:
-        raise Misshapen(f"assets lacks {', '.join(missing)}, which backs a position")
-    return [
-        Margin(
-            equity=number(pools[coin], "marginBalance") * mark,
-            maintenance=not_negative(pools[coin], "maintMargin") * mark,
-        )
-        for coin, mark in marks.items()
-    ]
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")
 
 
 def tiers_of(rows: Iterable[Row], contracts: Mapping[str, Instrument]) -> dict[InstrumentId, tuple[MarginTier, ...]]:

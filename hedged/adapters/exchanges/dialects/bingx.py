@@ -6,7 +6,9 @@ dollars (10 or 100). All reading is GET. The wallets: `spot` and `funding` (the 
 can be borrowed, so there is no debt.
 
 What the venue does not tell stays None: maintenance margin, and the margin as a whole while positions are open in
-more than one pool (USDT, USDC and every coin back their own positions alone). Not read at all: standard futures,
+more than one pool (USDT, USDC and every coin back their own positions alone). An isolated position has the venue's
+liquidation price; beside one nothing tells what backs the others, so while there is any the account's maintenance and
+the liquidation prices that the venue leaves out are unknown. Not read at all: standard futures,
 copy trading, grid and wealth products.
 """
 
@@ -167,6 +169,7 @@ class BingX(Dialect):
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
         refuse_several_in_one_contract(connection.account, rows, _HEDGE_MODE)
+        self.one_pool = all(row.get("isolated") is False for row in rows)
         held: tuple[Position, ...] = tuple(position(row, markets) for row in rows)
         margin = margin_of(pools, rows, markets)
         return Read(Derivatives(held, margin), min(pools_at, *(arrived for _, arrived in replies)))

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, positive_or_none, text
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Row,
+    liquidation_or_none,
+    not_negative,
+    number,
+    positive,
+    positive_or_none,
+    text,
+)
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Margin, Position
@@ -55,12 +64,11 @@ def refuse_several_in_one_contract(account: str, rows: Collection[Row], way_out:
 def position(row: Row, markets: Markets) -> Position:
     instrument = markets.contract(text(row, "symbol"))
     contracts = _signed(row)
-    liquidation = _optional(row, "liquidationPrice")
     return Position(
         instrument=instrument.id,
         contracts=contracts,
         entry_price=positive_or_none(row, "avgPrice") if "avgPrice" in row else None,
-        liquidation_price=liquidation if liquidation is not None and liquidation > 0 else None,  # 0: there is none
+        liquidation_price=liquidation_or_none(row, "liquidationPrice"),
         unrealised_pnl=_profit(row, instrument),
         maintenance_margin=None,
         trusted=_is_trusted(row, instrument, contracts),

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Markets
 from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, known
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, text
+from hedged.adapters.exchanges.shapes import Misshapen, Row, liquidation_or_none, not_negative, number, positive, text
 from hedged.errors import Refused
 from hedged.model.snapshot import Balance, Margin, Position
 
@@ -136,12 +136,11 @@ def position(row: Row, product: str, pools: Sequence[Pool], markets: Markets) ->
         raise Misshapen("markPrice is not above zero")
     price = _coin_price(row, product, pools, instrument.base)
     value = None if profit is None or price is None else profit * price
-    liquidation = known(row, "liquidationPrice")
     return Position(
         instrument=instrument.id,
         contracts=contracts,
         entry_price=entry or None,
-        liquidation_price=liquidation if liquidation is not None and liquidation > 0 else None,  # ≤ 0: there is none
+        liquidation_price=liquidation_or_none(row, "liquidationPrice"),
         unrealised_pnl=value,
         maintenance_margin=_maintenance(row),
         trusted=_is_trusted(row, contracts, entry, mark, price=price, profit=value),

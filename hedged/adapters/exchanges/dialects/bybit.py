@@ -9,7 +9,9 @@ a contract, margined in the coin. A wallet balance never contains unrealised pro
 coin (linear) and for all inverse contracts at once; options are not read.
 
 Margin is told in US dollars, which stand for the quote currency here; in isolated margin there is none for the
-account (`None`). Inverse margin tiers are told in coins, which our tiers cannot say: they stay unknown.
+account (`None`). A liquidation price that the venue leaves blank is none within the prices at which the contract may
+trade; none is computed, for the coins that are collateral move with the price and may be what the contracts hedge.
+Inverse margin tiers are told in coins, which our tiers cannot say: they stay unknown.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ _LISTED = {"symbol": TEXT, "status": TEXT, "baseCoin": TEXT, "quoteCoin": TEXT}
 class Bybit(Dialect):
     exchange: ClassVar[str] = "bybit"
     wallets: ClassVar[frozenset[str]] = _ONE_POOL | {"funding", "earn"}
+    own_margin: ClassVar[bool] = False  # coins are collateral: only the venue's own liquidation prices are right
     burst: ClassVar[float] = 150.0  # three seconds of what ccxt paces; the venue counts 600 requests in five
     candles_page: ClassVar[int] = 1000
     config: ClassVar[Mapping[str, Any]] = {

@@ -8,7 +8,17 @@ from decimal import Decimal
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.dialects.bybit_replies import envelope, number_or_none, paged, price_or_none
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Misshapen, Row, Rows, Scalar, not_negative, number, text
+from hedged.adapters.exchanges.shapes import (
+    Fields,
+    Misshapen,
+    Row,
+    Rows,
+    Scalar,
+    liquidation_or_none,
+    not_negative,
+    number,
+    text,
+)
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Balance, Margin, Position
@@ -21,7 +31,8 @@ _HEDGE_MODE = (
     "the account holds positions in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Derivatives → settings → Position Mode → One-Way Mode)"
 )
-_COIN: Fields = {"coin": TEXT, "walletBalance": NUMBER, "borrowAmount": NUMBER, "accruedInterest": NUMBER}
+# the venue fills in no interest for a coin that is not collateral
+_COIN: Fields = {"coin": TEXT, "walletBalance": NUMBER, "borrowAmount": NUMBER, "accruedInterest": PRESENT}
 _ACCOUNT: Fields = {
     "accountType": TEXT,
     "totalEquity": PRESENT,
@@ -30,7 +41,8 @@ _ACCOUNT: Fields = {
     "totalAvailableBalance": PRESENT,
     "coin": Rows(_COIN),
 }
-_POSITION = {"symbol": TEXT, "side": PRESENT, "size": NUMBER, "positionIdx": NUMBER, "positionValue": NUMBER}
+# the value is blank where nothing is held
+_POSITION = {"symbol": TEXT, "side": PRESENT, "size": NUMBER, "positionIdx": NUMBER, "positionValue": PRESENT}
 
 ENDPOINTS = {
     ("GET", "/v5/account/wallet-balance"): Endpoint("unified wallet", envelope({"list": Rows(_ACCOUNT, at_least=1)})),
@@ -61,14 +73,21 @@ def _coin(row: Row) -> Balance:
 
     `walletBalance` includes coins that were borrowed (`spotBorrow`) and is itself negative where derivatives lost
     more than there was: the one is owed beside it, the other is a debt and no coin. `borrowAmount` is both together.
+    Interest that is blank is none.
     """
     held, borrowed = number(row, "walletBalance"), not_negative(row, "borrowAmount")
+    interest, on_spot = _not_below_zero(row, "accruedInterest") or ZERO, _not_below_zero(row, "spotBorrow")
     overdrawn = max(-held, ZERO)
     # where the two are not told apart, both together cannot be less than what is overdrawn
-    owed = overdrawn + not_negative(row, "spotBorrow") if "spotBorrow" in row else max(overdrawn, borrowed)
+    owed = max(overdrawn, borrowed) if on_spot is None else overdrawn + on_spot
     held = max(held, ZERO)
     locked = min(not_negative(row, "locked"), held) if "locked" in row else ZERO
-    return Balance(row["coin"], held - locked, locked, owed + not_negative(row, "accruedInterest"))
+    return Balance(row["coin"], held - locked, locked, owed + interest)
+
+
+def _not_below_zero(row: Row, name: str) -> Decimal | None:
+    """An amount; None where it is blank or left out."""
+    return None if number_or_none(row, name) is None else not_negative(row, name)
 
 
 def margin(account: Row) -> Margin | None:
@@ -119,14 +138,12 @@ def _position(row: Row, instrument: Instrument) -> Position:
     contracts = size if side == "Buy" else -size
     mark = price_or_none(row, "markPrice")
     entry = price_or_none(row, "avgPrice") or price_or_none(row, "entryPrice")
-    maintenance = number_or_none(row, "positionMM")
-    if maintenance is not None and maintenance < 0:
-        raise Misshapen("positionMM is below zero")
+    maintenance = _not_below_zero(row, "positionMM")
     return Position(
         instrument=instrument.id,
         contracts=contracts,
         entry_price=entry,
-        liquidation_price=price_or_none(row, "liqPrice"),
+        liquidation_price=liquidation_or_none(row, "liqPrice"),
         unrealised_pnl=_in_quote(number_or_none(row, "unrealisedPnl"), instrument, mark),
         maintenance_margin=_in_quote(maintenance, instrument, mark),
         trusted=_is_trusted(row, instrument, contracts, (entry, mark)),

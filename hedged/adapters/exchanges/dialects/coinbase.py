@@ -10,8 +10,10 @@ pays funding each hour and ends in 2030: it is a perpetual that is to be taken o
 and date: it is the nano contract's, and a full-size one goes by the venue's own name. Contracts of other venues that
 the list shows are left out.
 
-The venue tells no mark and no margin of a position. The middle of the book is taken as the mark, the last trade where
-there is no book. Margin is the account's: what is available against the threshold at which the venue liquidates.
+The venue tells no mark and no margin of a position. Its size is held against `contract_size` where the row has one;
+older rows have nothing that the size could be checked with, for it is documented nowhere whether `unrealized_pnl`
+counts from the entry or from the last daily settlement. The middle of the book is taken as the mark, the last trade
+where there is no book. Margin is the account's: what is available against the threshold at which the venue liquidates.
 Tiers are told nowhere. Prices and quotes come from public lists that have no time of their own; books do, one request
 each, and beyond ten contracts none is asked for. There is no test system.
 """

@@ -109,7 +109,7 @@ def positions(rows: Iterable[Row], markets: Markets) -> tuple[Position, ...]:
 
 
 def _position(row: Row, markets: Markets) -> Position:
-    """Signed contracts; neither a notional nor a margin of its own is told."""
+    """Signed contracts, trusted unless the row tells another size of a contract than the listing does."""
     instrument = markets.contract(row["product_id"])
     if row["side"] not in _SIGNS:
         raise Misshapen("side is neither LONG nor SHORT")
@@ -118,6 +118,7 @@ def _position(row: Row, markets: Markets) -> Position:
         contracts=number(row, "number_of_contracts") * _SIGNS[row["side"]],
         entry_price=positive_or_none(row, "avg_entry_price"),
         unrealised_pnl=number(row, "unrealized_pnl"),
+        trusted=row.get("contract_size") in {None, ""} or number(row, "contract_size") == instrument.multiplier,
     )
 
 

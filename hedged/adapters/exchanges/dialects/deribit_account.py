@@ -12,6 +12,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    liquidation_or_none,
     not_negative,
     number,
     positive,
@@ -80,7 +81,7 @@ def position(row: Row, markets: Markets) -> Position:
         instrument=instrument.id,
         contracts=contracts,
         entry_price=positive_or_none(row, "average_price") if instrument.linear else _unsettled(size, mark, profit),
-        liquidation_price=_told(row, "estimated_liquidation_price"),
+        liquidation_price=liquidation_or_none(row, "estimated_liquidation_price"),
         unrealised_pnl=profit * in_quote,
         maintenance_margin=not_negative(row, "maintenance_margin") * in_quote,
         trusted=trusted,
@@ -99,11 +100,6 @@ def _unsettled(dollars: Decimal, mark: Decimal, profit: Decimal) -> Decimal | No
     """The price P from which an inverse position's open profit counts: profit = dollars · (1/P − 1/mark) coins."""
     inverse = profit / dollars + ONE / mark
     return _PRICE.divide(ONE, inverse) if inverse > 0 else None
-
-
-def _told(row: Row, name: str) -> Decimal | None:
-    """A price; null, zero or left out (as in cross collateral and portfolio margin) is not told."""
-    return None if row.get(name) is None else positive_or_none(row, name)
 
 
 def margin_of(summaries: Sequence[Row], rows: Iterable[Row], markets: Markets) -> Margin | None:

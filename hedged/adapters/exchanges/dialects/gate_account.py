@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.dialects.gate_shapes import Segment, known
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, text
+from hedged.adapters.exchanges.shapes import Misshapen, Row, liquidation_or_none, not_negative, number, positive, text
 from hedged.errors import Refused
 from hedged.model.snapshot import Balance, Margin, Position
 
@@ -116,12 +116,11 @@ def position(row: Row, markets: Markets) -> Position:
     contracts, mark = number(row, "size"), positive(row, "mark_price")
     price = ONE if instrument.linear else mark
     worth, maintenance = not_negative(row, "value") * price, _maintenance(row)
-    liquidation = known(row, "liq_price")
     return Position(
         instrument=instrument.id,
         contracts=contracts,
         entry_price=not_negative(row, "entry_price") or None,
-        liquidation_price=liquidation if liquidation is not None and liquidation > 0 else None,  # 0: there is none
+        liquidation_price=liquidation_or_none(row, "liq_price"),
         unrealised_pnl=number(row, "unrealised_pnl") * price,
         maintenance_margin=None if maintenance is None else maintenance * price,
         trusted=is_plausible(instrument, contracts, mark, worth.copy_sign(contracts)),

@@ -13,10 +13,10 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    liquidation_or_none,
     not_negative,
     number,
     positive,
-    positive_or_none,
     text,
 )
 from hedged.estimate.liquidation import maintenance_margin
@@ -109,7 +109,7 @@ def position(entry: Row, markets: Markets) -> Position:
         instrument=instrument.id,
         contracts=contracts,
         entry_price=entry_price,
-        liquidation_price=None if row["liquidationPx"] is None else positive_or_none(row, "liquidationPx"),
+        liquidation_price=liquidation_or_none(row, "liquidationPx"),
         unrealised_pnl=profit,
         maintenance_margin=maintenance_margin(worth, instrument.tiers),
         trusted=abs(ours - worth.copy_sign(contracts)) <= NOTIONAL_TOLERANCE * worth,

@@ -9,7 +9,8 @@ Positions of all types come in one reply, net by contract, without mark, margin 
 equity are the wallet's own; equity is `marginEquity`, after the haircuts on coins. With single-collateral positions
 the wallet nearest to its liquidation counts. Liquidation prices are computed only where dollars back linear cross
 positions: coins as collateral move with the price. An isolated position, whose own margin the venue tells nowhere,
-leaves the maintenance unknown.
+leaves the maintenance unknown. With neither a mark nor a worth in a position's row nothing confirms its size: it is as
+right as the listed size of its contract.
 
 Coins are priced by the index that their linear perpetual follows; there are no spot markets. One request quotes and
 prices everything. Requests are signed without a time or nonce. The demo system was closed in July 2026.
@@ -97,9 +98,6 @@ class KrakenFutures(Dialect):
         **krakenfutures_movements.ENDPOINTS,
     }
 
-    def __init__(self) -> None:
-        self._plain = False  # whether what the last read showed is one pool of dollars
-
     def error_code(self, reply: Row) -> str:
         """The venue says no in three forms, of which two come with status 200."""
         if reply.get("status") == "unauthorized":
@@ -176,11 +174,8 @@ class KrakenFutures(Dialect):
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
         told, as_of = await krakenfutures_account.read_derivatives(connection, markets)
-        self._plain = told.plain
+        self.one_pool = told.plain
         return Read(told.derivatives, as_of)
-
-    def may_estimate(self, told: Derivatives) -> bool:
-        return self.own_margin and self._plain
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """Trading and reading are one right in two grades; withdrawing is the other."""

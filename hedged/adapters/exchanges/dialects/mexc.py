@@ -3,9 +3,11 @@
 - Positions are counted in contracts: coins (linear) or dollars (inverse) per contract are the venue's `contractSize`.
 - One call answers for the positions of every settlement currency. It has no mark, notional, unrealised profit or
   maintenance margin: the mark is the ticker's `fairPrice`, the others stay unknown. With no notional to compare with,
-  a position is as trustworthy as its listed contract size; one in a contract that is not listed fails the read.
+  the size is held against margin × leverage. A position in a contract that is not listed fails the read.
 - Each settlement currency has a pool of its own. What the core sees as the account's margin is the pool that open
   positions use most of. Bonus credit is neither equity nor coins, although the venue counts it in both.
+- An isolated position (`openType` 1) has the venue's liquidation price. While there is any, nothing tells what backs
+  the others: the account's maintenance and the liquidation prices that the venue leaves out stay unknown.
 - The funding rate comes with all tickers in one call; when it is due and how often is told one contract at a time,
   and asked again only after that moment has passed.
 - The venue lends on the pairs that it lists for margin trading, each an account of its own; the margin wallet is
@@ -152,6 +154,7 @@ class Mexc(Dialect):
         )
         mexc_account.check_mode(connection.account, number(mode, "data"))
         held = mexc_account.positions(rows["data"], markets)
+        self.one_pool = mexc_account.is_crossed(rows["data"])
         contracts = {name: markets.contract(name) for name in held}
         inverse = any(not contract.linear for contract in contracts.values())
         marks = await _marks(connection) if inverse else {}

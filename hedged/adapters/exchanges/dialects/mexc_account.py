@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, positive_or_none
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Row,
+    liquidation_or_none,
+    not_negative,
+    number,
+    positive,
+    positive_or_none,
+)
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Balance, Margin, Position
@@ -17,7 +25,9 @@ from hedged.model.snapshot import Balance, Margin, Position
 ZERO = Decimal(0)
 
 _HEDGE_MODE, _ONE_WAY = 1, 2
+_CROSS = "2"  # openType; 1 is isolated
 _SIDES = {1: 1, 2: -1}  # positionType → sign: long, short
+_APART_AT_MOST = 2  # times
 _PAIRS_A_CALL = 5  # margin accounts that the venue shows at once
 _HEDGED = (
     "the account is in hedge mode (separate long and short positions): close all futures positions and orders, then "
@@ -120,17 +130,37 @@ def positions(rows: Iterable[Row], markets: Markets) -> dict[str, Position]:
     return held
 
 
+def is_crossed(rows: Iterable[Row]) -> bool:
+    """Whether every open position is backed by its currency's pool; one that is not told to be is not."""
+    return all(str(row.get("openType")) == _CROSS for row in rows if not_negative(row, "holdVol"))
+
+
 def _position(row: Row, contract: Instrument) -> Position:
     side = number(row, "positionType")
     if side not in _SIDES:
         raise Misshapen("positionType is neither long nor short")
-    liquidation = number(row, "liquidatePrice")
+    contracts, entry = not_negative(row, "holdVol") * _SIDES[int(side)], positive_or_none(row, "openAvgPrice")
     return Position(
         instrument=contract.id,
-        contracts=not_negative(row, "holdVol") * _SIDES[int(side)],
-        entry_price=positive_or_none(row, "openAvgPrice"),
-        liquidation_price=liquidation if liquidation > 0 else None,  # 0: there is none
+        contracts=contracts,
+        entry_price=entry,
+        liquidation_price=liquidation_or_none(row, "liquidatePrice"),
+        trusted=_is_trusted(row, contract, contracts, entry),
     )
+
+
+def _is_trusted(row: Row, contract: Instrument, contracts: Decimal, entry: Decimal | None) -> bool:
+    """Whether margin × leverage is about what the contracts were worth at their entry; nothing told, nothing checked.
+
+    The margin that a position was opened with (`oim`) or holds now (`im`, which the user may add to) may have fees in
+    it, or be of another price. What a wrong contract size makes of it is ten times as much or more.
+    """
+    margins = [number(row, name) for name in ("oim", "im") if row.get(name) is not None]
+    if entry is None or row.get("leverage") is None or not any(margins):
+        return True
+    worth = abs(contract.notional(contracts, entry)) / (Decimal(1) if contract.linear else entry)
+    told = [margin * number(row, "leverage") for margin in margins]
+    return any(worth / _APART_AT_MOST <= each <= worth * _APART_AT_MOST for each in told)
 
 
 def margin(

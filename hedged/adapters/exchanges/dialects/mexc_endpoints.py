@@ -49,7 +49,7 @@ _POSITION: Fields = {
     "positionType": NUMBER,
     "holdVol": NUMBER,
     "openAvgPrice": NUMBER,
-    "liquidatePrice": NUMBER,
+    "liquidatePrice": PRESENT,
 }
 _ORDER: Fields = {
     "symbol": TEXT,

@@ -32,7 +32,18 @@ from hedged.adapters.exchanges.dialects.okx_quotes import (
     read_tiers,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, moment, not_negative, positive, text
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Record,
+    Row,
+    Rows,
+    Scalar,
+    liquidation_or_none,
+    moment,
+    not_negative,
+    positive,
+    text,
+)
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
@@ -221,7 +232,7 @@ def _position(row: Row, markets: Markets) -> Position:
     contracts, mark, worth = known(row, "pos"), known(row, "markPx"), known(row, "notionalUsd")
     if contracts is None or (mark is not None and mark <= 0):
         raise Misshapen(f"pos or markPx of {row['instId']} is not what it should be")
-    profit, maintenance, liquidation = known(row, "upl"), known(row, "mmr"), known(row, "liqPx")
+    profit, maintenance = known(row, "upl"), known(row, "mmr")
     if not instrument.linear:
         profit = None if profit is None or mark is None else profit * mark
         maintenance = None if maintenance is None or mark is None else maintenance * mark
@@ -230,7 +241,7 @@ def _position(row: Row, markets: Markets) -> Position:
         instrument=instrument.id,
         contracts=contracts,
         entry_price=known(row, "avgPx") or None,
-        liquidation_price=liquidation if liquidation is not None and liquidation > 0 else None,
+        liquidation_price=liquidation_or_none(row, "liqPx"),
         unrealised_pnl=profit,
         maintenance_margin=maintenance,
         trusted=trusted,

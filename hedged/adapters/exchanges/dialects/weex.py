@@ -9,6 +9,9 @@ bills but no call for a balance, so it is not among the wallets. Whether `balanc
 holds the unrealised profit is told nowhere: equity counts a loss and leaves a profit out, so that it never shows
 more than there is.
 
+An isolated position has the venue's liquidation price. While there is any, nothing tells what backs the others, so
+that tiers of the user's make neither the account's maintenance nor a liquidation price known.
+
 There is no one-way mode that nets: a contract can have a long and a short, and in separated mode several of each.
 An account that uses neither, one position per contract in combined mode, reads as one-way; any other is refused.
 """
@@ -195,6 +198,7 @@ class Weex(Dialect):
             if not_negative(row, "size")
         ]
         weex_positions.refuse_several(connection.account, held)
+        self.one_pool = all(row.get("marginType") == "CROSSED" for _, row in held)
         mark_of = {row["symbol"]: row for row in marks}
         positions = tuple(
             weex_positions.position(contract, row, mark_of.get(markets.market_ids[contract.id]))

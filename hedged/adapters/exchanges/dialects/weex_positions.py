@@ -11,15 +11,15 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    liquidation_or_none,
     number,
     positive,
-    positive_or_none,
 )
 from hedged.errors import Refused
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Margin, Position
 
-TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
+TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
 
 SHAPE = Rows(
@@ -31,7 +31,7 @@ SHAPE = Rows(
         "size": NUMBER,
         "openValue": NUMBER,
         "unrealizePnl": NUMBER,
-        "liquidatePrice": NUMBER,
+        "liquidatePrice": PRESENT,
     }
 )
 _SIDES = {"LONG": 1, "SHORT": -1}
@@ -69,7 +69,7 @@ def position(contract: Instrument, row: Row, mark: Row | None) -> Position:
         instrument=contract.id,
         contracts=contracts,
         entry_price=at_entry / size,
-        liquidation_price=positive_or_none(row, "liquidatePrice"),  # 0: none, however far the price goes
+        liquidation_price=liquidation_or_none(row, "liquidatePrice"),
         unrealised_pnl=profit,
         # without a mark there is nothing to hold it against
         trusted=mark is not None and is_plausible(contract, contracts, positive(mark, "markPrice"), worth),
