@@ -54,7 +54,10 @@ class Hyperliquid(Dialect):
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # where ccxt would sign the approval of a builder's fee
         "requiredCredentials": {"walletAddress": True, "privateKey": False},
-        "options": {"builderFee": False, "approvedBuilderFee": True, "refSet": True},
+        "options": {
+            **{"builderFee": False, "approvedBuilderFee": True, "refSet": True},
+            "marketHelperProps": [listing.DEXES],  # what another account takes over with the markets: ours, not ccxt's
+        },
         "api": {"public": {"post": {"info": {"cost": 20, "byType": _WEIGHTS}}}},
     }
     own_margin: ClassVar[bool] = False  # several pools; a liquidation price that is not told is none

@@ -46,7 +46,7 @@ ENDPOINTS = {
 _DIGITS, _PLACES = 5, 6  # of a price: significant digits, and decimal places with those of the quantity
 _FLAT_BELOW = 50  # the number of a margin table up to which it is not listed: one bracket at that leverage
 _NOTIONAL_MIN = "10"  # what an order has to be worth, in the quote
-_DEX = "hedgedDexes"  # among ccxt's options: dex → (its collateral's name here, its number)
+DEXES = "hedgedDexes"  # among ccxt's options: dex → (its collateral's name here, its number)
 
 
 class Names:
@@ -66,19 +66,19 @@ class Names:
 
 async def dexes(exchange: Any) -> tuple[str, ...]:
     """Names of the dexes as of the last listing, which is made if there is none; the first-party one is ""."""
-    if _DEX not in exchange.options:
+    if DEXES not in exchange.options:
         await exchange.load_markets()
-    return tuple(exchange.options[_DEX])
+    return tuple(exchange.options[DEXES])
 
 
 def collateral(exchange: Any) -> Mapping[str, str]:
     """Dex → the currency of its collateral."""
-    return {dex: name for dex, (name, _) in exchange.options[_DEX].items()}
+    return {dex: name for dex, (name, _) in exchange.options[DEXES].items()}
 
 
 def collateral_tokens(exchange: Any) -> Mapping[str, int]:
     """Dex → the number of its collateral's token."""
-    return {dex: index for dex, (_, index) in exchange.options[_DEX].items()}
+    return {dex: index for dex, (_, index) in exchange.options[DEXES].items()}
 
 
 async def read_markets(exchange: Any) -> list[Any]:
@@ -96,7 +96,7 @@ async def read_markets(exchange: Any) -> list[Any]:
             raise Misshapen("the collateral of a dex is no token that is listed")
         backing[dex] = (tokens[token], token)
         rows += [_contract(exchange, row, context, meta, tokens[token]) for row, context in _paired(meta, contexts)]
-    exchange.options[_DEX] = backing
+    exchange.options[DEXES] = backing
     return rows + [_pair(exchange, row, tokens) for row in spot[0]["universe"]]
 
 
