@@ -8,7 +8,7 @@ from hedged.adapters.exchanges.ccxt_account import CcxtVenue, open_ccxt
 from hedged.adapters.exchanges.ccxt_connection import MARKETS_AGE_MAX
 from hedged.adapters.exchanges.listing import Listing
 from tests.venues.benches import BENCHES
-from tests.venues.opened import pki
+from tests.venues.binance_bench import pki
 
 LOADS = 2  # the first, and one when that is too old to go by
 
