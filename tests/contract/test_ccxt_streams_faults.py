@@ -55,8 +55,9 @@ async def test_what_unpacks_to_far_more_is_not_unpacked(monkeypatch: pytest.Monk
     monkeypatch.setattr(ccxt_client, "gunzip", seen)
     async with stage("bingx", keys=False) as on:
         await on.marked()
-        await on.hub.sockets[0].ws.send_bytes(gzip.compress(b" " * (MESSAGE_MAX + 1)))
-        await asyncio.sleep(0.02)
+        socket = on.hub.sockets[0]
+        await socket.ws.send_bytes(gzip.compress(b" " * (MESSAGE_MAX + 1)))
+        await on.until(lambda: socket not in on.hub.sockets)
         await comes_back(on)
     assert 0 < max(sizes) <= MESSAGE_MAX
 

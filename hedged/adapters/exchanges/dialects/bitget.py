@@ -171,8 +171,7 @@ class Bitget(Dialect):
         rows = [
             (product, row)
             for product, (reply, _) in zip(PRODUCTS, replies, strict=True)
-            for row in reply["data"]
-            if number(row, "total")
+            for row in bitget_account.open_rows(product, reply["data"], pools)
         ]
         bitget_account.refuse_what_cannot_be_read(connection.account, [row for _, row in rows])
         held = tuple(bitget_account.position(row, product, pools, markets) for product, row in rows)

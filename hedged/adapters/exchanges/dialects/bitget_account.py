@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Markets
-from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, known
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive, text
+from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, POSITIONS, known
+from hedged.adapters.exchanges.shapes import Misshapen, Row, check, not_negative, number, positive, text
 from hedged.errors import Refused
 from hedged.model.snapshot import Balance, Margin, Position
 
@@ -112,6 +113,16 @@ def pool(account: str, product: str, row: Row) -> Pool:
 def _blank_is_zero(row: Row, name: str) -> Decimal:
     """A number where blank means that there is none of it; the field must be there."""
     return ZERO if row.get(name) == "" else number(row, name)
+
+
+def open_rows(product: str, told: Any, pools: Collection[Pool]) -> list[Row]:
+    """A product's positions that are open. Null is *none* unless its coins carry an open profit or a risk."""
+    if told is None:
+        if any(each.product == product and (each.equity != each.wallet or each.risk_rate) for each in pools):
+            raise Misshapen(f"no positions in {product} are told, although its margin says that there are")
+        return []
+    check(told, POSITIONS)
+    return [row for row in told if number(row, "total")]
 
 
 def refuse_what_cannot_be_read(account: str, rows: Collection[Row]) -> None:
