@@ -17,6 +17,7 @@ from hedged.model.snapshot import Balance, Margin, Position
 ZERO, ONE = Decimal(0), Decimal(1)
 Name = Callable[[str], str]  # the venue's name of a coin → ours
 
+ONE_WAY, HEDGE = "one_way_mode", "hedge_mode"
 _SIDES = {"long": 1, "short": -1}
 _CREDIT = ("coupon", "grant")  # trading bonus and trial funds: lent by the venue
 _TELLING_MOVE = Decimal("0.001")  # a mark closer to the entry than this says nothing by the profit
@@ -44,6 +45,7 @@ class Pool:
     available: Decimal | None
     price: Decimal | None  # dollars a coin by the venue's own conversion; None: it tells none
     risk_rate: Decimal | None  # maintenance ÷ equity of the cross positions; liquidated at 1
+    mode: object  # the venue's word for whether longs and shorts are kept apart, if it says
 
 
 def plain_coins(rows: Iterable[Row], name: Name) -> tuple[Balance, ...]:
@@ -107,6 +109,7 @@ def pool(account: str, product: str, row: Row) -> Pool:
         available=known(row, "crossedMaxAvailable"),
         price=price,
         risk_rate=known(row, "crossedRiskRate"),
+        mode=row.get("posMode"),
     )
 
 
@@ -128,7 +131,7 @@ def open_rows(product: str, told: Any, pools: Collection[Pool]) -> list[Row]:
 def refuse_what_cannot_be_read(account: str, rows: Collection[Row]) -> None:
     """Positions that a person has to change before the account can be read as a whole."""
     for row in rows:
-        if row["posMode"] != "one_way_mode":
+        if row["posMode"] != ONE_WAY:
             raise Refused(account, "futures positions", _HEDGE_MODE)
         if row.get("assetMode") == "union":
             raise Refused(account, "futures positions", _MULTI_ASSETS)
