@@ -77,7 +77,7 @@ async def _examine(settings: Settings) -> list[Check]:
             if reader is None:
                 checks.append(Check(f"{name}: key", "unknown", "none is given: only public prices are read"))
                 continue
-            checks += await _reading(name, reader)
+            checks += await _reading(name, reader, exchanges.venues.get(name))
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
         checks += await _past(settings, exchanges, clock)
@@ -152,8 +152,8 @@ async def _reachable(name: str, listing: object) -> Check:
     return Check(f"{name}: reachable", "ok", f"lists {count} contracts")
 
 
-async def _reading(name: str, reader: AccountReader) -> list[Check]:
-    """Each wallet, and the positions: which includes the position mode, since a hedge-mode account is refused."""
+async def _reading(name: str, reader: AccountReader, venue: CcxtVenue | None = None) -> list[Check]:
+    """Each wallet, the positions, and their mode."""
     from hedged.errors import VenueError
 
     checks = []
@@ -166,10 +166,27 @@ async def _reading(name: str, reader: AccountReader) -> list[Check]:
     try:
         derivatives = (await reader.derivatives()).value
         held = sum(1 for position in derivatives.positions if position.contracts)
-        checks.append(Check(f"{name}: positions", "ok", f"{held} open, one-way mode"))
+        checks.append(Check(f"{name}: positions", "ok", f"{held} open"))
+        checks.append(await _position_mode(name, venue, held=bool(held)))
     except VenueError as error:
         checks.append(Check(f"{name}: positions", "failed", f"{error.call}: {error.detail}"))
     return checks
+
+
+async def _position_mode(name: str, venue: CcxtVenue | None, *, held: bool) -> Check:
+    """Hedge mode is refused with the first position that shows it: better to hear of it before there is one."""
+    from hedged.errors import VenueError
+
+    what = f"{name}: position mode"
+    try:
+        hedge_mode = await venue.hedge_mode() if venue is not None else None
+    except VenueError as error:
+        return Check(what, "unknown", f"{error.call}: {error.detail}")
+    if hedge_mode:
+        return Check(what, "failed", "hedge mode: switch the account to one-way mode, or its first position is refused")
+    if hedge_mode is False or held:  # positions in hedge mode would not have been read
+        return Check(what, "ok", "one-way")
+    return Check(what, "unknown", "shown once a position is open")
 
 
 async def _key(name: str, venue: CcxtVenue, confirmed: datetime | None) -> list[Check]:
@@ -204,7 +221,13 @@ def _permission_checks(name: str, permissions: Permissions | None, confirmed: da
         yield Check(what, "unknown", f"the venue does not tell whether it may withdraw: {sure}")
     else:
         yield Check(what, "ok", "it cannot withdraw")
+    if permissions.read is False:
+        yield Check(what, "failed", "it may not read what hedged reads: allow reading for it")
+    elif permissions.read:
+        yield Check(what, "ok", "it may read")
     if permissions.trade:
         yield Check(what, "ok", "it may trade, which this version never does")
     if permissions.bound_to_address is False:
         yield Check(what, "unknown", "any address may use it: bind it to this machine's if it has a fixed one")
+    elif permissions.bound_to_address:
+        yield Check(what, "ok", "it is bound to an address")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedged.errors import Unreachable
+from hedged.errors import Unreachable, Unreadable
 from hedged.model.snapshot import Doubt
 from tests.contract.replies import NOW, Asked, Running, Venue, echo, every_fault_passes, everything_said
 from tests.support import T0
@@ -100,3 +100,23 @@ async def test_the_answer_to_a_read_that_gave_up_is_not_lost_on_others() -> None
         it.server.faults.clear()
         assert (await it.reader.balances("swap")).value
         assert set(WALLETS) >= {"swap"}
+
+
+@pytest.mark.parametrize(("path", "most"), [("/fapi/v3/positionRisk", 16), ("/fapi/v1/exchangeInfo", 64)])
+async def test_a_reply_without_end_is_left(path: str, most: int) -> None:
+    """A venue, or what stands before it, cannot fill this machine's memory: the rest is not even fetched."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < most + 200:
+            sent += 1
+            yield b" " * (1 << 20)
+
+    async with bench() as it:
+        it.server.responses[path] = {"body": endless(), "content_type": "application/json"}
+        with pytest.raises(Unreadable, match=f"goes on after {most} MB"):
+            await it.reader.derivatives()
+        it.server.responses.clear()
+        assert (await it.reader.derivatives()).value.positions
+    assert most <= sent < most + 100  # the rest is what sockets hold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -47,6 +48,39 @@ async def test_an_empty_account_is_empty() -> None:
         for wallet in WALLETS:
             assert (await it.reader.balances(wallet)).value == ()
         assert (await it.reader.derivatives()).value.margin == Margin(D(0), D(0), D(0))
+
+
+def told_of(it: Bench, product: str, told: object) -> None:
+    """What the venue tells of a product's positions from now on."""
+    reply = {"code": "00000", "msg": "success", "requestTime": 1, "data": told}
+    it.server.replies[f"/api/v2/mix/position/all-position?productType={product}"] = json.dumps(reply)
+
+
+async def test_null_for_a_product_without_positions_is_none() -> None:
+    """Where its coins carry neither profit nor risk; what the other products hold is read."""
+    async with bench() as it:
+        it.truth.positions = {"ETHUSDT": it.truth.positions["ETHUSDT"]}
+        right = (await it.reader.derivatives()).value
+        for product in ("USDC-FUTURES", "COIN-FUTURES"):
+            told_of(it, product, None)
+        assert (await it.reader.derivatives()).value == right
+
+
+@pytest.mark.parametrize("told", [{}, "", "null", False, 0, [None], {"list": []}])
+async def test_anything_but_null_is_not_none(told: object) -> None:
+    """A shape that nobody has seen there does not mean that there are no positions."""
+    async with bench() as it:
+        told_of(it, "USDC-FUTURES", told)
+        with pytest.raises(Unreadable):
+            await it.reader.derivatives()
+
+
+async def test_null_for_a_product_whose_margin_is_at_risk_is_unreadable() -> None:
+    """The two replies contradict each other: which is right is not ours to guess."""
+    async with bench() as it:
+        told_of(it, "COIN-FUTURES", None)
+        with pytest.raises(Unreadable, match="no positions in COIN-FUTURES are told"):
+            await it.reader.derivatives()
 
 
 async def test_positions_are_signed_coins_whatever_backs_them() -> None:
@@ -195,7 +229,7 @@ async def test_a_missing_product_is_a_failed_read() -> None:
     """Positions of all three products or none at all."""
     async with bench() as it:
         it.truth.position_rows = lambda product: None if product == "COIN-FUTURES" else []
-        with pytest.raises(Unreadable, match="futures positions"):
+        with pytest.raises(Unreadable, match="COIN-FUTURES"):
             await it.reader.derivatives()
 
 

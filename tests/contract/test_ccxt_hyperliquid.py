@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hedged.adapters.exchanges.dialects import hyperliquid_markets
 from hedged.adapters.exchanges.guard import NotAllowed
 from hedged.assess.exposure import delta_of
 from hedged.errors import ConfigurationError, Refused, Unreadable, VenueError
@@ -290,6 +291,55 @@ async def test_a_token_that_comes_twice_is_not_counted_twice() -> None:
         it.server.replies["/info/spotClearinghouseState"] = json.dumps(state)
         with pytest.raises(Unreadable, match="a token twice"):
             await it.reader.balances("spot")
+
+
+def deploy(it: Bench[Any], *, name: str, index: int, canonical: bool = False, listed: bool = True) -> None:
+    """Somebody's new token, with a thousand of it sent to the account."""
+    listing, state = it.truth.spot_listing, it.truth.spot_state
+
+    def spot_listing() -> list[Any]:
+        meta, contexts = listing()
+        meta["tokens"].insert(0, {**meta["tokens"][0], "name": name, "index": index, "isCanonical": canonical})
+        return [meta, contexts]
+
+    def spot_state() -> dict[str, Any]:
+        sent = {"coin": name, "token": index, "hold": "0.0", "total": "1000.0", "entryNtl": "0.0"}
+        return {"balances": [*state()["balances"], sent]}
+
+    it.truth.spot_state = spot_state
+    if listed:
+        it.truth.spot_listing = spot_listing
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical", "listed", "ours"),
+    [
+        ("LINK", False, True, "LINK@777"),  # a real coin elsewhere
+        ("LINK", True, True, "LINK"),  # the venue's word for it
+        ("LINK", True, False, "LINK@777"),  # deployed since the last listing: nobody's word yet
+        ("UETH", False, True, "UETH@777"),  # an earlier token bears it, which the account holds too
+        ("USDE", False, True, "USDE@777"),  # the collateral of a dex is another
+        ("USDC", False, True, "USDC@777"),
+        ("BTC", True, True, "BTC@777"),  # what UBTC stands for
+        ("XBT", False, True, "XBT@777"),  # which ccxt spells BTC
+    ],
+)
+async def test_a_token_under_a_coins_name_is_not_that_coin(name: str, canonical: bool, listed: bool, ours: str) -> None:
+    """Whoever sends worthless tokens changes no coin's amount, and the wallet stays readable."""
+    async with bench() as it:
+        before = await coins(it, "spot")
+        deploy(it, name=name, index=777, canonical=canonical, listed=listed)
+        await it.exchange.load_markets(reload=True)
+        assert await coins(it, "spot") == {**before, ours: Balance(ours, D(1000))}
+
+
+async def test_a_ledger_row_of_an_ambiguous_name_explains_nothing() -> None:
+    """The ledger names a token by its name alone: where two bear it, neither's fall is explained by it."""
+    async with bench() as it:
+        deploy(it, name="UETH", index=777)
+        await it.exchange.load_markets(reload=True)
+        names = await hyperliquid_markets.names(it.exchange)
+        assert (names.of("UETH"), names.of("UBTC"), names.of("BTC")) == (None, "BTC", "BTC@300")
 
 
 async def test_prices_are_those_of_spot_pairs() -> None:

@@ -46,11 +46,11 @@ async def _read_everything(it: It) -> None:
 
 
 async def test_reads_each_wallet() -> None:
-    """Coins with what orders hold, a used credit line as debt, an uncleared deposit; what earns under its own name."""
+    """Coins with what orders hold, a used credit line as debt, an uncleared deposit; what earns as its coin."""
     async with bench() as it:
         spot, earn = await it.reader.balances("spot"), await it.reader.balances("earn")
     assert spot.value == (Balance("ETH", D("8.5"), D("1.5")), Balance("USD", D(500), D(40), D(200)))
-    assert earn.value == (Balance("ETH.F", D(2)), Balance("BTC.M", D("0.25")), Balance("DOT28.S", D(30)))
+    assert earn.value == (Balance("ETH", D(2)), Balance("BTC", D("0.25")), Balance("DOT", D(30)))
     assert spot.as_of == earn.as_of == it.clock.now()
 
 
@@ -60,9 +60,9 @@ async def test_reads_each_wallet() -> None:
         ({"XXDG": Coins(D(7))}, Balance("DOGE", D(7))),
         ({"SOL": Coins(D(1), D(3))}, Balance("SOL", D(0), D(1))),
         ({"ZUSD": Coins(D(-25))}, Balance("USD", D(0), D(0), D(25))),
-        ({"AAPLx.T": Coins(D(2))}, Balance("AAPLX.T", D(2))),
+        ({"AAPLx.T": Coins(D(2))}, Balance("AAPLX", D(2))),
     ],
-    ids=["old name", "more held than there is", "below zero is owed", "an ending of another kind"],
+    ids=["old name", "more held than there is", "below zero is owed", "a tokenised share"],
 )
 async def test_what_a_balance_is(coins: dict[str, Coins], expected: Balance) -> None:
     """Each form in which the venue shows one; what it does not explain is the user's and of its own name."""
@@ -227,6 +227,34 @@ async def test_tells_what_the_key_may_do(
         assert await it.opened.permissions() == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "wallet", "coin"),
+    [
+        *((f"ETH.{ending}", "earn", "ETH") for ending in "BFMPS"),
+        *((name, "earn", "ETH") for name in ("ETH2", "ETH2.S", "ETH14.S")),
+        *((f"XBT.{ending}", "earn", "BTC") for ending in "BFM"),
+        *(("DOT28.S", "earn", "DOT"), ("SOL03.S", "earn", "SOL"), ("C98.S", "earn", "C98"), ("USD.M", "earn", "USD")),
+        *(("ETH.T", "spot", "ETH"), ("XBT.T", "spot", "BTC"), ("USD.HOLD", "spot", "USD"), ("XETH", "spot", "ETH")),
+        *(("1INCH", "spot", "1INCH"), ("C98", "spot", "C98"), ("ETH.Q", "spot", "ETH.Q"), ("ETH3", "spot", "ETH3")),
+    ],
+)
+async def test_every_ending_is_its_coin_once(name: str, wallet: str, coin: str) -> None:
+    """In one wallet and no other, beside the coin itself and with it; an ending that is not known has its own name."""
+    async with bench() as it:
+        it.truth.coins = {name: Coins(D(2)), "ADA.F": Coins(D(1)), "XXDG": Coins(D(1))}
+        held = {each: (await it.reader.balances(each)).value for each in ("spot", "earn")}
+        found = {(each, row.asset): row.free + row.locked for each, rows in held.items() for row in rows}
+        assert found == {(wallet, coin): 2, ("earn", "ADA"): 1, ("spot", "DOGE"): 1}
+
+
+async def test_names_of_one_coin_in_one_wallet_are_summed() -> None:
+    """Staked for different times, earning by itself: one balance."""
+    async with bench() as it:
+        it.truth.coins = {"DOT.S": Coins(D(1)), "DOT28.S": Coins(D(2)), "DOT.F": Coins(D(4)), "DOT": Coins(D(8))}
+        assert (await it.reader.balances("earn")).value == (Balance("DOT", D(7)),)
+        assert (await it.reader.balances("spot")).value == (Balance("DOT", D(8)),)
+
+
 _SPENT = Doubt("main/spot/ETH", "main", "ETH", None, D(10), D(1), polls=1)
 
 
@@ -241,9 +269,10 @@ async def test_the_ledger_explains_what_became_of_a_balance() -> None:
         said = "since 2026-11-02 12:00 UTC: trade -3.5 ETH, withdrawal -5.5 ETH"
         assert await it.reader.explain(_SPENT, T0) == said
         assert await it.reader.explain(_SPENT, T0 + timedelta(minutes=1)) is None
-        staked = Doubt("main/earn/ETH.F", "main", "ETH.F", None, D(2), D(0), polls=1)
+        staked = Doubt("main/earn/ETH", "main", "ETH", None, D(2), D(0), polls=1)
         it.truth.booked("ETH.F", "-2", "transfer")
-        assert await it.reader.explain(staked, T0) == "since 2026-11-02 12:00 UTC: transfer -2 ETH.F"
+        assert await it.reader.explain(staked, T0) == "since 2026-11-02 12:00 UTC: transfer -2 ETH"
+        assert await it.reader.explain(_SPENT, T0) == said, "what was staked is another wallet's"
         margin = Doubt("main/margin/ETH", "main", "ETH", None, D(2), D(0), polls=1)
         assert await it.reader.explain(margin, T0) is None, "of positions the ledger tells only fees and profit"
 

@@ -221,6 +221,27 @@ async def test_an_empty_account_is_empty() -> None:
     assert (derivatives.positions, derivatives.margin) == ((), Margin(D(0), D(0), D(0)))
 
 
+async def test_an_account_without_a_holding_wallet_has_nothing_in_it() -> None:
+    """Only the multi-collateral wallet is told: what is in it, positions and margin are read as ever."""
+    async with bench() as it:
+        right = [(await it.reader.balances("swap")).value, (await it.reader.derivatives()).value]
+        told = it.truth.accounts()
+        del told["cash"]
+        it.truth.accounts = lambda: told
+        assert (await it.reader.balances("funding")).value == ()
+        assert [(await it.reader.balances("swap")).value, (await it.reader.derivatives()).value] == right
+
+
+@pytest.mark.parametrize("cash", [None, [], {}, {"balances": None}, {"balances": []}, {"balances": {"xbt": None}}])
+async def test_a_holding_wallet_that_is_none_is_not_empty(cash: object) -> None:
+    """Named and not understood is something else than not there."""
+    async with bench() as it:
+        told = {**it.truth.accounts(), "cash": cash}
+        it.truth.accounts = lambda: told
+        with pytest.raises(Unreadable):
+            await it.reader.balances("funding")
+
+
 async def test_an_isolated_position_makes_the_margin_unknown() -> None:
     """Its own margin is told nowhere, and nothing is computed for it."""
     async with bench(own_margin=True) as it:

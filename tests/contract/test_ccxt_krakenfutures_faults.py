@@ -62,7 +62,7 @@ VENUE = Venue(
     unknown={"Quote.bid", "Quote.ask", "Quote.index", "Quote.funding_rate", "Quote.funding_interval_hours"}
     | {"Quote.funding_next", "Position.unrealised_pnl", "Margin.available"},
     may_lack={"eth", "xbt", "USD", "USDT", "fi_xbtusd", "PI_XBTUSD", "marginLevels", "retailMarginLevels"}
-    | {"lastTradingTime"},
+    | {"lastTradingTime", "cash"},
     untouched={"balances", "lastTradingTime"},
 )
 

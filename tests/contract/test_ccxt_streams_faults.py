@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import structlog
+from ccxt.async_support.base.ws import client as ccxt_client
 
 from hedged.adapters.exchanges.ccxt_streams import PAUSE_LAST, SILENT_AFTER, TICKS_WITHIN
+from hedged.adapters.exchanges.stream_client import MESSAGE_MAX
 from tests.venues.streams_bench import PERPETUAL, PRIVATE, VENUES, Stage, stage
 
 GARBAGE = (
@@ -39,6 +41,25 @@ async def comes_back(on: Stage, price: str = "3000") -> None:
     on.woken.clear()
     await on.hub.tell("mark", PERPETUAL[on.venue], str(float(price) * 1.05))
     assert "moved by +5.00 %" in (await on.reasons(1))[0]
+
+
+async def test_what_unpacks_to_far_more_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small message cannot fill this machine's memory: it ends that connection, and ccxt never sees it."""
+    unpack, sizes = ccxt_client.gunzip, []
+
+    def seen(data: bytes) -> str:
+        text: str = unpack(data)
+        sizes.append(len(text))
+        return text
+
+    monkeypatch.setattr(ccxt_client, "gunzip", seen)
+    async with stage("bingx", keys=False) as on:
+        await on.marked()
+        socket = on.hub.sockets[0]
+        await socket.ws.send_bytes(gzip.compress(b" " * (MESSAGE_MAX + 1)))
+        await on.until(lambda: socket not in on.hub.sockets)
+        await comes_back(on)
+    assert 0 < max(sizes) <= MESSAGE_MAX
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -6,14 +6,16 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hedged import app as root
 from hedged.adapters.clock import SystemClock, SystemIds
-from hedged.cli.doctor import Check, _examine
+from hedged.cli.doctor import Check, _examine, _reading
 from hedged.errors import ConfigurationError
 from hedged.settings import Settings, load
+from tests.venues.benches import BENCHES
 from tests.venues.binance_bench import KEYS, pki
 from tests.venues.binance_server import BinanceServer
 from tests.venues.binance_venue import BinanceVenue
@@ -80,6 +82,49 @@ async def test_all_is_well(tmp_path: Path) -> None:
     assert ("ok", "it cannot withdraw") in told(checks, "main: key")
     assert told(checks, "main: clock") == [("ok", "within a second of the venue's")]
     assert server.writes == []
+
+
+async def test_what_else_a_key_may_do_is_told(tmp_path: Path) -> None:
+    """Reading and a bound address in green; a key that may not read in red, before the wallets say it in other words."""
+    async with local(tmp_path) as (server, settings):
+        allow(server)
+        assert told(await _examine(settings), "main: key") == [
+            ("ok", "it cannot withdraw"),
+            ("ok", "it may read"),
+            ("ok", "it is bound to an address"),
+        ]
+        allow(server, enableReading=False, ipRestrict=False)
+        results = {text: result for result, text in told(await _examine(settings), "main: key")}
+    assert results["it may not read what hedged reads: allow reading for it"] == "failed"
+    assert "it is bound to an address" not in results
+    assert list(results.values()).count("unknown") == 1
+
+
+async def mode_of(it: Any) -> list[tuple[str, str]]:
+    """The doctor's line on the position mode of an opened account."""
+    checks = await _reading("main", it.reader, it.opened)
+    assert not [text for _, text in told(checks, "main: positions") if "way" in text]
+    return told(checks, "main: position mode")
+
+
+async def test_a_flat_account_is_not_said_to_be_in_a_mode_that_nobody_read() -> None:
+    """Where only open positions show it: grey without one, green with one that was read."""
+    async with BENCHES["bybit"].bench() as it:
+        assert await mode_of(it) == [("ok", "one-way")]
+        it.truth.positions.clear()
+        assert await mode_of(it) == [("unknown", "shown once a position is open")]
+
+
+@pytest.mark.parametrize("venue", ["okx", "bitget"])
+async def test_a_flat_account_in_hedge_mode_is_told_where_the_venue_tells(venue: str) -> None:
+    """Before its first position, which would be refused."""
+    async with BENCHES[venue].bench() as it:
+        it.truth.positions.clear()
+        assert await mode_of(it) == [("ok", "one-way")]
+        it.truth.pos_mode = {"okx": "long_short_mode", "bitget": "hedge_mode"}[venue]
+        assert (await mode_of(it))[0][0] == "failed"
+        it.truth.pos_mode = "another"  # a word that is not understood
+        assert (await mode_of(it))[0][0] == "unknown"
 
 
 async def test_a_key_that_can_withdraw_is_red_and_refused(tmp_path: Path) -> None:

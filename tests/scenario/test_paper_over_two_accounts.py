@@ -30,7 +30,7 @@ async def test_coins_of_the_spot_exchange_are_hedged_at_its_futures_exchange() -
     async with spot_bench as spot, krakenfutures_bench.bench(account="futures", clock=clock) as futures:
         futures.truth.cash = {}
         store = MemoryStore()
-        hedged = policy(hedge("ETH", legs=[ETHER], ratio=1), aliases={"ETH.F": "ETH"}, accounts=("spot", "futures"))
+        hedged = policy(hedge("ETH", legs=[ETHER], ratio=1), accounts=("spot", "futures"))
         setup = replace(hedged, quote="USD", paper=PaperPolicy(cash=Decimal(1_000_000)))
         await store.open(setup.name, setup.world, clock.now())
         paper = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedged.adapters.exchanges.stream_changes import Changes
+from hedged.adapters.exchanges.stream_changes import _KNOWN_MAX, Changes
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -78,6 +78,18 @@ def test_a_fill_is_always_a_reason() -> None:
     row = {"symbol": "ETH/USDT:USDT", "amount": 1}
     assert Changes.fills([row]) == Changes.fills([row, row]) == "filled in ETH/USDT:USDT"
     assert Changes.fills([]) is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A stream that names ever new symbols fills no memory; what was forgotten is news once more."""
+    changes, names = Changes(0.01), [f"C{number}/USDT:USDT" for number in range(3 * _KNOWN_MAX)]
+    for name in names:
+        changes.positions("swap", [held(1, symbol=name)])
+        changes.balances("spot", {"total": {name: 1}})
+    assert 0 < len(changes._positions) <= _KNOWN_MAX
+    assert 0 < len(changes._balances) <= _KNOWN_MAX
+    assert changes.positions("swap", [held(1, symbol=names[-1])]) is None
+    assert changes.positions("swap", [held(1, symbol=names[0])]) is not None
 
 
 def test_words_from_outside_are_not_repeated() -> None:

@@ -232,6 +232,7 @@ class BitgetVenue:
             "coupon": str(self.coupon) if self.coupon else "",
             "grant": "",
             "assetMode": self.asset_mode,
+            "posMode": self.pos_mode,
             "crossedUnrealizedPL": None,
         }
 

@@ -15,6 +15,7 @@ ZERO = Decimal(0)
 TOKENS = {"USDC": 0, "PURR": 1, "HYPE": 150, "UBTC": 197, "UETH": 221, "USDE": 235, "BTC": 300, "USOL": 254}
 PAIRS = {"PURR/USDC": ("PURR", "USDC"), "@107": ("HYPE", "USDC"), "@142": ("UBTC", "USDC"), "@151": ("UETH", "USDC")}
 PAIRS |= {"@156": ("USOL", "USDC"), "@150": ("USDE", "USDC"), "@400": ("BTC", "USDC")}
+CANONICAL = {0, 1}  # by the venue's documentation of spotMeta, these two and no other
 DEXES = {"": 0, "xyz": 0, "hyna": 235}  # dex → its collateral's token
 CONTRACTS = {  # coin → places of the quantity, highest leverage, margin table
     "BTC": (5, 40, 56),
@@ -107,7 +108,7 @@ class HyperliquidVenue:
 
     def spot_listing(self) -> list[Any]:
         tokens = [
-            {"name": name, "szDecimals": 4, "weiDecimals": 8, "index": number, "isCanonical": True, "fullName": None}
+            {"name": name, "szDecimals": 4, "weiDecimals": 8, "index": number, "isCanonical": number in CANONICAL}
             for name, number in TOKENS.items()
         ]
         pairs = [

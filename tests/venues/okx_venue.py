@@ -68,6 +68,7 @@ class OkxVenue:
     delisting: dict[str, str] = field(default_factory=dict)
     basis: Decimal = Decimal("0.01")
     perm: str = "read_only"
+    pos_mode: str = "net_mode"
     ip: str = ""
     fills: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -272,7 +273,7 @@ class OkxVenue:
 
     def config(self) -> list[dict[str, Any]]:
         level = "2" if self.futures_mode else "3"
-        return [{"acctLv": level, "posMode": "net_mode", "perm": self.perm, "ip": self.ip, "label": "hedged"}]
+        return [{"acctLv": level, "posMode": self.pos_mode, "perm": self.perm, "ip": self.ip, "label": "hedged"}]
 
 
 ONE = Decimal(1)

@@ -73,6 +73,14 @@ class CcxtVenue:
         async with line.reading("key permissions"):
             return await line.signed(lambda: line.dialect.permissions(line.connection))
 
+    async def hedge_mode(self) -> bool | None:
+        """Whether longs and shorts would be kept apart; None: only an open position shows it. Raises `VenueError`."""
+        if self.reader is None:
+            return None
+        line = self._line
+        async with line.reading("position mode"):
+            return await line.signed(lambda: line.dialect.hedge_mode(line.connection))
+
     async def markets(self) -> Markets:
         """What the venue lists, as the readers know it. Raises `VenueError`."""
         return await self._line.markets()

@@ -25,11 +25,13 @@ import aiohttp
 import yarl
 
 from hedged.adapters.exchanges.shapes import Misshapen, Shape, check, parse_json
+from hedged.adapters.exchanges.transport import TooLong, read_up_to
 from hedged.errors import Refused, Unreachable, Unreadable, VenueError
 from hedged.ports import Clock
 
 _REST_DEFAULT = 60.0  # seconds to leave a venue alone that limits us and does not say how long
 _REST_MAX = 3600.0
+_REPLY_MAX, _LISTING_MAX = 16 << 20, 64 << 20
 _SLOW_DOWN = frozenset({418, 429})
 _FORBIDDEN_HERE = 451
 _SERVER_FAILED = 500  # from here on a 'no' in the body is not the venue's last word
@@ -73,6 +75,11 @@ class Endpoint:
     name: str
     shape: Shape
     patience: float = 1.0  # times the usual limit; more for lists of megabytes that are loaded in the background
+
+    @property
+    def size_max(self) -> int:
+        """Bytes of a reply, unpacked."""
+        return _LISTING_MAX if self.patience > 1 else _REPLY_MAX
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -176,7 +183,7 @@ class Guard:
                 timeout=aiohttp.ClientTimeout(total=limit),
                 allow_redirects=False,
             ) as response:
-                raw = await response.read()
+                raw = await read_up_to(response, endpoint.size_max)
                 retry_after = response.headers.get("Retry-After")
                 return _Answer(url, method, response.status, retry_after, raw.decode())
         except TimeoutError:
@@ -193,6 +200,8 @@ class Guard:
             detail = f"the connection failed ({type(error).__name__})"
         except UnicodeDecodeError:
             raise Unreadable(self._account, endpoint.name, "the reply is not text") from None
+        except TooLong as error:
+            raise Unreadable(self._account, endpoint.name, str(error)) from None
         raise Unreachable(self._account, endpoint.name, scrub(detail, self._secrets))
 
     def _parse(self, endpoint: Endpoint, answer: _Answer) -> Any:

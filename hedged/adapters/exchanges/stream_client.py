@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -129,6 +130,8 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
         """A message that cannot be read ends the connection: what it was to say is not known."""
         self.heard_at = self._clock.monotonic()
         try:
+            if self.gunzip and message.type is aiohttp.WSMsgType.BINARY:
+                _check_unpacked(message.data)  # ccxt unpacks without a bound
             super().handle_message(message)
         except Exception as error:  # noqa: BLE001  the venue's bytes in somebody else's parser
             self._broken = True
@@ -171,6 +174,13 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
             max_msg_size=MESSAGE_MAX,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
         ).__aenter__()
+
+
+def _check_unpacked(data: bytes) -> None:
+    """A message of 4 MB may unpack to a thousand times that."""
+    unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, MESSAGE_MAX + 1)
+    if len(unpacked) > MESSAGE_MAX:
+        raise ValueError("a message unpacks to more than can be meant")
 
 
 def _swallow(future: Any) -> None:

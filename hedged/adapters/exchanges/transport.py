@@ -36,6 +36,21 @@ def open_session(account: str, connect_to: str | None, ca_file: Path | None) -> 
     return session
 
 
+class TooLong(Exception):
+    """A body that goes on beyond what can be meant."""
+
+
+async def read_up_to(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, unpacked. Raises `TooLong` as soon as there are more than `most` bytes, and reads no further."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            response.close()
+            raise TooLong(f"the reply goes on after {most >> 20} MB")
+    return bytes(body)
+
+
 def parse_loopback(account: str, connect_to: str) -> tuple[str, int]:
     """("127.0.0.1", 8443) of "127.0.0.1:8443"; `ConfigurationError` unless the address is this machine's loopback."""
     host, _, port = connect_to.rpartition(":")

@@ -201,6 +201,10 @@ class Dialect(ABC):
         """What the key in use may do; None where the venue has no call that tells."""
         return None
 
+    async def hedge_mode(self, connection: Connection) -> bool | None:
+        """Whether longs and shorts would be kept apart, as of now; None where only an open position shows it."""
+        return None
+
     async def tiers(
         self, connection: Connection, wanted: Mapping[str, Instrument]
     ) -> Mapping[InstrumentId, tuple[MarginTier, ...]]:

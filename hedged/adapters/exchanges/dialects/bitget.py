@@ -171,8 +171,7 @@ class Bitget(Dialect):
         rows = [
             (product, row)
             for product, (reply, _) in zip(PRODUCTS, replies, strict=True)
-            for row in reply["data"]
-            if number(row, "total")
+            for row in bitget_account.open_rows(product, reply["data"], pools)
         ]
         bitget_account.refuse_what_cannot_be_read(connection.account, [row for _, row in rows])
         held = tuple(bitget_account.position(row, product, pools, markets) for product, row in rows)
@@ -181,6 +180,14 @@ class Bitget(Dialect):
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         return key_permissions((await connection.exchange.privateSpotGetV2SpotAccountInfo())["data"])
+
+    async def hedge_mode(self, connection: Connection) -> bool | None:
+        """Of the products that hold money; each has a mode of its own, and one that is not told is not known."""
+        pools, _ = await _pools(connection)
+        modes = {each.mode for each in pools if each.equity}
+        if bitget_account.HEDGE in modes:
+            return True
+        return False if modes == {bitget_account.ONE_WAY} else None
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

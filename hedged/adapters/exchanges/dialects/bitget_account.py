@@ -6,16 +6,27 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Markets
-from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, known
-from hedged.adapters.exchanges.shapes import Misshapen, Row, liquidation_or_none, not_negative, number, positive, text
+from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, POSITIONS, known
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Row,
+    check,
+    liquidation_or_none,
+    not_negative,
+    number,
+    positive,
+    text,
+)
 from hedged.errors import Refused
 from hedged.model.snapshot import Balance, Margin, Position
 
 ZERO, ONE = Decimal(0), Decimal(1)
 Name = Callable[[str], str]  # the venue's name of a coin → ours
 
+ONE_WAY, HEDGE = "one_way_mode", "hedge_mode"
 _SIDES = {"long": 1, "short": -1}
 _CREDIT = ("coupon", "grant")  # trading bonus and trial funds: lent by the venue
 _TELLING_MOVE = Decimal("0.001")  # a mark closer to the entry than this says nothing by the profit
@@ -43,6 +54,7 @@ class Pool:
     available: Decimal | None
     price: Decimal | None  # dollars a coin by the venue's own conversion; None: it tells none
     risk_rate: Decimal | None  # maintenance ÷ equity of the cross positions; liquidated at 1
+    mode: object  # the venue's word for whether longs and shorts are kept apart, if it says
 
 
 def plain_coins(rows: Iterable[Row], name: Name) -> tuple[Balance, ...]:
@@ -106,6 +118,7 @@ def pool(account: str, product: str, row: Row) -> Pool:
         available=known(row, "crossedMaxAvailable"),
         price=price,
         risk_rate=known(row, "crossedRiskRate"),
+        mode=row.get("posMode"),
     )
 
 
@@ -114,10 +127,20 @@ def _blank_is_zero(row: Row, name: str) -> Decimal:
     return ZERO if row.get(name) == "" else number(row, name)
 
 
+def open_rows(product: str, told: Any, pools: Collection[Pool]) -> list[Row]:
+    """A product's positions that are open. Null is *none* unless its coins carry an open profit or a risk."""
+    if told is None:
+        if any(each.product == product and (each.equity != each.wallet or each.risk_rate) for each in pools):
+            raise Misshapen(f"no positions in {product} are told, although its margin says that there are")
+        return []
+    check(told, POSITIONS)
+    return [row for row in told if number(row, "total")]
+
+
 def refuse_what_cannot_be_read(account: str, rows: Collection[Row]) -> None:
     """Positions that a person has to change before the account can be read as a whole."""
     for row in rows:
-        if row["posMode"] != "one_way_mode":
+        if row["posMode"] != ONE_WAY:
             raise Refused(account, "futures positions", _HEDGE_MODE)
         if row.get("assetMode") == "union":
             raise Refused(account, "futures positions", _MULTI_ASSETS)

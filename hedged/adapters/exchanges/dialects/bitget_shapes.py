@@ -1,7 +1,8 @@
 """What may be asked of Bitget's classic account, and what each reply has to look like. All of it is GET and reads.
 
 The venue writes numbers as text, and blank or null for what has no meaning: `known` tells those apart from zero. A
-list that has no rows may be null in the histories of futures, and only there.
+list that has no rows may be null in the histories of futures, and for the positions of a product that has none; which
+its documentation does not say, so that one is believed only where no money of the product's is at risk.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ _POSITION: Fields = {
     "marginMode": TEXT,
     "posMode": TEXT,
 }
+POSITIONS = Rows(_POSITION)
 
 
 def _data(shape: Shape) -> Record:
@@ -72,7 +74,7 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/api/v2/margin/isolated/account/assets"): Endpoint("isolated margin wallet", _data(Rows(_LENT))),
     ("GET", "/api/v2/earn/account/assets"): Endpoint("earn wallet", _data(Rows({"coin": TEXT, "amount": NUMBER}))),
     ("GET", "/api/v2/mix/account/accounts"): Endpoint("futures wallet", _data(Rows(_POOL))),
-    ("GET", "/api/v2/mix/position/all-position"): Endpoint("futures positions", _data(Rows(_POSITION))),
+    ("GET", "/api/v2/mix/position/all-position"): Endpoint("futures positions", _data(PRESENT)),  # POSITIONS or null
     # what became of something
     ("GET", "/api/v2/mix/order/fills"): Endpoint("futures fills", _data(Record({"fillList": PRESENT}))),
     ("GET", "/api/v2/mix/order/orders-history"): Endpoint("futures orders", _data(Record({"entrustedList": PRESENT}))),

@@ -11,8 +11,13 @@ gives up, is refused. `earn` is HYPE that is staked or on its way out of it. Not
 HyperEVM, sub-accounts (each has an address of its own). An agent's address (API wallet) holds nothing and is refused.
 
 A contract is one coin; the venue's value of a position has to agree with its entry price and profit. Positions of all
-dexes are read or none; a dex that was listed within the last hour is not known yet. Coins wrapped by Unit are reported
-by ccxt's names (UBTC as BTC); another token that bears such a name itself is told apart by its number (`BTC@123`).
+dexes are read or none; a dex that was listed within the last hour is not known yet.
+
+Anybody may deploy a token under any name, taken ones included. A plain name have those that the venue calls canonical,
+HYPE, what dexes take as collateral, and coins wrapped by Unit, by ccxt's names (UBTC as BTC): of several that bear
+such a name, the first deployed. Every other token bears its number (`LINK@777`), so that no other venue's price, and
+no alias that was not meant for it, makes it the coin it is named after.
+
 Margin is the pool nearest to its liquidation: a dex's cross margin, or the one coin's of a unified account, by the
 venue's own figures, or an isolated position by the venue's margin table, which makes it estimated. Maintenance is half
 of the initial margin at the highest leverage of each bracket. With portfolio margin it is unknown.
@@ -54,7 +59,13 @@ class Hyperliquid(Dialect):
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # where ccxt would sign the approval of a builder's fee
         "requiredCredentials": {"walletAddress": True, "privateKey": False},
-        "options": {"builderFee": False, "approvedBuilderFee": True, "refSet": True},
+        "options": {
+            "builderFee": False,
+            "approvedBuilderFee": True,
+            "refSet": True,
+            # what another account takes over with the markets: ours, not ccxt's
+            "marketHelperProps": [listing.DEXES, listing.TOKENS],
+        },
         "api": {"public": {"post": {"info": {"cost": 20, "byType": _WEIGHTS}}}},
     }
     own_margin: ClassVar[bool] = False  # several pools; a liquidation price that is not told is none
@@ -128,11 +139,11 @@ class Hyperliquid(Dialect):
 
     async def balances(self, connection: Connection, wallet: str) -> Read[tuple[Balance, ...]]:
         user = await self._user(connection)
-        name = listing.Names(connection.exchange)
         if wallet == "earn":
             reply, arrived = await connection.timed(_info(connection, "delegatorSummary", user=user))
             return Read(account.staked(reply), arrived)
         if wallet == "spot":
+            name = await listing.names(connection.exchange)
             reply, arrived = await _spot(connection, user)
             return Read(account.coins(reply, name), arrived)
         mode, (states, read_at) = await together(_mode(connection, user), _dexes(connection, user))

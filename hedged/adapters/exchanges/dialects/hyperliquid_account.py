@@ -65,14 +65,14 @@ _STAKED = ("delegated", "undelegated", "totalPendingWithdrawal")
 _ISOLATED = "isolated"
 
 
-def coins(state: Row, name: Callable[[Row, str], str]) -> tuple[Balance, ...]:
+def coins(state: Row, name: Callable[[Row], str]) -> tuple[Balance, ...]:
     """One for each token with an amount; below zero it is borrowed (portfolio margin)."""
     found = []
     for row in state["balances"]:
         total = number(row, "total")
         locked = min(not_negative(row, "hold"), max(total, ZERO))
         if total:
-            found.append(Balance(name(row, "token"), max(total, ZERO) - locked, locked, max(-total, ZERO)))
+            found.append(Balance(name(row), max(total, ZERO) - locked, locked, max(-total, ZERO)))
     if len({balance.asset for balance in found}) < len(found):
         raise Misshapen("the reply has a token twice")
     return tuple(found)

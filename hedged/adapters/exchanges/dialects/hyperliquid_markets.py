@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from hedged.adapters.exchanges.shapes import (
     Rows,
     Scalar,
     Several,
+    flag,
     not_negative,
     number,
     positive,
@@ -29,7 +30,7 @@ TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 _UNIVERSE = Record({"universe": Rows({"name": TEXT}, at_least=1), "marginTables": PRESENT, "collateralToken": NUMBER})
 _TOKENS = Record(
     {
-        "tokens": Rows({"name": TEXT, "index": NUMBER}, at_least=1),
+        "tokens": Rows({"name": TEXT, "index": NUMBER, "isCanonical": PRESENT}, at_least=1),
         "universe": Rows({"name": TEXT, "tokens": PRESENT}, at_least=1),
     }
 )
@@ -46,39 +47,71 @@ ENDPOINTS = {
 _DIGITS, _PLACES = 5, 6  # of a price: significant digits, and decimal places with those of the quantity
 _FLAT_BELOW = 50  # the number of a margin table up to which it is not listed: one bracket at that leverage
 _NOTIONAL_MIN = "10"  # what an order has to be worth, in the quote
-_DEX = "hedgedDexes"  # among ccxt's options: dex → (its collateral's name here, its number)
+_STAKED = "HYPE"  # the venue's own coin, which it does not call canonical
+TOKENS = "hedgedTokens"  # among ccxt's options: token's number → (its name there, its name here)
+DEXES = "hedgedDexes"  # among ccxt's options: dex → (its collateral's name here, its number)
 
 
 class Names:
-    """The venue's tokens by our names: those wrapped by Unit by what they stand for, as ccxt has it."""
+    """The venue's tokens by our names, as of the last listing; see the dialect for who has a plain one."""
 
     def __init__(self, exchange: Any) -> None:
-        self._exchange = exchange
-        self._wrapped: Mapping[str, str] = exchange.options["spotCurrencyMapping"]
-        self._taken = frozenset(self._wrapped.values())
+        self._listed: Mapping[int, tuple[str, str]] = exchange.options[TOKENS]
 
-    def __call__(self, token: Row, index: str = "index") -> str:
-        own = text(token, "name" if "name" in token else "coin")
-        if own in self._taken and own not in self._wrapped:
-            return f"{own}@{number(token, index)}"
-        return str(self._exchange.safe_currency_code(self._wrapped.get(own, own)))
+    def __call__(self, row: Row) -> str:
+        """Of a row of balances. A token that is not listed yet bears its number."""
+        own, index = text(row, "coin"), int(number(row, "token"))
+        name, ours = self._listed.get(index, ("", ""))
+        return ours if name == own else _numbered(own, index)
+
+    def of(self, own: str) -> str | None:
+        """Of the venue's name alone; None unless exactly one token has it."""
+        bearers = [ours for name, ours in self._listed.values() if name == own]
+        return bearers[0] if len(bearers) == 1 else None
+
+
+async def names(exchange: Any) -> Names:
+    """Names as of the last listing, which is made if there is none."""
+    if TOKENS not in exchange.options:
+        await exchange.load_markets()
+    return Names(exchange)
+
+
+def _numbered(own: str, index: int) -> str:
+    return f"{own}@{index}"
+
+
+def _named(exchange: Any, tokens: Iterable[Row], backing: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Token's number → (its name there, its name here). `backing`: the numbers of those that dexes take."""
+    wrapped: Mapping[str, str] = exchange.options["spotCurrencyMapping"]
+    rows = {int(number(token, "index")): (text(token, "name"), flag(token, "isCanonical")) for token in tokens}
+    known = {_STAKED, *wrapped, *(rows[index][0] for index in backing if index in rows)}
+    named: dict[int, tuple[str, str]] = {}
+    taken = set(wrapped.values()) - set(wrapped)  # stands for what is wrapped, and for no token of that name
+    for index, (own, canonical) in sorted(rows.items(), key=lambda item: (not item[1][1], item[0])):
+        if (canonical or own in known) and own not in taken:
+            taken.add(own)
+            named[index] = (own, str(exchange.safe_currency_code(wrapped.get(own, own))))
+        else:
+            named[index] = (own, _numbered(own, index))
+    return named
 
 
 async def dexes(exchange: Any) -> tuple[str, ...]:
     """Names of the dexes as of the last listing, which is made if there is none; the first-party one is ""."""
-    if _DEX not in exchange.options:
+    if DEXES not in exchange.options:
         await exchange.load_markets()
-    return tuple(exchange.options[_DEX])
+    return tuple(exchange.options[DEXES])
 
 
 def collateral(exchange: Any) -> Mapping[str, str]:
     """Dex → the currency of its collateral."""
-    return {dex: name for dex, (name, _) in exchange.options[_DEX].items()}
+    return {dex: name for dex, (name, _) in exchange.options[DEXES].items()}
 
 
 def collateral_tokens(exchange: Any) -> Mapping[str, int]:
     """Dex → the number of its collateral's token."""
-    return {dex: index for dex, (_, index) in exchange.options[_DEX].items()}
+    return {dex: index for dex, (_, index) in exchange.options[DEXES].items()}
 
 
 async def read_markets(exchange: Any) -> list[Any]:
@@ -86,8 +119,9 @@ async def read_markets(exchange: Any) -> list[Any]:
     names = _dex_names(await exchange.publicPostInfo({"type": "perpDexs"}))
     asks = (exchange.publicPostInfo(_about(name)) for name in names)
     spot, *listed = await together(exchange.publicPostInfo({"type": "spotMetaAndAssetCtxs"}), *asks)
-    named = Names(exchange)
-    tokens = {int(number(token, "index")): named(token) for token in spot[0]["tokens"]}
+    backed = {int(number(meta, "collateralToken")) for meta, _ in listed}
+    named = _named(exchange, spot[0]["tokens"], backed)
+    tokens = {index: ours for index, (_, ours) in named.items()}
     backing: dict[str, tuple[str, int]] = {}
     rows: list[Any] = []
     for dex, (meta, contexts) in zip(names, listed, strict=True):
@@ -96,7 +130,7 @@ async def read_markets(exchange: Any) -> list[Any]:
             raise Misshapen("the collateral of a dex is no token that is listed")
         backing[dex] = (tokens[token], token)
         rows += [_contract(exchange, row, context, meta, tokens[token]) for row, context in _paired(meta, contexts)]
-    exchange.options[_DEX] = backing
+    exchange.options[DEXES], exchange.options[TOKENS] = backing, named
     return rows + [_pair(exchange, row, tokens) for row in spot[0]["universe"]]
 
 

@@ -101,10 +101,9 @@ def _told(connection: Connection, row: Row, user: str, wallet: str, asset: str) 
         yield "transfer to or from another address", number(delta, "usdc") * (1 if mine else -1)
 
 
-def _name(connection: Connection, delta: Row) -> str:
-    token = text(delta, "token")
-    names = Names(connection.exchange)
-    return names({"name": token, "index": -1})
+def _name(connection: Connection, delta: Row) -> str | None:
+    """The ledger has the venue's name alone: of a token whose name others bear too, nothing is told."""
+    return Names(connection.exchange).of(text(delta, "token"))
 
 
 def _signed(row: Row) -> Decimal:

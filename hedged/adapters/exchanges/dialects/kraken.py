@@ -1,9 +1,12 @@
 """Kraken, the spot exchange: coins, what is staked or earning, and spot margin positions. No contracts.
 
 Derivatives are another account with its own keys (`krakenfutures`), so this one's are empty by definition. One reply
-holds all coins. Names without an ending are wallet `spot`; those that are staked (`.S`), bonded (`.B`, `.P`), opted in
-(`.M`) or earn by themselves (`.F`) are wallet `earn`, under the venue's name with the coin in its common spelling:
-`XXBT` is BTC, `XETH` ETH, `ETH.F` stays ETH.F, for `aliases` to name what it counts as. A used credit line is debt.
+holds all coins, each once, under names of the venue's own: `XXBT` is BTC, `XETH` ETH. What is staked (`.S`, with days
+before it where it is bonded: `DOT28.S`; `ETH2`), bonded to parachains (`.P`), opted in (`.M`), in yield products (`.B`)
+or earns by itself (`.F`, Kraken Rewards) counts as its coin in wallet `earn`; all else, tokenised assets (`.T`) and
+deposits on hold included, in `spot`. Without `earn` among the wallets none of the former is read, `.F` included, which
+the venue lets the user trade as if it were spot. A name of any other ending stays as it is, and has no price. A used
+credit line is debt.
 
 A spot margin position changes no balance until it is closed. With wallet `margin` each is counted as what it is: a
 long as coins held against a debt in the quote, a short as a debt in coins against what they were sold for, both at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -25,8 +26,12 @@ from hedged.model.snapshot import Balance, Doubt
 NUMBER, PRESENT = Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
 
-_EARNING = frozenset({"B", "F", "M", "P", "S"})  # endings of names; a bonded one may have days before it: DOT28.S
+# endings of names, by the venue's "Get Extended Balance" and its article on Asset.S and Asset.M
+_EARNING = frozenset({"B", "F", "M", "P", "S"})  # yield, rewards, opted in, bonded, staked
+_TOKENISED = "T"
 _ON_HOLD = "HOLD"  # of a deposit that has not cleared: the user's, and not to be moved yet
+_DAYS = re.compile(r"([A-Z]{2,})\d{2}", re.ASCII)  # a coin that takes so many days to come back: DOT28.S
+_STAKED_ETHER = "ETH2"  # its rewards; what they are for is ETH2.S
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 
 ENDPOINTS = {
@@ -52,15 +57,28 @@ def coins(rows: Mapping[str, Any], name: Name, *, earning: bool) -> tuple[Balanc
     """Those that earn, or those that do not."""
     found: dict[str, Balance] = {}
     for asset, row in rows.items():
-        bare, _, ending = asset.partition(".")
-        coin = _coin(name(bare if ending == _ON_HOLD else asset), row, on_hold=ending == _ON_HOLD)
-        if (ending in _EARNING) is not earning:
+        coin_name, earns = place(asset, name)
+        coin = _coin(coin_name, row, on_hold=asset.endswith(f".{_ON_HOLD}"))
+        if earns is not earning:
             continue
         other = found.get(coin.asset, Balance(coin.asset, ZERO))
         found[coin.asset] = Balance(
             coin.asset, coin.free + other.free, coin.locked + other.locked, coin.debt + other.debt
         )
     return tuple(coin for coin in found.values() if coin.free or coin.locked or coin.debt)
+
+
+def place(asset: str, name: Name) -> tuple[str, bool]:
+    """The coin that a balance is in, and whether it earns. One of an unknown ending keeps it, and has no price."""
+    bare, _, ending = asset.partition(".")
+    if ending in _EARNING:
+        days = _DAYS.fullmatch(bare)
+        bare = days[1] if days else bare
+    elif ending not in {"", _TOKENISED, _ON_HOLD}:
+        return name(asset), False
+    if bare == _STAKED_ETHER:
+        return "ETH", True
+    return name(bare), ending in _EARNING
 
 
 def _coin(asset: str, row: object, *, on_hold: bool) -> Balance:
@@ -122,6 +140,7 @@ def venue_seconds(exchange: Any, when: datetime) -> int:
 
 def explain_balance(result: Row, name: Name, doubt: Doubt, since: datetime, start: int) -> str | None:
     """The movements that account for a fall of a balance, by kind; a page that lacks some explains nothing."""
+    subject = (doubt.asset, doubt.subject.rsplit("/", 2)[1] == "earn")
     rows = result["ledger"]
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise Misshapen("ledger is not an object of objects")
@@ -129,7 +148,7 @@ def explain_balance(result: Row, name: Name, doubt: Doubt, since: datetime, star
         return None
     moved: dict[str, Decimal] = {}
     for row in rows.values():
-        if number(row, "time") >= start and name(text(row, "asset")) == doubt.asset:
+        if number(row, "time") >= start and place(text(row, "asset"), name) == subject:
             kind = text(row, "type")
             moved[kind] = moved.get(kind, ZERO) + number(row, "amount") - not_negative(row, "fee")
     change = doubt.now - doubt.before

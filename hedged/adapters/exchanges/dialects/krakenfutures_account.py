@@ -19,6 +19,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    check,
     not_negative,
     number,
     positive,
@@ -34,12 +35,11 @@ ZERO = Decimal(0)
 _SIGNS = {"long": 1, "short": -1}
 _DOLLARS = frozenset({"USD", "USDT", "USDC"})  # collateral that does not move with the price of a coin
 _FLEX = Record({"currencies": Record({}), "balanceValue": NUMBER, "marginEquity": NUMBER, "maintenanceMargin": NUMBER})
+_CASH = Record({"balances": Record({})})
 _TWICE = "is held more than once, cross beside isolated: close one of the two (Positions → Close)"
 
 ENDPOINTS = {
-    ("GET", "/derivatives/api/v3/accounts"): Endpoint(
-        "wallets", Record({"accounts": Record({"cash": Record({"balances": Record({})}), "flex": _FLEX})})
-    ),
+    ("GET", "/derivatives/api/v3/accounts"): Endpoint("wallets", Record({"accounts": Record({"flex": _FLEX})})),
     ("GET", "/derivatives/api/v3/openpositions"): Endpoint(
         "positions",
         Record({"openPositions": Rows({"symbol": TEXT, "side": TEXT, "size": NUMBER, "price": PRESENT})}),
@@ -57,6 +57,10 @@ async def accounts(connection: Connection) -> tuple[Mapping[str, Any], datetime]
 
 
 def holding(wallets: Mapping[str, Any], name: Name) -> tuple[Balance, ...]:
+    """Of the holding wallet; an account that never had one is told without."""
+    if "cash" not in wallets:
+        return ()
+    check(wallets["cash"], _CASH, "the holding wallet")
     rows = wallets["cash"]["balances"]
     return _coins((name(coin), not_negative(rows, coin)) for coin in rows)
 

@@ -184,6 +184,12 @@ class Okx(Dialect):
             bound_to_address=bool(bound),
         )
 
+    async def hedge_mode(self, connection: Connection) -> bool:
+        mode = text((await connection.exchange.privateGetAccountConfig())["data"][0], "posMode")
+        if mode not in {"net_mode", "long_short_mode"}:
+            raise Misshapen("posMode is neither of the two")
+        return mode == "long_short_mode"
+
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
