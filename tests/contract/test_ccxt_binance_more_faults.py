@@ -103,7 +103,7 @@ def full(it: Bench) -> None:
     ]
 
 
-VENUE = Venue(bench, READS, full)
+VENUE = Venue(bench, READS, full, unknown={"Position.liquidation_price"})
 
 
 @pytest.mark.parametrize("name", READS)

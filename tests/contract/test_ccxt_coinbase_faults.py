@@ -66,7 +66,14 @@ VENUE = Venue(
     bench,
     READS,
     _movements,
-    unknown={"Quote.bid", "Quote.ask", "Quote.index"},
+    unknown={
+        "Quote.bid",
+        "Quote.ask",
+        "Quote.index",
+        "Quote.funding_rate",
+        "Quote.funding_interval_hours",
+        "Quote.funding_next",
+    },
     untouched={"trading_disabled", "is_disabled"},  # one that is halted is listed as such
 )
 
