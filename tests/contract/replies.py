@@ -62,7 +62,7 @@ class Venue:
     may_lack: Collection[str] = ()  # fields that the venue may leave out
     untouched: Collection[str] = ()  # fields left as they are
     unknown: Collection[str] = ()  # see `agrees`
-    time_limit: float = 0.2  # seconds, for a request that is left hanging
+    time_limit: float = 0.4  # seconds, for a request that is left hanging
 
     def opened(self, fault: str, wallets: tuple[str, ...] | None = None) -> AbstractAsyncContextManager[Any]:
         more = {} if wallets is None else {"wallets": wallets}

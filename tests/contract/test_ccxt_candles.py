@@ -125,7 +125,7 @@ async def test_every_fault_is_an_error_and_passes(name: str) -> None:
     """Whatever the server does wrong is a `VenueError`, and never an empty past; afterwards all is as before."""
     source = SOURCES[name]
     for fault in FAULTS:
-        async with source.bench(time_limit=0.2 if fault == "hang" else 5) as it:
+        async with source.bench(time_limit=0.4 if fault == "hang" else 5) as it:
             it.clock.set(NOW)
             await it.opened.market.instruments()
             it.server.faults[source.path] = fault
