@@ -120,7 +120,7 @@ def polled(band: NoTradeBand, *, gap_volatility: float, interval_years: float) -
     shift = OVERSHOOT * gap_volatility * math.sqrt(interval_years)
     if shift == 0 or math.isinf(band.outer):
         return band
-    least = 2 / 3 * OVERSHOOT**2 * band.outer * min(1.0, (band.outer / shift) ** 2)
+    least = 2 / 3 * OVERSHOOT**2 * band.outer * min(1.0, band.outer / shift) ** 2
     outer = max(band.outer - shift, least)
     return NoTradeBand(min(band.inner, outer), outer, band.cost_year)
 
