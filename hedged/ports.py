@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -132,11 +132,18 @@ class OrderGateway(Protocol):
     @property
     def account(self) -> str: ...
 
+    @property
+    def absent_after(self) -> timedelta:
+        """How long after sending a look-up in vain says something: until then the order may be on its way."""
+
     async def submit(self, approved: ApprovedIntent) -> Outcome:
-        """Never raises: what is not certain is `Unknown`."""
+        """Send it, once. Never raises: what is not certain is `Unknown`."""
 
     async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
         """Look an order up by our id. `Unknown` when the venue could not be asked."""
+
+    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+        """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
 
 
 class Channel(Protocol):
@@ -227,12 +234,18 @@ class Store(Protocol):
 
     # orders
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
-        """Durable before it returns (synchronous=FULL): nothing is sent that is not here first."""
+        """Durable before it returns (synchronous=FULL): nothing is sent that is not here first.
+
+        An id is used once, except that of an order that was found absent: the same id again cannot become two orders.
+        """
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None: ...
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None: ...
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        """A look-up found nothing: counted in the row, which stays open."""
+
     async def open_orders(self) -> Sequence[OrderRow]:
-        """Rows that have not come to an end: planned, sent or unknown."""
+        """Rows that have not come to an end: planned, sent, acknowledged or unknown."""
 
     async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
         """Those planned since then, the newest thousand, whatever became of them."""

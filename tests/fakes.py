@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.adapters.store.memory import MemoryStore
@@ -21,6 +21,8 @@ from tests.support import CountingIds, ManualClock
 
 class FakeVenue:
     """MarketReader, AccountReader and OrderGateway in one. `faults` maps a call's name to what it raises."""
+
+    absent_after = timedelta(0)
 
     def __init__(self, clock: ManualClock, account: str = "main") -> None:
         self.clock = clock
@@ -91,6 +93,9 @@ class FakeVenue:
     async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
         self._answer("find")
         return self.known.get(client_order_id, Absent(client_order_id))
+
+    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+        return await self.find(client_order_id, instrument)
 
     def hold(self, **spot: Number) -> None:
         self.spot = {asset: dec(amount) for asset, amount in spot.items()}

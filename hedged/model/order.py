@@ -29,6 +29,13 @@ class Purpose(StrEnum):
     REDUCE = "reduce"  # bought back so that the account is not liquidated
 
 
+class Placement(StrEnum):
+    """How an order meets the book."""
+
+    IOC = "ioc"  # takes what the book offers within its limit, at once, and never rests
+    PASSIVE = "passive"  # rests on its own side as a maker (post-only), until it is filled or taken back
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """An order we would like. `quantity` is in contracts and positive; `notional` is at `price`, positive."""
@@ -43,6 +50,8 @@ class Intent:
     reduce_only: bool
     reason: str
     purpose: Purpose = Purpose.REBALANCE
+    placement: Placement = Placement.IOC
+    held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -110,6 +119,23 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """The order rests in the book, or has not been seen to its end. `filled` is in contracts, so far."""
+
+    client_order_id: str
+    venue_order_id: str
+    filled: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The order existed, has ended, and nothing of it was filled. `reason` says how the venue tells it."""
+
+    client_order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """An order as the venue shows it. `filled` is in contracts, zero or positive."""
 
@@ -149,7 +175,8 @@ class Absent:
     client_order_id: str
 
 
-Outcome: TypeAlias = Fill | Rejected | Unknown
+Outcome: TypeAlias = Fill | Cancelled | Rejected | Working | Unknown
+"""What is known of an order after an attempt or a look-up; all but `Working` and `Unknown` are ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +194,9 @@ class Decision:
 class OrderState(StrEnum):
     PLANNED = "planned"  # committed, nothing sent
     SENT = "sent"
-    FILLED = "filled"
+    ACKNOWLEDGED = "acknowledged"  # the venue gave its own id; the end is not known yet
+    FILLED = "filled"  # in part or whole, and ended
+    CANCELLED = "cancelled"  # ended with nothing filled
     REJECTED = "rejected"
     UNKNOWN = "unknown"
 
@@ -192,3 +221,7 @@ class OrderRow:
     state: OrderState
     planned_at: datetime
     cycle_id: str
+    sent_at: datetime | None = None  # the last time
+    sends: int = 0  # how often this id was sent
+    absences: int = 0  # look-ups in a row, after `sent_at`, that found nothing where it had to be
+    venue_order_id: str | None = None

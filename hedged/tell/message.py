@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from hedged.model.alert import Alert, Message, MessageKind
 from hedged.model.finding import SUBJECT_KIND, Scalar, SubjectKind
-from hedged.model.order import Decision, Fill, Intent, Outcome, Purpose, Rejected, Side
+from hedged.model.order import Cancelled, Decision, Fill, Intent, Outcome, Purpose, Rejected, Side, Working
 from hedged.tell.words import WORDS
 
 TITLE_MAX = 80
@@ -89,7 +89,11 @@ def order_text(intent: Intent, outcome: Outcome | None = None, *, reach: Decimal
         if outcome.quantity < intent.quantity:
             what = f"{_plain(outcome.quantity)} of {what}"
         return f"hedged {done} {what} at {_plain(outcome.price)}, fee {outcome.fee:,.2f} {quote}{goal}."
+    if isinstance(outcome, Working):
+        return f"The order to {verb} {what} is in the book, {_plain(outcome.filled)} filled so far."
     reason = clean(outcome.reason, 200).rstrip(".")
+    if isinstance(outcome, Cancelled):
+        return f"Nothing of the order to {verb} {what} was filled: {reason}."
     if isinstance(outcome, Rejected):
         return f"The order to {verb} {what} was rejected: {reason}."
     return (

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
-from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected
+from hedged.model.order import Cancelled, Decision, Fill, Intent, Outcome, Rejected, Working
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.statistics import HedgeStatistics, MarginOdds
 from hedged.model.stream import StreamState
@@ -178,7 +178,9 @@ def intent_object(intent: Intent) -> dict[str, object]:
 
 
 def order_object(intent: Intent, outcome: Outcome) -> dict[str, object]:
-    """One order that was sent: `filled` with its price and fee, `rejected`, or `unknown` with the reason."""
+    """One order that was sent: `filled` with its price and fee, `working`, or `cancelled`, `rejected`, `unknown` with
+    the reason.
+    """
     sent: dict[str, object] = {
         "client_order_id": intent.client_order_id,
         "hedge": intent.hedge,
@@ -190,7 +192,9 @@ def order_object(intent: Intent, outcome: Outcome) -> dict[str, object]:
     if isinstance(outcome, Fill):
         filled = {"filled": money(outcome.quantity), "price": money(outcome.price), "fee": money(_cents(outcome.fee))}
         return {**sent, "outcome": "filled", **filled}
-    word = "rejected" if isinstance(outcome, Rejected) else "unknown"
+    if isinstance(outcome, Working):
+        return {**sent, "outcome": "working", "filled": money(outcome.filled)}
+    word = {Cancelled: "cancelled", Rejected: "rejected"}.get(type(outcome), "unknown")
     return {**sent, "outcome": word, "reason": outcome.reason}
 
 

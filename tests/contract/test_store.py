@@ -17,7 +17,17 @@ from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import AlertState
 from hedged.model.effect import Parts
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, OrderRow, OrderState, Outcome, Rejected, Unknown
+from hedged.model.order import (
+    Absent,
+    Cancelled,
+    Fill,
+    OrderRow,
+    OrderState,
+    Outcome,
+    Rejected,
+    Unknown,
+    Working,
+)
 from hedged.model.policy import World
 from hedged.ports import Memory, Store, Turnover
 from tests.store_samples import ETH, alert, effect_day, fill, intent, memory, message, record
@@ -168,6 +178,8 @@ async def _to(store: Store, state: str) -> None:
         "filled": fill("hd1"),
         "rejected": Rejected("hd1", "margin"),
         "unknown": Unknown("hd1", "time-out"),
+        "acknowledged": Working("hd1", "77"),
+        "cancelled": Cancelled("hd1", "nothing at the limit"),
         "absent": Absent("hd1"),
     }
     if state in ends:
@@ -179,13 +191,18 @@ _STEPS: dict[str, Callable[[Store], Awaitable[None]]] = {
     "filled": lambda store: store.record_outcome(fill("hd1"), T0),
     "rejected": lambda store: store.record_outcome(Rejected("hd1", "margin"), T0),
     "unknown": lambda store: store.record_outcome(Unknown("hd1", "time-out"), T0),
+    "acknowledged": lambda store: store.record_outcome(Working("hd1", "77"), T0),
+    "cancelled": lambda store: store.record_outcome(Cancelled("hd1", "nothing at the limit"), T0),
     "absent": lambda store: store.record_outcome(Absent("hd1"), T0),
 }
+_OUT = {"filled", "cancelled", "rejected", "acknowledged", "unknown", "absent"}
 _ALLOWED = {
     "planned": {"sent", "rejected", "unknown", "absent"},
-    "sent": {"filled", "rejected", "unknown", "absent"},
-    "unknown": {"filled", "rejected", "unknown", "absent"},
+    "sent": _OUT,
+    "acknowledged": _OUT,
+    "unknown": _OUT,
     "filled": {"filled"},  # told again: recorded once
+    "cancelled": {"cancelled"},
     "rejected": {"rejected"},
     "absent": {"absent"},
 }
@@ -204,7 +221,7 @@ async def test_orders_go_forward_only(store: Store, state: str, step: str) -> No
             await _STEPS[step](store)
         after = state
     opened = [row.state.value for row in await store.open_orders()]
-    assert opened == ([after] if after in ("planned", "sent", "unknown") else [])
+    assert opened == ([after] if after in ("planned", "sent", "acknowledged", "unknown") else [])
     assert len(await store.fills(T0)) == (after == "filled")
 
 
@@ -213,10 +230,10 @@ async def test_open_orders_are_whole(store: Store) -> None:
     await store.plan("c1", [intent("hd2"), intent("hd1")], T0)
     await store.plan("c0", [intent("hd3")], T0 - MINUTE)
     await store.plan("c2", [], T0)
-    await store.mark_sent("hd1", T0)
+    await store.mark_sent("hd1", T0 + MINUTE)
     assert await store.open_orders() == [
         OrderRow(intent("hd3"), OrderState.PLANNED, T0 - MINUTE, "c0"),
-        OrderRow(intent("hd1"), OrderState.SENT, T0, "c1"),
+        OrderRow(intent("hd1"), OrderState.SENT, T0, "c1", sent_at=T0 + MINUTE, sends=1),
         OrderRow(intent("hd2"), OrderState.PLANNED, T0, "c1"),
     ]
 
@@ -231,6 +248,31 @@ async def test_an_id_is_planned_once(store: Store) -> None:
         await store.mark_sent("hd9", T0)
     with pytest.raises(StoreError, match="hd9 is not in the journal"):
         await store.record_outcome(fill("hd9"), T0)
+
+
+async def test_an_absent_order_is_planned_again_under_its_id(store: Store) -> None:
+    """Newly decided, it is as planned as any; what is remembered is how often it was sent and not how it was."""
+    await _to(store, "sent")
+    await store.record_absence("hd1", T0)
+    await store.record_absence("hd1", T0)
+    assert [row.absences for row in await store.open_orders()] == [2]
+    await store.record_outcome(Absent("hd1"), T0)
+    with pytest.raises(StoreError, match="hd1 is absent and cannot become absent"):
+        await store.record_absence("hd1", T0)
+    await store.plan("c2", [intent("hd1", notional="5000"), intent("hd2")], T0 + MINUTE)
+    again = next(row for row in await store.open_orders() if row.intent.client_order_id == "hd1")
+    assert (again.state, again.cycle_id, again.planned_at) == (OrderState.PLANNED, "c2", T0 + MINUTE)
+    assert again.intent.notional == Decimal(5000)
+    await store.mark_sent("hd1", T0 + MINUTE)
+    row = next(row for row in await store.open_orders() if row.intent.client_order_id == "hd1")
+    assert (row.sends, row.absences, row.sent_at) == (2, 0, T0 + MINUTE)
+
+
+async def test_the_venues_id_is_kept(store: Store) -> None:
+    """From the acknowledgement on, also where nobody knows any more how the order stands."""
+    await _to(store, "acknowledged")
+    await store.record_outcome(Unknown("hd1", "time-out"), T0)
+    assert [row.venue_order_id for row in await store.open_orders()] == ["77"]
 
 
 async def test_a_fill_is_recorded_once_and_not_contradicted(store: Store) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -129,6 +129,8 @@ class PaperAccount:
 
     # OrderGateway
 
+    absent_after = timedelta(0)  # the ledger is ours: what is not in it is nowhere
+
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         """Fill at once at the book's side, or reject with the numbers; the same client order id is answered again.
 
@@ -155,6 +157,9 @@ class PaperAccount:
             except VenueError as error:
                 return Unknown(client_order_id, str(error))
         return ledger.outcome(client_order_id) or Absent(client_order_id)
+
+    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+        return await self.find(client_order_id, instrument)  # nothing rests here
 
     # parts
 

@@ -95,6 +95,8 @@ class SimulatedExchange:
 
     # OrderGateway
 
+    absent_after = timedelta(0)  # nothing is on its way for longer than its call
+
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         intent = approved.intent
         try:
@@ -116,6 +118,9 @@ class SimulatedExchange:
         except VenueError as error:
             return Unknown(client_order_id, str(error))
         return self._outcome(order) if order else Absent(client_order_id)
+
+    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+        return await self.find(client_order_id, instrument)  # nothing rests here
 
     # parts
 

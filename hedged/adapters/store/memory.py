@@ -17,7 +17,7 @@ from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Alert, OutboxRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder
+from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
 
@@ -30,7 +30,10 @@ class _Order:
     state: str = OrderState.PLANNED.value
     ended_at: datetime | None = None
     fill: Fill | None = None
-    sent: bool = False
+    sent_at: datetime | None = None
+    sends: int = 0
+    absences: int = 0
+    venue_order_id: str | None = None
     reason: str | None = None
 
 
@@ -127,10 +130,13 @@ class MemoryStore:
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
         self._require_open()
         ids = [intent.client_order_id for intent in intents]
-        if len(set(ids)) < len(ids) or not self._orders.keys().isdisjoint(ids):
+        known = {each: self._orders[each] for each in ids if each in self._orders}
+        if len(set(ids)) < len(ids) or any(order.state != journal.ABSENT for order in known.values()):
             raise journal.already_planned(", ".join(ids))
         for intent in intents:
             order = _Order(intent, cycle_id, now)
+            if (before := self._orders.pop(intent.client_order_id, None)) is not None:  # sent again, with the same id
+                order.sent_at, order.sends, order.absences = before.sent_at, before.sends, before.absences
             self._orders[intent.client_order_id] = self._unfinished[intent.client_order_id] = order
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None:
@@ -138,7 +144,8 @@ class MemoryStore:
         sent = OrderState.SENT.value
         if order.state not in journal.COMES_FROM[sent]:
             raise journal.no_such_step(client_order_id, order.state, sent)
-        order.state, order.sent = sent, True
+        order.state, order.sent_at = sent, now
+        order.sends, order.absences = order.sends + 1, 0
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         wanted, after = outcome.client_order_id, journal.state_after(outcome)
@@ -150,12 +157,20 @@ class MemoryStore:
                 raise journal.contradicts(wanted)
             return
         order.state, order.reason = after, journal.reason_of(outcome)
+        if isinstance(outcome, Working):
+            order.venue_order_id = outcome.venue_order_id
         if isinstance(outcome, Fill):
             order.fill = outcome
             insort(self._fills, outcome, key=_by_time)
         if after not in journal.OPEN:
             order.ended_at = now
             del self._unfinished[wanted]
+
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        order = self._find(client_order_id)
+        if order.state not in journal.OPEN:
+            raise journal.no_such_step(client_order_id, order.state, journal.ABSENT)
+        order.absences += 1
 
     def _find(self, client_order_id: str) -> _Order:
         self._require_open()
@@ -167,7 +182,16 @@ class MemoryStore:
     async def open_orders(self) -> Sequence[OrderRow]:
         self._require_open()
         return [
-            OrderRow(order.intent, OrderState(order.state), order.planned_at, order.cycle_id)
+            OrderRow(
+                intent=order.intent,
+                state=OrderState(order.state),
+                planned_at=order.planned_at,
+                cycle_id=order.cycle_id,
+                sent_at=order.sent_at,
+                sends=order.sends,
+                absences=order.absences,
+                venue_order_id=order.venue_order_id,
+            )
             for order in sorted(
                 self._unfinished.values(), key=lambda order: (order.planned_at, order.intent.client_order_id)
             )
@@ -180,7 +204,9 @@ class MemoryStore:
             if order.planned_at < since or len(found) == journal.PAST_ORDERS_MAX:
                 break
             filled = order.fill.quantity if order.fill is not None else Decimal(0)
-            found.append(PastOrder(order.intent, order.state, order.planned_at, order.sent, filled, order.reason))
+            found.append(
+                PastOrder(order.intent, order.state, order.planned_at, order.sent_at is not None, filled, order.reason)
+            )
         return found
 
     async def turnover(self, since: datetime) -> Turnover:

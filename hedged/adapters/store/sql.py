@@ -210,6 +210,9 @@ class SqlStore:
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         await self._run(orders.record_outcome, outcome, now)
 
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        await self._run(orders.record_absence, client_order_id)
+
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._run(orders.open_orders)
 
