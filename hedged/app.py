@@ -93,6 +93,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
     ]
     return app

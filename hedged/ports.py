@@ -197,6 +197,7 @@ class Memory:
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
     guard: GuardMemory = field(default_factory=GuardMemory)
+    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 

@@ -16,6 +16,7 @@ from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
 from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
 from hedged.tell.pipeline import addressed
@@ -136,6 +137,20 @@ class App:
                 log.warning("orders are stopped" if stopped else "orders are made again", why=brake.why)
                 self.wakes.wake("orders stopped" if stopped else "orders resumed")
             before = after
+
+    async def watch_approvals(self) -> None:
+        """See a person's approval within a second, and act on it by a cycle before its time."""
+        store, clock = self.portfolio.store, self.portfolio.clock
+        await self._looked.wait()
+        seen: set[str] = set()
+        while True:
+            await clock.sleep(LOOK_FOR_STOPS_EVERY)
+            with contextlib.suppress(StoreError):  # which the cycle tells
+                standing = await store.proposals(clock.now())
+                approved = {each.id for each in standing if each.verdict is Verdict.APPROVED}
+                if approved - seen:
+                    self.wakes.wake("proposal approved")
+                seen = approved
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""

@@ -8,7 +8,7 @@ from hedged.decide.rebalance import trades_for
 from hedged.decide.roll import roll_trades
 from hedged.model.finding import Assessment
 from hedged.model.order import Decision
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 
 __all__ = ["Book", "decide"]
@@ -39,4 +39,13 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         reasons.append(reason)
         for number, trade in enumerate(trades):
             desk.offer(trade, group, number)
-    return desk.decision("; ".join(reasons) or "no hedges are configured")
+    modes = {hedge.name: hedge.mode for hedge in policy.hedges}
+    stopped = book.stopped is not None or not book.orders_allowed
+    waiting = {
+        group.name
+        for group in assessment.groups
+        if modes[group.hedges[0]] is Mode.APPROVE and (stopped or group.blocked_by)
+    }
+    return desk.decision(
+        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting
+    )

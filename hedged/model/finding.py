@@ -65,6 +65,10 @@ class Kind(StrEnum):
     PAUSED = "paused"
     PAUSED_DUE = "paused_due"
     HALTED = "halted"
+    PROPOSAL = "proposal"
+    PROPOSAL_VOID = "proposal_void"
+    FENCED = "fenced"
+    FOREIGN_ORDER = "foreign_order"
 
 
 class SubjectKind(StrEnum):
@@ -117,6 +121,10 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PAUSED: SubjectKind.PORTFOLIO,
     Kind.PAUSED_DUE: SubjectKind.HEDGE,
     Kind.HALTED: SubjectKind.PORTFOLIO,
+    Kind.PROPOSAL: SubjectKind.HEDGE,
+    Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
+    Kind.FENCED: SubjectKind.PORTFOLIO,
+    Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
 }
 
 

@@ -214,4 +214,24 @@ WORDS: Mapping[Kind, Words] = {
         "compare orders and positions with the exchange's own pages, end what went wrong, then "
         "`hedged resume --config FILE`.",
     ),
+    Kind.PROPOSAL: Words(
+        "an order of hedge {subject} waits for your word",
+        "hedged sends nothing until a person has approved it, and decides it anew then.",
+        "approve it with `hedged approve ID --config FILE`, or say no with `hedged reject ID --config FILE`.",
+    ),
+    Kind.PROPOSAL_VOID: Words(
+        "an approved order of hedge {subject} was not sent",
+        "hedged proposes anew what is wanted now.",
+        "look at `hedged proposals --config FILE`.",
+    ),
+    Kind.FENCED: Words(
+        "another hedged trades for {subject}",
+        "hedged sends no order and keeps nothing in the database any more; it goes on watching and telling.",
+        "stop one of the two, and start again the one that is to trade.",
+    ),
+    Kind.FOREIGN_ORDER: Words(
+        "somebody else traded {subject}",
+        "hedged believes the position that it reads, and hedges from there.",
+        "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
+    ),
 }

@@ -301,8 +301,6 @@ class MemoryStore:
             if intent.approval is None:
                 continue
             kept = used.get(intent.approval)
-            if kept is not None and kept.verdict is Verdict.USED and kept.client_order_id == intent.client_order_id:
-                continue  # the same order, sent again
             if kept is None or kept.verdict not in journal.VERDICT_FROM[Verdict.USED]:
                 raise journal.not_approved(intent.approval, None if kept is None else kept.verdict)
             used[kept.id] = replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)
