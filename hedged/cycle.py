@@ -14,6 +14,7 @@ from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
+from hedged.decide.jumps import marks_after
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
@@ -180,12 +181,16 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    guard = seen(portfolio.memory.guard, snapshot, assessment.margin)
+    marks = marks_after(portfolio.memory.guard.marks, snapshot, policy.limits.price_collar)
+    guard = replace(seen(portfolio.memory.guard, snapshot, assessment.margin), marks=marks)
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
     stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
+    believed = {name: mark.price for name, mark in marks.items()}
+    book = replace(
+        portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed
+    )
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)
     state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})
@@ -228,8 +233,18 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
         portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
-        minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
-        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight, orders_minute=minute)
+        minute, day = (
+            sum(order.sent and now - order.planned_at < span for order in portfolio.past_orders)
+            for span in (MINUTE, DAY)
+        )
+        portfolio.book = Book(
+            "",
+            turnover_day=turnover.notional,
+            in_flight=in_flight,
+            orders_minute=minute,
+            orders_day=day,
+            open_orders=tuple(row.intent for row in rows),
+        )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
+from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
 from hedged.decide.gate import GateContext, approve, judge
 from hedged.decide.margin import room_after
 from hedged.decide.rebalance import Trade, leg_of
@@ -30,6 +31,9 @@ class Book:
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
+    orders_day: int = 0  # sent within the last 24 hours
+    open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
+    marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
 
 
 @dataclass(slots=True)
@@ -46,30 +50,46 @@ class Desk:
     _turnover: Decimal = field(default=ZERO, init=False)
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
+    _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
+
+    def __post_init__(self) -> None:
+        self._under_way = UnderWay.of(self.book.open_orders)
 
     def offer(self, trade: Trade, group: HedgeGroup, number: int) -> None:
         """Put one trade of a group to the gate. `number` tells this cycle's orders on an instrument apart."""
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
         intent = _intent(trade, group, leg, instrument, client_order_id(self.book.cycle_id, trade.instrument, number))
-        held = None if leg.contracts is None else leg.contracts + self._traded.get(trade.instrument, ZERO)
-        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
+        held = self._held(leg, instrument)
+        after = (held or ZERO) + self._traded.get(trade.instrument, ZERO)
+        room, need = room_after(intent, after, self.snapshot, self.policy, self._needs)
         context = GateContext(
             instrument=instrument,
             quote=_fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after),
-            contracts=held,
+            contracts=None if held is None else held + self._traded.get(trade.instrument, ZERO),
             turnover_day=self.book.turnover_day + self._turnover,
             orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand),
             orders_minute=self.book.orders_minute + len(self.approved),
             in_flight=trade.instrument in self.book.in_flight,
             rate=leg.rate or Decimal(1),
             margin=room,
+            last_mark=self.book.marks.get(trade.instrument),
+            orders_day=self.book.orders_day + len(self.approved),
+            exposed=None if held is None else self._under_way.worst(trade.instrument, held, intent.side),
+            room=account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         mode = next(hedge.mode for hedge in self.policy.hedges if hedge.name == group.hedges[0])
         if self._passed(intent, context, mode):
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
+            self._under_way.add(intent)
+
+    def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
+        """Contracts before this cycle's orders; None where they are not known, or were read too long ago."""
+        stale_after = self.policy.thresholds.stale_after
+        known = instrument.by_hand or fresh_derivatives(instrument.account, self.snapshot, stale_after) is not None
+        return leg.contracts if known else None
 
     def _passed(self, intent: Intent, context: GateContext, mode: Mode) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
@@ -127,7 +147,7 @@ def client_order_id(cycle_id: str, instrument: InstrumentId, number: int) -> str
 def _fresh_quote(snapshot: Snapshot, instrument: InstrumentId, stale_after: timedelta) -> Quote | None:
     quotes: Mapping[InstrumentId, object] = snapshot.quotes
     leg = quotes.get(instrument)
-    if isinstance(leg, Read) and snapshot.now - leg.as_of <= stale_after:
+    if isinstance(leg, Read) and is_fresh(leg.as_of, snapshot.now, stale_after):
         quote: Quote = leg.value
         return quote
     return None

@@ -86,6 +86,7 @@ class Margin:
     maintenance: Decimal | None  # None: the venue does not say and tiers are unknown
     available: Decimal | None = None  # free to open new positions
     estimated: bool = False  # True: computed from tiers, not told by the venue
+    leverage: Decimal | None = None  # what a position binds is its value over this; None: not told
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,9 @@ class LimitSettings(Table):
     rejections_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.rejections_max
     unfollowed_max: Annotated[Whole, Field(ge=1, le=UNFOLLOWED_KEPT)] = _LIMITS.unfollowed_max
     equity_drop_day_max: Fraction | None = None
+    leverage_max: Annotated[Decimal, Field(gt=0, le=125)] | None = None
+    free_margin_min: Annotated[Decimal, Field(ge=0, lt=1)] | None = None
+    passive_for: Duration = _LIMITS.passive_for
 
 
 class RepeatSettings(Table):
