@@ -52,6 +52,7 @@ class Intent:
     purpose: Purpose = Purpose.REBALANCE
     placement: Placement = Placement.IOC
     held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
+    only_after: tuple[str, ...] = ()  # ids of orders that have to be filled first: without them too little is hedged
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -78,7 +79,7 @@ class ApprovedIntent:
     """An intent that passed every limit. Only `hedged.decide.gate` makes these; only these can be sent."""
 
     intent: Intent
-    price_limit: Decimal  # the worst price the collar allows
+    price_limit: Decimal  # the worst price the collar allows; of a passive order the price at which it rests
     seal: _GateSeal
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.model.instrument import InstrumentId, MarginTier
+from hedged.model.order import Placement
 from hedged.model.timing import Insurance, Signal
 
 
@@ -82,6 +83,7 @@ class HedgePolicy:
     prior_betas: Mapping[str, Mapping[str, float]] = field(
         default_factory=dict
     )  # asset → BTC, ETH: until there is enough past
+    placement: Placement = Placement.IOC
     target_reason: str = ""  # why `target_ratio` is not the configured one now, or whether it may change
 
     @property

@@ -230,6 +230,7 @@ class HedgeSettings(Table):
     carry_shrink_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
     weights: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] | None = None
     mode: Mode | None = None
+    placement: Placement = Placement.IOC
     insurance: tuple[WindowSettings, ...] = ()
     signal: SignalSettings | None = None
 
