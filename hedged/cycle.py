@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from hedged.act import reconcile, submit_all
+from hedged.act import Reconciler, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
+from hedged.act.reconcile import to_send_again
 from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
@@ -59,6 +60,7 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
     memory: Memory = field(default_factory=Memory, init=False)
@@ -80,6 +82,7 @@ class Portfolio:
 
     def __post_init__(self) -> None:
         self.brake = Brake(self.store, self.stop_file, self.asked)
+        self.reconciler = Reconciler(self.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +191,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
     stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
     believed = {name: mark.price for name, mark in marks.items()}
-    book = replace(
-        portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed
-    )
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed)
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)
     state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})
@@ -218,11 +219,11 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
-        for intent, outcome in await reconcile(portfolio.gateways, store, now):
+        for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
                 if isinstance(outcome, Fill):  # what follows from it has not vanished
-                    portfolio.memory = filled(portfolio.memory, outcome)
+                    portfolio.memory = filled(portfolio.memory, intent, outcome)
         rows = await store.open_orders()
         portfolio.open_rows = [row for row in rows if row.intent.instrument.partition(":")[0] in portfolio.gateways]
         in_flight = frozenset(row.intent.instrument for row in rows)
@@ -244,6 +245,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             orders_minute=minute,
             orders_day=day,
             open_orders=tuple(row.intent for row in rows),
+            again=to_send_again(portfolio.past_orders),
         )
     except StoreError as error:
         return str(error)

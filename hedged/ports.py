@@ -139,10 +139,10 @@ class OrderGateway(Protocol):
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         """Send it, once. Never raises: what is not certain is `Unknown`."""
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def find(self, intent: Intent) -> Outcome | Absent:
         """Look an order up by our id. `Unknown` when the venue could not be asked."""
 
-    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
         """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
 
 

@@ -65,9 +65,7 @@ class UnderWay:
         return max(abs(self.worst(instrument, held, side)) for side in Side)
 
 
-def account_room(
-    intent: Intent, snapshot: Snapshot, policy: PortfolioPolicy, orders: UnderWay
-) -> AccountRoom | None:
+def account_room(intent: Intent, snapshot: Snapshot, policy: PortfolioPolicy, orders: UnderWay) -> AccountRoom | None:
     """What is left on the account that `intent` trades on, before it; `orders` are those before it.
 
     None where it opens nothing, and at a broker, whose margin nobody reads.
@@ -93,7 +91,9 @@ def account_room(
         if name != instrument.id and others is not None:
             others += largest
         if bound is not None:
-            bound += max(largest - now, ZERO) * margin_rate(snapshot.instruments[name], largest, margin.leverage, policy)
+            bound += max(largest - now, ZERO) * margin_rate(
+                snapshot.instruments[name], largest, margin.leverage, policy
+            )
     contracts = orders.largest(instrument.id, held.get(instrument.id, ZERO)) + intent.quantity
     size = _value(instrument.id, contracts, snapshot, policy)
     return AccountRoom(
@@ -116,7 +116,9 @@ def is_fresh(as_of: datetime, now: datetime, stale_after: timedelta) -> bool:
     return now - as_of <= stale_after
 
 
-def margin_rate(instrument: Instrument, notional: Decimal, leverage: Decimal | None, policy: PortfolioPolicy) -> Decimal:
+def margin_rate(
+    instrument: Instrument, notional: Decimal, leverage: Decimal | None, policy: PortfolioPolicy
+) -> Decimal:
     """Initial margin as a fraction of value: by the leverage in use where it is told, and never more than the tier's.
 
     What a venue's account is set to is rarely told: then the tier's is the least that is bound, and the venue has the

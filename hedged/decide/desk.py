@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
 from hedged.decide.gate import GateContext, approve, judge
 from hedged.decide.margin import room_after
+from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
+from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
+_ALONE = "it would leave too little hedged without the order that goes before it, which was refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Book:
     orders_day: int = 0  # sent within the last 24 hours
     open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
     marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
+    again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
+    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there was just taken back: the next one takes
 
 
 @dataclass(slots=True)
@@ -51,22 +55,36 @@ class Desk:
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
     _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
+    _passed_ids: set[str] = field(default_factory=set, init=False)  # orders that the gate let through
 
     def __post_init__(self) -> None:
         self._under_way = UnderWay.of(self.book.open_orders)
 
-    def offer(self, trade: Trade, group: HedgeGroup, number: int) -> None:
-        """Put one trade of a group to the gate. `number` tells this cycle's orders on an instrument apart."""
+    def offer(self, trade: Trade, group: HedgeGroup, number: int, only_after: tuple[str, ...] = ()) -> str:
+        """Put one trade of a group to the gate; the id of its order, sent or not.
+
+        `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
+        before this one may be sent.
+        """
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
-        intent = _intent(trade, group, leg, instrument, client_order_id(self.book.cycle_id, trade.instrument, number))
-        held = self._held(leg, instrument)
-        after = (held or ZERO) + self._traded.get(trade.instrument, ZERO)
-        room, need = room_after(intent, after, self.snapshot, self.policy, self._needs)
+        before = self._held(leg, instrument)
+        held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
+        quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
+        members = [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+        placement = Placement.IOC
+        if trade.instrument not in self.book.crossing and not only_after:
+            placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
+        intent = replace(
+            _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
+            placement=placement,
+            only_after=only_after,
+        )
+        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
         context = GateContext(
             instrument=instrument,
-            quote=_fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after),
-            contracts=None if held is None else held + self._traded.get(trade.instrument, ZERO),
+            quote=quote,
+            contracts=held,
             turnover_day=self.book.turnover_day + self._turnover,
             orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand),
             orders_minute=self.book.orders_minute + len(self.approved),
@@ -75,15 +93,16 @@ class Desk:
             margin=room,
             last_mark=self.book.marks.get(trade.instrument),
             orders_day=self.book.orders_day + len(self.approved),
-            exposed=None if held is None else self._under_way.worst(trade.instrument, held, intent.side),
+            exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
             room=account_room(intent, self.snapshot, self.policy, self._under_way),
         )
-        mode = next(hedge.mode for hedge in self.policy.hedges if hedge.name == group.hedges[0])
-        if self._passed(intent, context, mode):
+        if self._passed(intent, context, members[0].mode):
+            self._passed_ids.add(intent.client_order_id)
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
             self._under_way.add(intent)
+        return intent.client_order_id
 
     def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
         """Contracts before this cycle's orders; None where they are not known, or were read too long ago."""
@@ -91,16 +110,26 @@ class Desk:
         known = instrument.by_hand or fresh_derivatives(instrument.account, self.snapshot, stale_after) is not None
         return leg.contracts if known else None
 
+    def _order_id(self, trade: Trade, number: int) -> str:
+        """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
+        again = self.book.again.get(trade.instrument)
+        if again is not None and not self._traded.get(trade.instrument) and again.side is trade_side(trade):
+            return again.client_order_id
+        return client_order_id(self.book.cycle_id, trade.instrument, number)
+
     def _passed(self, intent: Intent, context: GateContext, mode: Mode) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
+        alone = not self._passed_ids.issuperset(intent.only_after)
         if mode is Mode.MONITOR or by_hand:
-            why = judge(intent, context, self.policy.limits)
+            why = _ALONE if alone else judge(intent, context, self.policy.limits)
             if why is None:
                 (self.by_hand if by_hand else self.proposals).append(intent)
                 return True
         elif self.book.stopped is not None or not self.book.orders_allowed:
             why = self.book.stopped or "the store cannot keep an order now"
+        elif alone:
+            why = _ALONE
         else:
             verdict = approve(intent, context, self.policy.limits, mode)
             if isinstance(verdict, ApprovedIntent):
@@ -121,20 +150,27 @@ class Desk:
         )
 
 
-def _intent(trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, order_id: str) -> Intent:
+def trade_side(trade: Trade) -> Side:
+    return Side.BUY if trade.contracts > 0 else Side.SELL
+
+
+def _intent(
+    trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, *, held: Decimal | None, order_id: str
+) -> Intent:
     mark = leg.mark or Decimal(0)
     quantity = abs(trade.contracts)
     return Intent(
         client_order_id=order_id,
         hedge=group.name,
         instrument=trade.instrument,
-        side=Side.BUY if trade.contracts > 0 else Side.SELL,
+        side=trade_side(trade),
         quantity=quantity,
         price=mark,
         notional=abs(instrument.notional(quantity, mark)) * (leg.rate or Decimal(1)),
         reduce_only=trade.reduce_only,
         reason=trade.reason,
         purpose=trade.purpose,
+        held=held,
     )
 
 

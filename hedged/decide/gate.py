@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import TypeGuard
 
 from hedged.decide.account_room import AccountRoom
+from hedged.decide.placement import resting_price
 from hedged.estimate.sizing import leaves_crumb, order_min
 from hedged.model.instrument import Instrument
-from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Refusal, Side
+from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Placement, Purpose, Refusal, Side
 from hedged.model.policy import FREE_MARGIN_MIN, Limits, Mode
 from hedged.model.snapshot import Quote
 
@@ -74,13 +75,15 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
 
 def approve(intent: Intent, context: GateContext, limits: Limits, mode: Mode) -> ApprovedIntent | Refusal:
     """An order that may be sent, with the worst price it may have; or the refusal, to be kept."""
-    if mode is not Mode.PAPER:
+    if mode not in {Mode.PAPER, Mode.LIVE}:
         return Refusal(intent=intent, reason=f"mode {mode.value} sends no orders")
     reason = judge(intent, context, limits)
     if reason is not None or context.quote is None:
         return Refusal(intent=intent, reason=reason or f"no fresh price of {intent.instrument}")
-    worst = 1 + limits.price_collar * intent.side.sign
-    return ApprovedIntent(intent=intent, price_limit=context.quote.mark * worst, seal=GATE_SEAL)
+    price = context.quote.mark * (1 + limits.price_collar * intent.side.sign)
+    if intent.placement is Placement.PASSIVE:
+        price = resting_price(intent.side, context.quote) or price
+    return ApprovedIntent(intent=intent, price_limit=price, seal=GATE_SEAL)
 
 
 def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal) -> str | None:
@@ -104,11 +107,12 @@ def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decim
 def _crumb(intent: Intent, instrument: Instrument, quote: Quote, context: GateContext, limits: Limits) -> str | None:
     """A reduction leaves at least the smallest order, or nothing: or what is left can never be traded by itself.
 
-    Unless the limit of an order is smaller than that, and so leaves no other way down.
+    Unless the limit of an order is smaller than that, and so leaves no other way down. A roll ends with nothing left
+    whatever its slices leave meanwhile.
     """
     least = order_min(instrument, quote.mark)
     after = abs((context.contracts or ZERO) + intent.signed_quantity)
-    if not intent.reduce_only or not leaves_crumb(after, instrument.lot_size, least):
+    if not intent.reduce_only or intent.purpose is Purpose.ROLL or not leaves_crumb(after, instrument.lot_size, least):
         return None
     worth = abs(instrument.notional(least + instrument.lot_size, quote.mark)) * context.rate
     if limits.order_notional_max is not None and worth > limits.order_notional_max:
@@ -212,10 +216,14 @@ def _jump(intent: Intent, quote: Quote, context: GateContext, limits: Limits) ->
 
 
 def _collar(intent: Intent, quote: Quote, limits: Limits) -> str | None:
-    """Neither the price it was decided on nor the side of the book it would take may be far from the mark."""
+    """Neither the price it was decided on nor the side of the book that it meets may be far from the mark."""
     if not _is_positive(intent.price):
         return f"price {intent.price} is not a positive number"
     touch = quote.ask if intent.side is Side.BUY else quote.bid
+    if intent.placement is Placement.PASSIVE:
+        touch = resting_price(intent.side, quote)
+        if touch is None:
+            return f"there is no book of {intent.instrument} to rest in"
     for name, price in (("decision price", intent.price), ("book", touch)):
         if price is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup
 from hedged.model.instrument import Instrument, InstrumentId, round_down
 from hedged.model.order import OrderRow, PastOrder, Placement, Purpose, Side, Working
-from hedged.model.policy import Limits, PortfolioPolicy
+from hedged.model.policy import HedgePolicy, Limits, PortfolioPolicy
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 AWAY = Decimal("0.0005")
@@ -30,13 +31,20 @@ _DAYS_A_YEAR = 365
 
 
 def placement_of(
-    trade: Trade, wanted: Placement, quote: Quote | None, instrument: Instrument, policy: PortfolioPolicy, now: datetime
+    trade: Trade,
+    hedges: Sequence[HedgePolicy],
+    quote: Quote | None,
+    instrument: Instrument,
+    *,
+    policy: PortfolioPolicy,
+    now: datetime,
 ) -> Placement:
-    """Passive only where the hedge asks for it, nothing is urgent, and there is a book to rest in.
+    """Passive only where every hedge of the group asks for it, nothing is urgent, and there is a book to rest in.
 
     What is closed or bought back for margin takes; so does a roll whose last call would come while the order rests.
     """
-    if wanted is not Placement.PASSIVE or trade.purpose not in {Purpose.REBALANCE, Purpose.ROLL}:
+    wanted = all(hedge.placement is Placement.PASSIVE for hedge in hedges)
+    if not wanted or trade.purpose not in {Purpose.REBALANCE, Purpose.ROLL}:
         return Placement.IOC
     soon = policy.every + policy.limits.passive_for
     if trade.purpose is Purpose.ROLL and is_last_call(instrument, policy.roll, now, soon):
@@ -83,7 +91,9 @@ def after(
     waited = now - resting_since(row, orders, limits.passive_for)
     if waited >= limits.passive_for or waited < timedelta(0):  # a clock that was put back says nothing
         left = intent.quantity - outcome.filled
-        return TakeBack(cross=True, reason=f"{left:f} of {intent.quantity:f} contracts were not filled within their time")
+        return TakeBack(
+            cross=True, reason=f"{left:f} of {intent.quantity:f} contracts were not filled within their time"
+        )
     if mark is not None and (mark / intent.price - 1) * intent.side.sign > AWAY:
         return TakeBack(cross=False, reason=f"the mark went from {intent.price:f} to {mark:f}")
     return Keep()
@@ -154,7 +164,7 @@ def _volatility_day(hedges: Collection[str], quote: Quote, snapshot: Snapshot) -
     for name in hedges:
         statistics = snapshot.statistics.get(name)
         if statistics is not None and statistics.hedge_volatility is not None:
-            return float(statistics.hedge_volatility) / _DAYS_A_YEAR**0.5
+            return statistics.hedge_volatility / math.sqrt(_DAYS_A_YEAR)
     if quote.high_day is None or quote.low_day is None or not quote.high_day >= quote.low_day > 0:
         return None
     return range_volatility(float(quote.high_day), float(quote.low_day))

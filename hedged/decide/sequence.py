@@ -1,4 +1,4 @@
-"""Which of a hedge's orders goes first: the one that reduces, unless too little would be hedged until the other is done.
+"""Which of a hedge's orders goes first: what reduces, unless too little would be hedged until the other is done.
 
 Reducing first frees the margin that opening needs. Where the other way round is needed, what reduces waits for what
 opens and is not sent without it: a pair that is half done is over-hedged then, and the next cycle, which starts from
@@ -29,9 +29,7 @@ def in_sequence(
     return opening, reducing
 
 
-def _leaves_naked(
-    reducing: Sequence[Trade], group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
-) -> bool:
+def _leaves_naked(reducing: Sequence[Trade], group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> bool:
     """Whether the hedge would be below its band with these done and nothing else."""
     if group.hedge_value is None or not group.beta_exposure or group.beta_exposure <= 0:
         return False

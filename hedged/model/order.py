@@ -99,6 +99,7 @@ class Fill:
     fee: Decimal  # quote currency
     at: datetime
     slippage: Decimal = Decimal(0)  # quote currency lost against the mark, before fees; > 0 is paid
+    estimated: bool = False  # price, fee or quantity come from elsewhere than the venue's own record of the order
 
 
 class OrderStatus(StrEnum):
@@ -202,6 +203,10 @@ class OrderState(StrEnum):
     UNKNOWN = "unknown"
 
 
+ABSENT = "absent"
+"""The journal's word for an order that was looked for and is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class PastOrder:
     """What the journal knows of an order. `state`: an `OrderState` or "absent"; `sent` False: nothing ever left."""
@@ -212,6 +217,7 @@ class PastOrder:
     sent: bool
     filled: Decimal = Decimal(0)  # contracts
     reason: str | None = None
+    sends: int = 0  # how often
 
 
 @dataclass(frozen=True, slots=True)

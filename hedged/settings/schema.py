@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hedged.adapters.store.retention import Retention
 from hedged.model.finding import Kind, Severity
 from hedged.model.guard import UNFOLLOWED_KEPT
+from hedged.model.order import Placement
 from hedged.model.policy import (
     BAND,
     RISK_COST_YEAR,

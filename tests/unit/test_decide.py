@@ -139,9 +139,10 @@ def test_weights_split_the_target() -> None:
     )
     decision = decided(seen, policy(hedge("ETH", legs=legs)))
     assert [(a.intent.instrument, a.intent.side, a.intent.quantity) for a in decision.intents] == [
-        (ETH_PERP, Side.BUY, dec("2.5")),
         (BTC_PERP, Side.SELL, dec("0.125")),
+        (ETH_PERP, Side.BUY, dec("2.5")),
     ]
+    assert decision.intents[1].intent.only_after == (decision.intents[0].intent.client_order_id,)
 
 
 def test_a_weighted_chain_counts_as_one_leg() -> None:

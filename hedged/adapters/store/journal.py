@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from hedged.errors import StoreError
 from hedged.model.order import (
+    ABSENT,
     Absent,
     Cancelled,
     Fill,
@@ -27,7 +28,6 @@ from hedged.model.order import (
     Working,
 )
 
-ABSENT = "absent"
 PAST_ORDERS_MAX = 1_000  # listed at once
 
 OPEN = (
