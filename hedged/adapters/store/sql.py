@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import bars, blobs, cycles, effects, opening, orders, outbox, thinning
+from hedged.adapters.store import bars, blobs, cycles, effects, opening, orders, outbox, proposals, thinning
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
@@ -26,6 +26,7 @@ from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.ports import CycleRecord, Memory, Turnover
 
 P = ParamSpec("P")
@@ -224,6 +225,17 @@ class SqlStore:
 
     async def fills(self, since: datetime) -> Sequence[Fill]:
         return await self._run(orders.fills_since, since)
+
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._run(proposals.get, proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        return await self._run(proposals.listed, since)
+
+    async def answer(self, proposal: Proposal) -> bool:
+        return await self._run(proposals.answer, proposal)
 
     # delivery
 
