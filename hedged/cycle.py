@@ -10,12 +10,13 @@ from functools import partial
 from hedged.act import Reconciler, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
-from hedged.act.reconcile import to_send_again
+from hedged.act.reconcile import TakeBack, to_send_again
 from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after
+from hedged.decide.placement import TakenBack, at_rest
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
@@ -25,7 +26,8 @@ from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
 from hedged.model.finding import Assessment, Finding
 from hedged.model.guard import GuardMemory
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown, Working
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
@@ -219,6 +221,8 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
+        crossing: set[InstrumentId] = set()
+        portfolio.reconciler.take_back = _take_back(portfolio, now, crossing)
         for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
@@ -246,10 +250,31 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             orders_day=day,
             open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
+            crossing=frozenset(crossing),
         )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _take_back(portfolio: Portfolio, now: datetime, crossing: set[InstrumentId]) -> TakeBack:
+    """Which orders at rest are cancelled; where the next order is to take what the book offers goes into `crossing`."""
+
+    def judged(row: OrderRow, working: Working) -> bool:
+        mark = portfolio.memory.guard.marks.get(row.intent.instrument)
+        verdict = at_rest(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=mark.price if mark is not None else None,
+        )
+        if isinstance(verdict, TakenBack) and verdict.cross:
+            crossing.add(row.intent.instrument)
+        return isinstance(verdict, TakenBack)
+
+    return judged
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:

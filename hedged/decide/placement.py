@@ -13,7 +13,7 @@ from hedged.decide.roll import is_last_call
 from hedged.estimate.impact import range_volatility, square_root_impact, value_within
 from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup
-from hedged.model.instrument import Instrument, InstrumentId, round_down
+from hedged.model.instrument import Instrument, round_down
 from hedged.model.order import OrderRow, PastOrder, Placement, Purpose, Side, Working
 from hedged.model.policy import HedgePolicy, Limits, PortfolioPolicy
 from hedged.model.snapshot import Quote, Read, Snapshot
@@ -64,14 +64,14 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class TakenBack:
     """The order is to be cancelled and what is left decided anew. `cross`: that takes what the book offers."""
 
     cross: bool
     reason: str
 
 
-def after(
+def at_rest(
     row: OrderRow,
     outcome: Working,
     now: datetime,
@@ -79,7 +79,7 @@ def after(
     *,
     orders: Sequence[PastOrder] = (),
     mark: Decimal | None = None,
-) -> Keep | TakeBack:
+) -> Keep | TakenBack:
     """What becomes of an order that was looked up and still rests. `mark`: the present one, where it is known.
 
     It waits `passive_for` in all, however often it was placed anew meanwhile (`orders`: of the past); one that the
@@ -87,15 +87,15 @@ def after(
     """
     intent = row.intent
     if intent.placement is not Placement.PASSIVE:
-        return TakeBack(cross=True, reason="it was not to rest")
+        return TakenBack(cross=True, reason="it was not to rest")
     waited = now - resting_since(row, orders, limits.passive_for)
     if waited >= limits.passive_for or waited < timedelta(0):  # a clock that was put back says nothing
         left = intent.quantity - outcome.filled
-        return TakeBack(
+        return TakenBack(
             cross=True, reason=f"{left:f} of {intent.quantity:f} contracts were not filled within their time"
         )
     if mark is not None and (mark / intent.price - 1) * intent.side.sign > AWAY:
-        return TakeBack(cross=False, reason=f"the mark went from {intent.price:f} to {mark:f}")
+        return TakenBack(cross=False, reason=f"the mark went from {intent.price:f} to {mark:f}")
     return Keep()
 
 
@@ -168,8 +168,3 @@ def _volatility_day(hedges: Collection[str], quote: Quote, snapshot: Snapshot) -
     if quote.high_day is None or quote.low_day is None or not quote.high_day >= quote.low_day > 0:
         return None
     return range_volatility(float(quote.high_day), float(quote.low_day))
-
-
-def crossing(taken_back: Collection[tuple[InstrumentId, TakeBack]]) -> frozenset[InstrumentId]:
-    """Where the next order takes what the book offers, for `Book.crossing`."""
-    return frozenset(instrument for instrument, each in taken_back if each.cross)
