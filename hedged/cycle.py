@@ -16,7 +16,7 @@ from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after
-from hedged.decide.placement import TakenBack, at_rest
+from hedged.decide.placement import crossing, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
@@ -26,7 +26,6 @@ from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
 from hedged.model.finding import Assessment, Finding
 from hedged.model.guard import GuardMemory
-from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown, Working
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
@@ -221,8 +220,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
-        crossing: set[InstrumentId] = set()
-        portfolio.reconciler.take_back = _take_back(portfolio, now, crossing)
+        portfolio.reconciler.take_back = _take_back(portfolio, now)
         for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
@@ -250,29 +248,21 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             orders_day=day,
             open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
-            crossing=frozenset(crossing),
+            crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
 
 
-def _take_back(portfolio: Portfolio, now: datetime, crossing: set[InstrumentId]) -> TakeBack:
-    """Which orders at rest are cancelled; where the next order is to take what the book offers goes into `crossing`."""
+def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
+    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
 
     def judged(row: OrderRow, working: Working) -> bool:
-        mark = portfolio.memory.guard.marks.get(row.intent.instrument)
-        verdict = at_rest(
-            row,
-            working,
-            now,
-            portfolio.policy.limits,
-            orders=portfolio.past_orders,
-            mark=mark.price if mark is not None else None,
-        )
-        if isinstance(verdict, TakenBack) and verdict.cross:
-            crossing.add(row.intent.instrument)
-        return isinstance(verdict, TakenBack)
+        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
+        mark = seen.price if seen is not None else None
+        limits, past = portfolio.policy.limits, portfolio.past_orders
+        return taken_back(row, working, now, limits, orders=past, mark=mark) is not None
 
     return judged
 

@@ -80,10 +80,9 @@ def approve(intent: Intent, context: GateContext, limits: Limits, mode: Mode) ->
     reason = judge(intent, context, limits)
     if reason is not None or context.quote is None:
         return Refusal(intent=intent, reason=reason or f"no fresh price of {intent.instrument}")
-    price = context.quote.mark * (1 + limits.price_collar * intent.side.sign)
-    if intent.placement is Placement.PASSIVE:
-        price = resting_price(intent.side, context.quote) or price
-    return ApprovedIntent(intent=intent, price_limit=price, seal=GATE_SEAL)
+    worst = 1 + limits.price_collar * intent.side.sign
+    rest_at = resting_price(intent.side, context.quote) if intent.placement is Placement.PASSIVE else None
+    return ApprovedIntent(intent=intent, price_limit=context.quote.mark * worst, seal=GATE_SEAL, rest_at=rest_at)
 
 
 def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal) -> str | None:

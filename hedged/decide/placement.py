@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,8 +13,8 @@ from hedged.decide.roll import is_last_call
 from hedged.estimate.impact import range_volatility, square_root_impact, value_within
 from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup
-from hedged.model.instrument import Instrument, round_down
-from hedged.model.order import OrderRow, PastOrder, Placement, Purpose, Side, Working
+from hedged.model.instrument import Instrument, InstrumentId, round_down
+from hedged.model.order import Intent, OrderRow, OrderState, PastOrder, Placement, Purpose, Side, Working
 from hedged.model.policy import HedgePolicy, Limits, PortfolioPolicy
 from hedged.model.snapshot import Quote, Read, Snapshot
 
@@ -58,20 +58,7 @@ def resting_price(side: Side, quote: Quote) -> Decimal | None:
     return quote.bid if side is Side.BUY else quote.ask
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """The order may rest on."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """The order is to be cancelled and what is left decided anew. `cross`: that takes what the book offers."""
-
-    cross: bool
-    reason: str
-
-
-def at_rest(
+def taken_back(
     row: OrderRow,
     outcome: Working,
     now: datetime,
@@ -79,34 +66,52 @@ def at_rest(
     *,
     orders: Sequence[PastOrder] = (),
     mark: Decimal | None = None,
-) -> Keep | TakenBack:
-    """What becomes of an order that was looked up and still rests. `mark`: the present one, where it is known.
+) -> str | None:
+    """Why an order that was looked up and still rests is to be cancelled; None: it may rest on.
 
     It waits `passive_for` in all, however often it was placed anew meanwhile (`orders`: of the past); one that the
     market has left behind is placed anew. An order that should never have rested is taken back at once.
     """
     intent = row.intent
     if intent.placement is not Placement.PASSIVE:
-        return TakenBack(cross=True, reason="it was not to rest")
-    waited = now - resting_since(row, orders, limits.passive_for)
-    if waited >= limits.passive_for or waited < timedelta(0):  # a clock that was put back says nothing
+        return "it was not to rest"
+    waited = now - resting_since(intent, row.planned_at, orders, limits.passive_for)
+    if not timedelta(0) <= waited < limits.passive_for:  # a clock that was put back says nothing
         left = intent.quantity - outcome.filled
-        return TakenBack(
-            cross=True, reason=f"{left:f} of {intent.quantity:f} contracts were not filled within their time"
-        )
+        return f"{left:f} of {intent.quantity:f} contracts were not filled within their time"
     if mark is not None and (mark / intent.price - 1) * intent.side.sign > AWAY:
-        return TakenBack(cross=False, reason=f"the mark went from {intent.price:f} to {mark:f}")
-    return Keep()
+        return f"the mark went from {intent.price:f} to {mark:f}"
+    return None
 
 
-def resting_since(row: OrderRow, orders: Sequence[PastOrder], passive_for: timedelta) -> datetime:
+def crossing(orders: Sequence[PastOrder], now: datetime, limits: Limits) -> frozenset[InstrumentId]:
+    """Where the next order takes what the book offers: its passive one had its time, or the venue would not have it."""
+    newest: dict[InstrumentId, PastOrder] = {}
+    for order in sorted(orders, key=lambda each: each.planned_at):
+        newest[order.intent.instrument] = order
+    return frozenset(name for name, order in newest.items() if _had_its_time(order, orders, now, limits))
+
+
+def _had_its_time(newest: PastOrder, orders: Sequence[PastOrder], now: datetime, limits: Limits) -> bool:
+    intent, waits = newest.intent, limits.passive_for
+    whole = newest.filled >= intent.quantity
+    if intent.placement is not Placement.PASSIVE or whole:
+        return False
+    if newest.state == OrderState.REJECTED.value:
+        return True
+    return now - resting_since(intent, newest.planned_at, orders, waits) >= waits
+
+
+def resting_since(
+    intent: Intent, planned_at: datetime, orders: Sequence[PastOrder], passive_for: timedelta
+) -> datetime:
     """When the first of the passive orders in a row was planned that this one continues: same instrument and side."""
-    intent, since = row.intent, row.planned_at
+    since = planned_at
     for past in sorted(orders, key=lambda each: each.planned_at, reverse=True):
         own = past.intent
         if own.instrument != intent.instrument or past.planned_at >= since:
             continue
-        continues = own.placement is Placement.PASSIVE and own.side is intent.side
+        continues = own.placement is Placement.PASSIVE and own.side is intent.side and past.filled < own.quantity
         if not continues or since - past.planned_at > passive_for:
             break
         since = past.planned_at

@@ -65,8 +65,9 @@ class ApprovedIntent:
     """An intent that passed every limit. Only `hedged.decide.gate` makes these; only these can be sent."""
 
     intent: Intent
-    price_limit: Decimal  # the worst price the collar allows; of a passive order the price at which it rests
+    price_limit: Decimal  # the worst price the collar allows
     seal: _GateSeal
+    rest_at: Decimal | None = None  # where a passive order waits in the book; None: it takes what is there
 
     def __post_init__(self) -> None:
         if self.seal is not GATE_SEAL:
