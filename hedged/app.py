@@ -79,7 +79,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         channels=channels,
         couriers=couriers,
         background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
-        heartbeat=_heartbeat(settings),
+        heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
         history=history,
@@ -314,9 +314,10 @@ def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Chan
     return channels, loops
 
 
-def _heartbeat(settings: Settings) -> Heartbeat | None:
-    if settings.notify.heartbeat_url is None:
+def _heartbeat(settings: Settings, store: Store, clock: Clock) -> Heartbeat | None:
+    notify = settings.notify
+    if notify.heartbeat_url is None:
         return None
     from hedged.adapters.channels.heartbeat import Heartbeat
 
-    return Heartbeat(settings.notify.heartbeat_url)
+    return Heartbeat(notify.heartbeat_url, store, clock, signals=notify.heartbeat_signals)

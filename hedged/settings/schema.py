@@ -311,6 +311,7 @@ class MqttSettings(Table):
 class NotifySettings(Table):
     log: bool = True
     heartbeat_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    heartbeat_signals: StrictBool = True
     credentials_file: FilePath | None = None
 
 

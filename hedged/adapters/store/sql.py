@@ -236,6 +236,9 @@ class SqlStore:
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
 
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
     # small facts
 
     async def get_blob(self, key: str) -> Mapping[str, object] | None:
