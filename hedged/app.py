@@ -24,6 +24,7 @@ from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
@@ -49,6 +50,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         channels, loops = open_channels(settings, clock, ids)
+        web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
         if store is not None:
@@ -90,6 +92,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         *app.background,
         app.watch_stops,
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
+        *_web(settings, app, web_token, clock),
     ]
     return app
 
@@ -321,3 +324,18 @@ def _heartbeat(settings: Settings, store: Store, clock: Clock) -> Heartbeat | No
     from hedged.adapters.channels.heartbeat import Heartbeat
 
     return Heartbeat(notify.heartbeat_url, store, clock, signals=notify.heartbeat_signals)
+
+
+def _web(settings: Settings, app: App, token: Secret | None, clock: Clock) -> list[Loop]:
+    """The server of figures, where one is asked for."""
+    if settings.web.listen is None:
+        return []
+    from hedged.adapters.store.sqlite import size
+    from hedged.web.address import parse_address
+    from hedged.web.figures import Figures
+    from hedged.web.server import WebOptions, WebServer
+
+    host, port = parse_address(settings.web.listen)
+    options = WebOptions(host, port, settings.web.names, None if token is None else token.reveal())
+    figures = Figures(app, partial(size, settings.store_path()))
+    return [WebServer(options, figures, app.vitals, clock).run]

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -51,6 +50,7 @@ from hedged.settings.fields import (
     Whole,
 )
 from hedged.tell.lifecycle import REPEAT, AlertRules
+from hedged.web.address import is_loopback, parse_address
 
 _LIMITS = Limits()
 _RETENTION = Retention()
@@ -67,14 +67,20 @@ _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 def _loopback(value: str) -> str:
     """`host:port` on this machine; anything else would send real keys to a stranger."""
-    parts = urlsplit(f"//{value}")
     try:
-        port, host = parts.port, parts.hostname or ""
-        local = host == "localhost" or ip_address(host).is_loopback
+        local = is_loopback(parse_address(value)[0])
     except ValueError:
-        port, local = None, False
-    if not local or not port or parts.path or parts.query or parts.fragment or "@" in value:
+        local = False
+    if not local:
         raise ValueError('must be a port of this machine, such as "127.0.0.1:8443"')
+    return value
+
+
+def _listen(value: str) -> str:
+    try:
+        parse_address(value)
+    except ValueError:
+        raise ValueError('must be an address and a port, such as "127.0.0.1:9464"') from None
     return value
 
 
@@ -315,6 +321,12 @@ class NotifySettings(Table):
     credentials_file: FilePath | None = None
 
 
+class WebSettings(Table):
+    listen: Annotated[str, AfterValidator(_listen)] | None = None
+    names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    credentials_file: FilePath | None = None
+
+
 class StoreSettings(Table):
     path: FilePath | None = None
     keep_cycles: Duration = _RETENTION.every_cycle
@@ -345,4 +357,5 @@ class Document(Table):
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()
+    web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()
