@@ -13,6 +13,7 @@ from typing import Any
 from hedged.app import App, Exchanges
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position, Read
+from hedged.model.stream import StreamState
 from hedged.web.figures import Figures
 from tests.build import future, hedge, policy
 from tests.fakes import FakeVenue, wire
@@ -44,10 +45,13 @@ def test_the_rules_fire_when_they_should(tmp_path: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", tmp_path / COURSES.name)
 
 
-class Down:
-    """A stream."""
+class Streams:
+    """One that is down."""
 
-    account, name, up = "main", "marks", False
+    def cycle_begins(self) -> None: ...
+
+    def states(self) -> list[StreamState]:
+        return [StreamState("main", "marks", False, T0, "no answer")]
 
 
 async def names_of_all_figures() -> set[str]:
@@ -67,8 +71,8 @@ async def names_of_all_figures() -> set[str]:
     app = App(portfolio, [], [], [], FakeHeartbeat(), Exchanges())
     app.heartbeat.delivered_at, app.heartbeat.problem = T0, None
     app.exchanges.venues["main"] = reached
+    app.exchanges.streams["main"] = Streams()
     await app.after_cycle(await app.cycle(clock.now(), ()))
-    app.stream_states = lambda: [Down()]
     return set(re.findall(r"^# TYPE (hedged_\w+)", Figures(app, lambda: 1).exposition("")[0].decode(), re.MULTILINE))
 
 
