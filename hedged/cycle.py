@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from hedged.act import reconcile, submit_all
+from hedged.act import Reconciler, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
+from hedged.act.reconcile import to_send_again
 from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
@@ -58,6 +59,7 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
     memory: Memory = field(default_factory=Memory, init=False)
@@ -79,6 +81,7 @@ class Portfolio:
 
     def __post_init__(self) -> None:
         self.brake = Brake(self.store, self.stop_file, self.asked)
+        self.reconciler = Reconciler(self.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +216,11 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
-        for intent, outcome in await reconcile(portfolio.gateways, store, now):
+        for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
                 if isinstance(outcome, Fill):  # what follows from it has not vanished
-                    portfolio.memory = filled(portfolio.memory, outcome)
+                    portfolio.memory = filled(portfolio.memory, intent, outcome)
         rows = await store.open_orders()
         portfolio.open_rows = [row for row in rows if row.intent.instrument.partition(":")[0] in portfolio.gateways]
         in_flight = frozenset(row.intent.instrument for row in rows)
@@ -229,7 +232,13 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         portfolio.overrides = await overrides(store)
         portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
         minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
-        portfolio.book = Book("", turnover_day=turnover.notional, in_flight=in_flight, orders_minute=minute)
+        portfolio.book = Book(
+            "",
+            turnover_day=turnover.notional,
+            in_flight=in_flight,
+            orders_minute=minute,
+            again=to_send_again(portfolio.past_orders),
+        )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.model.stream import StreamState
@@ -139,10 +140,10 @@ class OrderGateway(Protocol):
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         """Send it, once. Never raises: what is not certain is `Unknown`."""
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def find(self, intent: Intent) -> Outcome | Absent:
         """Look an order up by our id. `Unknown` when the venue could not be asked."""
 
-    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
         """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
 
 
@@ -162,6 +163,16 @@ class Channel(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class StandingAlerts(Protocol):
+    """What a connection that comes back has to tell again."""
+
+    async def standing(self) -> Sequence[Message]:
+        """All that fires, was told and nobody has acknowledged, most severe first, each marked as republished.
+
+        Event ids are those it was told under. Raises `StoreError`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +216,7 @@ class CycleRecord:
     alerts: Sequence[Alert]  # all that are pending or firing after this cycle, and those that ended in it
     messages: Sequence[Message]  # to go into the outbox, once per channel
     effects: Sequence[EffectDay] = ()  # days of hedges as they stand now; each replaces the one that is kept
+    proposals: Sequence[Proposal] = ()  # made or ended in this cycle; one that a person was quicker with stays his
 
 
 class Store(Protocol):
@@ -232,11 +244,29 @@ class Store(Protocol):
     async def accept(self, subject: str, now: datetime) -> bool:
         """A person accepts that a position or an account's balances are gone; False: nothing was in doubt."""
 
+    # what people say of alerts, from whatever process
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        """A person has seen what fires under this event id or key; False: nothing does. `until`: and asks for rest."""
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        """The latest of each event that is pending, firing or may still reopen."""
+
+    async def silence(self, silence: Silence) -> None:
+        """Keep it; one of the same id is replaced."""
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        """Those that have not ended, the one that ends first before the others."""
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        """End it now; False: there is none of this id in force."""
+
     # orders
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
         """Durable before it returns (synchronous=FULL): nothing is sent that is not here first.
 
         An id is used once, except that of an order that was found absent: the same id again cannot become two orders.
+        The proposal that an intent names as its approval is used up with it; raises `StoreError` where that is not
+        approved, or was used by another order.
         """
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None: ...
@@ -252,6 +282,14 @@ class Store(Protocol):
 
     async def turnover(self, since: datetime) -> Turnover: ...
     async def fills(self, since: datetime) -> Sequence[Fill]: ...
+
+    # proposals: orders that wait for a person's word
+    async def proposal(self, proposal_id: str) -> Proposal | None: ...
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        """Those open or approved, and those made since then: the newest thousand, newest first."""
+
+    async def answer(self, proposal: Proposal) -> bool:
+        """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
 
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:

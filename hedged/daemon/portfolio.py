@@ -19,7 +19,7 @@ from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, Streams
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
@@ -54,6 +54,7 @@ class Exchanges:
     candles: dict[str, CandleReader] = field(default_factory=dict)
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
+    gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 

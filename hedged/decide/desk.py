@@ -30,6 +30,7 @@ class Book:
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
+    again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
 
 
 @dataclass(slots=True)
@@ -51,8 +52,9 @@ class Desk:
         """Put one trade of a group to the gate. `number` tells this cycle's orders on an instrument apart."""
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
-        intent = _intent(trade, group, leg, instrument, client_order_id(self.book.cycle_id, trade.instrument, number))
         held = None if leg.contracts is None else leg.contracts + self._traded.get(trade.instrument, ZERO)
+        order_id = self._order_id(trade, number)
+        intent = _intent(trade, group, leg, instrument, held=held, order_id=order_id)
         room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
         context = GateContext(
             instrument=instrument,
@@ -70,6 +72,13 @@ class Desk:
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
+
+    def _order_id(self, trade: Trade, number: int) -> str:
+        """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
+        again = self.book.again.get(trade.instrument)
+        if again is not None and not self._traded.get(trade.instrument) and again.side is trade_side(trade):
+            return again.client_order_id
+        return client_order_id(self.book.cycle_id, trade.instrument, number)
 
     def _passed(self, intent: Intent, context: GateContext, mode: Mode) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
@@ -101,20 +110,27 @@ class Desk:
         )
 
 
-def _intent(trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, order_id: str) -> Intent:
+def trade_side(trade: Trade) -> Side:
+    return Side.BUY if trade.contracts > 0 else Side.SELL
+
+
+def _intent(
+    trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, *, held: Decimal | None, order_id: str
+) -> Intent:
     mark = leg.mark or Decimal(0)
     quantity = abs(trade.contracts)
     return Intent(
         client_order_id=order_id,
         hedge=group.name,
         instrument=trade.instrument,
-        side=Side.BUY if trade.contracts > 0 else Side.SELL,
+        side=trade_side(trade),
         quantity=quantity,
         price=mark,
         notional=abs(instrument.notional(quantity, mark)) * (leg.rate or Decimal(1)),
         reduce_only=trade.reduce_only,
         reason=trade.reason,
         purpose=trade.purpose,
+        held=held,
     )
 
 

@@ -63,7 +63,7 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
 
 def approve(intent: Intent, context: GateContext, limits: Limits, mode: Mode) -> ApprovedIntent | Refusal:
     """An order that may be sent, with the worst price it may have; or the refusal, to be kept."""
-    if mode is not Mode.PAPER:
+    if mode not in {Mode.PAPER, Mode.LIVE}:
         return Refusal(intent=intent, reason=f"mode {mode.value} sends no orders")
     reason = judge(intent, context, limits)
     if reason is not None or context.quote is None:

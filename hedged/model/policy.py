@@ -195,3 +195,4 @@ class PortfolioPolicy:
     margin: MarginPolicy = field(default_factory=MarginPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
     tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)
+    proposals_expire: timedelta = timedelta(minutes=30)  # how long a proposal may be answered

@@ -12,14 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.store import journal
-from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_key
+from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Alert, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
+from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import CycleRecord, Memory, Turnover
 
 
@@ -53,9 +54,12 @@ class MemoryStore:
         self._fills: list[Fill] = []  # oldest first
         self._bars: dict[str, dict[datetime, Bar]] = {}
         self._effects: dict[tuple[datetime, str], EffectDay] = {}
+        self._proposals: dict[str, Proposal] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
+        self._acknowledged: dict[str, Acknowledgement] = {}
+        self._silences: dict[str, Silence] = {}
 
     async def open(self, portfolio: str, world: World, now: datetime) -> None:
         self._open = True
@@ -87,6 +91,11 @@ class MemoryStore:
         self._memory = replace(record.memory, accepted=accepted)
         self._alerts = alerts_after(self._alerts, record.alerts, record.finished_at)
         self._effects.update({(row.day, row.hedge): row for row in record.effects})
+        for proposal in record.proposals:
+            if proposal.verdict is Verdict.OPEN:
+                self._proposals.setdefault(proposal.id, proposal)
+            else:
+                self._step(proposal)
         for message in record.messages:
             for channel in channels:
                 self._rows += 1
@@ -105,6 +114,35 @@ class MemoryStore:
         meant = doubts_meant(subject, self._memory.polls)
         self._memory = replace(self._memory, accepted=self._memory.accepted.union(meant))
         return bool(meant)
+
+    # what people say of alerts
+
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        self._require_open()
+        events = meant(what, self._alerts.values())
+        self._acknowledged.update({event: Acknowledgement(event, by, now, until) for event in events})
+        return bool(events)
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        self._require_open()
+        self._acknowledged = {event: ack for event, ack in self._acknowledged.items() if event in self._alerts}
+        return list(self._acknowledged.values())
+
+    async def silence(self, silence: Silence) -> None:
+        self._require_open()
+        self._silences[silence.id] = silence
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        self._require_open()
+        return sorted((each for each in self._silences.values() if each.ends_at > now), key=lambda each: each.ends_at)
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        self._require_open()
+        known = self._silences.get(silence_id)
+        if known is None or known.ends_at <= now:
+            return False
+        del self._silences[silence_id]
+        return True
 
     # prices of the past
 
@@ -132,8 +170,9 @@ class MemoryStore:
         self._require_open()
         ids = [intent.client_order_id for intent in intents]
         known = {each: self._orders[each] for each in ids if each in self._orders}
-        if len(set(ids)) < len(ids) or any(order.state != journal.ABSENT for order in known.values()):
+        if len(set(ids)) < len(ids) or any(order.state != ABSENT for order in known.values()):
             raise journal.already_planned(", ".join(ids))
+        self._use_approvals(intents)
         for intent in intents:
             order = _Order(intent, cycle_id, now)
             if (before := self._orders.pop(intent.client_order_id, None)) is not None:  # sent again, with the same id
@@ -170,7 +209,7 @@ class MemoryStore:
     async def record_absence(self, client_order_id: str, now: datetime) -> None:
         order = self._find(client_order_id)
         if order.state not in journal.OPEN:
-            raise journal.no_such_step(client_order_id, order.state, journal.ABSENT)
+            raise journal.no_such_step(client_order_id, order.state, ABSENT)
         order.absences += 1
 
     def _find(self, client_order_id: str) -> _Order:
@@ -204,9 +243,16 @@ class MemoryStore:
         for order in reversed(self._orders.values()):  # newest first
             if order.planned_at < since or len(found) == journal.PAST_ORDERS_MAX:
                 break
-            filled = order.fill.quantity if order.fill is not None else Decimal(0)
             found.append(
-                PastOrder(order.intent, order.state, order.planned_at, order.sent_at is not None, filled, order.reason)
+                PastOrder(
+                    intent=order.intent,
+                    state=order.state,
+                    planned_at=order.planned_at,
+                    sent=order.sent_at is not None,
+                    filled=order.fill.quantity if order.fill is not None else Decimal(0),
+                    reason=order.reason,
+                    sends=order.sends,
+                )
             )
         return found
 
@@ -224,6 +270,44 @@ class MemoryStore:
 
     def _filled(self, since: datetime) -> list[Fill]:
         return self._fills[bisect_left(self._fills, (since, ""), key=_by_time) :]
+
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        self._require_open()
+        return self._proposals.get(proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        self._require_open()
+        wanted = [each for each in self._proposals.values() if each.verdict in journal.UNENDED or each.made_at >= since]
+        wanted.sort(key=lambda each: each.id)
+        return sorted(wanted, key=lambda each: each.made_at, reverse=True)[: journal.PROPOSALS_MAX]
+
+    async def answer(self, proposal: Proposal) -> bool:
+        self._require_open()
+        kept = self._proposals.get(proposal.id)
+        return kept is not None and kept.digest == proposal.digest and self._step(proposal)
+
+    def _step(self, proposal: Proposal) -> bool:
+        kept = self._proposals.get(proposal.id)
+        if kept is None or kept.verdict not in journal.VERDICT_FROM[proposal.verdict]:
+            return False
+        self._proposals[proposal.id] = proposal
+        return True
+
+    def _use_approvals(self, intents: Sequence[Intent]) -> None:
+        """All or none."""
+        used = dict(self._proposals)
+        for intent in intents:
+            if intent.approval is None:
+                continue
+            kept = used.get(intent.approval)
+            if kept is not None and kept.verdict is Verdict.USED and kept.client_order_id == intent.client_order_id:
+                continue  # the same order, sent again
+            if kept is None or kept.verdict not in journal.VERDICT_FROM[Verdict.USED]:
+                raise journal.not_approved(intent.approval, None if kept is None else kept.verdict)
+            used[kept.id] = replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)
+        self._proposals = used
 
     # delivery
 
@@ -275,7 +359,14 @@ class MemoryStore:
         ended = [key for key in self._effects if key[0] < now - KEPT]
         for key in ended:
             del self._effects[key]
-        return len(gone) + forgotten + len(ended)
+        over = [
+            each.id
+            for each in self._proposals.values()
+            if each.verdict not in journal.UNENDED and each.made_at < oldest
+        ]
+        for each in over:
+            del self._proposals[each]
+        return len(gone) + forgotten + len(ended) + len(over)
 
 
 def _by_time(fill: Fill) -> tuple[datetime, str]:

@@ -1,0 +1,136 @@
+"""Orders at a real venue behind the `OrderGateway` port: sent once, then watched until they end.
+
+What comes of an order is read from the venue's record of it, never from the reply to sending it. Where the record
+does not tell a fee or an average price, both are worked out from what was asked and said to be estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Protocol, TypeAlias
+
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.order import (
+    Absent,
+    Accepted,
+    ApprovedIntent,
+    Cancelled,
+    Fill,
+    Found,
+    Intent,
+    OrderStatus,
+    Outcome,
+    Placement,
+    Rejected,
+    Unknown,
+    Working,
+)
+from hedged.ports import Clock
+
+ZERO = Decimal(0)
+WAITS = (0.1, 0.3, 1.0, 2.0)  # seconds before each look at an order that should end at once
+MARGIN = timedelta(seconds=5)  # on top of the time for which a venue may still take an order
+
+Sought: TypeAlias = Found | Absent | Unknown
+
+
+class OrderLine(Protocol):
+    """One account's writing calls; `ccxt_orders.CcxtOrders` is the real one. Nothing here raises."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def valid_for(self) -> float:
+        """Seconds after sending for which an order that is Unknown may still be taken by the venue."""
+
+    async def submit(self, approved: ApprovedIntent) -> Accepted | Rejected | Unknown: ...
+    async def find_by_client_id(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
+    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
+
+
+Listed: TypeAlias = Callable[[InstrumentId], Awaitable[Instrument | None]]
+
+
+class LiveGateway:
+    """`OrderGateway` over one account's line. `listed` tells an instrument's terms, None where they are not known."""
+
+    def __init__(self, line: OrderLine, listed: Listed, clock: Clock) -> None:
+        self.account = line.account
+        self.absent_after = timedelta(seconds=line.valid_for) + MARGIN
+        self._line = line
+        self._listed = listed
+        self._clock = clock
+
+    async def submit(self, approved: ApprovedIntent) -> Outcome:
+        intent = approved.intent
+        sent = await self._line.submit(approved)
+        if not isinstance(sent, Accepted):
+            return sent
+        working = Working(intent.client_order_id, sent.venue_order_id)
+        if intent.placement is Placement.PASSIVE:
+            return working
+        for wait in WAITS:
+            await self._clock.sleep(wait)
+            found = await self._line.find_by_client_id(intent.client_order_id, intent.instrument)
+            if isinstance(found, Found) and found.ended:
+                return await self._outcome(found, intent)
+            if isinstance(found, Found):
+                working = Working(intent.client_order_id, found.venue_order_id, found.filled)
+        return working  # not shown yet, or not ended: the next cycle looks again
+
+    async def find(self, intent: Intent) -> Outcome | Absent:
+        return await self._told(await self._line.find_by_client_id(intent.client_order_id, intent.instrument), intent)
+
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
+        return await self._told(await self._line.cancel(intent.client_order_id, intent.instrument), intent)
+
+    async def _told(self, sought: Sought, intent: Intent) -> Outcome | Absent:
+        return await self._outcome(sought, intent) if isinstance(sought, Found) else sought
+
+    async def _outcome(self, found: Found, intent: Intent) -> Outcome:
+        if not found.ended:
+            return Working(found.client_order_id, found.venue_order_id, found.filled)
+        if not found.filled:
+            words = "rejected by the venue" if found.status is OrderStatus.REJECTED else "nothing offered at its limit"
+            return Cancelled(found.client_order_id, f"{words} ({found.status.value})")
+        instrument = await self._listed(intent.instrument)
+        if instrument is None:
+            return Unknown(found.client_order_id, "it is filled, and the terms of its contract are not known")
+        return fill_of(found, intent, instrument, self._clock)
+
+
+def fill_of(found: Found, intent: Intent, instrument: Instrument, clock: Clock) -> Fill:
+    """What was filled, in the portfolio's terms: fee and slippage in the quote currency of the instrument."""
+    price = found.average_price or intent.price
+    fee = _fee(found, instrument, price)
+    rate = intent.notional / abs(instrument.notional(intent.quantity, intent.price))  # into the portfolio's quote
+    notional = abs(instrument.notional(found.filled, price))
+    charged = notional * (instrument.fee_taker or ZERO) if fee is None else fee
+    return Fill(
+        client_order_id=found.client_order_id,
+        instrument=intent.instrument,
+        side=intent.side,
+        quantity=found.filled,
+        price=price,
+        fee=charged * rate,
+        at=clock.now(),
+        slippage=(price / intent.price - 1)
+        * intent.side.sign
+        * abs(instrument.notional(found.filled, intent.price))
+        * rate,
+        estimated=fee is None or found.average_price is None,
+    )
+
+
+def _fee(found: Found, instrument: Instrument, price: Decimal) -> Decimal | None:
+    """In the instrument's quote currency; None where the venue does not tell, or tells it in a third one."""
+    if found.fee is None:
+        return None
+    if found.fee_asset == instrument.quote or (instrument.linear and found.fee_asset == instrument.settle):
+        return found.fee
+    if found.fee_asset == instrument.base:
+        return found.fee * price
+    return None
