@@ -19,7 +19,7 @@ from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
-from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
+from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, StandingAlerts, Store
 from hedged.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     """
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
+    from hedged.tell.standing import Standing
 
     lock = StoreLock(settings.store_path())  # before the store is opened, which may migrate it
     exchanges = Exchanges()
@@ -48,7 +49,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         store = await open_store(settings, clock)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
-        channels, loops = open_channels(settings, clock, ids)
+        standing = Standing(store, clock, settings.name, settings.world)
+        channels, loops = open_channels(settings, clock, ids, standing)
     except BaseException:
         await exchanges.close()
         if store is not None:
@@ -275,8 +277,10 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     return SimulatedExchange(venue, clock)
 
 
-def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Channel], list[Loop]]:
-    """Where messages go, and the loops that keep connections."""
+def open_channels(
+    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+) -> tuple[list[Channel], list[Loop]]:
+    """Where messages go, and the loops that keep connections. `standing`: what these tell again when they come back."""
     channels: list[Channel] = []
     loops: list[Loop] = []
     if settings.notify.log:
@@ -303,6 +307,7 @@ def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Chan
             ),
             clock,
             ids,
+            standing,
         )
         channels.append(channel)
         loops.append(channel.run)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar
@@ -164,6 +164,16 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
+class StandingAlerts(Protocol):
+    """What a connection that comes back has to tell again."""
+
+    async def standing(self) -> Sequence[Message]:
+        """All that fires, was told and nobody has acknowledged, most severe first, each marked as republished.
+
+        Event ids are those it was told under. Raises `StoreError`.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the last completed cycle believed, so that the next can see what vanished. All JSON-able."""
@@ -231,6 +241,22 @@ class Store(Protocol):
 
     async def accept(self, subject: str, now: datetime) -> bool:
         """A person accepts that a position or an account's balances are gone; False: nothing was in doubt."""
+
+    # what people say of alerts, from whatever process
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        """A person has seen what fires under this event id or key; False: nothing does. `until`: and asks for rest."""
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        """The latest of each event that is pending, firing or may still reopen."""
+
+    async def silence(self, silence: Silence) -> None:
+        """Keep it; one of the same id is replaced."""
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        """Those that have not ended, the one that ends first before the others."""
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        """End it now; False: there is none of this id in force."""
 
     # orders
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
