@@ -13,12 +13,14 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
+from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.model.stream import StreamState
@@ -164,6 +166,13 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
+class CommandTaker(Protocol):
+    """Where a transport takes what it was asked."""
+
+    async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
+        """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
+
+
 class StandingAlerts(Protocol):
     """What a connection that comes back has to tell again."""
 
@@ -215,6 +224,7 @@ class CycleRecord:
     alerts: Sequence[Alert]  # all that are pending or firing after this cycle, and those that ended in it
     messages: Sequence[Message]  # to go into the outbox, once per channel
     effects: Sequence[EffectDay] = ()  # days of hedges as they stand now; each replaces the one that is kept
+    proposals: Sequence[Proposal] = ()  # made or ended in this cycle; one that a person was quicker with stays his
 
 
 class Store(Protocol):
@@ -263,6 +273,8 @@ class Store(Protocol):
         """Durable before it returns (synchronous=FULL): nothing is sent that is not here first.
 
         An id is used once, except that of an order that was found absent: the same id again cannot become two orders.
+        The proposal that an intent names as its approval is used up with it; raises `StoreError` where that is not
+        approved, or was used by another order.
         """
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None: ...
@@ -278,6 +290,27 @@ class Store(Protocol):
 
     async def turnover(self, since: datetime) -> Turnover: ...
     async def fills(self, since: datetime) -> Sequence[Fill]: ...
+
+    # proposals: orders that wait for a person's word
+    async def proposal(self, proposal_id: str) -> Proposal | None: ...
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        """Those open or approved, and those made since then: the newest thousand, newest first."""
+
+    async def answer(self, proposal: Proposal) -> bool:
+        """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
+
+    # commands from outside
+    async def claim_command(self, row: CommandRow) -> bool:
+        """Use up its nonce, durable before it returns. False: it was used before, and nothing is changed."""
+
+    async def end_command(self, row: CommandRow) -> None:
+        """Outcome and data of the row with this source and nonce."""
+
+    async def note_command(self, row: CommandRow) -> None:
+        """One that was not considered; a nonce that it names is used up too."""
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        """The newest first."""
 
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:

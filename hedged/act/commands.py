@@ -23,7 +23,7 @@ from hedged.model.command import (
     Dropped,
     PauseOrders,
     SetRatio,
-    Silence,
+    SilenceAlerts,
     Verb,
     Wish,
 )
@@ -38,7 +38,6 @@ _REQUEST = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NONCE = re.compile(r"[A-Za-z0-9_.:-]{8,128}")
 _PROPOSAL = re.compile(r"[0-9a-f]{8}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_RATIO = re.compile(r"[0-9]{1,2}(\.[0-9]{1,9})?")
 
 
 class _Mistyped(Exception):
@@ -95,7 +94,7 @@ def _ack(fields: _Fields, now: datetime) -> Wish:
 
 def _silence(fields: _Fields, now: datetime) -> Wish:
     reason = fields.words("reason") if "reason" in fields else ""
-    return Silence(fields.words("pattern", least=1), fields.until(now), reason)
+    return SilenceAlerts(fields.words("pattern", least=1), fields.until(now), reason)
 
 
 def _pause(fields: _Fields, now: datetime) -> Wish:
@@ -114,10 +113,7 @@ def _set_ratio(fields: _Fields, now: datetime) -> Wish:
     hedge = fields.words("hedge", least=1)
     if fields.is_null("ratio"):
         return SetRatio(hedge, None)
-    ratio = Decimal(fields.text("ratio", _RATIO))
-    if ratio > RATIO_MAX:
-        raise _Mistyped(f'ratio must be "0" to "{RATIO_MAX}"')
-    return SetRatio(hedge, ratio, fields.until(now))
+    return SetRatio(hedge, fields.number("ratio", RATIO_MAX), fields.until(now))
 
 
 _WISHES: Mapping[Verb, Callable[[_Fields, datetime], Wish]] = {
@@ -156,6 +152,12 @@ class _Fields:
         if not isinstance(value, str) or not least <= len(value) <= TEXT_MAX or not value.isprintable():
             raise _Mistyped(f"{key} must be text of {least} to {TEXT_MAX} printable characters")
         return value
+
+    def number(self, key: str, most: Decimal) -> Decimal:
+        value = self._take(key)
+        if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= most:
+            raise _Mistyped(f"{key} must be a number from 0 to {most}")
+        return abs(round(Decimal(value), 9))
 
     def time(self, key: str) -> datetime:
         value = self._take(key)
@@ -196,8 +198,8 @@ class _Fields:
 
 def _object(payload: bytes) -> Mapping[str, object]:
     try:
-        value = json.loads(payload.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        value = json.loads(payload.decode(), object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_no_constant)
+    except (ValueError, ArithmeticError, RecursionError):
         raise _Mistyped("not JSON") from None
     if not isinstance(value, dict):
         raise _Mistyped("must be a JSON object")

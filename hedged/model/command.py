@@ -27,7 +27,7 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class SilenceAlerts:
     pattern: str
     until: datetime
     reason: str = ""
@@ -54,7 +54,7 @@ class SetRatio:
     until: datetime | None = None  # None only without a ratio
 
 
-Wish = Acknowledge | Silence | PauseOrders | Answer | SetRatio
+Wish = Acknowledge | SilenceAlerts | PauseOrders | Answer | SetRatio
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Intent:
     purpose: Purpose = Purpose.REBALANCE
     placement: Placement = Placement.IOC
     held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
+    approval: str | None = None  # the proposal that a person approved; planning the order uses that up
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -9,7 +9,8 @@ from decimal import Decimal
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
-from hedged.adapters.store import journal
+from hedged.adapters.store import journal, proposals
+from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.adapters.store.tables import fills, orders
 from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
@@ -77,6 +78,9 @@ _TURNOVER = union_all(
 
 
 def plan(connection: Connection, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
+    dialect.begin(connection)  # an approval that is read here is used here
+    for intent in intents:
+        proposals.use(connection, intent)
     rows = [
         {
             "client_order_id": intent.client_order_id,
