@@ -44,9 +44,7 @@ class _Mistyped(Exception):
     """With what was expected."""
 
 
-def parse(
-    verb: str, payload: bytes, *, retained: bool, now: datetime, allowed: Collection[Verb]
-) -> Command | Dropped:
+def parse(verb: str, payload: bytes, *, retained: bool, now: datetime, allowed: Collection[Verb]) -> Command | Dropped:
     """What is asked, as far as can be told without a store: whether the nonce is new is left to that."""
     if retained:
         return Dropped(Drop.RETAINED, "it was retained: a broker hands such a message out again and again")
@@ -198,7 +196,9 @@ class _Fields:
 
 def _object(payload: bytes) -> Mapping[str, object]:
     try:
-        value = json.loads(payload.decode(), object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_no_constant)
+        value = json.loads(
+            payload.decode(), object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_no_constant
+        )
     except (ValueError, ArithmeticError, RecursionError):
         raise _Mistyped("not JSON") from None
     if not isinstance(value, dict):
