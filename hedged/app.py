@@ -20,17 +20,30 @@ from hedged.errors import ConfigurationError, StoreError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
-from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, StandingAlerts, Store
+from hedged.ports import (
+    AccountReader,
+    Channel,
+    Clock,
+    CommandTaker,
+    Ids,
+    MarketReader,
+    OrderGateway,
+    StandingAlerts,
+    Store,
+)
 from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.channels.home_assistant import Discovery
+    from hedged.adapters.channels.mqtt_client import MqttOptions
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.daemon.background import Loop
-    from hedged.settings.schema import AccountSettings
+    from hedged.daemon.commands import Commands
+    from hedged.settings.schema import AccountSettings, MqttSettings
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +66,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
-        channels, loops = open_channels(settings, clock, ids, standing)
+        commands = _commands(settings, store, clock)
+        channels, loops = open_channels(settings, clock, ids, standing, commands)
         web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
@@ -73,6 +87,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
+    commands.brake = portfolio.brake
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -89,6 +104,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         exchanges=exchanges,
         keys=keys,
         history=history,
+        commands=commands,
         lock=lock,
         wakes=wakes,
     )
@@ -339,9 +355,12 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
 
 
 def open_channels(
-    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
 ) -> tuple[list[Channel], list[Loop]]:
-    """Where messages go, and the loops that keep connections. `standing`: what these tell again when they come back."""
+    """Where messages go, and the loops that keep connections.
+
+    `standing`: what these tell again when they come back. `commands`: who carries out what is asked over them.
+    """
     channels: list[Channel] = []
     loops: list[Loop] = []
     if settings.notify.log:
@@ -349,26 +368,16 @@ def open_channels(
 
         channels.append(LogChannel())
     if settings.mqtt is not None:
-        from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+        from hedged.adapters.channels.mqtt import MqttChannel
 
-        mqtt = settings.mqtt
-        login = settings.credentials().mqtt(mqtt.credentials_file)
         channel = MqttChannel(
-            MqttOptions(
-                host=mqtt.host,
-                instance=settings.instance,
-                port=mqtt.port or (8883 if mqtt.tls else 1883),
-                prefix=mqtt.prefix,
-                username=login.username if login is not None else None,
-                password=login.password.reveal() if login is not None else None,
-                tls=mqtt.tls,
-                ca_file=mqtt.ca_file,
-                cert_file=mqtt.certificate_file,
-                key_file=mqtt.key_file,
-            ),
+            mqtt_options(settings, settings.mqtt),
             clock,
             ids,
             standing,
+            commands=commands if settings.mqtt.commands else None,
+            discovery=mqtt_discovery(settings, settings.mqtt),
+            offered=settings.mqtt.discovery,
         )
         channels.append(channel)
         loops.append(channel.run)
@@ -378,6 +387,42 @@ def open_channels(
 
         channels.extend(apprise_channels("\n".join(url.reveal() for url in urls), "notify"))
     return channels, loops
+
+
+def mqtt_options(settings: Settings, mqtt: MqttSettings) -> MqttOptions:
+    """Raises `ConfigurationError` for a secret file that cannot be used."""
+    from hedged.adapters.channels.mqtt_client import MqttOptions
+
+    login = settings.credentials().mqtt(mqtt.credentials_file)
+    return MqttOptions(
+        host=mqtt.host,
+        instance=settings.instance,
+        port=mqtt.port or (8883 if mqtt.tls else 1883),
+        prefix=mqtt.prefix,
+        protocol=mqtt.protocol,
+        username=login.username if login is not None else None,
+        password=login.password.reveal() if login is not None else None,
+        tls=mqtt.tls,
+        ca_file=mqtt.ca_file,
+        cert_file=mqtt.certificate_file,
+        key_file=mqtt.key_file,
+    )
+
+
+def mqtt_discovery(settings: Settings, mqtt: MqttSettings) -> Discovery:
+    """A value is shown for three intervals, as long as data counts as fresh."""
+    from hedged.adapters.channels.home_assistant import Discovery
+    from hedged.adapters.channels.mqtt_topics import Topics
+
+    topics = Topics(mqtt.prefix, settings.instance)
+    return Discovery(topics, settings.policy().thresholds.stale_after, mqtt.discovery_prefix)
+
+
+def _commands(settings: Settings, store: Store, clock: Clock) -> Commands:
+    from hedged.daemon.commands import Commands
+
+    allowed = settings.mqtt.commands if settings.mqtt is not None else ()
+    return Commands(store, settings.name, [hedge.name for hedge in settings.hedges], allowed, clock)
 
 
 def _heartbeat(settings: Settings, store: Store, clock: Clock) -> Heartbeat | None:

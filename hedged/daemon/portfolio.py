@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hedged.adapters.channels.heartbeat import Signal
+from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
     from hedged.tell.outbox import Courier
@@ -39,6 +41,7 @@ LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
+DENIED_NAMED = 5  # topics in a sentence
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
 
@@ -75,6 +78,7 @@ class App:
     exchanges: Exchanges
     keys: KeyWatch | None = None
     history: HistoryKeeper | None = None
+    commands: Commands | None = None
     lock: StoreLock | None = None
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
     vitals: Vitals = field(init=False)
@@ -205,6 +209,19 @@ class App:
             yield from self.keys.findings(now)
         if self.history is not None:
             yield from self.history.findings(now)
+        if self.commands is not None:
+            yield from self.commands.findings(now)
+        for channel in self.channels:
+            if isinstance(channel, MqttChannel):
+                yield from self._denied(channel)
+
+    def _denied(self, channel: MqttChannel) -> Iterator[Finding]:
+        """Topics that a broker denies, which it tells nobody who publishes there."""
+        topics = channel.denied
+        if topics:
+            named = ", ".join(topics[:DENIED_NAMED]) + (" and more" if len(topics) > DENIED_NAMED else "")
+            text = f"{self.name}: what was published over {channel.name} did not come back: {named}."
+            yield Finding(Kind.TOPICS_DENIED, self.name, Severity.WARNING, text, {"topics": len(topics)})
 
     def _skews(self) -> Iterator[Finding]:
         """Accounts whose venue's clock and this machine's are apart."""

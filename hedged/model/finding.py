@@ -65,6 +65,8 @@ class Kind(StrEnum):
     PAUSED = "paused"
     PAUSED_DUE = "paused_due"
     HALTED = "halted"
+    COMMANDS_DROPPED = "commands_dropped"
+    TOPICS_DENIED = "topics_denied"
 
 
 class SubjectKind(StrEnum):
@@ -117,6 +119,8 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PAUSED: SubjectKind.PORTFOLIO,
     Kind.PAUSED_DUE: SubjectKind.HEDGE,
     Kind.HALTED: SubjectKind.PORTFOLIO,
+    Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
+    Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
 }
 
 

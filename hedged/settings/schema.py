@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from hedged.adapters.store.retention import Retention
+from hedged.model.command import Verb
 from hedged.model.finding import Kind, Severity
 from hedged.model.guard import UNFOLLOWED_KEPT
 from hedged.model.policy import (
@@ -130,6 +131,12 @@ def _ladder(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if len(set(value)) != len(value) or not 1 <= len(value) <= 10:
         raise ValueError("must be 1 to 10 different durations")
     return tuple(sorted(value, reverse=True))
+
+
+def _once_each(value: tuple[Verb, ...]) -> tuple[Verb, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("must name each command once")
+    return value
 
 
 def _at_most_a_month(value: timedelta) -> timedelta:
@@ -310,7 +317,11 @@ class MqttSettings(Table):
     ca_file: FilePath | None = None
     certificate_file: FilePath | None = None
     key_file: FilePath | None = None
+    protocol: Literal["5", "3.1.1"] = "5"
     prefix: Annotated[str, AfterValidator(_topic)] = "hedged"
+    discovery: StrictBool = False
+    discovery_prefix: Annotated[str, AfterValidator(_topic)] = "homeassistant"
+    commands: Annotated[tuple[Verb, ...], AfterValidator(_once_each)] = ()
     credentials_file: FilePath | None = None
 
 

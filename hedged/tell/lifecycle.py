@@ -62,7 +62,7 @@ QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCL
 ORDERED = frozenset({Kind.DRIFT, Kind.ROLL})
 """Kinds whose messages say what was ordered about them."""
 
-EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.POSITION_REDUCED, Kind.ORDER_RECOVERED})
+EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.POSITION_REDUCED, Kind.ORDER_RECOVERED, Kind.COMMANDS_DROPPED})
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
 
 REPEAT: Mapping[Severity, timedelta] = {
