@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
+from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar
@@ -171,6 +172,13 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
+class CommandTaker(Protocol):
+    """Where a transport takes what it was asked."""
+
+    async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
+        """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
+
+
 class StandingAlerts(Protocol):
     """What a connection that comes back has to tell again."""
 
@@ -298,12 +306,27 @@ class Store(Protocol):
     async def answer(self, proposal: Proposal) -> bool:
         """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
 
+    # commands from outside
+    async def claim_command(self, row: CommandRow) -> bool:
+        """Use up its nonce, durable before it returns. False: it was used before, and nothing is changed."""
+
+    async def end_command(self, row: CommandRow) -> None:
+        """Outcome and data of the row with this source and nonce."""
+
+    async def note_command(self, row: CommandRow) -> None:
+        """One that was not considered; a nonce that it names is used up too."""
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        """The newest first."""
+
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
         """Undelivered rows whose time has come, oldest first."""
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def backlog(self) -> Mapping[str, int]:
+        """How many messages wait, by channel; one for which none waits is absent."""
 
     # prices of the past
     async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:

@@ -19,6 +19,7 @@ from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
 from hedged.cli.paper import paper
 from hedged.cli.pause import pause, resume
 from hedged.cli.plan import plan
+from hedged.cli.probe import probe
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -55,6 +56,7 @@ app.command()(demo)
 app.command()(once)
 app.command()(run)
 app.command()(status)
+app.command()(probe)
 app.command()(effect)
 app.command("check-config")(check_config)
 app.command()(doctor)

@@ -69,6 +69,8 @@ class Kind(StrEnum):
     PROPOSAL_VOID = "proposal_void"
     FENCED = "fenced"
     FOREIGN_ORDER = "foreign_order"
+    COMMANDS_DROPPED = "commands_dropped"
+    TOPICS_DENIED = "topics_denied"
 
 
 class SubjectKind(StrEnum):
@@ -125,6 +127,8 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
     Kind.FENCED: SubjectKind.PORTFOLIO,
     Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
+    Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
+    Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
 }
 
 

@@ -70,6 +70,7 @@ EVENTS = frozenset(
         Kind.PROPOSAL,
         Kind.PROPOSAL_VOID,
         Kind.FOREIGN_ORDER,
+        Kind.COMMANDS_DROPPED,
     }
 )
 """Kinds that happen rather than last: told when they happen, and never told to be over."""

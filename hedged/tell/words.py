@@ -234,4 +234,15 @@ WORDS: Mapping[Kind, Words] = {
         "hedged believes the position that it reads, and hedges from there.",
         "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
     ),
+    Kind.COMMANDS_DROPPED: Words(
+        "commands to {subject} were dropped",
+        "hedged did nothing of what they asked.",
+        "see who may publish to `…/cmd/#` at the broker, and what sends commands that are old, retained or sent twice.",
+    ),
+    Kind.TOPICS_DENIED: Words(
+        "the MQTT broker denies {subject} a topic",
+        "hedged publishes to the others and tells its alerts on every channel that works.",
+        "allow hedged's user to write and to read the topic (`topic readwrite …` in mosquitto's ACL); "
+        "`hedged doctor --config FILE` tries each one.",
+    ),
 }
