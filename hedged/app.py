@@ -16,7 +16,8 @@ from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
-from hedged.errors import ConfigurationError, StoreError
+from hedged.errors import ConfigurationError, StoreError, VenueError
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
 from hedged.ports import (
@@ -62,6 +63,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         store = await open_store(settings, clock)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
+        await open_gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
         channels, loops = open_channels(settings, clock, ids, standing, commands)
@@ -107,6 +109,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
     ]
     return app
@@ -122,7 +125,10 @@ def wire(
     channels: tuple[str, ...] = (),
     asked: Asked | None = None,
 ) -> Portfolio:
-    """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent."""
+    """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent.
+
+    Real ones are those of `open_gateways`: without it, as for a look, there are none either.
+    """
     from hedged.adapters.clock import seeded_generator
     from hedged.adapters.exchanges.by_hand import ByHandAccount
     from hedged.adapters.exchanges.paper import PaperAccount
@@ -134,7 +140,7 @@ def wire(
         broker.name: ByHandAccount(broker, exchanges.markets, policy.quote, clock) for broker in settings.brokers
     }
     accounts: Mapping[str, AccountReader] = {**exchanges.readers, **by_hand}
-    gateways: dict[str, OrderGateway] = {}
+    gateways: dict[str, OrderGateway] = {**exchanges.gateways}
     positions_of = "venue"
     if any(hedge.mode is Mode.PAPER for hedge in policy.hedges) or policy.mode is Mode.PAPER:
         paper = {
@@ -201,6 +207,59 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
         await exchanges.close()
         raise
     return exchanges
+
+
+async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
+    """A line for orders to each account on which a hedge may trade; sends nothing. Raises `ConfigurationError`."""
+    from hedged.adapters.exchanges.simulated import SimulatedExchange
+
+    sending = {
+        leg.instrument.partition(":")[0]
+        for hedge in settings.policy().hedges
+        if hedge.mode in {Mode.APPROVE, Mode.LIVE}
+        for leg in hedge.legs
+    }
+    for account in settings.accounts:
+        if account.name not in sending:
+            continue
+        reader = exchanges.readers.get(account.name)
+        if isinstance(reader, SimulatedExchange):
+            exchanges.gateways[account.name] = reader
+        else:
+            exchanges.gateways[account.name] = await _open_line(account, settings, exchanges, clock)
+
+
+async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
+    from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
+    from hedged.adapters.exchanges.live import LiveGateway
+
+    venue = exchanges.venues[account.name]
+    keys = settings.credentials().account(account.name, account.credentials_file)
+    if keys is None:
+        raise ConfigurationError(
+            f"{settings.path}: account {account.name}: it has no key, so no order can be sent there: give it one that "
+            'can trade and not withdraw, or let its hedges run with mode = "monitor"'
+        )
+    line = await open_ccxt_orders(
+        venue,
+        account.name,
+        account.exchange,
+        account.wallets,
+        keys.reveal(),
+        clock=clock,
+        sandbox=account.sandbox,
+        connect_to=account.connect_to,
+        ca_file=account.ca_file,
+    )
+    exchanges.closers.append(line.close)
+
+    async def listed(instrument: InstrumentId) -> Instrument | None:
+        try:
+            return (await venue.markets()).instruments.get(instrument)
+        except VenueError:
+            return None
+
+    return LiveGateway(line, listed, clock)
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:

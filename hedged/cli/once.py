@@ -102,6 +102,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
         await watch_keys(settings, exchanges, clock)
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
+        portfolio.book = replace(portfolio.book, proposing=False)
         portfolio.overrides = {**portfolio.overrides, **(wishes or {})}
         report = await look(portfolio, clock.now(), ids.new())
         history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock, pause=0.0)

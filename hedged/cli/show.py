@@ -243,9 +243,22 @@ def _decision(out: Console, state: Mapping[str, Any], quote: str, verb: str) -> 
         intent = refusal["intent"]
         order = f"{intent['side']} {quantity(intent['quantity'])} {intent['instrument']}"
         out.print(Text.assemble((f"{'refused':>8}", "bold red"), f"  {order}: {refusal['reason']}"))
-    if not decision["intents"] and not decision["refused"]:
+    waiting = decision.get("proposals", ())
+    for each in waiting:
+        out.print(Text.assemble((f"{'proposed':>8}", "bold yellow"), f"  {proposal_line(each, quote)}"))
+    if not decision["intents"] and not decision["refused"] and not waiting:
         for reason in decision["reason"].split("; "):
             out.print(Text.assemble((f"{'nothing':>8}", "dim"), f"  {reason}"))
+
+
+def proposal_line(proposal: Mapping[str, Any], quote: str) -> str:
+    """A proposal with all its numbers, and how to answer it."""
+    reduce = ", reduce-only" if proposal["reduce_only"] else ""
+    return (
+        f"{proposal['id']}  {proposal['side']} {quantity(proposal['quantity'])} {proposal['instrument']} near "
+        f"{quantity(proposal['price'])} ({money_text(proposal['notional'])} {quote}{reduce}) for {proposal['hedge']}, "
+        f"{proposal['purpose']}, until {proposal['expires_at']}"
+    )
 
 
 def _plain(text: object) -> str:

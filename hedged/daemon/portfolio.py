@@ -17,8 +17,9 @@ from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, Streams
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
@@ -55,6 +56,7 @@ class Exchanges:
     candles: dict[str, CandleReader] = field(default_factory=dict)
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
+    gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
@@ -139,6 +141,20 @@ class App:
                 log.warning("orders are stopped" if stopped else "orders are made again", why=brake.why)
                 self.wakes.wake("orders stopped" if stopped else "orders resumed")
             before = after
+
+    async def watch_approvals(self) -> None:
+        """See a person's approval within a second, and act on it by a cycle before its time."""
+        store, clock = self.portfolio.store, self.portfolio.clock
+        await self._looked.wait()
+        seen: set[str] = set()
+        while True:
+            await clock.sleep(LOOK_FOR_STOPS_EVERY)
+            with contextlib.suppress(StoreError):  # which the cycle tells
+                standing = await store.proposals(clock.now())
+                approved = {each.id for each in standing if each.verdict is Verdict.APPROVED}
+                if approved - seen:
+                    self.wakes.wake("proposal approved")
+                seen = approved
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""

@@ -67,6 +67,10 @@ class Kind(StrEnum):
     HALTED = "halted"
     COMMANDS_DROPPED = "commands_dropped"
     TOPICS_DENIED = "topics_denied"
+    PROPOSAL = "proposal"
+    PROPOSAL_VOID = "proposal_void"
+    FENCED = "fenced"
+    FOREIGN_ORDER = "foreign_order"
 
 
 class SubjectKind(StrEnum):
@@ -121,6 +125,10 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.HALTED: SubjectKind.PORTFOLIO,
     Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
     Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
+    Kind.PROPOSAL: SubjectKind.HEDGE,
+    Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
+    Kind.FENCED: SubjectKind.PORTFOLIO,
+    Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
 }
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Purpose, Side
+from hedged.model.trade import Purpose, Side
 
 
 class Verdict(StrEnum):

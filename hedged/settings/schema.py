@@ -20,6 +20,7 @@ from hedged.adapters.store.retention import Retention
 from hedged.model.command import Verb
 from hedged.model.finding import Kind, Severity
 from hedged.model.guard import UNFOLLOWED_KEPT
+from hedged.model.order import Placement
 from hedged.model.policy import (
     BAND,
     RISK_COST_YEAR,
@@ -237,6 +238,7 @@ class HedgeSettings(Table):
     carry_shrink_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
     weights: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] | None = None
     mode: Mode | None = None
+    placement: Placement = Placement.IOC
     insurance: tuple[WindowSettings, ...] = ()
     signal: SignalSettings | None = None
 
@@ -285,6 +287,9 @@ class LimitSettings(Table):
     rejections_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.rejections_max
     unfollowed_max: Annotated[Whole, Field(ge=1, le=UNFOLLOWED_KEPT)] = _LIMITS.unfollowed_max
     equity_drop_day_max: Fraction | None = None
+    leverage_max: Annotated[Decimal, Field(gt=0, le=125)] | None = None
+    free_margin_min: Annotated[Decimal, Field(ge=0, lt=1)] | None = None
+    passive_for: Duration = _LIMITS.passive_for
 
 
 class RepeatSettings(Table):

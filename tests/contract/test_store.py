@@ -366,7 +366,7 @@ async def _answered(store: Store, verdict: Verdict) -> Proposal:
 
 _MAY_FOLLOW = {
     Verdict.OPEN: {Verdict.APPROVED, Verdict.REJECTED, Verdict.EXPIRED, Verdict.REPLACED},
-    Verdict.APPROVED: {Verdict.USED, Verdict.EXPIRED},
+    Verdict.APPROVED: {Verdict.USED, Verdict.EXPIRED, Verdict.REJECTED},
 }
 
 
@@ -393,14 +393,14 @@ async def test_a_proposal_with_other_numbers_is_not_answered(store: Store) -> No
 
 
 async def test_the_first_of_two_answers_counts(store: Store) -> None:
-    """Approved and rejected at once: one of them is told that it came second."""
+    """Approved by two at once: one of them is told that it came second."""
     made = await _answered(store, Verdict.OPEN)
-    answers = [replace(made, verdict=each) for each in (Verdict.APPROVED, Verdict.REJECTED)]
+    answers = [replace(made, verdict=Verdict.APPROVED, decided_by=name) for name in ("cli", "mqtt")]
     assert sorted(await asyncio.gather(*map(store.answer, answers))) == [False, True]
 
 
 async def test_an_approval_is_used_by_one_order(store: Store) -> None:
-    """In the order's own transaction; the same order may be planned again, a second one is refused whole."""
+    """In the order's own transaction; a second one is refused whole, also the same id planned again."""
     await _answered(store, Verdict.APPROVED)
     first, second = (replace(intent(name), approval="0badcafe") for name in ("hd1", "hd2"))
     await store.plan("c1", [first], T0)
@@ -411,8 +411,9 @@ async def test_an_approval_is_used_by_one_order(store: Store) -> None:
         await store.plan("c2", [intent("hd3"), second], T0)
     assert [row.intent for row in await store.open_orders()] == [first]
     await store.record_outcome(Absent("hd1"), T0)
-    await store.plan("c3", [first], T0)
-    assert [row.intent for row in await store.open_orders()] == [first]
+    with pytest.raises(StoreError, match="0badcafe is used"):
+        await store.plan("c3", [first], T0)
+    assert await store.open_orders() == []
 
 
 async def test_two_orders_cannot_share_an_approval(store: Store) -> None:

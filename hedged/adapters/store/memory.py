@@ -18,7 +18,7 @@ from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
 from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
+from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.model.policy import World
 from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import CycleRecord, Memory, Turnover
@@ -171,7 +171,7 @@ class MemoryStore:
         self._require_open()
         ids = [intent.client_order_id for intent in intents]
         known = {each: self._orders[each] for each in ids if each in self._orders}
-        if len(set(ids)) < len(ids) or any(order.state != journal.ABSENT for order in known.values()):
+        if len(set(ids)) < len(ids) or any(order.state != ABSENT for order in known.values()):
             raise journal.already_planned(", ".join(ids))
         self._use_approvals(intents)
         for intent in intents:
@@ -210,7 +210,7 @@ class MemoryStore:
     async def record_absence(self, client_order_id: str, now: datetime) -> None:
         order = self._find(client_order_id)
         if order.state not in journal.OPEN:
-            raise journal.no_such_step(client_order_id, order.state, journal.ABSENT)
+            raise journal.no_such_step(client_order_id, order.state, ABSENT)
         order.absences += 1
 
     def _find(self, client_order_id: str) -> _Order:
@@ -244,9 +244,16 @@ class MemoryStore:
         for order in reversed(self._orders.values()):  # newest first
             if order.planned_at < since or len(found) == journal.PAST_ORDERS_MAX:
                 break
-            filled = order.fill.quantity if order.fill is not None else Decimal(0)
             found.append(
-                PastOrder(order.intent, order.state, order.planned_at, order.sent_at is not None, filled, order.reason)
+                PastOrder(
+                    intent=order.intent,
+                    state=order.state,
+                    planned_at=order.planned_at,
+                    sent=order.sent_at is not None,
+                    filled=order.fill.quantity if order.fill is not None else Decimal(0),
+                    reason=order.reason,
+                    sends=order.sends,
+                )
             )
         return found
 
@@ -296,8 +303,6 @@ class MemoryStore:
             if intent.approval is None:
                 continue
             kept = used.get(intent.approval)
-            if kept is not None and kept.verdict is Verdict.USED and kept.client_order_id == intent.client_order_id:
-                continue  # the same order, sent again
             if kept is None or kept.verdict not in journal.VERDICT_FROM[Verdict.USED]:
                 raise journal.not_approved(intent.approval, None if kept is None else kept.verdict)
             used[kept.id] = replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)
