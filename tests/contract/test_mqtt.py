@@ -189,9 +189,9 @@ async def test_a_password_is_needed_and_given(tmp_path: Path) -> None:
 
 async def test_tls_with_an_authority_of_ones_own(tmp_path: Path) -> None:
     """With `ca_file` the broker is trusted; without it, it is not."""
-    ca, cert, key = certificates(tmp_path)
-    with Broker(tmp_path, tls=(ca, cert, key)) as broker:
-        async with running(options(broker, tls=True, ca_file=ca)) as channel:
+    files = certificates(tmp_path)
+    with Broker(tmp_path, tls=(files["ca"], files["server"], files["server_key"])) as broker:
+        async with running(options(broker, tls=True, ca_file=files["ca"])) as channel:
             await connected(channel)
         with structlog.testing.capture_logs() as logs:
             async with running(options(broker, tls=True)):
