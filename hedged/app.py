@@ -20,7 +20,7 @@ from hedged.errors import ConfigurationError, StoreError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
-from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, Store
+from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, StandingAlerts, Store
 from hedged.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     """
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
+    from hedged.tell.standing import Standing
 
     lock = StoreLock(settings.store_path())  # before the store is opened, which may migrate it
     exchanges = Exchanges()
@@ -50,7 +51,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
-        channels, loops = open_channels(settings, clock, ids)
+        standing = Standing(store, clock, settings.name, settings.world)
+        channels, loops = open_channels(settings, clock, ids, standing)
     except BaseException:
         await exchanges.close()
         if store is not None:
@@ -334,8 +336,10 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     return SimulatedExchange(venue, clock)
 
 
-def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Channel], list[Loop]]:
-    """Where messages go, and the loops that keep connections."""
+def open_channels(
+    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+) -> tuple[list[Channel], list[Loop]]:
+    """Where messages go, and the loops that keep connections. `standing`: what these tell again when they come back."""
     channels: list[Channel] = []
     loops: list[Loop] = []
     if settings.notify.log:
@@ -362,6 +366,7 @@ def open_channels(settings: Settings, clock: Clock, ids: Ids) -> tuple[list[Chan
             ),
             clock,
             ids,
+            standing,
         )
         channels.append(channel)
         loops.append(channel.run)

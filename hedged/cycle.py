@@ -25,7 +25,18 @@ from hedged.model.effect import EffectDay
 from hedged.model.finding import Assessment, Finding, HedgeGroup
 from hedged.model.guard import GuardMemory
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown
+from hedged.model.order import (
+    Absent,
+    Decision,
+    Fill,
+    Intent,
+    OrderRow,
+    OrderState,
+    Outcome,
+    PastOrder,
+    Unknown,
+    Working,
+)
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
@@ -42,6 +53,7 @@ from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
 MINUTE = timedelta(minutes=1)
+GUARDED_CYCLES = 3  # without one, a venue cancels what rests there
 
 
 @dataclass(slots=True)
@@ -142,6 +154,7 @@ async def run_cycle(
             clock=portfolio.clock,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
+        await _guard(portfolio, report)
         if failure is not None:
             portfolio.told |= {each.client_order_id for each in outcomes if not isinstance(each, Unknown)}
     finally:
@@ -160,6 +173,16 @@ async def run_cycle(
         alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
+
+
+async def _guard(portfolio: Portfolio, report: CycleReport) -> None:
+    """What rests in a book now is cancelled by the venue itself should we be gone for three cycles."""
+    working = {each.client_order_id for each in report.outcomes if isinstance(each, Working)}
+    resting = {row.intent.instrument for row in portfolio.open_rows if row.state is OrderState.ACKNOWLEDGED}
+    resting |= {each.intent.instrument for each in report.decision.intents if each.intent.client_order_id in working}
+    for account, gateway in portfolio.gateways.items():
+        there = {each for each in resting if each.partition(":")[0] == account}
+        await gateway.guard(there, GUARDED_CYCLES * portfolio.policy.every)
 
 
 def _told(report: CycleReport, told: Sequence[Finding], beside: Mapping[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar
@@ -146,6 +146,12 @@ class OrderGateway(Protocol):
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
 
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """Have the venue cancel by itself what rests on these unless this is called again `within`; none: no more.
+
+        What a venue cannot do, and a failure to reach it, is logged: an order is no safer for not being sent.
+        """
+
 
 class Channel(Protocol):
     """Somewhere messages go."""
@@ -163,6 +169,16 @@ class Channel(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class StandingAlerts(Protocol):
+    """What a connection that comes back has to tell again."""
+
+    async def standing(self) -> Sequence[Message]:
+        """All that fires, was told and nobody has acknowledged, most severe first, each marked as republished.
+
+        Event ids are those it was told under. Raises `StoreError`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +250,22 @@ class Store(Protocol):
 
     async def accept(self, subject: str, now: datetime) -> bool:
         """A person accepts that a position or an account's balances are gone; False: nothing was in doubt."""
+
+    # what people say of alerts, from whatever process
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        """A person has seen what fires under this event id or key; False: nothing does. `until`: and asks for rest."""
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        """The latest of each event that is pending, firing or may still reopen."""
+
+    async def silence(self, silence: Silence) -> None:
+        """Keep it; one of the same id is replaced."""
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        """Those that have not ended, the one that ends first before the others."""
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        """End it now; False: there is none of this id in force."""
 
     # orders
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:

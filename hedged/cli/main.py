@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hedged import __version__
-from hedged.cli.accept import accept_balance, accept_position
+from hedged.cli.accept import accept_balance, accept_order, accept_position
 from hedged.cli.check_config import check_config
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
@@ -64,6 +64,7 @@ app.command()(plan)
 app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
+app.command("accept-order")(accept_order)
 app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)

@@ -59,6 +59,7 @@ class Message:
     values: Mapping[str, Scalar] = field(default_factory=dict)
     portfolio: str = ""
     world: str = ""  # simulated, paper or real: never to be mistaken for each other
+    republished: bool = False  # told before under the same event id, and told again to who may have missed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,25 @@ class OutboxRow:
     message: Message
     attempts: int
     next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """While it lasts nothing is told of alerts whose key its pattern covers (`*` stands for anything)."""
+
+    id: str
+    pattern: str
+    made_at: datetime
+    ends_at: datetime
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A person has taken notice of an event: it is not repeated, until its end or until the time given."""
+
+    event_id: str
+    by: str
+    at: datetime
+    until: datetime | None = None

@@ -140,6 +140,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that waits in the venue's book, whoever placed it. Quantities in contracts, zero or positive."""
+
+    client_order_id: str | None  # None: it is not hedged's
+    venue_order_id: str
+    side: Side
+    quantity: Decimal  # in all; 0 where a venue counts 'whatever the position is' so
+    filled: Decimal
+    price: Decimal | None  # None: it has none, as conditional orders at market
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Nothing was placed, and that is certain: the venue said no, or nothing was sent. `reason` says which."""
 

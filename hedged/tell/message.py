@@ -58,7 +58,10 @@ def compose(
 
 
 def message_object(message: Message) -> dict[str, object]:
-    """The message as JSON. (event_id, kind, at) tells a second delivery from a second message."""
+    """The message as JSON. (event_id, kind, at) tells a second delivery from a second message.
+
+    `republished`: it was told before, and is told again to whoever may have missed it.
+    """
     return {
         "schema": SCHEMA,
         "event_id": message.event_id,
@@ -70,6 +73,7 @@ def message_object(message: Message) -> dict[str, object]:
         "at": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "portfolio": message.portfolio,
         "world": message.world,
+        "republished": message.republished,
         "values": {
             name: _plain(value) if isinstance(value, Decimal) else value for name, value in message.values.items()
         },

@@ -143,7 +143,8 @@ WORDS: Mapping[Kind, Words] = {
     Kind.ORDER_FAILED: Words(
         "an order of hedge {subject} is in doubt",
         "hedged looks it up before anything else trades there.",
-        "look at the account's open orders at the exchange.",
+        "look at the account's orders at the exchange; where they show what hedged cannot find, tell it with "
+        "`hedged accept-order`.",
     ),
     Kind.CLOCK_SKEW: Words(
         "this machine's clock is off {subject}'s",

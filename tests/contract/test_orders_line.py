@@ -135,7 +135,7 @@ async def test_nothing_is_sent_twice_behind_our_back(venue: OrderVenue) -> None:
         await it.orders.submit(it.intent())
         await it.orders.find_by_client_id(it.new_id(), ETHER)
         asked = [f"{method} {it.server.named(path)}" for method, path in it.server.requests]
-        assert sorted(asked) == sorted((venue.create, *venue.lookups))
+        assert sorted(asked) == sorted((*venue.asks_first, venue.create, *venue.lookups))
 
 
 @EVERY

@@ -15,7 +15,7 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import AlertState
+from hedged.model.alert import Acknowledgement, AlertState, Silence
 from hedged.model.effect import Parts
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import (
@@ -167,6 +167,45 @@ async def test_a_cycle_may_carry_acceptances_itself(store: Store) -> None:
     """Those of subjects still in doubt are kept."""
     await store.record_cycle(record(1, remembered=memory(polls={ETH: 1}, accepted=frozenset({ETH, "x"}))), [])
     assert (await store.memory()).accepted == {ETH}
+
+
+# what people say of alerts
+
+
+async def test_what_fires_is_acknowledged_by_event_or_key(store: Store) -> None:
+    """By its id or its key, and nothing else; the latest word counts, and it survives the next cycle."""
+    await store.record_cycle(record(1, alerts=[alert("a", "e1"), alert("b", "e2", AlertState.PENDING)]), [])
+    assert await store.acknowledge("drift/a", "ann", T0)
+    assert await store.acknowledge("e1", "bob", T0 + MINUTE, T0 + DAY)
+    assert not await store.acknowledge("drift/b", "ann", T0), "it is pending: nobody was told"
+    assert not await store.acknowledge("e9", "ann", T0)
+    await store.record_cycle(record(2, alerts=[alert("a", "e1")]), [])
+    assert await store.acknowledgements() == [Acknowledgement("e1", "bob", T0 + MINUTE, T0 + DAY)]
+
+
+async def test_an_acknowledgement_goes_with_its_event(store: Store) -> None:
+    """Once the event cannot reopen any more nobody is asked about it."""
+    await store.record_cycle(record(1, alerts=[alert("a", "e1")]), [])
+    await store.acknowledge("e1", "ann", T0)
+    await store.record_cycle(record(2, at=T0, alerts=[alert("a", "e1", AlertState.RESOLVED)]), [])
+    assert len(await store.acknowledgements()) == 1
+    await store.record_cycle(record(3, at=T0 + 2 * DAY), [])
+    assert await store.acknowledgements() == []
+
+
+async def test_silences_last_until_their_end(store: Store) -> None:
+    """Those in force, the first to end first; one that is taken back is over at once, once."""
+    long = Silence("s1", "drift/*", T0, T0 + DAY, "ann", "moving coins")
+    short = Silence("s2", "margin/main", T0, T0 + MINUTE, "bob")
+    for each in (long, short):
+        await store.silence(each)
+    assert await store.silences(T0) == [short, long]
+    assert await store.silences(T0 + MINUTE) == [long]
+    assert not await store.unsilence("s2", T0 + MINUTE), "it has ended"
+    assert await store.unsilence("s1", T0 + MINUTE)
+    assert not await store.unsilence("s1", T0 + MINUTE)
+    assert not await store.unsilence("s9", T0)
+    assert await store.silences(T0 + MINUTE) == []
 
 
 # the journal

@@ -24,7 +24,7 @@ import structlog
 
 from hedged.errors import DeliveryError
 from hedged.model.alert import Message
-from hedged.ports import Clock, Ids
+from hedged.ports import Clock, Ids, StandingAlerts
 from hedged.tell.message import message_object
 from hedged.tell.outbox import Backoff
 
@@ -61,8 +61,9 @@ class MqttChannel:
 
     name = "mqtt"
 
-    def __init__(self, options: MqttOptions, clock: Clock, ids: Ids) -> None:
+    def __init__(self, options: MqttOptions, clock: Clock, ids: Ids, standing: StandingAlerts | None = None) -> None:
         self._options = options
+        self._standing = standing
         self._clock = clock
         self._ids = ids
         self._root = f"{options.prefix}/{encode(options.instance)}"

@@ -122,6 +122,9 @@ class SimulatedExchange:
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         return await self.find(intent)  # nothing rests here
 
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """See above."""
+
     # parts
 
     def _quote(self, instrument: InstrumentId) -> Quote | None:

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.store import journal
-from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_key
+from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Alert, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
@@ -57,6 +57,8 @@ class MemoryStore:
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
+        self._acknowledged: dict[str, Acknowledgement] = {}
+        self._silences: dict[str, Silence] = {}
 
     async def open(self, portfolio: str, world: World, now: datetime) -> None:
         self._open = True
@@ -111,6 +113,35 @@ class MemoryStore:
         meant = doubts_meant(subject, self._memory.polls)
         self._memory = replace(self._memory, accepted=self._memory.accepted.union(meant))
         return bool(meant)
+
+    # what people say of alerts
+
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        self._require_open()
+        events = meant(what, self._alerts.values())
+        self._acknowledged.update({event: Acknowledgement(event, by, now, until) for event in events})
+        return bool(events)
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        self._require_open()
+        self._acknowledged = {event: ack for event, ack in self._acknowledged.items() if event in self._alerts}
+        return list(self._acknowledged.values())
+
+    async def silence(self, silence: Silence) -> None:
+        self._require_open()
+        self._silences[silence.id] = silence
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        self._require_open()
+        return sorted((each for each in self._silences.values() if each.ends_at > now), key=lambda each: each.ends_at)
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        self._require_open()
+        known = self._silences.get(silence_id)
+        if known is None or known.ends_at <= now:
+            return False
+        del self._silences[silence_id]
+        return True
 
     # prices of the past
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
-from hedged.model.alert import Alert
+from hedged.model.alert import Acknowledgement, Alert, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import OrderRow, PastOrder
@@ -26,6 +26,12 @@ class OverlayStore(MemoryStore):
 
     async def alerts(self) -> Sequence[Alert]:
         return await self._base.alerts()
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        return await self._base.acknowledgements()
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        return await self._base.silences(now)
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._base.open_orders()

@@ -14,14 +14,25 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import bars, blobs, cycles, effects, opening, orders, outbox, proposals, thinning
+from hedged.adapters.store import (
+    attention,
+    bars,
+    blobs,
+    cycles,
+    effects,
+    opening,
+    orders,
+    outbox,
+    proposals,
+    thinning,
+)
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Alert, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
@@ -198,6 +209,23 @@ class SqlStore:
     async def recorded(self, cycle_id: str) -> cycles.Recorded | None:
         """What a past cycle saw and decided; None when it was never recorded or has been thinned out."""
         return await self._run(cycles.recorded, cycle_id)
+
+    # what people say of alerts
+
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        return await self._run(attention.acknowledge, what, by, now, until)
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        return await self._run(attention.acknowledged)
+
+    async def silence(self, silence: Silence) -> None:
+        await self._run(attention.silence, silence)
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        return await self._run(attention.in_force, now)
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        return await self._run(attention.unsilence, silence_id, now)
 
     # orders
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 APPLICATION = "hedged"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -175,6 +175,16 @@ silences = Table(
     Column("ends_at", Time, nullable=False),
     Column("data", Text, nullable=False),
     Index("ix_silences_ends_at", "ends_at"),
+)
+
+# Apart from `alerts`, because people write here from other processes while the daemon replaces those rows whole.
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("ix_acknowledgements_at", "at"),
 )
 
 # What was asked from outside (MQTT, a phone) and what came of it; a nonce counts once.
