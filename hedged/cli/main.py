@@ -20,6 +20,7 @@ from hedged.cli.paper import paper
 from hedged.cli.pause import pause, resume
 from hedged.cli.plan import plan
 from hedged.cli.probe import probe
+from hedged.cli.proposals import approve, proposals, reject
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -70,6 +71,9 @@ app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)
 app.command()(unwind)
+app.command()(proposals)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(paper, name="paper")
 
 

@@ -22,6 +22,7 @@ from hedged.model.guard import UNFOLLOWED_KEPT
 from hedged.model.order import Placement
 from hedged.model.policy import (
     BAND,
+    PROPOSALS_EXPIRE,
     RISK_COST_YEAR,
     Limits,
     MarginPolicy,
@@ -143,6 +144,12 @@ def _once_each(value: tuple[Verb, ...]) -> tuple[Verb, ...]:
 def _at_most_a_month(value: timedelta) -> timedelta:
     if value > timedelta(days=30):
         raise ValueError("must be at most 30d")
+    return value
+
+
+def _an_answers_time(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= timedelta(days=1):
+        raise ValueError("must be between 1m and 24h")
     return value
 
 
@@ -298,6 +305,10 @@ class LimitSettings(Table):
     passive_for: Duration = _LIMITS.passive_for
 
 
+class ApproveSettings(Table):
+    expires: Annotated[Duration, AfterValidator(_an_answers_time)] = PROPOSALS_EXPIRE
+
+
 class RepeatSettings(Table):
     """How long until a firing alert is told again, by severity."""
 
@@ -370,6 +381,7 @@ class Document(Table):
     margin: MarginSettings = MarginSettings()
     expiry: ExpirySettings = ExpirySettings()
     limits: LimitSettings = LimitSettings()
+    approve: ApproveSettings = ApproveSettings()
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()
