@@ -205,7 +205,7 @@ def _within(value: float, most: Decimal | None) -> bool:
     return most is None or value <= float(most) * (1 + SLACK)
 
 
-def run(orders: int, seed: int) -> Tally:
+def run(orders: int, seed: int, *, until_over: bool = False) -> Tally:
     random_ = random.Random(seed)
     instruments = [
         perp(ETH_PERP, lot=lot, multiplier=size, notional_min=least)
@@ -221,6 +221,8 @@ def run(orders: int, seed: int) -> Tally:
             tally.approved += 1
             if broken := over(verdict, context, limits):
                 tally.over.append(f"{broken}: {verdict} {context} {limits}")
+                if until_over:
+                    break
     return tally
 
 
