@@ -11,6 +11,7 @@ import numpy as np
 from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.overlay import OverlayStore
 from hedged.adapters.store.sql import SqlStore
+from hedged.adapters.store.sqlite import exists
 from hedged.app import open_exchanges, wire
 from hedged.assess.exposure import cash_assets
 from hedged.cli.plan_inputs import DAYS, PlanInputs, Progress, hedges_of, net_of_cash
@@ -47,7 +48,7 @@ async def from_venues(
         await base.open_read_only(settings.name, settings.world)
         store = OverlayStore(base)
     except StoreUnavailable:
-        if settings.store_path().exists():
+        if exists(settings.store_path()):
             raise
     await store.open(settings.name, settings.world, clock.now())
     exchanges = await open_exchanges(settings, store, clock)
