@@ -119,16 +119,17 @@ async def _broker(settings: Settings) -> list[Check]:
 
 async def _database(settings: Settings) -> Check:
     from hedged.adapters.store.sql import SqlStore
+    from hedged.adapters.store.sqlite import exists
     from hedged.errors import StoreError
 
     path = settings.store_path()
     store = SqlStore(path)
     try:
+        if not exists(path):
+            return Check("database", "ok", f"{path} is made at the first start")
         await store.open_read_only(settings.name, settings.world)
     except StoreError as error:
-        if path.exists():
-            return Check("database", "failed", str(error))
-        return Check("database", "ok", f"{path} is made at the first start")
+        return Check("database", "failed", str(error))
     await store.close()
     return Check("database", "ok", f"{path} is this portfolio's, {settings.world.value} world")
 

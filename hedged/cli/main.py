@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Annotated
 
@@ -80,7 +82,11 @@ app.add_typer(paper, name="paper")
 def main() -> None:
     """Run a command; errors that are meant for people come as text, with the exit code of their kind."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:  # None where it is closed; a full disk is told here, not when nobody listens any more
+                sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
     except (ConfigurationError, WrongStore) as error:
@@ -89,6 +95,21 @@ def main() -> None:
     except HedgedError as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        typer.echo(_told(error), err=True)
+        _give_up_output()
+        sys.exit(EXIT_FAILED)
+
+
+def _told(error: OSError) -> str:
+    where = error.filename if isinstance(error.filename, str) else "the output could not be written"
+    return f"{where}: {error.strerror or error}"
+
+
+def _give_up_output() -> None:
+    """What could not be written is not tried again at the end, where it would be a second error."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

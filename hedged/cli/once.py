@@ -82,6 +82,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
     from hedged.adapters.store.memory import MemoryStore
     from hedged.adapters.store.overlay import OverlayStore
     from hedged.adapters.store.sql import SqlStore
+    from hedged.adapters.store.sqlite import exists
     from hedged.app import open_exchanges, watch_keys, wire
     from hedged.cycle import judge, look, recall
     from hedged.daemon.history import HistoryKeeper
@@ -93,7 +94,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
         await base.open_read_only(settings.name, settings.world)
         store: MemoryStore = OverlayStore(base)
     except StoreUnavailable:
-        if settings.store_path().exists():
+        if exists(settings.store_path()):
             raise
         store = MemoryStore()  # nothing has run yet
     await store.open(settings.name, settings.world, clock.now())
