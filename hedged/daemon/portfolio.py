@@ -55,6 +55,10 @@ class Exchanges:
     closers: list[Close] = field(default_factory=list)
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
+    def weights(self) -> dict[str, float]:
+        """Request weight that each account reached through ccxt has spent since the start, in ccxt's units."""
+        return {name: venue.weight for name, venue in self.venues.items()}
+
     async def close(self) -> None:
         for close in self.closers:
             await close()
@@ -76,6 +80,7 @@ class App:
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
     _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
+    cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
@@ -110,7 +115,8 @@ class App:
         if self.history is not None:
             self.history.learn(report)
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
-        said = {"messages": len(report.messages), "weight": self._weights(), **woken}
+        self._weigh()
+        said = {"messages": len(report.messages), "weight": self.cycle_weights, **woken}
         log.info("cycle", decision=report.decision.reason, **said)
         for order in report.orders():
             log.info("order", **order)
@@ -163,12 +169,10 @@ class App:
         if self.lock is not None:
             self.lock.release()
 
-    def _weights(self) -> dict[str, float]:
-        """Request weight each venue was asked for since the last cycle, in its own units."""
-        total = {name: venue.weight for name, venue in self.exchanges.venues.items()}
-        spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
+    def _weigh(self) -> None:
+        total = self.exchanges.weights()
+        self.cycle_weights = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
         self._weighed = total
-        return spent
 
     def _findings(self, now: datetime) -> Iterator[Finding]:
         """What is told with every cycle and found outside of it."""
