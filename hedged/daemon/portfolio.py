@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -53,6 +54,7 @@ class Exchanges:
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     closers: list[Close] = field(default_factory=list)
+    unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
     def weights(self) -> dict[str, float]:
@@ -126,6 +128,11 @@ class App:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
         await self._looked.wait()
         await streams.run(self.wakes.wake)
+
+    async def halt(self, reason: str) -> None:
+        """Stop orders, where any could be made: until a person resumes them."""
+        if self.portfolio.gateways:
+            await self.portfolio.brake.halt(reason, self.portfolio.clock.now())
 
     async def watch_stops(self) -> None:
         """See a pause or its end within a second, and show it by a cycle before its time."""
