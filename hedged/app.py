@@ -99,7 +99,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
+        background=[*loops, *(courier.run for courier in couriers), history.run],
         heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
@@ -112,6 +112,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         *app.background,
         app.watch_stops,
         *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
+        partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
         *_web(settings, app, web_token, clock),
     ]
@@ -269,7 +270,7 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     """What the keys may do, as far as the venues tell. Raises `ConfigurationError` for keys that can withdraw."""
     keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
-    keys = KeyWatch(keyed, confirmed, clock)
+    keys = KeyWatch(keyed, confirmed, clock, exchanges.unkeyed)
     await keys.check()
     problems = [
         f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
@@ -307,7 +308,8 @@ async def _open_ccxt(
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     exchanges.candles[account.name] = venue.candles
     if keys is None:
-        log.warning("no key: only public prices are read", account=account.name)
+        places = exchanges.unkeyed[account.name] = settings.credentials().places_of(account.name)
+        log.warning("no key: only public prices are read", account=account.name, looked_for=[str(p) for p in places])
     return venue.market, venue.reader
 
 

@@ -75,7 +75,9 @@ async def _examine(settings: Settings) -> list[Check]:
             checks.append(await _reachable(name, market.instruments()))
             reader = exchanges.readers.get(name)
             if reader is None:
-                checks.append(Check(f"{name}: key", "unknown", "none is given: only public prices are read"))
+                looked = " or ".join(str(place) for place in exchanges.unkeyed.get(name, ()))
+                text = f"none is there ({looked}): only public prices are read, and nothing that is held counts"
+                checks.append(Check(f"{name}: key", "unknown", text))
                 continue
             checks += await _reading(name, reader, exchanges.venues.get(name))
             if name in exchanges.venues:

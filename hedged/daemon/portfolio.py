@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -60,7 +61,12 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
+    unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
+
+    def weights(self) -> dict[str, float]:
+        """Request weight that each account reached through ccxt has spent since the start, in ccxt's units."""
+        return {name: venue.weight for name, venue in self.venues.items()}
 
     async def close(self) -> None:
         for close in self.closers:
@@ -85,6 +91,7 @@ class App:
     vitals: Vitals = field(init=False)
     _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
+    cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
@@ -128,10 +135,10 @@ class App:
         self._failing = None
         if self.history is not None:
             self.history.learn(report)
-        weights = self._weights()
-        self.vitals.completed(report, self.portfolio.clock.monotonic() - began, weights)
+        self._weigh()
+        self.vitals.completed(report, self.portfolio.clock.monotonic() - began, self.cycle_weights)
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
-        said = {"messages": len(report.messages), "weight": weights, **woken}
+        said = {"messages": len(report.messages), "weight": self.cycle_weights, **woken}
         log.info("cycle", decision=report.decision.reason, **said)
         for order in report.orders():
             log.info("order", **order)
@@ -141,6 +148,11 @@ class App:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
         await self._looked.wait()
         await streams.run(self.wakes.wake)
+
+    async def halt(self, reason: str) -> None:
+        """Stop orders, where any could be made: until a person resumes them."""
+        if self.portfolio.gateways:
+            await self.portfolio.brake.halt(reason, self.portfolio.clock.now())
 
     async def watch_stops(self) -> None:
         """See a pause or its end within a second, and show it by a cycle before its time."""
@@ -210,12 +222,10 @@ class App:
             return None
         return {**{channel.name: 0 for channel in self.channels}, **waiting}
 
-    def _weights(self) -> dict[str, float]:
-        """Request weight each venue was asked for since the last cycle, in its own units."""
-        total = {name: venue.weight for name, venue in self.exchanges.venues.items()}
-        spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
+    def _weigh(self) -> None:
+        total = self.exchanges.weights()
+        self.cycle_weights = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
         self._weighed = total
-        return spent
 
     def _findings(self, now: datetime) -> Iterator[Finding]:
         """What is told with every cycle and found outside of it."""

@@ -59,6 +59,7 @@ class Kind(StrEnum):
     TOO_COARSE = "too_coarse"
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
+    KEY_MISSING = "key_missing"
     STREAM_DOWN = "stream_down"
     HISTORY_MISSING = "history_missing"
     HEDGE_INEFFECTIVE = "hedge_ineffective"
@@ -117,6 +118,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.TOO_COARSE: SubjectKind.HEDGE,
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
+    Kind.KEY_MISSING: SubjectKind.ACCOUNT,
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
     Kind.HISTORY_MISSING: SubjectKind.HEDGE,
     Kind.HEDGE_INEFFECTIVE: SubjectKind.HEDGE,
