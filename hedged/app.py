@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
+
 
 async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
 
     `asked`: where the process's signal asks for a pause.
     """
+    from hedged.adapters.clock import process_name
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
@@ -48,6 +51,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     store: Store | None = None
     try:
         store = await open_store(settings, clock)
+        lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
+        await store.take_lease(process_name(), clock.now(), lease)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
@@ -71,6 +76,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
+    portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
