@@ -245,6 +245,9 @@ class Store(Protocol):
     async def renew_lease(self, until: datetime) -> None:
         """Raises `Fenced`."""
 
+    async def release_lease(self) -> None:
+        """Another machine need not wait until it has run out."""
+
     # the cycle
     async def memory(self) -> Memory: ...
     async def alerts(self) -> Sequence[Alert]:

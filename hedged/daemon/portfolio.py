@@ -177,7 +177,7 @@ class App:
             await self.heartbeat.close()
         if self.lock is not None and not self.lock.shared:
             with contextlib.suppress(StoreError):  # then another machine waits until it has run out
-                await self.portfolio.store.renew_lease(self.portfolio.clock.now())
+                await self.portfolio.store.release_lease()
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()

@@ -84,6 +84,19 @@ async def test_a_process_of_this_machine_is_followed_at_once(stores: Stores) -> 
         await one.plan("c1", [intent("hd1")], T0)
 
 
+async def test_a_daemon_that_ended_keeps_nobody_waiting(stores: Stores) -> None:
+    """Released it can be taken at once, by whomever; what was taken over is not given away by the one before."""
+    one, other = stores
+    await one.take_lease(HERE, T0, LASTS)
+    await one.release_lease()
+    await other.take_lease(THERE, T0, LASTS)
+    with pytest.raises(Fenced):
+        await one.plan("c1", [intent("hd1")], T0)
+    await one.release_lease()
+    with pytest.raises(StoreError, match="sends this portfolio's orders"):
+        await one.take_lease(HERE, T0, LASTS)
+
+
 async def test_a_reload_keeps_the_epoch(stores: Stores) -> None:
     """The same process takes it again while the old configuration still runs: both may write until that is closed."""
     one, other = stores

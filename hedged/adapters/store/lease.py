@@ -27,6 +27,8 @@ _PUT = _INSERT.on_conflict_do_update(
     index_elements=[lease.c.id], set_={name: _INSERT.excluded[name] for name in ("epoch", "holder", "expires_at")}
 )
 _EXPIRES = update(lease).where(lease.c.epoch == bindparam("own")).values(expires_at=bindparam("until"))
+_NOBODY = ""
+_RELEASE = update(lease).where(lease.c.epoch == bindparam("own")).values(holder=_NOBODY)
 
 
 def take(connection: Connection, holder: str, now: datetime, lasts: timedelta) -> int:
@@ -38,7 +40,7 @@ def take(connection: Connection, holder: str, now: datetime, lasts: timedelta) -
     row = connection.execute(_GET).first()
     epoch = 1
     if row is not None:
-        if row.expires_at > now and _machine(row.holder) != _machine(holder):
+        if row.holder != _NOBODY and row.expires_at > now and _machine(row.holder) != _machine(holder):
             raise StoreError(
                 f"another hedged ({named(row.holder)}) sends this portfolio's orders, and may until "
                 f"{row.expires_at:%Y-%m-%d %H:%M:%S} UTC at least: stop that one first, or wait that long if it is gone"
@@ -55,10 +57,15 @@ def renew(connection: Connection, epoch: int | None, until: datetime) -> None:
     connection.execute(_EXPIRES, {"own": epoch, "until": until})
 
 
+def release(connection: Connection, epoch: int | None) -> None:
+    """Anybody may take it from now on; where somebody has already, nothing is changed."""
+    connection.execute(_RELEASE, {"own": epoch})
+
+
 def check(connection: Connection, epoch: int | None) -> None:
-    """Raises `Fenced` unless the epoch (None: no lease was ever taken) is the newest."""
+    """Raises `Fenced` unless the epoch is the newest; or nobody holds the lease, and none was asked for (None)."""
     row = connection.execute(_GET).first()
-    if row is not None and row.epoch != epoch:
+    if row is not None and row.epoch != epoch and not (row.holder == _NOBODY and epoch is None):
         raise Fenced(
             f"another hedged ({named(row.holder)}) has taken over this portfolio's orders, so this one sends none and "
             "keeps nothing any more: stop one of the two"

@@ -78,6 +78,9 @@ class MemoryStore:
     async def renew_lease(self, until: datetime) -> None:
         self._require_open()
 
+    async def release_lease(self) -> None:
+        self._require_open()
+
     # the cycle
 
     async def memory(self) -> Memory:

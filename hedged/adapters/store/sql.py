@@ -166,6 +166,9 @@ class SqlStore:
     async def renew_lease(self, until: datetime) -> None:
         await self._run(lease.renew, self._epoch, until)
 
+    async def release_lease(self) -> None:
+        await self._run(lease.release, self._epoch)
+
     # the cycle
 
     async def memory(self) -> Memory:
