@@ -37,7 +37,8 @@ class Book:
     open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
     marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
     again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
-    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there was just taken back: the next one takes
+    resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
+    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
 @dataclass(slots=True)
@@ -60,11 +61,19 @@ class Desk:
     def __post_init__(self) -> None:
         self._under_way = UnderWay.of(self.book.open_orders)
 
-    def offer(self, trade: Trade, group: HedgeGroup, number: int, only_after: tuple[str, ...] = ()) -> str:
+    def offer(
+        self,
+        trade: Trade,
+        group: HedgeGroup,
+        number: int,
+        *,
+        only_after: tuple[str, ...] = (),
+        at_once: bool = False,
+    ) -> str:
         """Put one trade of a group to the gate; the id of its order, sent or not.
 
         `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
-        before this one may be sent.
+        before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
         """
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
@@ -73,7 +82,7 @@ class Desk:
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         members = [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
         placement = Placement.IOC
-        if trade.instrument not in self.book.crossing and not only_after:
+        if trade.instrument not in self.book.crossing and not at_once:
             placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),

@@ -10,9 +10,11 @@ import pytest
 
 from hedged.assess import assess
 from hedged.decide import Book, decide
-from hedged.decide.placement import crossing, taken_back
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
+from hedged.model.instrument import InstrumentId
 from hedged.model.order import Decision, Intent, OrderRow, OrderState, PastOrder, Placement, Purpose, Side, Working
-from hedged.model.policy import Limits, PortfolioPolicy
+from hedged.model.policy import LegPolicy, Limits, MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Quote, Read, Snapshot
 from hedged.model.statistics import HedgeStatistics
 from tests.build import ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
@@ -124,6 +126,45 @@ def test_an_order_at_rest_waits_its_time_in_all(
 def test_what_was_not_to_rest_is_taken_back_at_once() -> None:
     """An order that takes and is still open has not ended as it should."""
     assert taken_back(row(replace(SOLD, placement=Placement.IOC)), OPEN, T0, LIMITS) == "it was not to rest"
+
+
+def test_what_rests_makes_way_where_margin_is_needed() -> None:
+    """While an account's positions are bought back for margin, nothing of it waits in a book."""
+    assert taken_back(row(), OPEN, T0, LIMITS, urgent=True) == "the account needs margin"
+    alarms = {"main": "critical", "other": "warning"}
+    for margin, instrument, urgent in (
+        (MarginPolicy(on_critical=OnCritical.REDUCE), ETH, True),
+        (MarginPolicy(on_critical=OnCritical.REDUCE), InstrumentId("other:ETH/USDT:USDT"), False),
+        (MarginPolicy(), ETH, False),
+    ):
+        assert is_reducing(margin, alarms, instrument) is urgent
+
+
+def test_a_hedge_waits_for_its_order_at_rest() -> None:
+    """Known to rest it is no trouble, and nothing is refused; an order of unknown fate still is."""
+    waiting = decided(view("-8"), book=replace(BOOK, resting=resting([row()]), in_flight=frozenset({ETH})))
+    assert (waiting.intents, waiting.refused) == ((), ())
+    assert "waits for its order at rest" in waiting.reason
+    unknown = replace(row(), state=OrderState.UNKNOWN)
+    assert resting([unknown, row(replace(SOLD, placement=Placement.IOC))]) == frozenset()
+    assert decided(view("-8"), book=replace(BOOK, in_flight=frozenset({ETH}))).refused
+
+
+def test_a_pair_that_depends_on_its_order_rests_nowhere() -> None:
+    """What has to be filled first takes, and so does what waits for it."""
+    btc = "main:BTC/USDT:USDT"
+    legs = [LegPolicy(ETH, weight=dec("0.5")), LegPolicy(InstrumentId(btc), weight=dec("0.5"))]
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (btc, "-0.1"))),
+        instruments=[perp(), perp(btc)],
+        marks={
+            ETH_PERP: Read(Quote(dec(3000), dec(2999), dec(3001)), T0),
+            btc: Read(Quote(dec(60_000), dec(59_999), dec(60_001)), T0),
+        },
+        prices={"ETH": 3000},
+    )
+    setup = policy(replace(hedge("ETH", legs=legs), placement=Placement.PASSIVE))
+    assert placements(decided(seen, setup)) == [Placement.IOC, Placement.IOC]
 
 
 @pytest.mark.parametrize(
