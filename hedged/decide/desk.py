@@ -11,7 +11,7 @@ from decimal import Decimal
 from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
 from hedged.decide.gate import GateContext, approve, judge, misfit
 from hedged.decide.margin import room_after
-from hedged.decide.pending import Pending, Want
+from hedged.decide.pending import Pending, Want, want_of
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
 from hedged.estimate.sizing import order_min
@@ -209,8 +209,12 @@ class Desk:
         return stands
 
     def decision(self, reason: str, waits: Callable[[Proposal], bool]) -> Decision:
-        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted."""
-        self._pending.close(waits)
+        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted.
+
+        What the gate has refused in this cycle is wanted, and may pass in the next.
+        """
+        refused = {want_of(each.intent) for each in self.refused}
+        self._pending.close(lambda proposal: waits(proposal) or want_of(proposal) in refused)
         said = [
             f"{each.hedge}: {each.side.value} {each.quantity:f} {each.instrument} was rejected by {each.decided_by}, "
             f"so it is not proposed again before {each.expires_at:%H:%M} UTC"
