@@ -10,11 +10,13 @@ from functools import partial
 from hedged.act import Reconciler, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
-from hedged.act.reconcile import to_send_again
+from hedged.act.reconcile import TakeBack, to_send_again
 from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
+from hedged.decide.jumps import marks_after
+from hedged.decide.placement import crossing, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
@@ -217,12 +219,14 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    guard = seen(portfolio.memory.guard, snapshot, assessment.margin)
+    marks = marks_after(portfolio.memory.guard.marks, snapshot, policy.limits.price_collar)
+    guard = replace(seen(portfolio.memory.guard, snapshot, assessment.margin), marks=marks)
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
     stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
+    believed = {name: mark.price for name, mark in marks.items()}
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed)
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)
     state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})
@@ -251,6 +255,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
+        portfolio.reconciler.take_back = _take_back(portfolio, now)
         for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
@@ -266,15 +271,21 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
         portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
-        minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
+        minute, day = (
+            sum(order.sent and now - order.planned_at < span for order in portfolio.past_orders)
+            for span in (MINUTE, DAY)
+        )
         portfolio.book = Book(
             "",
             turnover_day=turnover.notional,
             in_flight=in_flight,
             orders_minute=minute,
+            orders_day=day,
+            open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
             proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
             proven=portfolio.memory.proven,
+            crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
         return str(error)
@@ -293,6 +304,18 @@ async def _renew(portfolio: Portfolio, now: datetime) -> None:
             portfolio.fenced = str(error)
     if portfolio.fenced is not None:
         raise Fenced(portfolio.fenced)
+
+
+def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
+    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+
+    def judged(row: OrderRow, working: Working) -> bool:
+        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
+        mark = seen.price if seen is not None else None
+        limits, past = portfolio.policy.limits, portfolio.past_orders
+        return taken_back(row, working, now, limits, orders=past, mark=mark) is not None
+
+    return judged
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:

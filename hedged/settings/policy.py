@@ -96,6 +96,7 @@ def _hedge(
         carry_shrink_max=hedge.carry_shrink_max,
         mode=hedge.mode or mode,
         takes_rest=takes_rest,
+        placement=hedge.placement,
         target=hedge.target,
         timing=_timing(hedge),
         prior_betas={asset: dict(known) for asset, known in betas.items()},  # plain: a policy goes to other processes
