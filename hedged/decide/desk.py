@@ -187,6 +187,7 @@ class Desk:
                 return True
             why = verdict.reason
         self.refused.append(Refusal(intent=intent, reason=why or ""))
+        self._pending.leave(intent)
         return False
 
     def _proposed(self, intent: Intent, number: int) -> bool:
