@@ -92,8 +92,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
-    portfolio.lease = lease
     commands.brake = portfolio.brake
+    portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -359,7 +359,7 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     anchor = datetime.fromisoformat(str(kept["anchor"]))
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
-    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
+    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot}, cash=account.cash)
     return SimulatedExchange(venue, clock)
 
 

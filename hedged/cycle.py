@@ -16,7 +16,8 @@ from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after
-from hedged.decide.placement import crossing, taken_back
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
@@ -285,11 +286,31 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             again=to_send_again(portfolio.past_orders),
             proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
             proven=portfolio.memory.proven,
+            resting=resting(rows),
             crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
+    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+
+    def judged(row: OrderRow, working: Working) -> bool:
+        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
+        why = taken_back(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=seen.price if seen is not None else None,
+            urgent=is_reducing(portfolio.policy.margin, portfolio.memory.margin_alarms, row.intent.instrument),
+        )
+        return why is not None
+
+    return judged
 
 
 async def _renew(portfolio: Portfolio, now: datetime) -> None:
@@ -304,18 +325,6 @@ async def _renew(portfolio: Portfolio, now: datetime) -> None:
             portfolio.fenced = str(error)
     if portfolio.fenced is not None:
         raise Fenced(portfolio.fenced)
-
-
-def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
-    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
-
-    def judged(row: OrderRow, working: Working) -> bool:
-        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
-        mark = seen.price if seen is not None else None
-        limits, past = portfolio.policy.limits, portfolio.past_orders
-        return taken_back(row, working, now, limits, orders=past, mark=mark) is not None
-
-    return judged
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:

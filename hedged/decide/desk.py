@@ -43,7 +43,8 @@ class Book:
     proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
     proposing: bool = True  # False: only a look, nothing new is put to a person
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
-    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there was just taken back: the next one takes
+    resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
+    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
 @dataclass(slots=True)
@@ -71,11 +72,19 @@ class Desk:
             book.proposals, self.snapshot.now, book.cycle_id, policy.proposals_expire, policy.limits.price_collar
         )
 
-    def offer(self, trade: Trade, group: HedgeGroup, number: int, only_after: tuple[str, ...] = ()) -> str:
+    def offer(
+        self,
+        trade: Trade,
+        group: HedgeGroup,
+        number: int,
+        *,
+        only_after: tuple[str, ...] = (),
+        at_once: bool = False,
+    ) -> str:
         """Put one trade of a group to the gate; the id of its order, sent or not.
 
         `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
-        before this one may be sent.
+        before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
         """
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
@@ -88,7 +97,7 @@ class Desk:
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
         # What rests is taken back and decided anew; a person would have to be asked each time.
-        if trade.instrument not in self.book.crossing and not only_after and mode is not Mode.APPROVE:
+        if trade.instrument not in self.book.crossing and not at_once and mode is not Mode.APPROVE:
             placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
@@ -110,10 +119,13 @@ class Desk:
             last_mark=self.book.marks.get(trade.instrument),
             orders_day=self.book.orders_day + len(self.approved),
             exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
-            room=account_room(intent, self.snapshot, self.policy, self._under_way),
+            # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(wanted, group, number, only_after)  # as nobody has approved it
+            return self.offer(
+                wanted, group, number, only_after=only_after, at_once=at_once
+            )  # as nobody has approved it
         if self._passed(intent, context, mode, approval, number):
             self._passed_ids.add(intent.client_order_id)
             self._turnover += intent.notional
