@@ -96,7 +96,8 @@ class Desk:
         held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
-        if trade.instrument not in self.book.crossing and not at_once:
+        # What rests is taken back and decided anew; a person would have to be asked each time.
+        if trade.instrument not in self.book.crossing and not at_once and mode is not Mode.APPROVE:
             placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
@@ -177,7 +178,8 @@ class Desk:
     def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
-        alone = not self._passed_ids.issuperset(intent.only_after)
+        goes_first = {each.intent.client_order_id for each in self.approved} if approval else self._passed_ids
+        alone = not goes_first.issuperset(intent.only_after)
         unsent = mode is Mode.MONITOR or by_hand
         if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
@@ -197,6 +199,7 @@ class Desk:
                 return True
             why = verdict.reason
         self.refused.append(Refusal(intent=intent, reason=why or ""))
+        self._pending.leave(intent)
         return False
 
     def _proposed(self, intent: Intent, number: int) -> bool:
