@@ -25,10 +25,22 @@ from hedged.errors import StoreError
 from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
-from hedged.model.finding import Assessment, Finding
+from hedged.model.finding import Assessment, Finding, HedgeGroup
 from hedged.model.guard import GuardMemory
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown, Working
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import (
+    Absent,
+    Decision,
+    Fill,
+    Intent,
+    OrderRow,
+    OrderState,
+    Outcome,
+    PastOrder,
+    Unknown,
+    Working,
+)
+from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Override, SignalState
@@ -39,10 +51,12 @@ from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, M
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
+from hedged.tell.proposals import proposal_findings
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
 MINUTE = timedelta(minutes=1)
+GUARDED_CYCLES = 3  # without one, a venue cancels what rests there
 
 
 @dataclass(slots=True)
@@ -143,6 +157,7 @@ async def run_cycle(
             clock=portfolio.clock,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
+        await _guard(portfolio, report)
         if failure is not None:
             portfolio.told |= {each.client_order_id for each in outcomes if not isinstance(each, Unknown)}
     finally:
@@ -152,6 +167,7 @@ async def run_cycle(
         outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
         outside += effect.findings(portfolio.health, groups)
         outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
+        outside += proposal_findings(report.decision, groups, portfolio.policy.quote)
         outside += stop_findings(portfolio.brake, report.decision, groups, portfolio.policy.name)
         told = [*report.assessment.findings, *outside]
         beside = {**stops_object(portfolio.brake), **(beside or {})}
@@ -160,6 +176,16 @@ async def run_cycle(
         alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
+
+
+async def _guard(portfolio: Portfolio, report: CycleReport) -> None:
+    """What rests in a book now is cancelled by the venue itself should we be gone for three cycles."""
+    working = {each.client_order_id for each in report.outcomes if isinstance(each, Working)}
+    resting = {row.intent.instrument for row in portfolio.open_rows if row.state is OrderState.ACKNOWLEDGED}
+    resting |= {each.intent.instrument for each in report.decision.intents if each.intent.client_order_id in working}
+    for account, gateway in portfolio.gateways.items():
+        there = {each for each in resting if each.partition(":")[0] == account}
+        await gateway.guard(there, GUARDED_CYCLES * portfolio.policy.every)
 
 
 def _told(report: CycleReport, told: Sequence[Finding], beside: Mapping[str, object]) -> dict[str, object]:
@@ -249,6 +275,8 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             orders_day=day,
             open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
+            proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
+            proven=portfolio.memory.proven,
             resting=resting(rows),
             crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
@@ -284,13 +312,14 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         return replace(report, store_error=portfolio.unkept)
     intents = {each.intent.client_order_id: each.intent for each in report.decision.intents}
     settled = [(intent, fill) for intent, fill in portfolio.settled if isinstance(fill, Fill)]
+    orders = [(intents[fill.client_order_id], fill) for fill in fills if fill.client_order_id in intents]
     ledgers, effects = effect.advance(
         portfolio.memory.ledgers,
         report.assessment,
         report.snapshot,
         portfolio.policy,
         earlier=[*portfolio.unrecorded, *settled],
-        orders=[(intents[fill.client_order_id], fill) for fill in fills if fill.client_order_id in intents],
+        orders=orders,
     )
     portfolio.settled, portfolio.unrecorded = [], ()
     portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})
@@ -298,7 +327,10 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     memory = remember(report.snapshot, portfolio.memory, fills)
     guard = filled_guard(report.guard, report.snapshot, fills)
     alarms = alarms_after(report.snapshot.margin_odds, portfolio.memory.margin_alarms)
-    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers, guard=guard, margin_alarms=alarms)
+    proven = memory.proven | _proven(portfolio.policy, report.assessment.groups, [*settled, *orders])
+    portfolio.memory = replace(
+        memory, signals=report.signals, ledgers=ledgers, guard=guard, margin_alarms=alarms, proven=proven
+    )
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(
@@ -312,6 +344,7 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         alerts=portfolio.alerts if portfolio.unkept else report.alerts,
         messages=report.messages,
         effects=tuple(portfolio.unkept_effects.values()),
+        proposals=(*report.decision.answered, *report.decision.awaiting),
     )
     try:
         await portfolio.store.record_cycle(record, portfolio.channels)
@@ -321,3 +354,12 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     portfolio.unkept = None
     portfolio.unkept_effects.clear()
     return report
+
+
+def _proven(
+    policy: PortfolioPolicy, groups: Sequence[HedgeGroup], orders: Sequence[tuple[Intent, Fill]]
+) -> frozenset[InstrumentId]:
+    """Contracts on which these fills were real ones."""
+    modes = {hedge.name: hedge.mode for hedge in policy.hedges}
+    real = {group.name for group in groups if modes[group.hedges[0]] in {Mode.APPROVE, Mode.LIVE}}
+    return frozenset(fill.instrument for intent, fill in orders if intent.hedge in real)

@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
+from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
@@ -72,6 +73,12 @@ class CandleReader(Protocol):
 
         `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
         UTC. An empty answer: nothing since then; None: the venue has no such market.
+        """
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """What was settled after `since` on a perpetual of this account, oldest first; all, or the newest of it.
+
+        None: the venue does not tell, or has no such market.
         """
 
 
@@ -146,6 +153,12 @@ class OrderGateway(Protocol):
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
 
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """Have the venue cancel by itself what rests on these unless this is called again `within`; none: no more.
+
+        What a venue cannot do, and a failure to reach it, is logged: an order is no safer for not being sent.
+        """
+
 
 class Channel(Protocol):
     """Somewhere messages go."""
@@ -163,6 +176,13 @@ class Channel(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class CommandTaker(Protocol):
+    """Where a transport takes what it was asked."""
+
+    async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
+        """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
 
 
 class StandingAlerts(Protocol):
@@ -191,6 +211,7 @@ class Memory:
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
     guard: GuardMemory = field(default_factory=GuardMemory)
+    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 
@@ -291,12 +312,27 @@ class Store(Protocol):
     async def answer(self, proposal: Proposal) -> bool:
         """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
 
+    # commands from outside
+    async def claim_command(self, row: CommandRow) -> bool:
+        """Use up its nonce, durable before it returns. False: it was used before, and nothing is changed."""
+
+    async def end_command(self, row: CommandRow) -> None:
+        """Outcome and data of the row with this source and nonce."""
+
+    async def note_command(self, row: CommandRow) -> None:
+        """One that was not considered; a nonce that it names is used up too."""
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        """The newest first."""
+
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
         """Undelivered rows whose time has come, oldest first."""
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def backlog(self) -> Mapping[str, int]:
+        """How many messages wait, by channel; one for which none waits is absent."""
 
     # prices of the past
     async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:

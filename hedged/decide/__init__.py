@@ -10,7 +10,7 @@ from hedged.decide.roll import roll_trades
 from hedged.decide.sequence import in_sequence
 from hedged.model.finding import Assessment
 from hedged.model.order import Decision
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 
 __all__ = ["Book", "decide"]
@@ -48,4 +48,13 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
         for number, trade in enumerate(then, start=len(first)):
             desk.offer(trade, group, number, only_after=done, at_once=True)
-    return desk.decision("; ".join(reasons) or "no hedges are configured")
+    modes = {hedge.name: hedge.mode for hedge in policy.hedges}
+    stopped = book.stopped is not None or not book.orders_allowed
+    waiting = {
+        group.name
+        for group in assessment.groups
+        if modes[group.hedges[0]] is Mode.APPROVE and (stopped or group.blocked_by)
+    }
+    return desk.decision(
+        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeGuard
 
@@ -12,6 +13,7 @@ from hedged.estimate.sizing import leaves_crumb, order_min
 from hedged.model.instrument import Instrument
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Placement, Purpose, Refusal, Side
 from hedged.model.policy import FREE_MARGIN_MIN, Limits, Mode
+from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Quote
 
 ZERO = Decimal(0)
@@ -42,6 +44,7 @@ class GateContext:
     orders_minute: int = 0  # sent within the last minute, and all of this cycle
     rate: Decimal = Decimal(1)  # quote currency for one unit of what the instrument is priced in
     margin: MarginRoom | None = None  # None: hedged does not keep the account's margin by itself
+    now: datetime | None = None  # without it no approval is believed to be fresh
     last_mark: Decimal | None = None  # believed minutes ago at most, see `decide.jumps`; None: there is none
     orders_day: int = 0  # sent within 24 hours, and all of this cycle
     exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
@@ -73,16 +76,52 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
     )
 
 
-def approve(intent: Intent, context: GateContext, limits: Limits, mode: Mode) -> ApprovedIntent | Refusal:
-    """An order that may be sent, with the worst price it may have; or the refusal, to be kept."""
-    if mode not in {Mode.PAPER, Mode.LIVE}:
+def approve(
+    intent: Intent, context: GateContext, limits: Limits, mode: Mode, approval: Proposal | None = None
+) -> ApprovedIntent | Refusal:
+    """An order that may be sent, with the worst price it may have; or the refusal, to be kept.
+
+    `approval`: what a person has approved, which is what mode `approve` needs beside all that the others do.
+    """
+    if mode is Mode.MONITOR:
         return Refusal(intent=intent, reason=f"mode {mode.value} sends no orders")
     reason = judge(intent, context, limits)
+    if reason is None and mode is Mode.APPROVE:
+        reason = misfit(intent, context, limits, approval)
     if reason is not None or context.quote is None:
         return Refusal(intent=intent, reason=reason or f"no fresh price of {intent.instrument}")
+    intent = replace(intent, approval=approval.id if approval is not None and mode is Mode.APPROVE else None)
     worst = 1 + limits.price_collar * intent.side.sign
     rest_at = resting_price(intent.side, context.quote) if intent.placement is Placement.PASSIVE else None
     return ApprovedIntent(intent=intent, price_limit=context.quote.mark * worst, seal=GATE_SEAL, rest_at=rest_at)
+
+
+def misfit(intent: Intent, context: GateContext, limits: Limits, approval: Proposal | None) -> str | None:
+    """Why a person's approval does not cover this order now; None: it does."""
+    if approval is None or approval.verdict is not Verdict.APPROVED:
+        return "nobody has approved it"
+    same = (
+        (intent.hedge, approval.hedge),
+        (intent.instrument, approval.instrument),
+        (intent.side, approval.side),
+        (intent.reduce_only, approval.reduce_only),
+        (intent.purpose, approval.purpose),
+    )
+    if any(wanted != approved for wanted, approved in same):
+        return f"proposal {approval.id} approved another order"
+    if intent.quantity > approval.quantity:
+        return f"proposal {approval.id} approved {approval.quantity:f} contracts and no more"
+    if context.now is None or not approval.holds(context.now):
+        return f"proposal {approval.id} was good until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if context.quote is None or not _is_positive(approval.price):
+        return f"no fresh price of {intent.instrument}"
+    away = abs(context.quote.mark / approval.price - 1)
+    if away > limits.price_collar:
+        return (
+            f"the mark {context.quote.mark:f} is {away:.2%} off the {approval.price:f} of proposal {approval.id}, "
+            f"price_collar is {limits.price_collar:.2%}"
+        )
+    return None
 
 
 def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal) -> str | None:

@@ -366,7 +366,7 @@ async def _answered(store: Store, verdict: Verdict) -> Proposal:
 
 _MAY_FOLLOW = {
     Verdict.OPEN: {Verdict.APPROVED, Verdict.REJECTED, Verdict.EXPIRED, Verdict.REPLACED},
-    Verdict.APPROVED: {Verdict.USED, Verdict.EXPIRED},
+    Verdict.APPROVED: {Verdict.USED, Verdict.EXPIRED, Verdict.REJECTED},
 }
 
 
@@ -393,14 +393,14 @@ async def test_a_proposal_with_other_numbers_is_not_answered(store: Store) -> No
 
 
 async def test_the_first_of_two_answers_counts(store: Store) -> None:
-    """Approved and rejected at once: one of them is told that it came second."""
+    """Approved by two at once: one of them is told that it came second."""
     made = await _answered(store, Verdict.OPEN)
-    answers = [replace(made, verdict=each) for each in (Verdict.APPROVED, Verdict.REJECTED)]
+    answers = [replace(made, verdict=Verdict.APPROVED, decided_by=name) for name in ("cli", "mqtt")]
     assert sorted(await asyncio.gather(*map(store.answer, answers))) == [False, True]
 
 
 async def test_an_approval_is_used_by_one_order(store: Store) -> None:
-    """In the order's own transaction; the same order may be planned again, a second one is refused whole."""
+    """In the order's own transaction; a second one is refused whole, also the same id planned again."""
     await _answered(store, Verdict.APPROVED)
     first, second = (replace(intent(name), approval="0badcafe") for name in ("hd1", "hd2"))
     await store.plan("c1", [first], T0)
@@ -411,8 +411,9 @@ async def test_an_approval_is_used_by_one_order(store: Store) -> None:
         await store.plan("c2", [intent("hd3"), second], T0)
     assert [row.intent for row in await store.open_orders()] == [first]
     await store.record_outcome(Absent("hd1"), T0)
-    await store.plan("c3", [first], T0)
-    assert [row.intent for row in await store.open_orders()] == [first]
+    with pytest.raises(StoreError, match="0badcafe is used"):
+        await store.plan("c3", [first], T0)
+    assert await store.open_orders() == []
 
 
 async def test_two_orders_cannot_share_an_approval(store: Store) -> None:
@@ -483,6 +484,18 @@ async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) 
     assert await store.due("log", T0 + MINUTE, 10) == [replace(first, attempts=1, next_try_at=T0 + MINUTE)]
     await store.failed(second.id, T0, "late")
     assert [row.id for row in await store.due("log", T0 + MINUTE, 10)] == [first.id]
+
+
+async def test_what_waits_is_counted_by_channel(store: Store) -> None:
+    """A failed message still waits, a delivered one does not, and a channel for which none waits is not named."""
+    assert await store.backlog() == {}
+    await store.record_cycle(record(0, messages=[message("e1"), message("e2")]), ["log", "mqtt"])
+    first, second = await store.due("log", T0, 10)
+    await store.failed(first.id, T0 + MINUTE, "refused")
+    await store.delivered(second.id, T0)
+    assert await store.backlog() == {"log": 1, "mqtt": 2}
+    await store.delivered(first.id, T0)
+    assert await store.backlog() == {"mqtt": 2}
 
 
 # small facts

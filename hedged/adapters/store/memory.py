@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, new
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
@@ -57,6 +59,7 @@ class MemoryStore:
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
+        self._commands: dict[tuple[str, str], CommandRow] = {}  # by source and nonce, oldest first
         self._acknowledged: dict[str, Acknowledgement] = {}
         self._silences: dict[str, Silence] = {}
 
@@ -301,8 +304,6 @@ class MemoryStore:
             if intent.approval is None:
                 continue
             kept = used.get(intent.approval)
-            if kept is not None and kept.verdict is Verdict.USED and kept.client_order_id == intent.client_order_id:
-                continue  # the same order, sent again
             if kept is None or kept.verdict not in journal.VERDICT_FROM[Verdict.USED]:
                 raise journal.not_approved(intent.approval, None if kept is None else kept.verdict)
             used[kept.id] = replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)
@@ -324,6 +325,30 @@ class MemoryStore:
         row = self._waiting.get(row_id)
         if row is not None:
             self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+
+    async def backlog(self) -> Mapping[str, int]:
+        self._require_open()
+        return Counter(row.channel for row in self._waiting.values())
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        self._require_open()
+        key = row.source, row.nonce or f"#{len(self._commands)}"  # no nonce begins like this
+        return self._commands.setdefault(key, row) is row
+
+    async def end_command(self, row: CommandRow) -> None:
+        self._require_open()
+        key = row.source, row.nonce or ""
+        self._commands[key] = replace(self._commands[key], outcome=row.outcome, data=row.data)
+
+    async def note_command(self, row: CommandRow) -> None:
+        if not await self.claim_command(row):
+            await self.claim_command(replace(row, nonce=None))
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        self._require_open()
+        return [row for row, _ in zip(reversed(self._commands.values()), range(limit), strict=False)]
 
     # small facts
 

@@ -68,8 +68,6 @@ def use(connection: Connection, intent: Intent) -> None:
     kept = get(connection, intent.approval)
     if kept is None:
         raise journal.not_approved(intent.approval, None)
-    if kept.verdict is Verdict.USED and kept.client_order_id == intent.client_order_id:
-        return  # the same order, sent again
     if not _step(connection, replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)):
         raise journal.not_approved(kept.id, kept.verdict)
 

@@ -18,6 +18,7 @@ from hedged.adapters.store import (
     attention,
     bars,
     blobs,
+    commands,
     cycles,
     effects,
     opening,
@@ -33,6 +34,7 @@ from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
@@ -275,6 +277,23 @@ class SqlStore:
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
+
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        return await self._run(commands.claim, row)
+
+    async def end_command(self, row: CommandRow) -> None:
+        await self._run(commands.end, row)
+
+    async def note_command(self, row: CommandRow) -> None:
+        await self._run(commands.note, row)
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        return await self._run(commands.newest, limit)
 
     # small facts
 
