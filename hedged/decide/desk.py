@@ -118,7 +118,8 @@ class Desk:
             last_mark=self.book.marks.get(trade.instrument),
             orders_day=self.book.orders_day + len(self.approved),
             exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
-            room=account_room(intent, self.snapshot, self.policy, self._under_way),
+            # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
             return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved

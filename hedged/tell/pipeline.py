@@ -155,8 +155,13 @@ def earlier_findings(
     ]
 
 
-def store_findings(trouble: str | None) -> list[Finding]:
-    """The database that cannot keep what happens: critical, because a restart would forget it."""
+def trouble_findings(fenced: str | None, trouble: str | None, portfolio: str) -> list[Finding]:
+    """The database that cannot keep what happens: critical, because a restart would forget it.
+
+    `fenced`: it is another process's now, which is critical too.
+    """
+    if fenced is not None:
+        return [Finding(Kind.FENCED, portfolio, Severity.CRITICAL, f"{portfolio}: {fenced}.")]
     if trouble is None:
         return []
     return [
