@@ -21,7 +21,7 @@ from hedged.cli.tables import new_console
 from hedged.cycle import CycleReport, run_cycle
 from hedged.errors import ConfigurationError
 from hedged.model.alert import MessageKind
-from hedged.model.order import Fill
+from hedged.model.order import Fill, Working
 from hedged.model.policy import World
 from hedged.settings import load
 from hedged.simulation.story import STORY, story_anchor
@@ -93,6 +93,8 @@ class Narrator:
             if message.kind not in MARKS:
                 self.out.print(Text(f"         {message.body.splitlines()[0]}", style="dim"), soft_wrap=True)
         for outcome in report.outcomes:
+            if isinstance(outcome, Working):
+                continue
             if not isinstance(outcome, Fill):
                 self.out.print(Text(f"{_hour(moment)}  ✗ paper order: {outcome.reason}", style="red"), soft_wrap=True)
                 continue

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hedged import __version__
-from hedged.cli.accept import accept_balance, accept_position
+from hedged.cli.accept import accept_balance, accept_order, accept_position
 from hedged.cli.check_config import check_config
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
@@ -21,6 +21,8 @@ from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
 from hedged.cli.paper import paper
 from hedged.cli.pause import pause, resume
 from hedged.cli.plan import plan
+from hedged.cli.probe import probe
+from hedged.cli.proposals import approve, proposals, reject
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -57,6 +59,7 @@ app.command()(demo)
 app.command()(once)
 app.command()(run)
 app.command()(status)
+app.command()(probe)
 app.command()(effect)
 app.command("check-config")(check_config)
 app.command()(doctor)
@@ -65,10 +68,14 @@ app.command()(plan)
 app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
+app.command("accept-order")(accept_order)
 app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)
 app.command()(unwind)
+app.command()(proposals)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(paper, name="paper")
 
 

@@ -8,10 +8,23 @@ from decimal import Decimal
 
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import SUBJECT_KIND, Assessment, Finding, HedgeGroup, HedgeStatus, Kind, Severity, SubjectKind
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, Rejected
+from hedged.model.order import (
+    Absent,
+    Cancelled,
+    Decision,
+    Fill,
+    Intent,
+    OrderRow,
+    OrderState,
+    Outcome,
+    Rejected,
+    Unknown,
+    Working,
+)
 from hedged.model.policy import PortfolioPolicy, World
 from hedged.tell.lifecycle import AlertRules, advance
 from hedged.tell.message import clean, margin_sentences, order_sentences, order_trouble
+from hedged.tell.quiet import Attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +37,13 @@ class Happened:
     outside: Sequence[Finding] = ()
 
 
-def tell(
+def tell(  # noqa: PLR0917 - as `advance`
     happened: Happened,
     alerts: Sequence[Alert],
     policy: PortfolioPolicy,
     rules: AlertRules,
     new_event_id: Callable[[], str],
+    attention: Attention | None = None,
 ) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
     """The alerts after this cycle and the messages about them, most severe first."""
     assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
@@ -47,6 +61,7 @@ def tell(
             **_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
             **{f"{Kind.MARGIN_ODDS.value}/{name}": said for name, said in margin_sentences(decision, outcomes).items()},
         },
+        attention=attention,
     )
     return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
 
@@ -70,11 +85,13 @@ def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequ
     }
     rejected, unknown = {}, {}
     for outcome in outcomes:
-        if isinstance(outcome, Fill) or outcome.client_order_id not in intents:
+        if isinstance(outcome, Fill | Working) or outcome.client_order_id not in intents:
             continue
         intent = intents[outcome.client_order_id]
         order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
-        if isinstance(outcome, Rejected):
+        if isinstance(outcome, Cancelled):
+            rejected[intent.hedge] = f"nothing of {order} was filled: {outcome.reason}."
+        elif isinstance(outcome, Rejected):
             rejected[intent.hedge] = f"{order} was rejected: {outcome.reason}."
         else:
             unknown[intent.hedge] = f"{order} may or may not have been placed: {outcome.reason}."
@@ -97,14 +114,21 @@ def earlier_findings(
         order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
         if isinstance(outcome, Fill):
             text = f"{order} was filled at {outcome.price:f}, which was not known before"
+        elif isinstance(outcome, Cancelled):
+            text = f"{order} ended with nothing filled: {outcome.reason}"
         elif isinstance(outcome, Rejected):
             text = f"{order} was rejected: {outcome.reason}"
+        elif isinstance(outcome, Working | Unknown):
+            continue  # still open, and told below
         else:
             text = f"{order} was never placed"
         texts.setdefault((Kind.ORDER_RECOVERED, intent.hedge), []).append(text)
     for row in open_rows:
+        if row.state is OrderState.ACKNOWLEDGED:
+            continue  # known to rest in the book
         intent = row.intent
-        text = f"{intent.side.value} {intent.quantity:f} {intent.instrument} may or may not exist"
+        order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
+        text = f"{order} may or may not exist ({intent.client_order_id})"
         texts.setdefault((Kind.ORDER_FAILED, intent.hedge), []).append(text)
     members = {group.name: group.hedges for group in groups}
     return [

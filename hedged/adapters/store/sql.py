@@ -14,18 +14,32 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import bars, blobs, cycles, effects, opening, orders, outbox, thinning
+from hedged.adapters.store import (
+    attention,
+    bars,
+    blobs,
+    commands,
+    cycles,
+    effects,
+    opening,
+    orders,
+    outbox,
+    proposals,
+    thinning,
+)
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Alert, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.ports import CycleRecord, Memory, Turnover
 
 P = ParamSpec("P")
@@ -198,6 +212,23 @@ class SqlStore:
         """What a past cycle saw and decided; None when it was never recorded or has been thinned out."""
         return await self._run(cycles.recorded, cycle_id)
 
+    # what people say of alerts
+
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        return await self._run(attention.acknowledge, what, by, now, until)
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        return await self._run(attention.acknowledged)
+
+    async def silence(self, silence: Silence) -> None:
+        await self._run(attention.silence, silence)
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        return await self._run(attention.in_force, now)
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        return await self._run(attention.unsilence, silence_id, now)
+
     # orders
 
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
@@ -209,6 +240,9 @@ class SqlStore:
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         await self._run(orders.record_outcome, outcome, now)
+
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        await self._run(orders.record_absence, client_order_id)
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._run(orders.open_orders)
@@ -222,6 +256,17 @@ class SqlStore:
     async def fills(self, since: datetime) -> Sequence[Fill]:
         return await self._run(orders.fills_since, since)
 
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._run(proposals.get, proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        return await self._run(proposals.listed, since)
+
+    async def answer(self, proposal: Proposal) -> bool:
+        return await self._run(proposals.answer, proposal)
+
     # delivery
 
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
@@ -232,6 +277,23 @@ class SqlStore:
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
+
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        return await self._run(commands.claim, row)
+
+    async def end_command(self, row: CommandRow) -> None:
+        await self._run(commands.end, row)
+
+    async def note_command(self, row: CommandRow) -> None:
+        await self._run(commands.note, row)
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        return await self._run(commands.newest, limit)
 
     # small facts
 
