@@ -8,7 +8,9 @@ HedgedError
 │   └── Refused               the venue understood and said no (key, permission): a person has to act
 ├── StoreError                the database could not be read or written
 │   ├── WrongStore            another world's or another application's database: exit 78
+│   ├── Fenced                another process may send this portfolio's orders now: watching goes on
 │   └── StoreUnavailable      locked, full or damaged: orders stop, watching goes on
+├── ProposalError             a proposal cannot be answered: nobody knows it, it has expired, or was answered already
 ├── DeliveryError             a channel did not take a message: retried by the outbox
 └── DataError                 a file of prices has an impossible row: names file, row and reason
 """
@@ -58,8 +60,16 @@ class WrongStore(StoreError):
     """The database belongs to another application or another world (simulated, paper, real)."""
 
 
+class Fenced(StoreError):
+    """Another process has taken over: what this one would write is refused."""
+
+
 class StoreUnavailable(StoreError):
     """The database is locked, full or damaged; nothing that was acknowledged is lost."""
+
+
+class ProposalError(HedgedError):
+    """A person's answer to a proposal is refused; nothing was changed."""
 
 
 class DeliveryError(HedgedError):

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Alert, Message, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
+from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.model.stream import StreamState
@@ -71,6 +73,12 @@ class CandleReader(Protocol):
 
         `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
         UTC. An empty answer: nothing since then; None: the venue has no such market.
+        """
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """What was settled after `since` on a perpetual of this account, oldest first; all, or the newest of it.
+
+        None: the venue does not tell, or has no such market.
         """
 
 
@@ -132,11 +140,24 @@ class OrderGateway(Protocol):
     @property
     def account(self) -> str: ...
 
-    async def submit(self, approved: ApprovedIntent) -> Outcome:
-        """Never raises: what is not certain is `Unknown`."""
+    @property
+    def absent_after(self) -> timedelta:
+        """How long after sending a look-up in vain says something: until then the order may be on its way."""
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def submit(self, approved: ApprovedIntent) -> Outcome:
+        """Send it, once. Never raises: what is not certain is `Unknown`."""
+
+    async def find(self, intent: Intent) -> Outcome | Absent:
         """Look an order up by our id. `Unknown` when the venue could not be asked."""
+
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
+        """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """Have the venue cancel by itself what rests on these unless this is called again `within`; none: no more.
+
+        What a venue cannot do, and a failure to reach it, is logged: an order is no safer for not being sent.
+        """
 
 
 class Channel(Protocol):
@@ -157,6 +178,23 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
+class CommandTaker(Protocol):
+    """Where a transport takes what it was asked."""
+
+    async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
+        """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
+
+
+class StandingAlerts(Protocol):
+    """What a connection that comes back has to tell again."""
+
+    async def standing(self) -> Sequence[Message]:
+        """All that fires, was told and nobody has acknowledged, most severe first, each marked as republished.
+
+        Event ids are those it was told under. Raises `StoreError`.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the last completed cycle believed, so that the next can see what vanished. All JSON-able."""
@@ -173,6 +211,7 @@ class Memory:
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
     guard: GuardMemory = field(default_factory=GuardMemory)
+    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 
@@ -198,6 +237,7 @@ class CycleRecord:
     alerts: Sequence[Alert]  # all that are pending or firing after this cycle, and those that ended in it
     messages: Sequence[Message]  # to go into the outbox, once per channel
     effects: Sequence[EffectDay] = ()  # days of hedges as they stand now; each replaces the one that is kept
+    proposals: Sequence[Proposal] = ()  # made or ended in this cycle; one that a person was quicker with stays his
 
 
 class Store(Protocol):
@@ -207,6 +247,20 @@ class Store(Protocol):
         """Create or migrate, then check the stamp: another application's or world's database is refused."""
 
     async def close(self) -> None: ...
+
+    # who may send orders
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        """Become the one process whose cycles and orders are kept. `holder` is `host:pid:random`, one a process.
+
+        Raises `StoreError` naming the holder while another machine's process may send orders. From then on `plan`,
+        `mark_sent`, `record_cycle` and `due` raise `Fenced` in a process that has been taken over from.
+        """
+
+    async def renew_lease(self, until: datetime) -> None:
+        """Raises `Fenced`."""
+
+    async def release_lease(self) -> None:
+        """Another machine need not wait until it has run out."""
 
     # the cycle
     async def memory(self) -> Memory: ...
@@ -225,14 +279,38 @@ class Store(Protocol):
     async def accept(self, subject: str, now: datetime) -> bool:
         """A person accepts that a position or an account's balances are gone; False: nothing was in doubt."""
 
+    # what people say of alerts, from whatever process
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        """A person has seen what fires under this event id or key; False: nothing does. `until`: and asks for rest."""
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        """The latest of each event that is pending, firing or may still reopen."""
+
+    async def silence(self, silence: Silence) -> None:
+        """Keep it; one of the same id is replaced."""
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        """Those that have not ended, the one that ends first before the others."""
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        """End it now; False: there is none of this id in force."""
+
     # orders
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
-        """Durable before it returns (synchronous=FULL): nothing is sent that is not here first."""
+        """Durable before it returns (synchronous=FULL): nothing is sent that is not here first.
+
+        An id is used once, except that of an order that was found absent: the same id again cannot become two orders.
+        The proposal that an intent names as its approval is used up with it; raises `StoreError` where that is not
+        approved, or was used by another order.
+        """
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None: ...
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None: ...
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        """A look-up found nothing: counted in the row, which stays open."""
+
     async def open_orders(self) -> Sequence[OrderRow]:
-        """Rows that have not come to an end: planned, sent or unknown."""
+        """Rows that have not come to an end: planned, sent, acknowledged or unknown."""
 
     async def past_orders(self, since: datetime) -> Sequence[PastOrder]:
         """Those planned since then, the newest thousand, whatever became of them."""
@@ -240,12 +318,35 @@ class Store(Protocol):
     async def turnover(self, since: datetime) -> Turnover: ...
     async def fills(self, since: datetime) -> Sequence[Fill]: ...
 
+    # proposals: orders that wait for a person's word
+    async def proposal(self, proposal_id: str) -> Proposal | None: ...
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        """Those open or approved, and those made since then: the newest thousand, newest first."""
+
+    async def answer(self, proposal: Proposal) -> bool:
+        """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
+
+    # commands from outside
+    async def claim_command(self, row: CommandRow) -> bool:
+        """Use up its nonce, durable before it returns. False: it was used before, and nothing is changed."""
+
+    async def end_command(self, row: CommandRow) -> None:
+        """Outcome and data of the row with this source and nonce."""
+
+    async def note_command(self, row: CommandRow) -> None:
+        """One that was not considered; a nonce that it names is used up too."""
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        """The newest first."""
+
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
         """Undelivered rows whose time has come, oldest first."""
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def backlog(self) -> Mapping[str, int]:
+        """How many messages wait, by channel; one for which none waits is absent."""
 
     # prices of the past
     async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:

@@ -129,15 +129,19 @@ class CredentialFiles:
                 raise ConfigurationError(f"{path}:{number}: not an address such as tgram://TOKEN/CHAT")
         return tuple(Secret(line) for line in lines if line and not line.startswith("#"))
 
-    def token(self, name: str) -> Secret | None:
-        """The single line of a file such as `telegram` or `web-token`."""
-        path = self._find(name, None)
+    def token(self, name: str, given: Path | None = None) -> Secret | None:
+        """The single line of a file such as `web-token`."""
+        path = self._find(name, given)
         if path is None:
             return None
         text = self._text(path).strip()
         if not text or len(text.splitlines()) != 1:
             raise ConfigurationError(f"{path}: must hold one line")
         return Secret(text)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file in one of the usual places."""
+        return self._find(name, None) is not None
 
     def _find(self, name: str, given: Path | None) -> Path | None:
         if given is not None:

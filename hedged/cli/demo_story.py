@@ -20,7 +20,7 @@ from hedged.cli.show import COLOURS, new_console, show_state
 from hedged.cycle import CycleReport, run_cycle
 from hedged.errors import ConfigurationError
 from hedged.model.alert import MessageKind
-from hedged.model.order import Fill
+from hedged.model.order import Fill, Working
 from hedged.model.policy import World
 from hedged.settings import load
 from hedged.simulation.story import STORY, story_anchor
@@ -92,6 +92,8 @@ class Narrator:
             if message.kind not in MARKS:
                 self.out.print(Text(f"         {message.body.splitlines()[0]}", style="dim"), soft_wrap=True)
         for outcome in report.outcomes:
+            if isinstance(outcome, Working):
+                continue
             if not isinstance(outcome, Fill):
                 self.out.print(Text(f"{_hour(moment)}  ✗ paper order: {outcome.reason}", style="red"), soft_wrap=True)
                 continue

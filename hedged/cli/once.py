@@ -92,6 +92,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
     from hedged.adapters.store.memory import MemoryStore
     from hedged.adapters.store.overlay import OverlayStore
     from hedged.adapters.store.sql import SqlStore
+    from hedged.adapters.store.sqlite import exists
     from hedged.app import open_exchanges, watch_keys, wire
     from hedged.cycle import judge, look, recall
     from hedged.daemon.history import HistoryKeeper
@@ -103,7 +104,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
         await base.open_read_only(settings.name, settings.world)
         store: MemoryStore = OverlayStore(base)
     except StoreUnavailable:
-        if settings.store_path().exists():
+        if exists(settings.store_path()):
             raise
         store = MemoryStore()  # nothing has run yet
     await store.open(settings.name, settings.world, clock.now())
@@ -112,6 +113,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
         keys = await watch_keys(settings, exchanges, clock)
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
+        portfolio.book = replace(portfolio.book, proposing=False)
         portfolio.overrides = {**portfolio.overrides, **(wishes or {})}
         report = await look(portfolio, clock.now(), ids.new())
         history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock, pause=0.0)

@@ -66,6 +66,12 @@ class Kind(StrEnum):
     PAUSED = "paused"
     PAUSED_DUE = "paused_due"
     HALTED = "halted"
+    PROPOSAL = "proposal"
+    PROPOSAL_VOID = "proposal_void"
+    FENCED = "fenced"
+    FOREIGN_ORDER = "foreign_order"
+    COMMANDS_DROPPED = "commands_dropped"
+    TOPICS_DENIED = "topics_denied"
 
 
 class SubjectKind(StrEnum):
@@ -119,6 +125,12 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PAUSED: SubjectKind.PORTFOLIO,
     Kind.PAUSED_DUE: SubjectKind.HEDGE,
     Kind.HALTED: SubjectKind.PORTFOLIO,
+    Kind.PROPOSAL: SubjectKind.HEDGE,
+    Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
+    Kind.FENCED: SubjectKind.PORTFOLIO,
+    Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
+    Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
+    Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
 }
 
 

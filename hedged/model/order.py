@@ -9,24 +9,16 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from hedged.model.instrument import InstrumentId
+from hedged.model.proposal import Proposal
+from hedged.model.trade import Purpose as Purpose  # noqa: PLC0414 - part of what an order is, so it is exported here too
+from hedged.model.trade import Side as Side  # noqa: PLC0414
 
 
-class Side(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
+class Placement(StrEnum):
+    """How an order meets the book."""
 
-    @property
-    def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
-
-
-class Purpose(StrEnum):
-    """What an order is for; its costs are booked under it."""
-
-    REBALANCE = "rebalance"
-    ROLL = "roll"
-    CLOSE = "close"
-    REDUCE = "reduce"  # bought back so that the account is not liquidated
+    IOC = "ioc"  # takes what the book offers within its limit, at once, and never rests
+    PASSIVE = "passive"  # rests on its own side as a maker (post-only), until it is filled or taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +35,10 @@ class Intent:
     reduce_only: bool
     reason: str
     purpose: Purpose = Purpose.REBALANCE
+    placement: Placement = Placement.IOC
+    held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
+    only_after: tuple[str, ...] = ()  # ids of orders that have to be filled first: without them too little is hedged
+    approval: str | None = None  # the proposal that a person approved; planning the order uses that up
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -71,6 +67,7 @@ class ApprovedIntent:
     intent: Intent
     price_limit: Decimal  # the worst price the collar allows
     seal: _GateSeal
+    rest_at: Decimal | None = None  # where a passive order waits in the book; None: it takes what is there
 
     def __post_init__(self) -> None:
         if self.seal is not GATE_SEAL:
@@ -89,6 +86,7 @@ class Fill:
     fee: Decimal  # quote currency
     at: datetime
     slippage: Decimal = Decimal(0)  # quote currency lost against the mark, before fees; > 0 is paid
+    estimated: bool = False  # price, fee or quantity come from elsewhere than the venue's own record of the order
 
 
 class OrderStatus(StrEnum):
@@ -107,6 +105,23 @@ class Accepted:
 
     client_order_id: str
     venue_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The order rests in the book, or has not been seen to its end. `filled` is in contracts, so far."""
+
+    client_order_id: str
+    venue_order_id: str
+    filled: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The order existed, has ended, and nothing of it was filled. `reason` says how the venue tells it."""
+
+    client_order_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +176,8 @@ class Absent:
     client_order_id: str
 
 
-Outcome: TypeAlias = Fill | Rejected | Unknown
+Outcome: TypeAlias = Fill | Cancelled | Rejected | Working | Unknown
+"""What is known of an order after an attempt or a look-up; all but `Working` and `Unknown` are ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +189,23 @@ class Decision:
     refused: tuple[Refusal, ...] = ()
     proposals: tuple[Intent, ...] = ()  # what `monitor` would have traded; never sent
     by_hand: tuple[Intent, ...] = ()  # for a person to place at a broker that hedged does not reach; never sent
+    awaiting: tuple[Proposal, ...] = ()  # what waits for a person's word after this cycle
+    answered: tuple[Proposal, ...] = ()  # proposals that came to an end in it
     stopped: str | None = None  # why orders were paused or halted; the reason of those refused for that
 
 
 class OrderState(StrEnum):
     PLANNED = "planned"  # committed, nothing sent
     SENT = "sent"
-    FILLED = "filled"
+    ACKNOWLEDGED = "acknowledged"  # the venue gave its own id; the end is not known yet
+    FILLED = "filled"  # in part or whole, and ended
+    CANCELLED = "cancelled"  # ended with nothing filled
     REJECTED = "rejected"
     UNKNOWN = "unknown"
+
+
+ABSENT = "absent"
+"""The journal's word for an order that was looked for and is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +218,7 @@ class PastOrder:
     sent: bool
     filled: Decimal = Decimal(0)  # contracts
     reason: str | None = None
+    sends: int = 0  # how often
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +229,7 @@ class OrderRow:
     state: OrderState
     planned_at: datetime
     cycle_id: str
+    sent_at: datetime | None = None  # the last time
+    sends: int = 0  # how often this id was sent
+    absences: int = 0  # look-ups in a row, after `sent_at`, that found nothing where it had to be
+    venue_order_id: str | None = None

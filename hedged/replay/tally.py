@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from hedged.cycle import CycleReport
 from hedged.model.effect import EffectDay
-from hedged.model.order import Fill, Purpose
+from hedged.model.order import Fill, Purpose, Working
 from hedged.model.snapshot import Read
 
 ZERO = Decimal(0)
@@ -56,7 +56,7 @@ class Tally:
                 if intent.purpose is Purpose.ROLL:
                     self.roll_fees += outcome.fee
                     self.roll_slippage += outcome.slippage
-            else:
+            elif not isinstance(outcome, Working):  # a historical market fills at once
                 self._refuse(outcome.reason)
 
     def notes(self) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
-from hedged.model.order import Decision, Fill, Intent, Outcome, Rejected
+from hedged.model.order import Cancelled, Decision, Fill, Intent, Outcome, Rejected, Working
 from hedged.model.policy import PortfolioPolicy
+from hedged.model.proposal import Proposal
 from hedged.model.statistics import HedgeStatistics, MarginOdds
 from hedged.model.stream import StreamState
 
@@ -98,6 +99,7 @@ def state_object(
             "refused": [
                 {"intent": intent_object(refusal.intent), "reason": refusal.reason} for refusal in decision.refused
             ],
+            "proposals": [proposal_object(each) for each in decision.awaiting],
         },
     }
 
@@ -177,8 +179,34 @@ def intent_object(intent: Intent) -> dict[str, object]:
     }
 
 
+def proposal_object(proposal: Proposal) -> dict[str, object]:
+    """An order that waits for a person's word, or what became of it; `digest` is what an approval approves."""
+    return {
+        "id": proposal.id,
+        "digest": proposal.digest,
+        "hedge": proposal.hedge,
+        "instrument": proposal.instrument,
+        "side": proposal.side.value,
+        "quantity": money(proposal.quantity),
+        "price": money(proposal.price),
+        "notional": money(_cents(proposal.notional)),
+        "reduce_only": proposal.reduce_only,
+        "purpose": proposal.purpose.value,
+        "reason": proposal.reason,
+        "made_at": time(proposal.made_at),
+        "expires_at": time(proposal.expires_at),
+        "verdict": proposal.verdict.value,
+        "decided_at": time(proposal.decided_at),
+        "decided_by": proposal.decided_by,
+        "client_order_id": proposal.client_order_id,
+        "ended_because": proposal.ended_because,
+    }
+
+
 def order_object(intent: Intent, outcome: Outcome) -> dict[str, object]:
-    """One order that was sent: `filled` with its price and fee, `rejected`, or `unknown` with the reason."""
+    """One order that was sent: `filled` with its price and fee, `working`, or `cancelled`, `rejected`, `unknown` with
+    the reason.
+    """
     sent: dict[str, object] = {
         "client_order_id": intent.client_order_id,
         "hedge": intent.hedge,
@@ -190,7 +218,9 @@ def order_object(intent: Intent, outcome: Outcome) -> dict[str, object]:
     if isinstance(outcome, Fill):
         filled = {"filled": money(outcome.quantity), "price": money(outcome.price), "fee": money(_cents(outcome.fee))}
         return {**sent, "outcome": "filled", **filled}
-    word = "rejected" if isinstance(outcome, Rejected) else "unknown"
+    if isinstance(outcome, Working):
+        return {**sent, "outcome": "working", "filled": money(outcome.filled)}
+    word = {Cancelled: "cancelled", Rejected: "rejected"}.get(type(outcome), "unknown")
     return {**sent, "outcome": word, "reason": outcome.reason}
 
 

@@ -143,7 +143,8 @@ WORDS: Mapping[Kind, Words] = {
     Kind.ORDER_FAILED: Words(
         "an order of hedge {subject} is in doubt",
         "hedged looks it up before anything else trades there.",
-        "look at the account's open orders at the exchange.",
+        "look at the account's orders at the exchange; where they show what hedged cannot find, tell it with "
+        "`hedged accept-order`.",
     ),
     Kind.CLOCK_SKEW: Words(
         "this machine's clock is off {subject}'s",
@@ -217,5 +218,36 @@ WORDS: Mapping[Kind, Words] = {
         "hedged goes on watching and sends no order until a person resumes it.",
         "compare orders and positions with the exchange's own pages, end what went wrong, then "
         "`hedged resume --config FILE`.",
+    ),
+    Kind.PROPOSAL: Words(
+        "an order of hedge {subject} waits for your word",
+        "hedged sends nothing until a person has approved it, and decides it anew then.",
+        "approve it with `hedged approve ID --config FILE`, or say no with `hedged reject ID --config FILE`.",
+    ),
+    Kind.PROPOSAL_VOID: Words(
+        "an approved order of hedge {subject} was not sent",
+        "hedged proposes anew what is wanted now.",
+        "look at `hedged proposals --config FILE`.",
+    ),
+    Kind.FENCED: Words(
+        "another hedged trades for {subject}",
+        "hedged sends no order and keeps nothing in the database any more; it goes on watching and telling.",
+        "stop one of the two, and start again the one that is to trade.",
+    ),
+    Kind.FOREIGN_ORDER: Words(
+        "somebody else traded {subject}",
+        "hedged believes the position that it reads, and hedges from there.",
+        "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
+    ),
+    Kind.COMMANDS_DROPPED: Words(
+        "commands to {subject} were dropped",
+        "hedged did nothing of what they asked.",
+        "see who may publish to `…/cmd/#` at the broker, and what sends commands that are old, retained or sent twice.",
+    ),
+    Kind.TOPICS_DENIED: Words(
+        "the MQTT broker denies {subject} a topic",
+        "hedged publishes to the others and tells its alerts on every channel that works.",
+        "allow hedged's user to write and to read the topic (`topic readwrite …` in mosquitto's ACL); "
+        "`hedged doctor --config FILE` tries each one.",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,13 +15,24 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import AlertState
+from hedged.model.alert import Acknowledgement, AlertState, Silence
 from hedged.model.effect import Parts
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, OrderRow, OrderState, Outcome, Rejected, Unknown
+from hedged.model.order import (
+    Absent,
+    Cancelled,
+    Fill,
+    OrderRow,
+    OrderState,
+    Outcome,
+    Rejected,
+    Unknown,
+    Working,
+)
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import Memory, Store, Turnover
-from tests.store_samples import ETH, alert, effect_day, fill, intent, memory, message, record
+from tests.store_samples import ETH, alert, effect_day, fill, intent, memory, message, proposal, record
 from tests.support import T0
 
 RETENTION = Retention(orders_and_alerts=timedelta(days=100), rows_a_call=3)
@@ -48,6 +60,8 @@ async def test_a_new_store_knows_nothing(store: Store) -> None:
     assert await store.open_orders() == []
     assert await store.fills(T0) == []
     assert await store.turnover(T0) == Turnover()
+    assert await store.proposals(T0) == []
+    assert await store.proposal("0badcafe") is None
     assert await store.due("log", T0, 10) == []
     assert await store.get_blob("market") is None
     assert not await store.accept("main", T0)
@@ -155,6 +169,45 @@ async def test_a_cycle_may_carry_acceptances_itself(store: Store) -> None:
     assert (await store.memory()).accepted == {ETH}
 
 
+# what people say of alerts
+
+
+async def test_what_fires_is_acknowledged_by_event_or_key(store: Store) -> None:
+    """By its id or its key, and nothing else; the latest word counts, and it survives the next cycle."""
+    await store.record_cycle(record(1, alerts=[alert("a", "e1"), alert("b", "e2", AlertState.PENDING)]), [])
+    assert await store.acknowledge("drift/a", "ann", T0)
+    assert await store.acknowledge("e1", "bob", T0 + MINUTE, T0 + DAY)
+    assert not await store.acknowledge("drift/b", "ann", T0), "it is pending: nobody was told"
+    assert not await store.acknowledge("e9", "ann", T0)
+    await store.record_cycle(record(2, alerts=[alert("a", "e1")]), [])
+    assert await store.acknowledgements() == [Acknowledgement("e1", "bob", T0 + MINUTE, T0 + DAY)]
+
+
+async def test_an_acknowledgement_goes_with_its_event(store: Store) -> None:
+    """Once the event cannot reopen any more nobody is asked about it."""
+    await store.record_cycle(record(1, alerts=[alert("a", "e1")]), [])
+    await store.acknowledge("e1", "ann", T0)
+    await store.record_cycle(record(2, at=T0, alerts=[alert("a", "e1", AlertState.RESOLVED)]), [])
+    assert len(await store.acknowledgements()) == 1
+    await store.record_cycle(record(3, at=T0 + 2 * DAY), [])
+    assert await store.acknowledgements() == []
+
+
+async def test_silences_last_until_their_end(store: Store) -> None:
+    """Those in force, the first to end first; one that is taken back is over at once, once."""
+    long = Silence("s1", "drift/*", T0, T0 + DAY, "ann", "moving coins")
+    short = Silence("s2", "margin/main", T0, T0 + MINUTE, "bob")
+    for each in (long, short):
+        await store.silence(each)
+    assert await store.silences(T0) == [short, long]
+    assert await store.silences(T0 + MINUTE) == [long]
+    assert not await store.unsilence("s2", T0 + MINUTE), "it has ended"
+    assert await store.unsilence("s1", T0 + MINUTE)
+    assert not await store.unsilence("s1", T0 + MINUTE)
+    assert not await store.unsilence("s9", T0)
+    assert await store.silences(T0 + MINUTE) == []
+
+
 # the journal
 
 
@@ -168,6 +221,8 @@ async def _to(store: Store, state: str) -> None:
         "filled": fill("hd1"),
         "rejected": Rejected("hd1", "margin"),
         "unknown": Unknown("hd1", "time-out"),
+        "acknowledged": Working("hd1", "77"),
+        "cancelled": Cancelled("hd1", "nothing at the limit"),
         "absent": Absent("hd1"),
     }
     if state in ends:
@@ -179,13 +234,18 @@ _STEPS: dict[str, Callable[[Store], Awaitable[None]]] = {
     "filled": lambda store: store.record_outcome(fill("hd1"), T0),
     "rejected": lambda store: store.record_outcome(Rejected("hd1", "margin"), T0),
     "unknown": lambda store: store.record_outcome(Unknown("hd1", "time-out"), T0),
+    "acknowledged": lambda store: store.record_outcome(Working("hd1", "77"), T0),
+    "cancelled": lambda store: store.record_outcome(Cancelled("hd1", "nothing at the limit"), T0),
     "absent": lambda store: store.record_outcome(Absent("hd1"), T0),
 }
+_OUT = {"filled", "cancelled", "rejected", "acknowledged", "unknown", "absent"}
 _ALLOWED = {
     "planned": {"sent", "rejected", "unknown", "absent"},
-    "sent": {"filled", "rejected", "unknown", "absent"},
-    "unknown": {"filled", "rejected", "unknown", "absent"},
+    "sent": _OUT,
+    "acknowledged": _OUT,
+    "unknown": _OUT,
     "filled": {"filled"},  # told again: recorded once
+    "cancelled": {"cancelled"},
     "rejected": {"rejected"},
     "absent": {"absent"},
 }
@@ -204,7 +264,7 @@ async def test_orders_go_forward_only(store: Store, state: str, step: str) -> No
             await _STEPS[step](store)
         after = state
     opened = [row.state.value for row in await store.open_orders()]
-    assert opened == ([after] if after in ("planned", "sent", "unknown") else [])
+    assert opened == ([after] if after in ("planned", "sent", "acknowledged", "unknown") else [])
     assert len(await store.fills(T0)) == (after == "filled")
 
 
@@ -213,10 +273,10 @@ async def test_open_orders_are_whole(store: Store) -> None:
     await store.plan("c1", [intent("hd2"), intent("hd1")], T0)
     await store.plan("c0", [intent("hd3")], T0 - MINUTE)
     await store.plan("c2", [], T0)
-    await store.mark_sent("hd1", T0)
+    await store.mark_sent("hd1", T0 + MINUTE)
     assert await store.open_orders() == [
         OrderRow(intent("hd3"), OrderState.PLANNED, T0 - MINUTE, "c0"),
-        OrderRow(intent("hd1"), OrderState.SENT, T0, "c1"),
+        OrderRow(intent("hd1"), OrderState.SENT, T0, "c1", sent_at=T0 + MINUTE, sends=1),
         OrderRow(intent("hd2"), OrderState.PLANNED, T0, "c1"),
     ]
 
@@ -231,6 +291,31 @@ async def test_an_id_is_planned_once(store: Store) -> None:
         await store.mark_sent("hd9", T0)
     with pytest.raises(StoreError, match="hd9 is not in the journal"):
         await store.record_outcome(fill("hd9"), T0)
+
+
+async def test_an_absent_order_is_planned_again_under_its_id(store: Store) -> None:
+    """Newly decided, it is as planned as any; what is remembered is how often it was sent and not how it was."""
+    await _to(store, "sent")
+    await store.record_absence("hd1", T0)
+    await store.record_absence("hd1", T0)
+    assert [row.absences for row in await store.open_orders()] == [2]
+    await store.record_outcome(Absent("hd1"), T0)
+    with pytest.raises(StoreError, match="hd1 is absent and cannot become absent"):
+        await store.record_absence("hd1", T0)
+    await store.plan("c2", [intent("hd1", notional="5000"), intent("hd2")], T0 + MINUTE)
+    again = next(row for row in await store.open_orders() if row.intent.client_order_id == "hd1")
+    assert (again.state, again.cycle_id, again.planned_at) == (OrderState.PLANNED, "c2", T0 + MINUTE)
+    assert again.intent.notional == Decimal(5000)
+    await store.mark_sent("hd1", T0 + MINUTE)
+    row = next(row for row in await store.open_orders() if row.intent.client_order_id == "hd1")
+    assert (row.sends, row.absences, row.sent_at) == (2, 0, T0 + MINUTE)
+
+
+async def test_the_venues_id_is_kept(store: Store) -> None:
+    """From the acknowledgement on, also where nobody knows any more how the order stands."""
+    await _to(store, "acknowledged")
+    await store.record_outcome(Unknown("hd1", "time-out"), T0)
+    assert [row.venue_order_id for row in await store.open_orders()] == ["77"]
 
 
 async def test_a_fill_is_recorded_once_and_not_contradicted(store: Store) -> None:
@@ -266,6 +351,113 @@ async def test_fills_come_in_time(store: Store) -> None:
     assert await store.fills(T0) == [expected[1], expected[0]]
 
 
+# proposals
+
+
+async def _answered(store: Store, verdict: Verdict) -> Proposal:
+    """A proposal, brought to a verdict on a way that leads there."""
+    made = proposal()
+    await store.record_cycle(record(1, proposals=[made]), [])
+    for step in {Verdict.OPEN: [], Verdict.USED: [Verdict.APPROVED, Verdict.USED]}.get(verdict, [verdict]):
+        made = replace(made, verdict=step)
+        assert await store.answer(made)
+    return made
+
+
+_MAY_FOLLOW = {
+    Verdict.OPEN: {Verdict.APPROVED, Verdict.REJECTED, Verdict.EXPIRED, Verdict.REPLACED},
+    Verdict.APPROVED: {Verdict.USED, Verdict.EXPIRED, Verdict.REJECTED},
+}
+
+
+@pytest.mark.parametrize("by_cycle", [False, True])
+@pytest.mark.parametrize("after", Verdict)
+@pytest.mark.parametrize("before", Verdict)
+async def test_a_proposal_is_answered_once(store: Store, before: Verdict, after: Verdict, by_cycle: bool) -> None:
+    """Each verdict follows where it may, whoever gives it; else nothing changes, and nothing is answered twice."""
+    kept = await _answered(store, before)
+    wanted = replace(kept, verdict=after, decided_by="cli", decided_at=T0)
+    if by_cycle:
+        await store.record_cycle(record(2, proposals=[wanted]), [])
+    else:
+        assert await store.answer(wanted) is (after in _MAY_FOLLOW.get(before, set()))
+    assert await store.proposal(kept.id) == (wanted if after in _MAY_FOLLOW.get(before, set()) else kept)
+
+
+async def test_a_proposal_with_other_numbers_is_not_answered(store: Store) -> None:
+    """An answer counts for the numbers that were seen."""
+    await _answered(store, Verdict.OPEN)
+    assert not await store.answer(replace(proposal(quantity="3"), verdict=Verdict.APPROVED))
+    assert not await store.answer(replace(proposal("00000000"), verdict=Verdict.APPROVED))
+    assert await store.proposals(T0) == [proposal()]
+
+
+async def test_the_first_of_two_answers_counts(store: Store) -> None:
+    """Approved by two at once: one of them is told that it came second."""
+    made = await _answered(store, Verdict.OPEN)
+    answers = [replace(made, verdict=Verdict.APPROVED, decided_by=name) for name in ("cli", "mqtt")]
+    assert sorted(await asyncio.gather(*map(store.answer, answers))) == [False, True]
+
+
+async def test_an_approval_is_used_by_one_order(store: Store) -> None:
+    """In the order's own transaction; a second one is refused whole, also the same id planned again."""
+    await _answered(store, Verdict.APPROVED)
+    first, second = (replace(intent(name), approval="0badcafe") for name in ("hd1", "hd2"))
+    await store.plan("c1", [first], T0)
+    used = await store.proposal("0badcafe")
+    assert used is not None
+    assert (used.verdict, used.client_order_id) == (Verdict.USED, "hd1")
+    with pytest.raises(StoreError, match="0badcafe is used"):
+        await store.plan("c2", [intent("hd3"), second], T0)
+    assert [row.intent for row in await store.open_orders()] == [first]
+    await store.record_outcome(Absent("hd1"), T0)
+    with pytest.raises(StoreError, match="0badcafe is used"):
+        await store.plan("c3", [first], T0)
+    assert await store.open_orders() == []
+
+
+async def test_two_orders_cannot_share_an_approval(store: Store) -> None:
+    """Neither of a pair planned at once is kept, and the approval is not used up."""
+    kept = await _answered(store, Verdict.APPROVED)
+    with pytest.raises(StoreError, match="no other order has used"):
+        await store.plan("c1", [replace(intent(name), approval=kept.id) for name in ("hd1", "hd2")], T0)
+    assert await store.open_orders() == []
+    assert await store.proposal(kept.id) == kept
+
+
+@pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.APPROVED])
+async def test_only_an_approved_proposal_lets_an_order_through(store: Store, verdict: Verdict) -> None:
+    """Open, rejected, expired, replaced, used by another, or unknown: the order is not planned."""
+    kept = await _answered(store, verdict)
+    for name in (kept.id, "00000000"):
+        with pytest.raises(StoreError, match=f"proposal {name} is"):
+            await store.plan("c1", [replace(intent("hd1"), approval=name)], T0)
+    assert await store.open_orders() == []
+    assert await store.proposal(kept.id) == kept
+
+
+async def test_a_failed_plan_uses_no_approval(store: Store) -> None:
+    """An id that is taken fails the order, and the approval with it."""
+    kept = await _answered(store, Verdict.APPROVED)
+    await store.plan("c1", [intent("hd1")], T0)
+    with pytest.raises(StoreError, match="already in the journal"):
+        await store.plan("c2", [replace(intent("hd1"), approval=kept.id)], T0)
+    assert await store.proposal(kept.id) == kept
+
+
+async def test_proposals_are_listed_while_they_matter(store: Store) -> None:
+    """Those not at their end, however old, and the others from the time asked for; forgotten with the orders."""
+    old, older, new = (proposal(name, at=T0 + days * DAY) for name, days in (("a", 1), ("b", 0), ("c", 2)))
+    await store.record_cycle(record(1, proposals=[old, older, new]), [])
+    assert await store.proposals(T0 + 2 * DAY) == [new, old, older]
+    ended = replace(older, verdict=Verdict.EXPIRED)
+    await store.record_cycle(record(2, proposals=[ended]), [])
+    assert await store.proposals(T0 + 2 * DAY) == [new, old]
+    assert await store.proposals(T0) == [new, old, ended]
+    assert await store.thin(T0 + 101 * DAY) >= 1
+    assert await store.proposals(T0) == [new, old]
+
+
 # delivery
 
 
@@ -292,6 +484,18 @@ async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) 
     assert await store.due("log", T0 + MINUTE, 10) == [replace(first, attempts=1, next_try_at=T0 + MINUTE)]
     await store.failed(second.id, T0, "late")
     assert [row.id for row in await store.due("log", T0 + MINUTE, 10)] == [first.id]
+
+
+async def test_what_waits_is_counted_by_channel(store: Store) -> None:
+    """A failed message still waits, a delivered one does not, and a channel for which none waits is not named."""
+    assert await store.backlog() == {}
+    await store.record_cycle(record(0, messages=[message("e1"), message("e2")]), ["log", "mqtt"])
+    first, second = await store.due("log", T0, 10)
+    await store.failed(first.id, T0 + MINUTE, "refused")
+    await store.delivered(second.id, T0)
+    assert await store.backlog() == {"log": 1, "mqtt": 2}
+    await store.delivered(first.id, T0)
+    assert await store.backlog() == {"mqtt": 2}
 
 
 # small facts

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 import structlog
 
+from hedged.adapters.channels.heartbeat import Signal
 from hedged.app import App, Exchanges
 from hedged.model.alert import Message
 from hedged.model.policy import Mode
@@ -89,10 +90,13 @@ async def test_a_clock_that_is_off_is_told(
 
 class FakeHeartbeat:
     def __init__(self) -> None:
-        self.pings = 0
+        self.sent: list[str] = []
 
-    def ping(self) -> None:
-        self.pings += 1
+    def send(self, signal: Signal) -> None:
+        self.sent.append(signal.name)
+
+    def state(self) -> Mapping[str, object]:
+        return {"delivered_at": None, "problem": "success: status 500"}
 
     async def close(self) -> None: ...
 
@@ -120,7 +124,22 @@ async def test_after_each_cycle_the_heartbeat_and_the_couriers(stage: tuple[App,
     for _ in range(61):
         clock.advance(60)
         await app.after_cycle(await app.cycle(clock.now(), ()))
-    assert (app.heartbeat.pings, courier.kicks, len(thinned)) == (61, 61, 2)
+    assert app.heartbeat.sent == ["START", "SUCCESS"] * 61
+    assert (courier.kicks, len(thinned)) == (61, 2)
+
+
+async def test_a_cycle_that_fails_is_a_failed_heartbeat(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
+    """The switch raises its alarm at once, and hears of the next cycle all the same."""
+    app, _, venue, clock = stage
+    app.heartbeat = FakeHeartbeat()
+    venue.faults["derivatives"] = RuntimeError("a defect")
+    with pytest.raises(RuntimeError):
+        await app.cycle(clock.now(), ())
+    venue.faults.clear()
+    report = await app.cycle(clock.now(), ())
+    await app.after_cycle(report)
+    assert app.heartbeat.sent == ["START", "FAIL", "START", "SUCCESS"]
+    assert report.state["heartbeat"] == {"delivered_at": None, "problem": "success: status 500"}
 
 
 async def test_the_weight_of_a_cycle_is_logged(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from hedged.errors import Refused, StoreError, Unreachable, Unreadable, VenueErr
 from hedged.estimate.margin_account import MarginAccount
 from hedged.estimate.taker import Taken, TakerOrder, TakerTerms, TurnedDown, take
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, ApprovedIntent, Fill, Outcome, Rejected, Unknown
+from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome, Rejected, Unknown
 from hedged.model.policy import PaperPolicy
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Read
 from hedged.ports import AccountReader, Clock, MarketReader
@@ -129,6 +129,8 @@ class PaperAccount:
 
     # OrderGateway
 
+    absent_after = timedelta(0)  # the ledger is ours: what is not in it is nowhere
+
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         """Fill at once at the book's side, or reject with the numbers; the same client order id is answered again.
 
@@ -148,13 +150,20 @@ class PaperAccount:
                 return Unknown(client_order_id, f"the paper ledger cannot be used: {error}")
         return outcome
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def find(self, intent: Intent) -> Outcome | Absent:
+        client_order_id = intent.client_order_id
         async with self._lock:
             try:
                 ledger = await self._load()
             except VenueError as error:
                 return Unknown(client_order_id, str(error))
         return ledger.outcome(client_order_id) or Absent(client_order_id)
+
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
+        return await self.find(intent)  # nothing rests here
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """See above."""
 
     # parts
 

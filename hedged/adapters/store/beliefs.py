@@ -17,6 +17,11 @@ def doubts_meant(subject: str, doubts: Collection[str]) -> list[str]:
     return [doubt for doubt in doubts if doubt.startswith(f"{subject}/") and ":" not in subject]
 
 
+def meant(what: str, alerts: Iterable[Alert]) -> list[str]:
+    """Event ids of those that fire and that `what` names: by event id or by key."""
+    return [each.event_id for each in alerts if each.state is AlertState.FIRING and what in {each.event_id, each.key}]
+
+
 def alerts_after(known: Mapping[str, Alert], listed: Iterable[Alert], at: datetime) -> dict[str, Alert]:
     """The alerts to remember after a cycle that lists these, by event id.
 

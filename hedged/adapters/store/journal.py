@@ -1,11 +1,12 @@
 """The life of an order, as a table, and what a fill was worth. Pure; both stores go by it.
 
-    planned ──► sent ──► filled | rejected | absent
-       │          └────► unknown ──► filled | rejected | absent
-       └───────────────► unknown | rejected | absent
+    planned ──► sent ──► acknowledged ──► filled | cancelled | rejected | unknown | absent
+       │          └────► unknown ───────► filled | cancelled | rejected | acknowledged | absent
+       └───────────────► unknown | rejected | absent ──► planned, with the same id
 
 Only forward. `planned` cannot become `filled`: an order is marked sent before a byte leaves, so a fill without that
-is a fault to be seen, not to be smoothed over. `absent` means a look-up found no such order.
+is a fault to be seen, not to be smoothed over. `absent` means that it was looked for and is not there; the same id may
+then be planned once more, so that a venue which takes the first one late after all has one order and not two.
 """
 
 from __future__ import annotations
@@ -14,20 +15,52 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from hedged.errors import StoreError
-from hedged.model.order import Absent, Fill, Intent, OrderState, Outcome, Rejected, Unknown
+from hedged.model.order import (
+    ABSENT,
+    Absent,
+    Cancelled,
+    Fill,
+    Intent,
+    OrderState,
+    Outcome,
+    Rejected,
+    Unknown,
+    Working,
+)
+from hedged.model.proposal import Verdict
 
-ABSENT = "absent"
 PAST_ORDERS_MAX = 1_000  # listed at once
 
-OPEN = (OrderState.PLANNED.value, OrderState.SENT.value, OrderState.UNKNOWN.value)
+OPEN = (
+    OrderState.PLANNED.value,
+    OrderState.SENT.value,
+    OrderState.ACKNOWLEDGED.value,
+    OrderState.UNKNOWN.value,
+)
+_OUT = (OrderState.SENT.value, OrderState.ACKNOWLEDGED.value, OrderState.UNKNOWN.value)
 
 COMES_FROM: Mapping[str, tuple[str, ...]] = {
+    OrderState.PLANNED.value: (ABSENT,),  # or from nothing
     OrderState.SENT.value: (OrderState.PLANNED.value,),
-    OrderState.FILLED.value: (OrderState.SENT.value, OrderState.UNKNOWN.value),
+    OrderState.ACKNOWLEDGED.value: _OUT,
+    OrderState.FILLED.value: _OUT,
+    OrderState.CANCELLED.value: _OUT,
     OrderState.REJECTED.value: OPEN,
     OrderState.UNKNOWN.value: OPEN,
     ABSENT: OPEN,
 }
+
+PROPOSALS_MAX = 1_000  # listed at once
+
+VERDICT_FROM: Mapping[Verdict, tuple[Verdict, ...]] = {
+    Verdict.OPEN: (),  # from nothing
+    Verdict.APPROVED: (Verdict.OPEN,),
+    Verdict.REJECTED: (Verdict.OPEN, Verdict.APPROVED),  # an approval may be taken back until it is used
+    Verdict.USED: (Verdict.APPROVED,),
+    Verdict.EXPIRED: (Verdict.OPEN, Verdict.APPROVED),
+    Verdict.REPLACED: (Verdict.OPEN,),
+}
+UNENDED = (Verdict.OPEN, Verdict.APPROVED)
 
 
 def state_after(outcome: Outcome | Absent) -> str:
@@ -35,8 +68,12 @@ def state_after(outcome: Outcome | Absent) -> str:
     match outcome:
         case Fill():
             return OrderState.FILLED.value
+        case Cancelled():
+            return OrderState.CANCELLED.value
         case Rejected():
             return OrderState.REJECTED.value
+        case Working():
+            return OrderState.ACKNOWLEDGED.value
         case Unknown():
             return OrderState.UNKNOWN.value
         case Absent():
@@ -44,7 +81,7 @@ def state_after(outcome: Outcome | Absent) -> str:
 
 
 def reason_of(outcome: Outcome | Absent) -> str | None:
-    return outcome.reason if isinstance(outcome, Rejected | Unknown) else None
+    return outcome.reason if isinstance(outcome, Cancelled | Rejected | Unknown) else None
 
 
 def fill_notional(fill: Fill, intent: Intent) -> Decimal:
@@ -72,3 +109,8 @@ def no_such_step(client_order_id: str, state: str, wanted: str) -> StoreError:
 
 def contradicts(client_order_id: str) -> StoreError:
     return StoreError(f"order {client_order_id} is filled already, and a different fill is reported now")
+
+
+def not_approved(proposal_id: str, verdict: Verdict | None) -> StoreError:
+    stands = "unknown" if verdict is None else verdict.value
+    return StoreError(f"proposal {proposal_id} is {stands}: an order needs an approval that no other order has used")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.store import journal
-from hedged.adapters.store.beliefs import alerts_after, doubts_meant, newest_by_key
+from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Alert, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder
+from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import CycleRecord, Memory, Turnover
 
 
@@ -30,7 +33,10 @@ class _Order:
     state: str = OrderState.PLANNED.value
     ended_at: datetime | None = None
     fill: Fill | None = None
-    sent: bool = False
+    sent_at: datetime | None = None
+    sends: int = 0
+    absences: int = 0
+    venue_order_id: str | None = None
     reason: str | None = None
 
 
@@ -49,9 +55,13 @@ class MemoryStore:
         self._fills: list[Fill] = []  # oldest first
         self._bars: dict[str, dict[datetime, Bar]] = {}
         self._effects: dict[tuple[datetime, str], EffectDay] = {}
+        self._proposals: dict[str, Proposal] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
+        self._commands: dict[tuple[str, str], CommandRow] = {}  # by source and nonce, oldest first
+        self._acknowledged: dict[str, Acknowledgement] = {}
+        self._silences: dict[str, Silence] = {}
 
     async def open(self, portfolio: str, world: World, now: datetime) -> None:
         self._open = True
@@ -62,6 +72,17 @@ class MemoryStore:
     def _require_open(self) -> None:
         if not self._open:
             raise StoreUnavailable("the store in memory is not open")
+
+    # who may send orders: nobody else can reach this one
+
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        self._require_open()
+
+    async def renew_lease(self, until: datetime) -> None:
+        self._require_open()
+
+    async def release_lease(self) -> None:
+        self._require_open()
 
     # the cycle
 
@@ -83,6 +104,11 @@ class MemoryStore:
         self._memory = replace(record.memory, accepted=accepted)
         self._alerts = alerts_after(self._alerts, record.alerts, record.finished_at)
         self._effects.update({(row.day, row.hedge): row for row in record.effects})
+        for proposal in record.proposals:
+            if proposal.verdict is Verdict.OPEN:
+                self._proposals.setdefault(proposal.id, proposal)
+            else:
+                self._step(proposal)
         for message in record.messages:
             for channel in channels:
                 self._rows += 1
@@ -101,6 +127,35 @@ class MemoryStore:
         meant = doubts_meant(subject, self._memory.polls)
         self._memory = replace(self._memory, accepted=self._memory.accepted.union(meant))
         return bool(meant)
+
+    # what people say of alerts
+
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        self._require_open()
+        events = meant(what, self._alerts.values())
+        self._acknowledged.update({event: Acknowledgement(event, by, now, until) for event in events})
+        return bool(events)
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        self._require_open()
+        self._acknowledged = {event: ack for event, ack in self._acknowledged.items() if event in self._alerts}
+        return list(self._acknowledged.values())
+
+    async def silence(self, silence: Silence) -> None:
+        self._require_open()
+        self._silences[silence.id] = silence
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        self._require_open()
+        return sorted((each for each in self._silences.values() if each.ends_at > now), key=lambda each: each.ends_at)
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        self._require_open()
+        known = self._silences.get(silence_id)
+        if known is None or known.ends_at <= now:
+            return False
+        del self._silences[silence_id]
+        return True
 
     # prices of the past
 
@@ -127,10 +182,14 @@ class MemoryStore:
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
         self._require_open()
         ids = [intent.client_order_id for intent in intents]
-        if len(set(ids)) < len(ids) or not self._orders.keys().isdisjoint(ids):
+        known = {each: self._orders[each] for each in ids if each in self._orders}
+        if len(set(ids)) < len(ids) or any(order.state != ABSENT for order in known.values()):
             raise journal.already_planned(", ".join(ids))
+        self._use_approvals(intents)
         for intent in intents:
             order = _Order(intent, cycle_id, now)
+            if (before := self._orders.pop(intent.client_order_id, None)) is not None:  # sent again, with the same id
+                order.sent_at, order.sends, order.absences = before.sent_at, before.sends, before.absences
             self._orders[intent.client_order_id] = self._unfinished[intent.client_order_id] = order
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None:
@@ -138,7 +197,8 @@ class MemoryStore:
         sent = OrderState.SENT.value
         if order.state not in journal.COMES_FROM[sent]:
             raise journal.no_such_step(client_order_id, order.state, sent)
-        order.state, order.sent = sent, True
+        order.state, order.sent_at = sent, now
+        order.sends, order.absences = order.sends + 1, 0
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         wanted, after = outcome.client_order_id, journal.state_after(outcome)
@@ -150,12 +210,20 @@ class MemoryStore:
                 raise journal.contradicts(wanted)
             return
         order.state, order.reason = after, journal.reason_of(outcome)
+        if isinstance(outcome, Working):
+            order.venue_order_id = outcome.venue_order_id
         if isinstance(outcome, Fill):
             order.fill = outcome
             insort(self._fills, outcome, key=_by_time)
         if after not in journal.OPEN:
             order.ended_at = now
             del self._unfinished[wanted]
+
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        order = self._find(client_order_id)
+        if order.state not in journal.OPEN:
+            raise journal.no_such_step(client_order_id, order.state, ABSENT)
+        order.absences += 1
 
     def _find(self, client_order_id: str) -> _Order:
         self._require_open()
@@ -167,7 +235,16 @@ class MemoryStore:
     async def open_orders(self) -> Sequence[OrderRow]:
         self._require_open()
         return [
-            OrderRow(order.intent, OrderState(order.state), order.planned_at, order.cycle_id)
+            OrderRow(
+                intent=order.intent,
+                state=OrderState(order.state),
+                planned_at=order.planned_at,
+                cycle_id=order.cycle_id,
+                sent_at=order.sent_at,
+                sends=order.sends,
+                absences=order.absences,
+                venue_order_id=order.venue_order_id,
+            )
             for order in sorted(
                 self._unfinished.values(), key=lambda order: (order.planned_at, order.intent.client_order_id)
             )
@@ -179,8 +256,17 @@ class MemoryStore:
         for order in reversed(self._orders.values()):  # newest first
             if order.planned_at < since or len(found) == journal.PAST_ORDERS_MAX:
                 break
-            filled = order.fill.quantity if order.fill is not None else Decimal(0)
-            found.append(PastOrder(order.intent, order.state, order.planned_at, order.sent, filled, order.reason))
+            found.append(
+                PastOrder(
+                    intent=order.intent,
+                    state=order.state,
+                    planned_at=order.planned_at,
+                    sent=order.sent_at is not None,
+                    filled=order.fill.quantity if order.fill is not None else Decimal(0),
+                    reason=order.reason,
+                    sends=order.sends,
+                )
+            )
         return found
 
     async def turnover(self, since: datetime) -> Turnover:
@@ -198,6 +284,42 @@ class MemoryStore:
     def _filled(self, since: datetime) -> list[Fill]:
         return self._fills[bisect_left(self._fills, (since, ""), key=_by_time) :]
 
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        self._require_open()
+        return self._proposals.get(proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        self._require_open()
+        wanted = [each for each in self._proposals.values() if each.verdict in journal.UNENDED or each.made_at >= since]
+        wanted.sort(key=lambda each: each.id)
+        return sorted(wanted, key=lambda each: each.made_at, reverse=True)[: journal.PROPOSALS_MAX]
+
+    async def answer(self, proposal: Proposal) -> bool:
+        self._require_open()
+        kept = self._proposals.get(proposal.id)
+        return kept is not None and kept.digest == proposal.digest and self._step(proposal)
+
+    def _step(self, proposal: Proposal) -> bool:
+        kept = self._proposals.get(proposal.id)
+        if kept is None or kept.verdict not in journal.VERDICT_FROM[proposal.verdict]:
+            return False
+        self._proposals[proposal.id] = proposal
+        return True
+
+    def _use_approvals(self, intents: Sequence[Intent]) -> None:
+        """All or none."""
+        used = dict(self._proposals)
+        for intent in intents:
+            if intent.approval is None:
+                continue
+            kept = used.get(intent.approval)
+            if kept is None or kept.verdict not in journal.VERDICT_FROM[Verdict.USED]:
+                raise journal.not_approved(intent.approval, None if kept is None else kept.verdict)
+            used[kept.id] = replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)
+        self._proposals = used
+
     # delivery
 
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
@@ -214,6 +336,30 @@ class MemoryStore:
         row = self._waiting.get(row_id)
         if row is not None:
             self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+
+    async def backlog(self) -> Mapping[str, int]:
+        self._require_open()
+        return Counter(row.channel for row in self._waiting.values())
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        self._require_open()
+        key = row.source, row.nonce or f"#{len(self._commands)}"  # no nonce begins like this
+        return self._commands.setdefault(key, row) is row
+
+    async def end_command(self, row: CommandRow) -> None:
+        self._require_open()
+        key = row.source, row.nonce or ""
+        self._commands[key] = replace(self._commands[key], outcome=row.outcome, data=row.data)
+
+    async def note_command(self, row: CommandRow) -> None:
+        if not await self.claim_command(row):
+            await self.claim_command(replace(row, nonce=None))
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        self._require_open()
+        return [row for row, _ in zip(reversed(self._commands.values()), range(limit), strict=False)]
 
     # small facts
 
@@ -244,7 +390,14 @@ class MemoryStore:
         ended = [key for key in self._effects if key[0] < now - KEPT]
         for key in ended:
             del self._effects[key]
-        return len(gone) + forgotten + len(ended)
+        over = [
+            each.id
+            for each in self._proposals.values()
+            if each.verdict not in journal.UNENDED and each.made_at < oldest
+        ]
+        for each in over:
+            del self._proposals[each]
+        return len(gone) + forgotten + len(ended) + len(over)
 
 
 def _by_time(fill: Fill) -> tuple[datetime, str]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
-from hedged.model.alert import Alert
+from hedged.model.alert import Acknowledgement, Alert, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import OrderRow, PastOrder
+from hedged.model.proposal import Proposal
 from hedged.ports import Memory, Store, Turnover
 
 
@@ -26,6 +27,12 @@ class OverlayStore(MemoryStore):
     async def alerts(self) -> Sequence[Alert]:
         return await self._base.alerts()
 
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        return await self._base.acknowledgements()
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        return await self._base.silences(now)
+
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._base.open_orders()
 
@@ -34,6 +41,12 @@ class OverlayStore(MemoryStore):
 
     async def turnover(self, since: datetime) -> Turnover:
         return await self._base.turnover(since)
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._base.proposal(proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        return await self._base.proposals(since)
 
     async def effects(self, since: datetime) -> Sequence[EffectDay]:
         return await self._base.effects(since)

@@ -7,25 +7,40 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import bars, blobs, cycles, effects, opening, orders, outbox, thinning
+from hedged.adapters.store import (
+    attention,
+    bars,
+    blobs,
+    commands,
+    cycles,
+    effects,
+    lease,
+    opening,
+    orders,
+    outbox,
+    proposals,
+    thinning,
+)
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Alert, OutboxRow
+from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.ports import CycleRecord, Memory, Turnover
 
 P = ParamSpec("P")
@@ -63,6 +78,7 @@ class SqlStore:
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._known: _Known | None = None
+        self._epoch: int | None = None  # of our lease
 
     # opening
 
@@ -140,6 +156,21 @@ class SqlStore:
                 raise
             return result
 
+    async def _run_fenced(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same, for what only the holder of the lease may do. Raises `Fenced`."""
+        return await self._run(lease.fenced, self._epoch, work, *args, **kwargs)
+
+    # who may send orders
+
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        self._epoch = await self._run(lease.take, holder, now, lasts)
+
+    async def renew_lease(self, until: datetime) -> None:
+        await self._run(lease.renew, self._epoch, until)
+
+    async def release_lease(self) -> None:
+        await self._run(lease.release, self._epoch)
+
     # the cycle
 
     async def memory(self) -> Memory:
@@ -162,7 +193,7 @@ class SqlStore:
         known = await self._last_stored()
         self._known = None  # until the transaction is known to have been committed
         try:
-            await self._run(
+            await self._run_fenced(
                 cycles.write,
                 record,
                 channels,
@@ -198,17 +229,37 @@ class SqlStore:
         """What a past cycle saw and decided; None when it was never recorded or has been thinned out."""
         return await self._run(cycles.recorded, cycle_id)
 
+    # what people say of alerts
+
+    async def acknowledge(self, what: str, by: str, now: datetime, until: datetime | None = None) -> bool:
+        return await self._run(attention.acknowledge, what, by, now, until)
+
+    async def acknowledgements(self) -> Sequence[Acknowledgement]:
+        return await self._run(attention.acknowledged)
+
+    async def silence(self, silence: Silence) -> None:
+        await self._run(attention.silence, silence)
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        return await self._run(attention.in_force, now)
+
+    async def unsilence(self, silence_id: str, now: datetime) -> bool:
+        return await self._run(attention.unsilence, silence_id, now)
+
     # orders
 
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
         if intents:
-            await self._run(orders.plan, cycle_id, intents, now)
+            await self._run_fenced(orders.plan, cycle_id, intents, now)
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None:
-        await self._run(orders.mark_sent, client_order_id, now)
+        await self._run_fenced(orders.mark_sent, client_order_id, now)
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         await self._run(orders.record_outcome, outcome, now)
+
+    async def record_absence(self, client_order_id: str, now: datetime) -> None:
+        await self._run(orders.record_absence, client_order_id)
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._run(orders.open_orders)
@@ -222,16 +273,44 @@ class SqlStore:
     async def fills(self, since: datetime) -> Sequence[Fill]:
         return await self._run(orders.fills_since, since)
 
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._run(proposals.get, proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        return await self._run(proposals.listed, since)
+
+    async def answer(self, proposal: Proposal) -> bool:
+        return await self._run(proposals.answer, proposal)
+
     # delivery
 
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
-        return await self._run(outbox.due, channel, now, limit)
+        return await self._run(lease.checked, self._epoch, outbox.due, channel, now, limit)
 
     async def delivered(self, row_id: int, now: datetime) -> None:
         await self._run(outbox.delivered, row_id, now)
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
+
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        return await self._run(commands.claim, row)
+
+    async def end_command(self, row: CommandRow) -> None:
+        await self._run(commands.end, row)
+
+    async def note_command(self, row: CommandRow) -> None:
+        await self._run(commands.note, row)
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        return await self._run(commands.newest, limit)
 
     # small facts
 

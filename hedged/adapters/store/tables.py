@@ -28,9 +28,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
-SCHEMA = "0003"
+SCHEMA = "0005"
 APPLICATION = "hedged"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -136,11 +137,70 @@ orders = Table(
     Column("notional", Money, nullable=False),
     Column("data", Text, nullable=False),  # the intent
     Column("planned_at", Time, nullable=False),
-    Column("sent_at", Time),
+    Column("sent_at", Time),  # the last time
     Column("ended_at", Time),  # NULL: open
     Column("reason", Text),
+    Column("venue_order_id", Text),
+    Column("sends", Integer, nullable=False, server_default="0"),
+    Column("absences", Integer, nullable=False, server_default="0"),  # look-ups in a row that found nothing
     Index("ix_orders_ended_at", "ended_at"),
     Index("ix_orders_cycle_id", "cycle_id"),
+)
+
+# Orders that wait for a person's word.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("made_at", Time, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("ix_proposals_verdict_made_at", "verdict", "made_at"),
+)
+
+# One row: which process may send orders, and how often that has changed. An older epoch cannot write to the journal.
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ends_at", Time, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("ix_silences_ends_at", "ends_at"),
+)
+
+# Apart from `alerts`, because people write here from other processes while the daemon replaces those rows whole.
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("ix_acknowledgements_at", "at"),
+)
+
+# What was asked from outside (MQTT, a phone) and what came of it; a nonce counts once.
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("nonce", Text),
+    Column("verb", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    UniqueConstraint("source", "nonce", name="uq_commands_source_nonce"),
+    Index("ix_commands_at", "at"),
+    sqlite_autoincrement=True,
 )
 
 fills = Table(

@@ -10,10 +10,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
+from hedged.adapters.store import commands, journal
 from hedged.adapters.store.retention import Retention
-from hedged.adapters.store.tables import Grain, alerts, bars, cycles, effects, orders, outbox
+from hedged.adapters.store.tables import Grain, alerts, bars, cycles, effects, orders, outbox, proposals
 from hedged.model.alert import AlertState
 from hedged.model.history import KEPT
+from hedged.model.proposal import Verdict
 
 
 def thin(connection: Connection, now: datetime, retention: Retention) -> int:
@@ -25,6 +27,7 @@ def thin(connection: Connection, now: datetime, retention: Retention) -> int:
             break
         key = table.primary_key.columns[0]
         removed += connection.execute(delete(table).where(key.in_(select(key).where(old).limit(left)))).rowcount
+    removed += commands.thin(connection, retention.rows_a_call - removed) if removed < retention.rows_a_call else 0
     # As many as came in since the last call, a few for each subject; of days one a hedge.
     removed += connection.execute(delete(effects).where(effects.c.day < now - KEPT)).rowcount
     return removed + connection.execute(delete(bars).where(bars.c.at < now - KEPT)).rowcount
@@ -40,5 +43,7 @@ def _rules(now: datetime, retention: Retention) -> Iterator[tuple[Table, ColumnE
         yield cycles, (cycles.c.grain == int(grain)) & (cycles.c.finished_at < now - age)
     oldest = now - retention.orders_and_alerts
     yield orders, orders.c.ended_at < oldest  # NULL, an open order, is never less; fills go with their order
+    ended = [verdict.value for verdict in Verdict if verdict not in journal.UNENDED]
+    yield proposals, proposals.c.verdict.in_(ended) & (proposals.c.made_at < oldest)
     yield alerts, (alerts.c.state == AlertState.RESOLVED.value) & (alerts.c.resolved_at < oldest)
     yield outbox, outbox.c.delivered_at < now - retention.delivered
