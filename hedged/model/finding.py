@@ -65,6 +65,7 @@ class Kind(StrEnum):
     PAUSED = "paused"
     PAUSED_DUE = "paused_due"
     HALTED = "halted"
+    CHANNEL_DOWN = "channel_down"
 
 
 class SubjectKind(StrEnum):
@@ -76,6 +77,7 @@ class SubjectKind(StrEnum):
     BALANCE = "balance"  # account/wallet/asset
     ASSET = "asset"
     PORTFOLIO = "portfolio"
+    CHANNEL = "channel"
 
 
 SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
@@ -117,6 +119,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PAUSED: SubjectKind.PORTFOLIO,
     Kind.PAUSED_DUE: SubjectKind.HEDGE,
     Kind.HALTED: SubjectKind.PORTFOLIO,
+    Kind.CHANNEL_DOWN: SubjectKind.CHANNEL,
 }
 
 

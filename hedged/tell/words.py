@@ -213,4 +213,9 @@ WORDS: Mapping[Kind, Words] = {
         "compare orders and positions with the exchange's own pages, end what went wrong, then "
         "`hedged resume --config FILE`.",
     ),
+    Kind.CHANNEL_DOWN: Words(
+        "channel {subject} takes no messages",
+        "hedged keeps what it has to say there and tries again; it is told here meanwhile.",
+        "see what `hedged doctor --config FILE` says of it, and try it with `hedged notify test --channel NAME`.",
+    ),
 }

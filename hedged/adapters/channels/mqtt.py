@@ -60,6 +60,7 @@ class MqttChannel:
     """Publishes to one broker. `run`, a task of the daemon, keeps the connection; cancelling it says offline."""
 
     name = "mqtt"
+    confirms = False
 
     def __init__(self, options: MqttOptions, clock: Clock, ids: Ids, standing: StandingAlerts | None = None) -> None:
         self._options = options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,12 +14,13 @@ from hedged.adapters.store import journal
 from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory, Turnover
+from hedged.tell.route import receivers
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class MemoryStore:
         self._bars: dict[str, dict[datetime, Bar]] = {}
         self._effects: dict[tuple[datetime, str], EffectDay] = {}
         self._waiting: dict[int, OutboxRow] = {}
+        self._deliveries: dict[int, Delivery] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
         self._acknowledged: dict[str, Acknowledgement] = {}
@@ -78,7 +80,7 @@ class MemoryStore:
         self._require_open()
         return newest_by_key(self._alerts.values())
 
-    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
         self._require_open()
         if self._last is not None and self._last[0] == record.cycle_id:
             raise StoreError(f"cycle {record.cycle_id} is recorded already: an id is used once")
@@ -89,9 +91,14 @@ class MemoryStore:
         self._alerts = alerts_after(self._alerts, record.alerts, record.finished_at)
         self._effects.update({(row.day, row.hedge): row for row in record.effects})
         for message in record.messages:
-            for channel in channels:
+            for channel in receivers(message, channels, further):
                 self._rows += 1
                 self._waiting[self._rows] = OutboxRow(self._rows, channel, message, 0, record.finished_at)
+                self._deliveries[self._rows] = Delivery(message.event_id, channel, message.kind, message.at, 0)
+        asked = {each for alert in self._alerts.values() for each in (alert.event_id, alert.told_in)}
+        self._deliveries = {
+            row: each for row, each in self._deliveries.items() if row in self._waiting or each.message_id in asked
+        }
 
     async def last_cycle(self) -> tuple[str, datetime] | None:
         self._require_open()
@@ -264,13 +271,19 @@ class MemoryStore:
 
     async def delivered(self, row_id: int, now: datetime) -> None:
         self._require_open()
-        self._waiting.pop(row_id, None)
+        if self._waiting.pop(row_id, None) is not None:
+            self._deliveries[row_id] = replace(self._deliveries[row_id], delivered_at=now, error=None)
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         self._require_open()
         row = self._waiting.get(row_id)
         if row is not None:
             self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+            self._deliveries[row_id] = replace(self._deliveries[row_id], attempts=row.attempts + 1, error=error)
+
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        self._require_open()
+        return [each for _, each in sorted(self._deliveries.items()) if each.message_id in message_ids]
 
     # small facts
 

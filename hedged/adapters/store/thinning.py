@@ -11,7 +11,17 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from hedged.adapters.store.retention import Retention
-from hedged.adapters.store.tables import Grain, alerts, bars, cycles, effects, orders, outbox
+from hedged.adapters.store.tables import (
+    Grain,
+    acknowledgements,
+    alerts,
+    bars,
+    cycles,
+    effects,
+    orders,
+    outbox,
+    silences,
+)
 from hedged.model.alert import AlertState
 from hedged.model.history import KEPT
 
@@ -41,4 +51,6 @@ def _rules(now: datetime, retention: Retention) -> Iterator[tuple[Table, ColumnE
     oldest = now - retention.orders_and_alerts
     yield orders, orders.c.ended_at < oldest  # NULL, an open order, is never less; fills go with their order
     yield alerts, (alerts.c.state == AlertState.RESOLVED.value) & (alerts.c.resolved_at < oldest)
+    yield acknowledgements, acknowledgements.c.at < oldest
+    yield silences, silences.c.ends_at < oldest
     yield outbox, outbox.c.delivered_at < now - retention.delivered
