@@ -16,19 +16,34 @@ from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
-from hedged.errors import ConfigurationError, StoreError
+from hedged.errors import ConfigurationError, StoreError, VenueError
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
-from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, StandingAlerts, Store
+from hedged.ports import (
+    AccountReader,
+    Channel,
+    Clock,
+    CommandTaker,
+    Ids,
+    MarketReader,
+    OrderGateway,
+    StandingAlerts,
+    Store,
+)
 from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.channels.home_assistant import Discovery
+    from hedged.adapters.channels.mqtt_client import MqttOptions
+    from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.daemon.background import Loop
-    from hedged.settings.schema import AccountSettings
+    from hedged.daemon.commands import Commands
+    from hedged.settings.schema import AccountSettings, MqttSettings
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +64,11 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         store = await open_store(settings, clock)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
+        await open_gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
-        channels, loops = open_channels(settings, clock, ids, standing)
+        commands = _commands(settings, store, clock)
+        channels, loops = open_channels(settings, clock, ids, standing, commands)
+        web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
         if store is not None:
@@ -69,6 +87,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
+    commands.brake = portfolio.brake
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -80,18 +99,22 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
-        heartbeat=_heartbeat(settings),
+        background=[*loops, *(courier.run for courier in couriers), history.run],
+        heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
         history=history,
+        commands=commands,
         lock=lock,
         wakes=wakes,
     )
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
+        partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
+        *_web(settings, app, web_token, clock),
     ]
     return app
 
@@ -106,7 +129,10 @@ def wire(
     channels: tuple[str, ...] = (),
     asked: Asked | None = None,
 ) -> Portfolio:
-    """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent."""
+    """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent.
+
+    Real ones are those of `open_gateways`: without it, as for a look, there are none either.
+    """
     from hedged.adapters.clock import seeded_generator
     from hedged.adapters.exchanges.by_hand import ByHandAccount
     from hedged.adapters.exchanges.paper import PaperAccount
@@ -118,7 +144,7 @@ def wire(
         broker.name: ByHandAccount(broker, exchanges.markets, policy.quote, clock) for broker in settings.brokers
     }
     accounts: Mapping[str, AccountReader] = {**exchanges.readers, **by_hand}
-    gateways: dict[str, OrderGateway] = {}
+    gateways: dict[str, OrderGateway] = {**exchanges.gateways}
     positions_of = "venue"
     if any(hedge.mode is Mode.PAPER for hedge in policy.hedges) or policy.mode is Mode.PAPER:
         paper = {
@@ -187,11 +213,64 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
     return exchanges
 
 
+async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
+    """A line for orders to each account on which a hedge may trade; sends nothing. Raises `ConfigurationError`."""
+    from hedged.adapters.exchanges.simulated import SimulatedExchange
+
+    sending = {
+        leg.instrument.partition(":")[0]
+        for hedge in settings.policy().hedges
+        if hedge.mode in {Mode.APPROVE, Mode.LIVE}
+        for leg in hedge.legs
+    }
+    for account in settings.accounts:
+        if account.name not in sending:
+            continue
+        reader = exchanges.readers.get(account.name)
+        if isinstance(reader, SimulatedExchange):
+            exchanges.gateways[account.name] = reader
+        else:
+            exchanges.gateways[account.name] = await _open_line(account, settings, exchanges, clock)
+
+
+async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
+    from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
+    from hedged.adapters.exchanges.live import LiveGateway
+
+    venue = exchanges.venues[account.name]
+    keys = settings.credentials().account(account.name, account.credentials_file)
+    if keys is None:
+        raise ConfigurationError(
+            f"{settings.path}: account {account.name}: it has no key, so no order can be sent there: give it one that "
+            'can trade and not withdraw, or let its hedges run with mode = "monitor"'
+        )
+    line = await open_ccxt_orders(
+        venue,
+        account.name,
+        account.exchange,
+        account.wallets,
+        keys.reveal(),
+        clock=clock,
+        sandbox=account.sandbox,
+        connect_to=account.connect_to,
+        ca_file=account.ca_file,
+    )
+    exchanges.closers.append(line.close)
+
+    async def listed(instrument: InstrumentId) -> Instrument | None:
+        try:
+            return (await venue.markets()).instruments.get(instrument)
+        except VenueError:
+            return None
+
+    return LiveGateway(line, listed, clock)
+
+
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
     """What the keys may do, as far as the venues tell. Raises `ConfigurationError` for keys that can withdraw."""
     keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
-    keys = KeyWatch(keyed, confirmed, clock)
+    keys = KeyWatch(keyed, confirmed, clock, exchanges.unkeyed)
     await keys.check()
     problems = [
         f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
@@ -229,7 +308,8 @@ async def _open_ccxt(
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     exchanges.candles[account.name] = venue.candles
     if keys is None:
-        log.warning("no key: only public prices are read", account=account.name)
+        places = exchanges.unkeyed[account.name] = settings.credentials().places_of(account.name)
+        log.warning("no key: only public prices are read", account=account.name, looked_for=[str(p) for p in places])
     return venue.market, venue.reader
 
 
@@ -278,9 +358,12 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
 
 
 def open_channels(
-    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
 ) -> tuple[list[Channel], list[Loop]]:
-    """Where messages go, and the loops that keep connections. `standing`: what these tell again when they come back."""
+    """Where messages go, and the loops that keep connections.
+
+    `standing`: what these tell again when they come back. `commands`: who carries out what is asked over them.
+    """
     channels: list[Channel] = []
     loops: list[Loop] = []
     if settings.notify.log:
@@ -288,26 +371,16 @@ def open_channels(
 
         channels.append(LogChannel())
     if settings.mqtt is not None:
-        from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+        from hedged.adapters.channels.mqtt import MqttChannel
 
-        mqtt = settings.mqtt
-        login = settings.credentials().mqtt(mqtt.credentials_file)
         channel = MqttChannel(
-            MqttOptions(
-                host=mqtt.host,
-                instance=settings.instance,
-                port=mqtt.port or (8883 if mqtt.tls else 1883),
-                prefix=mqtt.prefix,
-                username=login.username if login is not None else None,
-                password=login.password.reveal() if login is not None else None,
-                tls=mqtt.tls,
-                ca_file=mqtt.ca_file,
-                cert_file=mqtt.certificate_file,
-                key_file=mqtt.key_file,
-            ),
+            mqtt_options(settings, settings.mqtt),
             clock,
             ids,
             standing,
+            commands=commands if settings.mqtt.commands else None,
+            discovery=mqtt_discovery(settings, settings.mqtt),
+            offered=settings.mqtt.discovery,
         )
         channels.append(channel)
         loops.append(channel.run)
@@ -319,9 +392,61 @@ def open_channels(
     return channels, loops
 
 
-def _heartbeat(settings: Settings) -> Heartbeat | None:
-    if settings.notify.heartbeat_url is None:
+def mqtt_options(settings: Settings, mqtt: MqttSettings) -> MqttOptions:
+    """Raises `ConfigurationError` for a secret file that cannot be used."""
+    from hedged.adapters.channels.mqtt_client import MqttOptions
+
+    login = settings.credentials().mqtt(mqtt.credentials_file)
+    return MqttOptions(
+        host=mqtt.host,
+        instance=settings.instance,
+        port=mqtt.port or (8883 if mqtt.tls else 1883),
+        prefix=mqtt.prefix,
+        protocol=mqtt.protocol,
+        username=login.username if login is not None else None,
+        password=login.password.reveal() if login is not None else None,
+        tls=mqtt.tls,
+        ca_file=mqtt.ca_file,
+        cert_file=mqtt.certificate_file,
+        key_file=mqtt.key_file,
+    )
+
+
+def mqtt_discovery(settings: Settings, mqtt: MqttSettings) -> Discovery:
+    """A value is shown for three intervals, as long as data counts as fresh."""
+    from hedged.adapters.channels.home_assistant import Discovery
+    from hedged.adapters.channels.mqtt_topics import Topics
+
+    topics = Topics(mqtt.prefix, settings.instance)
+    return Discovery(topics, settings.policy().thresholds.stale_after, mqtt.discovery_prefix)
+
+
+def _commands(settings: Settings, store: Store, clock: Clock) -> Commands:
+    from hedged.daemon.commands import Commands
+
+    allowed = settings.mqtt.commands if settings.mqtt is not None else ()
+    return Commands(store, settings.name, [hedge.name for hedge in settings.hedges], allowed, clock)
+
+
+def _heartbeat(settings: Settings, store: Store, clock: Clock) -> Heartbeat | None:
+    notify = settings.notify
+    if notify.heartbeat_url is None:
         return None
     from hedged.adapters.channels.heartbeat import Heartbeat
 
-    return Heartbeat(settings.notify.heartbeat_url)
+    return Heartbeat(notify.heartbeat_url, store, clock, signals=notify.heartbeat_signals)
+
+
+def _web(settings: Settings, app: App, token: Secret | None, clock: Clock) -> list[Loop]:
+    """The server of figures, where one is asked for."""
+    if settings.web.listen is None:
+        return []
+    from hedged.adapters.store.sqlite import size
+    from hedged.web.address import parse_address
+    from hedged.web.figures import Figures
+    from hedged.web.server import WebOptions, WebServer
+
+    host, port = parse_address(settings.web.listen)
+    options = WebOptions(host, port, settings.web.names, None if token is None else token.reveal())
+    figures = Figures(app, partial(size, settings.store_path()))
+    return [WebServer(options, figures, app.vitals, clock).run]

@@ -9,6 +9,7 @@ HedgedError
 ├── StoreError                the database could not be read or written
 │   ├── WrongStore            another world's or another application's database: exit 78
 │   └── StoreUnavailable      locked, full or damaged: orders stop, watching goes on
+├── ProposalError             a proposal cannot be answered: nobody knows it, it has expired, or was answered already
 ├── DeliveryError             a channel did not take a message: retried by the outbox
 └── DataError                 a file of prices has an impossible row: names file, row and reason
 """
@@ -60,6 +61,10 @@ class WrongStore(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database is locked, full or damaged; nothing that was acknowledged is lost."""
+
+
+class ProposalError(HedgedError):
+    """A person's answer to a proposal is refused; nothing was changed."""
 
 
 class DeliveryError(HedgedError):

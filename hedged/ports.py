@@ -13,12 +13,14 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Delivery, Message, OutboxRow, Silence
+from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.model.stream import StreamState
@@ -71,6 +73,12 @@ class CandleReader(Protocol):
 
         `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
         UTC. An empty answer: nothing since then; None: the venue has no such market.
+        """
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """What was settled after `since` on a perpetual of this account, oldest first; all, or the newest of it.
+
+        None: the venue does not tell, or has no such market.
         """
 
 
@@ -139,11 +147,17 @@ class OrderGateway(Protocol):
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         """Send it, once. Never raises: what is not certain is `Unknown`."""
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def find(self, intent: Intent) -> Outcome | Absent:
         """Look an order up by our id. `Unknown` when the venue could not be asked."""
 
-    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
         """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """Have the venue cancel by itself what rests on these unless this is called again `within`; none: no more.
+
+        What a venue cannot do, and a failure to reach it, is logged: an order is no safer for not being sent.
+        """
 
 
 class Channel(Protocol):
@@ -166,6 +180,13 @@ class Channel(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class CommandTaker(Protocol):
+    """Where a transport takes what it was asked."""
+
+    async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
+        """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
 
 
 class StandingAlerts(Protocol):
@@ -194,6 +215,7 @@ class Memory:
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
     guard: GuardMemory = field(default_factory=GuardMemory)
+    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 
@@ -219,6 +241,7 @@ class CycleRecord:
     alerts: Sequence[Alert]  # all that are pending or firing after this cycle, and those that ended in it
     messages: Sequence[Message]  # to go into the outbox, once per channel
     effects: Sequence[EffectDay] = ()  # days of hedges as they stand now; each replaces the one that is kept
+    proposals: Sequence[Proposal] = ()  # made or ended in this cycle; one that a person was quicker with stays his
 
 
 class Store(Protocol):
@@ -270,6 +293,8 @@ class Store(Protocol):
         """Durable before it returns (synchronous=FULL): nothing is sent that is not here first.
 
         An id is used once, except that of an order that was found absent: the same id again cannot become two orders.
+        The proposal that an intent names as its approval is used up with it; raises `StoreError` where that is not
+        approved, or was used by another order.
         """
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None: ...
@@ -286,6 +311,27 @@ class Store(Protocol):
     async def turnover(self, since: datetime) -> Turnover: ...
     async def fills(self, since: datetime) -> Sequence[Fill]: ...
 
+    # proposals: orders that wait for a person's word
+    async def proposal(self, proposal_id: str) -> Proposal | None: ...
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        """Those open or approved, and those made since then: the newest thousand, newest first."""
+
+    async def answer(self, proposal: Proposal) -> bool:
+        """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
+
+    # commands from outside
+    async def claim_command(self, row: CommandRow) -> bool:
+        """Use up its nonce, durable before it returns. False: it was used before, and nothing is changed."""
+
+    async def end_command(self, row: CommandRow) -> None:
+        """Outcome and data of the row with this source and nonce."""
+
+    async def note_command(self, row: CommandRow) -> None:
+        """One that was not considered; a nonce that it names is used up too."""
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        """The newest first."""
+
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
         """Undelivered rows whose time has come, oldest first."""
@@ -294,6 +340,9 @@ class Store(Protocol):
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
     async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
         """What became of these messages, as far as it is still known; the newest at the end."""
+
+    async def backlog(self) -> Mapping[str, int]:
+        """How many messages wait, by channel; one for which none waits is absent."""
 
     # prices of the past
     async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:

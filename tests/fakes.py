@@ -11,7 +11,7 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import Portfolio
 from hedged.errors import StoreUnavailable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Absent, ApprovedIntent, Fill, Outcome
+from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Margin, Position, Quote, Read
 from hedged.tell.lifecycle import AlertRules
@@ -40,6 +40,7 @@ class FakeVenue:
         self.outcome: Outcome | None = None
         self.known: dict[str, Outcome] = {}
         self.calls: list[str] = []
+        self.guarded: list[frozenset[InstrumentId]] = []
 
     def _answer(self, call: str) -> None:
         self.calls.append(call)
@@ -90,12 +91,16 @@ class FakeVenue:
         self.known[intent.client_order_id] = fill
         return fill
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def find(self, intent: Intent) -> Outcome | Absent:
         self._answer("find")
-        return self.known.get(client_order_id, Absent(client_order_id))
+        return self.known.get(intent.client_order_id, Absent(intent.client_order_id))
 
-    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
-        return await self.find(client_order_id, instrument)
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
+        self._answer("cancel")
+        return await self.find(intent)
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        self.guarded.append(frozenset(resting))
 
     def hold(self, **spot: Number) -> None:
         self.spot = {asset: dec(amount) for asset, amount in spot.items()}

@@ -10,7 +10,8 @@ from hedged.model.alert import Alert, AlertState, Message, MessageKind
 from hedged.model.effect import EffectDay, Parts
 from hedged.model.finding import Kind, Severity
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
-from hedged.model.order import Decision, Fill, Intent, Side
+from hedged.model.order import Decision, Fill, Intent, Purpose, Side
+from hedged.model.proposal import Proposal
 from hedged.model.snapshot import (
     AccountSnapshot,
     Balance,
@@ -41,6 +42,23 @@ def intent(order: str, *, quantity: str = "2", notional: str = "6000") -> Intent
         notional=Decimal(notional),
         reduce_only=False,
         reason="drift −0.08 is outside the band of 0.05",
+    )
+
+
+def proposal(name: str = "0badcafe", *, at: datetime = T0, quantity: str = "2") -> Proposal:
+    return Proposal(
+        id=name,
+        hedge="alts",
+        instrument=ETH,
+        side=Side.SELL,
+        quantity=Decimal(quantity),
+        price=Decimal("3000.10"),
+        notional=Decimal("6000.20"),
+        reduce_only=False,
+        purpose=Purpose.REBALANCE,
+        reason="drift −0.08 is outside the band of 0.05",
+        made_at=at,
+        expires_at=at + timedelta(minutes=30),
     )
 
 
@@ -116,6 +134,7 @@ def record(
     remembered: Memory | None = None,
     alerts: Sequence[Alert] = (),
     messages: Sequence[Message] = (),
+    proposals: Sequence[Proposal] = (),
     seen: bool = True,
 ) -> CycleRecord:
     """The n-th cycle, a minute after the one before; not `seen`: observing itself failed."""
@@ -130,4 +149,5 @@ def record(
         memory=remembered or memory(now),
         alerts=alerts,
         messages=messages,
+        proposals=proposals,
     )

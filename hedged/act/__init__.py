@@ -1,85 +1,8 @@
-"""Write ahead, submit, record: an order is durable before it is sent, and its outcome is never guessed."""
+"""Orders: written ahead, sent, recorded, and driven to their end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from hedged.act.reconcile import Reconciler
+from hedged.act.submit import submit_all
 
-from hedged.act.brake import Brake
-from hedged.errors import StoreError
-from hedged.model.order import Absent, ApprovedIntent, Intent, OrderState, Outcome, Rejected, Unknown
-from hedged.ports import Clock, OrderGateway, Store
-
-__all__ = ["reconcile", "submit_all"]
-
-
-async def submit_all(
-    approved: Sequence[ApprovedIntent],
-    gateways: Mapping[str, OrderGateway],
-    store: Store,
-    brake: Brake,
-    *,
-    cycle_id: str,
-    clock: Clock,
-) -> tuple[tuple[Outcome, ...], str | None]:
-    """Send each approved intent once, in order; also why the store could not keep on, or None.
-
-    The brake is asked before each: from the moment it holds, nothing more is sent. What cannot be kept is not sent
-    either: from the first failure on the rest is answered as rejected by ourselves. An order whose outcome could not
-    be kept is sent all the same, and is looked up by its id next time.
-    """
-    outcomes: list[Outcome] = []
-    try:
-        if approved:
-            await store.plan(cycle_id, [each.intent for each in approved], clock.now())
-        for each in approved:
-            await brake.look(clock.now())
-            if brake.why is None:
-                await store.mark_sent(each.intent.client_order_id, clock.now())
-            if brake.why is not None:  # asked again: a signal may have come in between
-                return (*outcomes, *await _withdraw(approved[len(outcomes) :], store, clock, brake.why)), None
-            gateway = gateways[each.intent.instrument.partition(":")[0]]
-            outcomes.append(await gateway.submit(each))
-            await store.record_outcome(outcomes[-1], clock.now())
-    except StoreError as error:
-        return (*outcomes, *_unsent(approved[len(outcomes) :], "the database cannot keep it")), str(error)
-    return tuple(outcomes), None
-
-
-async def _withdraw(rest: Sequence[ApprovedIntent], store: Store, clock: Clock, why: str) -> list[Outcome]:
-    """Close the rows of orders that were planned and are not sent. Raises `StoreError`."""
-    for each in rest:
-        await store.record_outcome(Absent(client_order_id=each.intent.client_order_id), clock.now())
-    return _unsent(rest, f"orders are {why}")
-
-
-def _unsent(rest: Sequence[ApprovedIntent], why: str) -> list[Outcome]:
-    return [Rejected(each.intent.client_order_id, f"not sent, since {why}") for each in rest]
-
-
-async def reconcile(
-    gateways: Mapping[str, OrderGateway], store: Store, now: datetime
-) -> list[tuple[Intent, Outcome | Absent]]:
-    """Drive every row that has not come to an end to one, before anything new is decided.
-
-    A planned row was never sent: it is closed. A sent or unknown one is looked up by its id; what the venue cannot
-    tell stays open, and nothing else trades that instrument.
-    """
-    settled: list[tuple[Intent, Outcome | Absent]] = []
-    for row in await store.open_orders():
-        intent = row.intent
-        gateway = gateways.get(intent.instrument.partition(":")[0])
-        if row.state is OrderState.PLANNED:
-            found: Outcome | Absent = Absent(client_order_id=intent.client_order_id)
-        elif gateway is None:
-            continue
-        else:
-            found = await gateway.find(intent.client_order_id, intent.instrument)
-        if isinstance(found, Unknown):
-            continue
-        try:
-            await store.record_outcome(found, now)
-        except StoreError:
-            continue  # still open there, so it is looked up again
-        settled.append((intent, found))
-    return settled
+__all__ = ["Reconciler", "submit_all"]

@@ -55,6 +55,8 @@ def show_state(
         if stop := state.get(word):
             said = f": {_plain(stop['reason'])}" if stop["reason"] else ""
             out.print(Text(f"{word:>8}  since {stop['since']} by {stop['by']}{said}", style=COLOURS["critical"]))
+    if heartbeat := state.get("heartbeat"):
+        _heartbeat(out, heartbeat)
     _exposures(out, state["exposures"], quote)
     _hedges(out, state["hedges"], quote)
     _history(out, state.get("history", ()))
@@ -138,6 +140,14 @@ def _past(out: Console, row: Mapping[str, Any]) -> None:
         inner = "" if known["band_inner"] is None else f", orders stop at ± {_ratio(known['band_inner'])}"
         volatilities = f"hedge {percent(known['hedge_volatility'])}, gap {percent(known['gap_volatility'])}"
         out.print(Text(f"{row['name']}: volatility a year: {volatilities}{inner}; as of {known['as_of']}"))
+
+
+def _heartbeat(out: Console, row: Mapping[str, Any]) -> None:
+    last = f"last answered {row['delivered_at'] or 'never'}"
+    if row["problem"]:
+        out.print(Text(f"heartbeat  not answered ({_plain(row['problem'])}), {last}", style=COLOURS["critical"]))
+    else:
+        out.print(Text(f"heartbeat  {last}", style="dim"))
 
 
 def _history(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -243,9 +253,22 @@ def _decision(out: Console, state: Mapping[str, Any], quote: str, verb: str) -> 
         intent = refusal["intent"]
         order = f"{intent['side']} {quantity(intent['quantity'])} {intent['instrument']}"
         out.print(Text.assemble((f"{'refused':>8}", "bold red"), f"  {order}: {refusal['reason']}"))
-    if not decision["intents"] and not decision["refused"]:
+    waiting = decision.get("proposals", ())
+    for each in waiting:
+        out.print(Text.assemble((f"{'proposed':>8}", "bold yellow"), f"  {proposal_line(each, quote)}"))
+    if not decision["intents"] and not decision["refused"] and not waiting:
         for reason in decision["reason"].split("; "):
             out.print(Text.assemble((f"{'nothing':>8}", "dim"), f"  {reason}"))
+
+
+def proposal_line(proposal: Mapping[str, Any], quote: str) -> str:
+    """A proposal with all its numbers, and how to answer it."""
+    reduce = ", reduce-only" if proposal["reduce_only"] else ""
+    return (
+        f"{proposal['id']}  {proposal['side']} {quantity(proposal['quantity'])} {proposal['instrument']} near "
+        f"{quantity(proposal['price'])} ({money_text(proposal['notional'])} {quote}{reduce}) for {proposal['hedge']}, "
+        f"{proposal['purpose']}, until {proposal['expires_at']}"
+    )
 
 
 def _plain(text: object) -> str:

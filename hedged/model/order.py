@@ -9,24 +9,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from hedged.model.instrument import InstrumentId
-
-
-class Side(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
-
-    @property
-    def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
-
-
-class Purpose(StrEnum):
-    """What an order is for; its costs are booked under it."""
-
-    REBALANCE = "rebalance"
-    ROLL = "roll"
-    CLOSE = "close"
-    REDUCE = "reduce"  # bought back so that the account is not liquidated
+from hedged.model.proposal import Proposal
+from hedged.model.trade import Purpose as Purpose  # noqa: PLC0414 - part of what an order is, so it is exported here too
+from hedged.model.trade import Side as Side  # noqa: PLC0414
 
 
 class Placement(StrEnum):
@@ -52,6 +37,8 @@ class Intent:
     purpose: Purpose = Purpose.REBALANCE
     placement: Placement = Placement.IOC
     held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
+    only_after: tuple[str, ...] = ()  # ids of orders that have to be filled first: without them too little is hedged
+    approval: str | None = None  # the proposal that a person approved; planning the order uses that up
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -80,6 +67,7 @@ class ApprovedIntent:
     intent: Intent
     price_limit: Decimal  # the worst price the collar allows
     seal: _GateSeal
+    rest_at: Decimal | None = None  # where a passive order waits in the book; None: it takes what is there
 
     def __post_init__(self) -> None:
         if self.seal is not GATE_SEAL:
@@ -98,6 +86,7 @@ class Fill:
     fee: Decimal  # quote currency
     at: datetime
     slippage: Decimal = Decimal(0)  # quote currency lost against the mark, before fees; > 0 is paid
+    estimated: bool = False  # price, fee or quantity come from elsewhere than the venue's own record of the order
 
 
 class OrderStatus(StrEnum):
@@ -153,6 +142,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that waits in the venue's book, whoever placed it. Quantities in contracts, zero or positive."""
+
+    client_order_id: str | None  # None: it is not hedged's
+    venue_order_id: str
+    side: Side
+    quantity: Decimal  # in all; 0 where a venue counts 'whatever the position is' so
+    filled: Decimal
+    price: Decimal | None  # None: it has none, as conditional orders at market
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Nothing was placed, and that is certain: the venue said no, or nothing was sent. `reason` says which."""
 
@@ -188,6 +189,8 @@ class Decision:
     refused: tuple[Refusal, ...] = ()
     proposals: tuple[Intent, ...] = ()  # what `monitor` would have traded; never sent
     by_hand: tuple[Intent, ...] = ()  # for a person to place at a broker that hedged does not reach; never sent
+    awaiting: tuple[Proposal, ...] = ()  # what waits for a person's word after this cycle
+    answered: tuple[Proposal, ...] = ()  # proposals that came to an end in it
     stopped: str | None = None  # why orders were paused or halted; the reason of those refused for that
 
 
@@ -201,6 +204,10 @@ class OrderState(StrEnum):
     UNKNOWN = "unknown"
 
 
+ABSENT = "absent"
+"""The journal's word for an order that was looked for and is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class PastOrder:
     """What the journal knows of an order. `state`: an `OrderState` or "absent"; `sent` False: nothing ever left."""
@@ -211,6 +218,7 @@ class PastOrder:
     sent: bool
     filled: Decimal = Decimal(0)  # contracts
     reason: str | None = None
+    sends: int = 0  # how often
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Purpose, Side
+from hedged.model.trade import Purpose, Side
 
 
 class Verdict(StrEnum):
@@ -43,6 +43,11 @@ class Proposal:
     decided_at: datetime | None = None
     decided_by: str | None = None  # "cli", "mqtt", "telegram 12345" …
     client_order_id: str | None = None  # of the order that used it
+    ended_because: str | None = None  # why it was rejected, expired or replaced
+
+    def holds(self, now: datetime) -> bool:
+        """Whether its time has come and not passed; a clock that was put back makes no old one young again."""
+        return self.made_at <= now < self.expires_at
 
     @property
     def digest(self) -> str:

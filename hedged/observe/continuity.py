@@ -11,7 +11,7 @@ from decimal import Decimal
 from hedged.decide.runaway import without
 from hedged.errors import VenueError
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Fill
+from hedged.model.order import Fill, Intent
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Balance, Doubt, Leg, Read, Snapshot
 from hedged.ports import AccountReader, Memory
@@ -99,10 +99,15 @@ def _place(subject: str, account: str) -> str:
     return subject.rpartition("/")[0] if subject.startswith(f"{account}/") else account
 
 
-def filled(memory: Memory, fill: Fill) -> Memory:
-    """The memory after an order of ours that was found out about later."""
-    held = memory.positions.get(fill.instrument, ZERO) + fill.quantity * fill.side.sign
-    return replace(memory, positions={**memory.positions, fill.instrument: held})
+def filled(memory: Memory, intent: Intent, fill: Fill) -> Memory:
+    """The memory after an order of ours that was found out about later.
+
+    A position that has moved since the order was decided on shows it already: nothing else trades there meanwhile.
+    """
+    held = memory.positions.get(fill.instrument, ZERO)
+    if intent.held is not None and held != intent.held:
+        return memory
+    return replace(memory, positions={**memory.positions, fill.instrument: held + fill.quantity * fill.side.sign})
 
 
 def forgotten(memory: Memory, account: str, wallet: str) -> Memory:

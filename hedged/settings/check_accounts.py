@@ -12,6 +12,9 @@ from hedged.settings.fields import parse_duration
 from hedged.settings.lines import Place
 from hedged.settings.worlds import SIMULATED, is_test
 
+TAKING_ORDERS = frozenset({"binance", "bingx", "bybit", "mexc", "okx", "weex"})
+"""The venues that orders can be sent to, and looked up at by our id; a test holds it against the dialects."""
+
 AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
     "bingx": frozenset({"spot", "funding", "swap"}),
@@ -109,8 +112,9 @@ def _channels(draft: Draft) -> Iterator[Problem]:
             yield Problem(("mqtt", key), f"needs {other} as well")
     for key in ("ca_file", "certificate_file", "key_file", "credentials_file"):
         yield from _missing_file(draft, ("mqtt", key), mqtt.get(key))
-    notify = table_in(draft.values, "notify")
-    yield from _missing_file(draft, ("notify", "credentials_file"), notify.get("credentials_file"))
+    for name in ("notify", "web"):
+        given = table_in(draft.values, name).get("credentials_file")
+        yield from _missing_file(draft, (name, "credentials_file"), given)
 
 
 def _store(draft: Draft) -> Iterator[Problem]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from hedged.adapters.credentials import CredentialFiles
 from hedged.model.policy import Mode
 from hedged.settings import brokers, check_accounts, check_hedges
-from hedged.settings.draft import Draft, mode_of
+from hedged.settings.check_accounts import TAKING_ORDERS
+from hedged.settings.draft import Draft, mode_of, texts_in
 from hedged.settings.faults import Problem
 from hedged.settings.lines import Place
+from hedged.settings.schema import WebSettings
+from hedged.settings.worlds import SIMULATED
+from hedged.web.address import is_loopback, parse_address
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -19,11 +24,35 @@ def check(draft: Draft) -> Iterator[Problem]:
         yield from part(draft)
 
 
-def unavailable_modes(draft: Draft) -> Iterator[Problem]:
-    """The words of later versions: right in the file, but nothing can be run with them yet."""
-    for place, value in _mode_places(draft):
-        if value in {Mode.APPROVE, Mode.LIVE}:
-            yield Problem(place, 'is not available in this version: use "monitor" or "paper"')
+def senders(draft: Draft) -> Iterator[Problem]:
+    """Hedges whose orders are to reach a venue: it has to be one that they can be sent to and looked up at."""
+    accounts = {table.get("name"): table for _, table in draft.accounts}
+    takes_orders = {SIMULATED, *TAKING_ORDERS}
+    for place, hedge in draft.hedges:
+        mode = mode_of(hedge["mode"]) if "mode" in hedge else draft.mode
+        if mode not in {Mode.APPROVE, Mode.LIVE}:
+            continue
+        for number, instrument in texts_in(hedge, "instruments"):
+            exchange = accounts.get(instrument.partition(":")[0], {}).get("exchange")
+            if not isinstance(exchange, str) or exchange in takes_orders:
+                continue
+            listed = ", ".join(sorted(takes_orders - {SIMULATED}))
+            yield Problem(
+                (*place, "instruments", number),
+                f'is on {exchange}, which hedged sends no orders to: with mode = "{mode}" name one on {listed}',
+            )
+
+
+def exposed(web: WebSettings, files: CredentialFiles) -> Iterator[Problem]:
+    """What others can reach asks for a token."""
+    if web.listen is None or is_loopback(parse_address(web.listen)[0]):
+        return
+    if web.credentials_file is None and not files.has("web-token"):
+        yield Problem(
+            ("web", "listen"),
+            "can be reached from elsewhere and needs a token in the secret file web-token, or an address of this "
+            'machine alone, such as "127.0.0.1:9464"',
+        )
 
 
 def _same_names(what: str, tables: Iterable[tuple[Place, Mapping[str, Any]]]) -> Iterator[Problem]:
@@ -34,10 +63,3 @@ def _same_names(what: str, tables: Iterable[tuple[Place, Mapping[str, Any]]]) ->
             if name in seen:
                 yield Problem((*place, "name"), f"another {what} has this name: names must differ")
             seen.add(name)
-
-
-def _mode_places(draft: Draft) -> Iterator[tuple[Place, Mode | None]]:
-    yield ("mode",), draft.mode
-    for place, hedge in draft.hedges:
-        if "mode" in hedge:
-            yield (*place, "mode"), mode_of(hedge["mode"])

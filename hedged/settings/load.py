@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from hedged.model.policy import Mode
 from hedged.settings.check_accounts import AVAILABLE
-from hedged.settings.checks import check, unavailable_modes
+from hedged.settings.checks import check, exposed, senders
 from hedged.settings.draft import Draft, located
 from hedged.settings.environment import merged, overrides
 from hedged.settings.explain import problems
@@ -24,21 +24,21 @@ from hedged.settings.fields import printable_name
 from hedged.settings.lines import Place, find_lines
 from hedged.settings.schema import Document
 from hedged.settings.sectors import sectors
-from hedged.settings.settings import Settings
+from hedged.settings.settings import Settings, credential_files
 from hedged.settings.worlds import world_of
 
 _SIZE_MAX = 1_000_000  # bytes; a file larger than this is not a configuration
 _TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _READ_VARIABLES = ("CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME")
 _TOO_DEEP = "is not a configuration: lists nested too deeply"
-_LATER = frozenset({Mode.APPROVE, Mode.LIVE})
+_SENDING = frozenset({Mode.APPROVE, Mode.LIVE})
 T = TypeVar("T", bound=BaseModel)
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool = False) -> Settings:
     """The settings of a file, or SettingsError (a ConfigurationError) with every fault, a line each.
 
-    `dry_run` turns approve and live into paper; without it those modes are faults in this version.
+    `dry_run` turns approve and live into paper.
     """
     environ = os.environ if environ is None else environ
     text = _read(path)
@@ -56,13 +56,15 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool 
     reported = {problem.place for problem in wrong}
     wrong += [problem for problem in check(draft) if problem.place not in reported]
     if not dry_run:
-        wrong += unavailable_modes(draft)
+        wrong += [problem for problem in senders(draft) if problem.place not in reported]
+    if document is not None:
+        wrong += exposed(document.web, credential_files(path, environ))
     name = _name(path, values)
     if name is None:
         wrong.append(Problem(("name",), "is needed, because the file's own name cannot serve as one"))
     if wrong or found.faults or document is None or name is None:
         raise SettingsError([*map(source.fault, wrong), *found.faults])
-    return _settings(path, name, document, environ)
+    return _settings(path, name, document, environ, dry_run=dry_run)
 
 
 def _with_wallets(document: Document) -> Document:
@@ -76,13 +78,13 @@ def _with_wallets(document: Document) -> Document:
     return _with(document, accounts=tuple(accounts))
 
 
-def _settings(path: Path, name: str, document: Document, environ: Mapping[str, str]) -> Settings:
-    """The document as it is to be run: approve and live as paper (only a dry run comes here with them)."""
+def _settings(path: Path, name: str, document: Document, environ: Mapping[str, str], *, dry_run: bool) -> Settings:
+    """The document as it is to be run: in a dry run approve and live are paper."""
     document = _with_wallets(_resolved(document, path.absolute().parent))
     modes = [hedge.mode or document.mode for hedge in document.hedges]
-    dry_run = not _LATER.isdisjoint({document.mode, *modes})
+    dry_run = dry_run and not _SENDING.isdisjoint({document.mode, *modes})
     if dry_run:
-        modes = [Mode.PAPER if mode in _LATER else mode for mode in modes]
+        modes = [Mode.PAPER if mode in _SENDING else mode for mode in modes]
         hedges = [_with(hedge, mode=mode) for hedge, mode in zip(document.hedges, modes, strict=True)]
         document = _with(document, mode=Mode.PAPER, hedges=tuple(hedges))
     return Settings(
@@ -104,6 +106,7 @@ def _resolved(document: Document, folder: Path) -> Document:
         accounts=tuple(_absolute(account, folder) for account in document.accounts),
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
         notify=_absolute(document.notify, folder),
+        web=_absolute(document.web, folder),
         store=_absolute(document.store, folder),
     )
 

@@ -75,7 +75,17 @@ QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCL
 ORDERED = frozenset({Kind.DRIFT, Kind.ROLL})
 """Kinds whose messages say what was ordered about them."""
 
-EVENTS = frozenset({Kind.POSITION_CLOSED, Kind.POSITION_REDUCED, Kind.ORDER_RECOVERED})
+EVENTS = frozenset(
+    {
+        Kind.POSITION_CLOSED,
+        Kind.POSITION_REDUCED,
+        Kind.ORDER_RECOVERED,
+        Kind.PROPOSAL,
+        Kind.PROPOSAL_VOID,
+        Kind.FOREIGN_ORDER,
+        Kind.COMMANDS_DROPPED,
+    }
+)
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
 
 REPEAT: Mapping[Severity, timedelta] = {
@@ -275,6 +285,8 @@ def _news(before: Alert | None, alert: Alert, observed: Observed, cycle: _Cycle)
     if believed_firing:
         if risen:
             return MessageKind.ESCALATED
+        if _is_another_proposal(before, alert):
+            return MessageKind.REPEAT
         if alert.resolved_at is not None:
             return None
         if _unconfirmed(alert, cycle):
@@ -285,6 +297,13 @@ def _news(before: Alert | None, alert: Alert, observed: Observed, cycle: _Cycle)
     troubled = alert.kind is Kind.DRIFT and alert.subject in cycle.order_trouble
     loud = alert.kind not in cycle.rules.quiet or risen or due or troubled
     return MessageKind.FIRING if loud else None
+
+
+def _is_another_proposal(before: Alert | None, alert: Alert) -> bool:
+    """The one that people were told of cannot be approved any more, and not because nobody answered it."""
+    if alert.kind is not Kind.PROPOSAL or before is None or alert.values.get("renewed"):
+        return False
+    return before.values.get("ids") != alert.values.get("ids")
 
 
 def _unconfirmed(alert: Alert, cycle: _Cycle) -> bool:

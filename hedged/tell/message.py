@@ -14,6 +14,7 @@ from decimal import Decimal
 from hedged.model.alert import Alert, Message, MessageKind, Told
 from hedged.model.finding import SUBJECT_KIND, Scalar, SubjectKind
 from hedged.model.order import Cancelled, Decision, Fill, Intent, Outcome, Purpose, Rejected, Side, Working
+from hedged.model.proposal import Proposal
 from hedged.tell.grouping import OVER, News
 from hedged.tell.templates import Template, fill
 from hedged.tell.words import WORDS
@@ -231,6 +232,10 @@ def order_sentences(
     for proposal in decision.proposals:
         text = f"{_proposal(proposal)} would bring it back; in monitor mode hedged sends nothing."
         sentences.setdefault(proposal.hedge, []).append(text)
+    for waiting in decision.awaiting:
+        until = f"{waiting.expires_at:%H:%M} UTC"
+        text = f"{_proposal(waiting)} is proposed as {waiting.id}, and waits for your word until {until}."
+        sentences.setdefault(waiting.hedge, []).append(text)
     for intent in decision.by_hand:
         why = "is part of the roll" if intent.purpose is Purpose.ROLL else "would bring it back"
         text = f"{_proposal(intent)} {why}: place it there, then enter what you hold under `[[positions]]`."
@@ -242,7 +247,7 @@ def margin_sentences(decision: Decision, outcomes: Sequence[Outcome] = ()) -> di
     """Account → all that was bought back there, or refused or only proposed, so that it is not liquidated."""
     accounts = {name.partition(":")[0] for name in _reduced_instruments(decision)}
 
-    def there(intent: Intent, account: str) -> bool:
+    def there(intent: Intent | Proposal, account: str) -> bool:
         return intent.purpose is Purpose.REDUCE and intent.instrument.partition(":")[0] == account
 
     found = {}
@@ -253,6 +258,7 @@ def margin_sentences(decision: Decision, outcomes: Sequence[Outcome] = ()) -> di
             refused=tuple(each for each in decision.refused if there(each.intent, account)),
             proposals=tuple(each for each in decision.proposals if there(each, account)),
             by_hand=tuple(each for each in decision.by_hand if there(each, account)),
+            awaiting=tuple(each for each in decision.awaiting if there(each, account)),
         )
         found[account] = " ".join(order_sentences(part, outcomes).values())
     return found
@@ -261,7 +267,13 @@ def margin_sentences(decision: Decision, outcomes: Sequence[Outcome] = ()) -> di
 def _reduced_instruments(decision: Decision) -> set[str]:
     sent = [approved.intent for approved in decision.intents]
     stopped = [refusal.intent for refusal in decision.refused]
-    intents = (*sent, *stopped, *decision.proposals, *decision.by_hand)
+    intents: tuple[Intent | Proposal, ...] = (
+        *sent,
+        *stopped,
+        *decision.proposals,
+        *decision.by_hand,
+        *decision.awaiting,
+    )
     return {intent.instrument for intent in intents if intent.purpose is Purpose.REDUCE}
 
 
@@ -341,7 +353,7 @@ def _contracts(quantity: Decimal) -> str:
     return f"{_plain(quantity)} contract{'' if quantity == 1 else 's'}"
 
 
-def _proposal(intent: Intent) -> str:
+def _proposal(intent: Intent | Proposal) -> str:
     """The order as the subject of a sentence."""
     account, _, symbol = (clean(part, SUBJECT_MAX) for part in intent.instrument.partition(":"))
     verb = "Selling" if intent.side is Side.SELL else "Buying"

@@ -127,7 +127,8 @@ def earlier_findings(
         if row.state is OrderState.ACKNOWLEDGED:
             continue  # known to rest in the book
         intent = row.intent
-        text = f"{intent.side.value} {intent.quantity:f} {intent.instrument} may or may not exist"
+        order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
+        text = f"{order} may or may not exist ({intent.client_order_id})"
         texts.setdefault((Kind.ORDER_FAILED, intent.hedge), []).append(text)
     members = {group.name: group.hedges for group in groups}
     return [

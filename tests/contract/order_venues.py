@@ -45,6 +45,11 @@ class OrderVenue:
     fills: str | None = None  # where the fee is told, if not in the order
     inverse: tuple[InstrumentId, str, Decimal] | None = None  # instrument, market id, contracts worth 1,000 dollars
     no_status: int = 200
+    asks_first: tuple[str, ...] = ()  # what is read before an order is sent
+    waiting: str = ""  # where the open orders of a market are
+    page: int | None = None  # rows of it; None: it comes in one
+    post_only: bool = True
+    countdown: str | None = None
 
 
 @dataclass
@@ -153,6 +158,8 @@ VENUES = (
         duplicate="-4116",
         shut_out="-2015",
         inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD_PERP", D(100)),
+        waiting="GET /fapi/v1/openOrders",
+        countdown="POST /fapi/v1/countdownCancelAll",
     ),
     OrderVenue(
         exchange="okx",
@@ -173,6 +180,10 @@ VENUES = (
         duplicate="51016",
         shut_out="50111",
         inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC-USD-SWAP", D(10)),
+        asks_first=("GET /api/v5/account/positions",),
+        waiting="GET /api/v5/trade/orders-pending",
+        page=100,
+        countdown="POST /api/v5/trade/cancel-all-after",
     ),
     OrderVenue(
         exchange="bybit",
@@ -189,6 +200,8 @@ VENUES = (
         duplicate="110072",
         shut_out="10003",
         inverse=(InstrumentId("main:BTC/USD:BTC"), "BTCUSD", D(1000)),
+        waiting="GET /v5/order/realtime",
+        page=50,
     ),
     OrderVenue(
         exchange="bingx",
@@ -209,6 +222,8 @@ VENUES = (
         duplicate="109201",
         shut_out="100413",
         inverse=(InstrumentId("main:ETH/USD:ETH"), "ETH-USD", D(100)),
+        waiting="GET /openApi/swap/v2/trade/openOrders",
+        countdown="POST /openApi/swap/v2/trade/cancelAllAfter",
     ),
     OrderVenue(
         exchange="mexc",
@@ -229,6 +244,9 @@ VENUES = (
         duplicate="2042",
         shut_out="602",
         inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(10)),
+        asks_first=("GET /api/v1/private/position/open_positions",),
+        waiting="GET /api/v1/private/order/list/open_orders",
+        page=100,
     ),
     OrderVenue(
         exchange="weex",
@@ -246,6 +264,9 @@ VENUES = (
         unbelieved="-1054",
         duplicate=None,
         shut_out="-1044",
+        waiting="GET /capi/v3/openOrders",
+        page=100,
+        post_only=False,
     ),
 )
 

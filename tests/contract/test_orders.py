@@ -129,7 +129,10 @@ async def test_the_same_id_twice_is_one_order(venue: OrderVenue) -> None:
 
 @EVERY
 async def test_a_key_that_is_not_let_in_is_rejected_without_a_look(venue: OrderVenue) -> None:
-    """A refusal that comes before the order is looked at is final; so is one for the time, which is measured anew."""
+    """A refusal that comes before the order is looked at is final; so is one for the time, which is measured anew.
+
+    Where a position is read before an order, that read is what measures it, and the order goes out in time.
+    """
     async with trading(venue) as it:
         it.strike(venue.create, f"code:{venue.shut_out}")
         outcome = await it.orders.submit(it.intent())
@@ -139,9 +142,11 @@ async def test_a_key_that_is_not_let_in_is_rejected_without_a_look(venue: OrderV
         late = it.intent()
         it.orders._exchange.options["timeDifference"] = 3_600_000  # signs with a time of an hour ago
         outcome = await it.orders.submit(late)
-        assert isinstance(outcome, Rejected), outcome
-        assert not it.placed(late.intent.client_order_id)
-        assert isinstance(await it.orders.submit(late), Accepted)
+        if not venue.asks_first:
+            assert isinstance(outcome, Rejected), outcome
+            assert not it.placed(late.intent.client_order_id)
+            outcome = await it.orders.submit(late)
+        assert isinstance(outcome, Accepted)
 
 
 @EVERY

@@ -14,7 +14,7 @@ import pytest
 from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
 from hedged.errors import ConfigurationError
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Accepted, Found, Rejected, Side, Unknown
+from hedged.model.order import Absent, Accepted, Found, Rejected, Side, Unknown
 from tests.contract.order_venues import ETHER, VENUES, OrderVenue, trading
 from tests.venues import binance_bench
 
@@ -76,16 +76,88 @@ async def test_an_account_in_hedge_mode_is_refused_by_the_venue(name: str, setti
         assert it.desk.orders == []
 
 
-async def test_a_full_page_at_weex_makes_an_order_unknown() -> None:
-    """Its orders are searched for our id: where a page may go on, ours may be on the next."""
-    venue = BY_NAME["weex"]
-    async with trading(venue) as it:
-        await it.orders.submit(it.intent())
-        (row,) = it.desk.rows()
+async def test_an_order_at_weex_is_searched_for_on_every_page() -> None:
+    """Ours is found on the last page of the open ones and of the history; where pages do not end it is unknown."""
+    async with trading(BY_NAME["weex"]) as it:
+        ended = it.intent()
+        await it.orders.submit(ended)
+        (first,) = it.desk.orders
+        it.desk.orders += [replace(first, number=first.number + n, client_id=f"another-{n}") for n in range(1, 1100)]
+        it.desk.orders.append(it.desk.orders.pop(0))
+        it.desk.fraction, it.desk.resting = D(0), True
+        for number in range(100):
+            it.desk.place(f"n{number}", "ETHUSDT", "buy", D("0.01"), D(3015), reduce_only=True)
+        waiting = it.intent()
+        await it.orders.submit(waiting)
+        for approved in (waiting, ended):
+            found = await it.orders.find_by_client_id(approved.intent.client_order_id, ETHER)
+            assert isinstance(found, Found)
+        assert await it.orders.find_by_client_id(it.new_id(), ETHER) == Absent("hd" + f"{it.ids:024x}")
+        (row, *_) = it.desk.rows()
         for path, most in (("GET /capi/v3/openOrders", 100), ("GET /capi/v3/order/history", 1000)):
-            it.server.replies[path] = json.dumps([{**row, "clientOrderId": "another"}] * most)
+            it.server.replies[path] = json.dumps(
+                [{**row, "orderId": n, "clientOrderId": "x"} for n in range(1, 1 + most)]
+            )
             assert isinstance(await it.orders.find_by_client_id(it.new_id(), ETHER), Unknown)
             it.heal()
+
+
+@pytest.mark.parametrize("name", ["okx", "mexc"])
+async def test_an_order_is_margined_as_the_position_it_changes(name: str) -> None:
+    """An isolated position is reduced and added to as an isolated one; without a position it is cross margin."""
+    venue = BY_NAME[name]
+    async with trading(venue) as it:
+        held = it.desk.venue.positions[venue.market_id]
+        for isolated in (False, True):
+            if isolated and name == "okx":
+                held = it.desk.venue.positions[venue.market_id] = replace(held, margin=D(100))
+            elif isolated:
+                held = it.desk.venue.positions[venue.market_id] = replace(held, isolated=True)
+            for reduce_only in (True, False):
+                approved = it.intent(reduce_only=reduce_only)
+                assert isinstance(await it.orders.submit(approved), Accepted)
+                asked = it.desk.asked[-1]
+                if name == "okx":
+                    assert asked["tdMode"] == ("isolated" if isolated else "cross")
+                else:
+                    assert (asked["openType"], asked.get("leverage")) == ((1, 10) if isolated else (2, None))
+        it.desk.venue.positions.clear()
+        assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Accepted)
+        asked = it.desk.asked[-1]
+        assert asked.get("tdMode", "cross") == "cross"
+        assert asked.get("openType", 2) == 2
+
+
+@pytest.mark.parametrize("name", ["okx", "mexc"])
+async def test_no_order_leaves_while_nobody_knows_how_its_position_is_margined(name: str) -> None:
+    """The position cannot be read, is of a mode that is not known, or is there twice: nothing is sent, in words."""
+    venue = BY_NAME[name]
+    async with trading(venue) as it:
+        await it.orders.submit(it.intent())
+        (path,) = venue.asks_first
+        right = it.server.sent[path]
+        (row,) = [each for each in json.loads(right)["data"] if venue.market_id in each.values()]
+        mode = "mgnMode" if name == "okx" else "openType"
+        odd = [{**row, mode: "3"}], [row, {**row, mode: "isolated" if name == "okx" else 1}]
+        told = [{**json.loads(right), "data": rows} for rows in odd]
+        sent = len(it.server.writes)
+        for reply in ("<html>", "{}", *map(json.dumps, told)):
+            it.server.replies[path] = reply
+            outcome = await it.orders.submit(it.intent())
+            assert isinstance(outcome, Rejected), reply
+            assert outcome.reason.startswith("nothing was sent"), outcome
+        assert "twice" in outcome.reason
+        assert len(it.server.writes) == sent
+
+
+async def test_the_portfolio_margin_account_of_binance_has_no_countdown() -> None:
+    """Its endpoints have none: nothing is armed, and nothing sent to those of another account."""
+    wallets = ("spot", "portfolio")
+    bench = functools.partial(binance_bench.bench, wallets=wallets)
+    async with trading(replace(BY_NAME["binance"], wallets=wallets, bench=bench)) as it:
+        assert it.orders.countdown is None
+        assert await it.orders.arm_countdown(30, [ETHER]) == frozenset()
+        assert it.server.writes == []
 
 
 async def test_an_order_at_weex_is_refused_under_status_200_too() -> None:

@@ -135,7 +135,7 @@ async def test_nothing_is_sent_twice_behind_our_back(venue: OrderVenue) -> None:
         await it.orders.submit(it.intent())
         await it.orders.find_by_client_id(it.new_id(), ETHER)
         asked = [f"{method} {it.server.named(path)}" for method, path in it.server.requests]
-        assert sorted(asked) == sorted((venue.create, *venue.lookups))
+        assert sorted(asked) == sorted((*venue.asks_first, venue.create, *venue.lookups))
 
 
 @EVERY
@@ -212,8 +212,8 @@ def test_a_limit_goes_to_the_tick_on_the_safe_side(limit: str, tick: str, buy: s
     assert within(D(limit), D(tick), Side.SELL) == D(sell) >= D(limit)
 
 
-def test_nothing_is_wired_to_the_orders_yet() -> None:
-    """No module imports the writing calls: the daemon has no gateway to a venue."""
+def test_the_writing_calls_are_reached_from_one_place() -> None:
+    """The composition root alone makes a line for orders, for accounts on which a hedge may trade."""
     root = Path(hedged.__file__).parent
     importing = {
         str(path.relative_to(root))
@@ -222,7 +222,7 @@ def test_nothing_is_wired_to_the_orders_yet() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         and "ccxt_orders" in f"{getattr(node, 'module', '')} {' '.join(alias.name for alias in node.names)}"
     }
-    assert importing == set()
+    assert importing == {"app.py"}
 
 
 def test_every_venue_of_the_first_rank_takes_orders() -> None:

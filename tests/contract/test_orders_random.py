@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hedged.model.order import Absent, Accepted, Found, Unknown
+from hedged.errors import VenueError
+from hedged.model.order import Absent, Accepted, Found, OpenOrder, Unknown
 from tests.contract.order_venues import ETHER, VENUES, Bench, trading
 from tests.contract.replies import JSON, one_field_unfit
 
@@ -98,3 +99,61 @@ def assert_right_or_unknown(found: Found | Absent | Unknown, right: Found | Abse
     assert (found.status, found.filled, found.venue_order_id) == (right.status, right.filled, right.venue_order_id)
     assert found.average_price in {right.average_price, None}
     assert found.fee in {right.fee, None}
+
+
+@RANDOM
+@given(data=st.data())
+def test_a_random_reply_about_open_orders_hides_none(running: Running, data: st.DataObject) -> None:
+    """Whatever the list answers: an error, or the order that waits there as it is, ours and as much of it as it is."""
+    it, venue = running.it, running.it.venue
+    order = it.desk.orders[0]
+    order.status, filled = "open", order.filled
+    order.filled, order.average = D(0), D(0)
+    try:
+        right = running.runner.run(it.orders.open_orders(ETHER))
+        shown = json.loads(it.server.sent[venue.waiting])
+        reply = json.dumps(data.draw(JSON | one_field_unfit(shown), label="reply"))
+        it.server.replies[venue.waiting] = reply
+        blank = f'"{it.orders._dialect.names.client_id}": ""'
+        try:
+            found = running.runner.run(it.orders.open_orders(ETHER))
+        except VenueError:
+            return
+        assert reply == "[]" or blank in reply or _as_far_as_told(found) == _as_far_as_told(right)
+    finally:
+        it.heal()
+        order.status, order.filled, order.average = "filled", filled, D(3000)
+
+
+def _as_far_as_told(orders: tuple[OpenOrder, ...]) -> list[OpenOrder]:
+    """Without the price: a venue that leaves it blank has none, as that of an order at market."""
+    return [replace(order, price=None) for order in orders]
+
+
+# what says that it is armed, for 30 seconds where the venue repeats that
+CONFIRMS: dict[str, Callable[[Any], bool]] = {
+    "binance": lambda reply: (reply["symbol"], D(reply["countdownTime"])) == ("ETHUSDT", 30_000),
+    "okx": lambda reply: reply["data"][0]["tag"] == "hedged" and D(reply["data"][0]["triggerTime"]) > 0,
+    "bingx": lambda reply: bool(reply["data"]["status"] == "ACTIVATED"),
+}
+
+
+@RANDOM
+@given(data=st.data())
+def test_a_random_reply_to_a_countdown_does_not_arm_it(running: Running, data: st.DataObject) -> None:
+    """Whatever comes back: an error, unless it says what the venue says of a countdown that runs."""
+    it, path = running.it, running.it.venue.countdown
+    if path is None:
+        return
+    running.runner.run(it.orders.arm_countdown(30, [ETHER]))
+    right = json.loads(it.server.sent[path])
+    reply = data.draw(JSON | one_field_unfit(right), label="reply")
+    it.server.replies[path] = json.dumps(reply)
+    try:
+        armed = running.runner.run(it.orders.arm_countdown(30, [ETHER]))
+    except VenueError:
+        return
+    finally:
+        it.heal()
+    assert armed == {ETHER}
+    assert CONFIRMS[it.venue.exchange](reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -30,8 +31,9 @@ from hedged.model.order import (
     Working,
 )
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import Memory, Store, Turnover
-from tests.store_samples import ETH, alert, effect_day, fill, intent, memory, message, record
+from tests.store_samples import ETH, alert, effect_day, fill, intent, memory, message, proposal, record
 from tests.support import T0
 
 RETENTION = Retention(orders_and_alerts=timedelta(days=100), rows_a_call=3)
@@ -59,6 +61,8 @@ async def test_a_new_store_knows_nothing(store: Store) -> None:
     assert await store.open_orders() == []
     assert await store.fills(T0) == []
     assert await store.turnover(T0) == Turnover()
+    assert await store.proposals(T0) == []
+    assert await store.proposal("0badcafe") is None
     assert await store.due("log", T0, 10) == []
     assert await store.get_blob("market") is None
     assert not await store.accept("main", T0)
@@ -348,6 +352,113 @@ async def test_fills_come_in_time(store: Store) -> None:
     assert await store.fills(T0) == [expected[1], expected[0]]
 
 
+# proposals
+
+
+async def _answered(store: Store, verdict: Verdict) -> Proposal:
+    """A proposal, brought to a verdict on a way that leads there."""
+    made = proposal()
+    await store.record_cycle(record(1, proposals=[made]), [])
+    for step in {Verdict.OPEN: [], Verdict.USED: [Verdict.APPROVED, Verdict.USED]}.get(verdict, [verdict]):
+        made = replace(made, verdict=step)
+        assert await store.answer(made)
+    return made
+
+
+_MAY_FOLLOW = {
+    Verdict.OPEN: {Verdict.APPROVED, Verdict.REJECTED, Verdict.EXPIRED, Verdict.REPLACED},
+    Verdict.APPROVED: {Verdict.USED, Verdict.EXPIRED, Verdict.REJECTED},
+}
+
+
+@pytest.mark.parametrize("by_cycle", [False, True])
+@pytest.mark.parametrize("after", Verdict)
+@pytest.mark.parametrize("before", Verdict)
+async def test_a_proposal_is_answered_once(store: Store, before: Verdict, after: Verdict, by_cycle: bool) -> None:
+    """Each verdict follows where it may, whoever gives it; else nothing changes, and nothing is answered twice."""
+    kept = await _answered(store, before)
+    wanted = replace(kept, verdict=after, decided_by="cli", decided_at=T0)
+    if by_cycle:
+        await store.record_cycle(record(2, proposals=[wanted]), [])
+    else:
+        assert await store.answer(wanted) is (after in _MAY_FOLLOW.get(before, set()))
+    assert await store.proposal(kept.id) == (wanted if after in _MAY_FOLLOW.get(before, set()) else kept)
+
+
+async def test_a_proposal_with_other_numbers_is_not_answered(store: Store) -> None:
+    """An answer counts for the numbers that were seen."""
+    await _answered(store, Verdict.OPEN)
+    assert not await store.answer(replace(proposal(quantity="3"), verdict=Verdict.APPROVED))
+    assert not await store.answer(replace(proposal("00000000"), verdict=Verdict.APPROVED))
+    assert await store.proposals(T0) == [proposal()]
+
+
+async def test_the_first_of_two_answers_counts(store: Store) -> None:
+    """Approved by two at once: one of them is told that it came second."""
+    made = await _answered(store, Verdict.OPEN)
+    answers = [replace(made, verdict=Verdict.APPROVED, decided_by=name) for name in ("cli", "mqtt")]
+    assert sorted(await asyncio.gather(*map(store.answer, answers))) == [False, True]
+
+
+async def test_an_approval_is_used_by_one_order(store: Store) -> None:
+    """In the order's own transaction; a second one is refused whole, also the same id planned again."""
+    await _answered(store, Verdict.APPROVED)
+    first, second = (replace(intent(name), approval="0badcafe") for name in ("hd1", "hd2"))
+    await store.plan("c1", [first], T0)
+    used = await store.proposal("0badcafe")
+    assert used is not None
+    assert (used.verdict, used.client_order_id) == (Verdict.USED, "hd1")
+    with pytest.raises(StoreError, match="0badcafe is used"):
+        await store.plan("c2", [intent("hd3"), second], T0)
+    assert [row.intent for row in await store.open_orders()] == [first]
+    await store.record_outcome(Absent("hd1"), T0)
+    with pytest.raises(StoreError, match="0badcafe is used"):
+        await store.plan("c3", [first], T0)
+    assert await store.open_orders() == []
+
+
+async def test_two_orders_cannot_share_an_approval(store: Store) -> None:
+    """Neither of a pair planned at once is kept, and the approval is not used up."""
+    kept = await _answered(store, Verdict.APPROVED)
+    with pytest.raises(StoreError, match="no other order has used"):
+        await store.plan("c1", [replace(intent(name), approval=kept.id) for name in ("hd1", "hd2")], T0)
+    assert await store.open_orders() == []
+    assert await store.proposal(kept.id) == kept
+
+
+@pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.APPROVED])
+async def test_only_an_approved_proposal_lets_an_order_through(store: Store, verdict: Verdict) -> None:
+    """Open, rejected, expired, replaced, used by another, or unknown: the order is not planned."""
+    kept = await _answered(store, verdict)
+    for name in (kept.id, "00000000"):
+        with pytest.raises(StoreError, match=f"proposal {name} is"):
+            await store.plan("c1", [replace(intent("hd1"), approval=name)], T0)
+    assert await store.open_orders() == []
+    assert await store.proposal(kept.id) == kept
+
+
+async def test_a_failed_plan_uses_no_approval(store: Store) -> None:
+    """An id that is taken fails the order, and the approval with it."""
+    kept = await _answered(store, Verdict.APPROVED)
+    await store.plan("c1", [intent("hd1")], T0)
+    with pytest.raises(StoreError, match="already in the journal"):
+        await store.plan("c2", [replace(intent("hd1"), approval=kept.id)], T0)
+    assert await store.proposal(kept.id) == kept
+
+
+async def test_proposals_are_listed_while_they_matter(store: Store) -> None:
+    """Those not at their end, however old, and the others from the time asked for; forgotten with the orders."""
+    old, older, new = (proposal(name, at=T0 + days * DAY) for name, days in (("a", 1), ("b", 0), ("c", 2)))
+    await store.record_cycle(record(1, proposals=[old, older, new]), [])
+    assert await store.proposals(T0 + 2 * DAY) == [new, old, older]
+    ended = replace(older, verdict=Verdict.EXPIRED)
+    await store.record_cycle(record(2, proposals=[ended]), [])
+    assert await store.proposals(T0 + 2 * DAY) == [new, old]
+    assert await store.proposals(T0) == [new, old, ended]
+    assert await store.thin(T0 + 101 * DAY) >= 1
+    assert await store.proposals(T0) == [new, old]
+
+
 # delivery
 
 
@@ -429,6 +540,18 @@ async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) 
     assert await store.due("log", T0 + MINUTE, 10) == [replace(first, attempts=1, next_try_at=T0 + MINUTE)]
     await store.failed(second.id, T0, "late")
     assert [row.id for row in await store.due("log", T0 + MINUTE, 10)] == [first.id]
+
+
+async def test_what_waits_is_counted_by_channel(store: Store) -> None:
+    """A failed message still waits, a delivered one does not, and a channel for which none waits is not named."""
+    assert await store.backlog() == {}
+    await store.record_cycle(record(0, messages=[message("e1"), message("e2")]), ["log", "mqtt"])
+    first, second = await store.due("log", T0, 10)
+    await store.failed(first.id, T0 + MINUTE, "refused")
+    await store.delivered(second.id, T0)
+    assert await store.backlog() == {"log": 1, "mqtt": 2}
+    await store.delivered(first.id, T0)
+    assert await store.backlog() == {"mqtt": 2}
 
 
 # small facts

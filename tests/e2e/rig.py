@@ -94,9 +94,10 @@ class Listener:
 class Rig:
     """Starts and stops everything; ends only what it started."""
 
-    def __init__(self, folder: Path, every: int = 1) -> None:
+    def __init__(self, folder: Path, every: int = 1, text: str = CONFIG) -> None:
         self.folder = folder
         self.every = every
+        self._text = text
         self.store = folder / "soak.sqlite"
         self.config = folder / "soak.toml"
         self.broker = Broker(folder)
@@ -119,7 +120,7 @@ class Rig:
         for asset, price in (("ETH", "3000"), ("UNI", "8"), ("AAVE", "100")):
             self.control("price", {"asset": asset, "price": price})
         self.config.write_text(
-            CONFIG.format(
+            self._text.format(
                 every=self.every,
                 connect_to=where["connect_to"],
                 ca_file=ca_file,
@@ -172,8 +173,13 @@ class Rig:
             assert reply.status == 200
 
     def writes(self) -> int:
-        with urllib.request.urlopen(f"{self._control}/control/requests", timeout=5) as reply:
-            return int(json.load(reply)["writes"])
+        return int(self.told("requests")["writes"])
+
+    def told(self, what: str) -> dict[str, Any]:
+        """What the exchange itself knows."""
+        with urllib.request.urlopen(f"{self._control}/control/{what}", timeout=5) as reply:
+            found: dict[str, Any] = json.load(reply)
+            return found
 
     def fills(self) -> list[dict[str, Any]]:
         """From the store itself, oldest first."""

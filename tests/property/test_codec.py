@@ -111,7 +111,7 @@ def test_outcomes_keep_their_kind(outcome: Outcome | Absent) -> None:
 def test_an_approval_cannot_be_read_back() -> None:
     """A stored approval shows what was allowed, without the seal, and nothing can make it sendable again."""
     stored: Any = encode(Decision("drift", intents=(ApprovedIntent(intent("hd1"), Decimal("2940.0"), GATE_SEAL),)))
-    assert stored["intents"] == [{"intent": encode(intent("hd1")), "price_limit": "2940.0"}]
+    assert stored["intents"] == [{"intent": encode(intent("hd1")), "price_limit": "2940.0", "rest_at": None}]
     with pytest.raises(TypeError, match="evidence"):
         decode(Decision, stored)
 

@@ -17,6 +17,7 @@ from hedged.model.snapshot import Balance, Doubt
 from hedged.simulation.coins import future_symbol, quarterly_expiries
 from hedged.simulation.market import SimulatedMarket, funding_times
 from hedged.simulation.venue import SimulatedVenue
+from tests.store_samples import intent
 from tests.support import T0, ManualClock
 
 D = Decimal
@@ -211,9 +212,9 @@ async def test_an_order_through_the_adapter_is_found_again() -> None:
     rejected = await gateway.submit(approved("900", name="hd2"))
     assert isinstance(filled, Fill)
     assert isinstance(rejected, Rejected)
-    assert await gateway.find("hd1", ETH_ID) == filled
-    assert await gateway.find("hd2", ETH_ID) == rejected
-    assert await gateway.find("hd3", ETH_ID) == Absent("hd3")
+    assert await gateway.find(intent("hd1")) == filled
+    assert await gateway.find(intent("hd2")) == rejected
+    assert await gateway.find(intent("hd3")) == Absent("hd3")
     view = (await gateway.derivatives()).value
     assert (view.positions[0].contracts, view.positions[0].instrument) == (D(-2), ETH_ID)
     assert view.margin is not None
@@ -227,9 +228,9 @@ async def test_a_lost_order_is_unknown_until_it_is_looked_up(call: str, placed: 
     place.fault = lambda name: Unreachable("sim", name, "time-out") if name == call else None
     assert isinstance(await gateway.submit(approved("2")), Unknown)
     place.fault = lambda name: Unreachable("sim", name, "time-out")
-    assert isinstance(await gateway.find("hd1", ETH_ID), Unknown)
+    assert isinstance(await gateway.find(intent("hd1")), Unknown)
     place.fault = None
-    assert isinstance(await gateway.find("hd1", ETH_ID), Fill if placed else Absent)
+    assert isinstance(await gateway.find(intent("hd1")), Fill if placed else Absent)
     await gateway.submit(approved("2"))
     assert place.margin_account()[0].contracts(ETH_ID) == D(-2)
 

@@ -9,26 +9,24 @@ from typing import Any, ClassVar
 
 import pytest
 
+from hedged.adapters.exchanges.dialects.order_rows import PAGES_MAX, Names, every_page, paid, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
-    Names,
+    MarketKey,
     NoSuchOrder,
     OrderDialect,
     OrderKey,
     Place,
     Ticket,
     codes,
-    paid,
-    venue_id,
-    written,
 )
 from hedged.adapters.exchanges.shapes import Misshapen, Row
 from hedged.errors import Unreachable
-from hedged.model.order import Found, OrderStatus
+from hedged.model.order import Found, OpenOrder, OrderStatus, Side
 from tests.build import perp
 
 D = Decimal
 OURS = "hd" + "0" * 24
-KEY = OrderKey(OURS, "ETHUSDT", perp())
+KEY = OrderKey("ETHUSDT", perp(), OURS)
 ROW: dict[str, Any] = {"cid": OURS, "id": 7, "symbol": "ETHUSDT", "state": "done", "filled": "2", "average": "3000"}
 NO_SUCH = NoSuchOrder("main", "order by id", "no")
 NO_ANSWER = Unreachable("main", "open orders", "no answer")
@@ -41,7 +39,9 @@ class Shown(OrderDialect):
     endpoints: ClassVar[Mapping[tuple[str, str], Any]] = {}
     complaints: ClassVar[Mapping[str, Any]] = codes({})
     names: ClassVar[Names] = Names(
-        "cid", "id", "symbol", "state", "filled", "average", {"done": OrderStatus.FILLED, "new": OrderStatus.OPEN}
+        *("cid", "id", "symbol", "state", "filled", "average"),
+        {"done": OrderStatus.FILLED, "new": OrderStatus.OPEN},
+        *("size", "price"),
     )
 
     def __init__(self, *shown: Sequence[Row] | Exception, exact: bool = False) -> None:
@@ -59,6 +59,11 @@ class Shown(OrderDialect):
             return what
 
         return [Place(lambda what=what: ask(what), exact=self.exact) for what in self.shown]  # type: ignore[misc]
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        (rows,) = self.shown
+        assert not isinstance(rows, Exception)
+        return rows
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         raise NotImplementedError
@@ -153,3 +158,82 @@ def test_a_venues_id_keeps_all_its_digits() -> None:
     for bad in ("", "0", "null", "0x10", "1e9", "-5", "٣", 1.5, None, True, [1]):
         with pytest.raises(Misshapen):
             venue_id({"id": bad}, "id")
+
+
+WAITING: dict[str, Any] = {**ROW, "state": "new", "filled": "0.5", "side": "SELL", "size": "2", "price": "3010"}
+
+
+def waiting(*rows: Row) -> tuple[OpenOrder, ...]:
+    return asyncio.run(Shown(rows).open_orders(None, KEY))
+
+
+def test_open_orders_are_ours_by_their_id_and_all_the_others_are_not() -> None:
+    """An id that is not of our form, or blank, is somebody else's; what has just ended does not wait any more."""
+    by_hand = {**WAITING, "cid": "", "id": 8, "side": "BUY", "price": "0", "filled": "0"}
+    another = {**WAITING, "cid": f"{OURS}0", "id": 9}
+    assert waiting(WAITING, by_hand, another, {**ROW, "id": 10}) == (
+        OpenOrder(OURS, "7", Side.SELL, D(2), D("0.5"), D(3010)),
+        OpenOrder(None, "8", Side.BUY, D(2), D(0), None),
+        OpenOrder(None, "9", Side.SELL, D(2), D("0.5"), D(3010)),
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [WAITING, WAITING],
+        [{**WAITING, "symbol": "BTCUSDT"}],
+        [{**WAITING, "cid": None}],
+        [{**WAITING, "id": "x"}],
+        [{**WAITING, "side": "LONG"}],
+        [{**WAITING, "size": "-2"}],
+        [{**WAITING, "filled": ""}],
+        [{**WAITING, "price": "NaN"}],
+    ],
+)
+def test_open_orders_are_all_or_nothing(rows: list[Row]) -> None:
+    """A row that cannot be right makes the list an error, and is never left out of it."""
+    with pytest.raises(Misshapen):
+        waiting(*rows)
+
+
+class Book:
+    """Orders 1 to `count` in pages of two; before the request of that number order 1 ends."""
+
+    def __init__(self, count: int, ends_before: int | None = None, *, pages: bool = True) -> None:
+        self.rows, self.asked, self.ends_before, self.pages = list(range(1, count + 1)), 0, ends_before, pages
+
+    async def ask(self, page: int) -> list[Row]:
+        self.asked += 1
+        if self.asked == self.ends_before:
+            self.rows.remove(1)
+        start = 2 * page if self.pages else 0
+        return [{"id": each} for each in self.rows[start : start + 2]]
+
+
+def read(book: Book) -> list[int]:
+    return [row["id"] for row in asyncio.run(every_page(book.ask, 2, "id"))]
+
+
+def test_a_list_of_pages_is_read_to_its_end() -> None:
+    """A page that is not full is the last; one page is read once, more are read twice."""
+    for count, asked in ((0, 1), (1, 1), (2, 4), (3, 4), (5, 6)):
+        book = Book(count)
+        assert read(book) == list(range(1, count + 1))
+        assert book.asked == asked
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        Book(5, 2),  # order 3 moves up to the first page while the second is read
+        Book(5, 3),
+        Book(5, 4),  # between the two readings
+        Book(5, pages=False),  # the venue does not know of pages, and shows the first one again
+        Book(2 * PAGES_MAX),
+    ],
+)
+def test_a_list_that_changes_or_does_not_end_is_an_error(book: Book) -> None:
+    """No order may slip through between two pages."""
+    with pytest.raises(Misshapen):
+        read(book)

@@ -19,6 +19,7 @@ from hedged.model.order import GATE_SEAL, Absent, ApprovedIntent, Fill, Intent, 
 from hedged.model.policy import PaperPolicy, World
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, Read
 from tests.build import ETH_PERP, future, perp
+from tests.store_samples import intent
 from tests.support import T0, ManualClock
 
 D = Decimal
@@ -290,8 +291,8 @@ async def test_the_same_order_id_fills_once(desk: Desk) -> None:
     assert await desk.trade(Side.SELL, "1", client_order_id="hd1") == first
     assert await desk.trade(Side.SELL, "1", client_order_id="hd2") == refused
     assert await desk.contracts() == D(-1)
-    assert await desk.paper.find("hd1", ETH_PERP) == first
-    assert await desk.paper.find("hd3", ETH_PERP) == Absent("hd3")
+    assert await desk.paper.find(intent("hd1")) == first
+    assert await desk.paper.find(intent("hd3")) == Absent("hd3")
 
 
 async def test_a_restart_finds_everything_again(desk: Desk) -> None:
@@ -462,7 +463,7 @@ async def test_a_fill_that_could_not_be_stored_is_unknown_until_looked_up(desk: 
     desk.store.fails = fails
     assert isinstance(await desk.trade(Side.SELL, "1", client_order_id="hd1"), Unknown)
     desk.store.fails = None
-    assert isinstance(await desk.paper.find("hd1", ETH_PERP), Fill if there else Absent)
+    assert isinstance(await desk.paper.find(intent("hd1")), Fill if there else Absent)
     assert await desk.contracts() == (D(-1) if there else D(0))
 
 
@@ -490,7 +491,7 @@ async def test_a_damaged_or_unreadable_ledger_is_not_an_empty_account(desk: Desk
     await desk.store.close()
     with pytest.raises(Unreachable, match="paper ledger"):
         await desk.paper.balances("swap")
-    assert isinstance(await desk.paper.find("hd1", ETH_PERP), Unknown)
+    assert isinstance(await desk.paper.find(intent("hd1")), Unknown)
 
 
 async def test_history_explains_what_went(desk: Desk) -> None:
@@ -509,5 +510,5 @@ async def test_the_stored_history_is_bounded(desk: Desk) -> None:
     """The newest thousand orders are remembered, older ones are gone."""
     for number in range(OUTCOMES_KEPT + 5):
         await desk.trade(Side.BUY, "1", reduce_only=True, client_order_id=f"hd{number}")
-    assert isinstance(await desk.paper.find("hd4", ETH_PERP), Absent)
-    assert isinstance(await desk.paper.find("hd5", ETH_PERP), Rejected)
+    assert isinstance(await desk.paper.find(intent("hd4")), Absent)
+    assert isinstance(await desk.paper.find(intent("hd5")), Rejected)

@@ -18,7 +18,7 @@ from hedged.model.finding import Kind, Severity
 from hedged.model.instrument import MarginTier
 from hedged.model.policy import LegPolicy, Limits, Mode, PaperPolicy, Thresholds, World
 from hedged.settings import Settings, load
-from hedged.settings.check_accounts import AVAILABLE
+from hedged.settings.check_accounts import AVAILABLE, TAKING_ORDERS
 from hedged.tell.lifecycle import AlertRules
 
 ACCOUNT = '[[accounts]]\nname = "main"\nexchange = "binance"\n'
@@ -386,6 +386,7 @@ def test_settings_cannot_be_changed(folder: Path) -> None:
 def test_the_listed_exchanges_are_those_the_adapters_read() -> None:
     """The list is written twice, because importing the adapters takes long; this keeps both equal."""
     assert {name: wallets for name, wallets in AVAILABLE.items() if name != "simulated"} == dialects.exchanges()
+    assert dialects.order_dialects().keys() == TAKING_ORDERS
 
 
 def test_importing_settings_is_quick() -> None:

@@ -17,12 +17,15 @@ _CODES = {
     "reduce_only": (-2022, "ReduceOnly Order is rejected."),
     "mode": (-4061, "Order's position side does not match user's setting."),
     "margin": (-2019, "Margin is insufficient."),
+    "taker": (-5022, "Due to the order could not be executed as maker, the Post Only order will be rejected."),
 }
 _STATUS = {"open": "NEW", "filled": "FILLED", "cancelled": "CANCELED", "expired": "EXPIRED"}
 _SEGMENTS = ("/fapi/v1", "/dapi/v1", "/papi/v1/um", "/papi/v1/cm")
 
 
 class BinanceOrders(OrderDesk):
+    refuses_takers = True
+
     def rules(self, market_id: str) -> tuple[Decimal, Decimal]:
         if market_id in CONTRACTS:
             return Decimal(CONTRACTS[market_id][3]), Decimal(CONTRACTS[market_id][4])
@@ -45,8 +48,9 @@ class BinanceOrders(OrderDesk):
         else:
             self.venue.more.held[market_id] = CoinHeld(amount, price)
 
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
-        return {
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
+        countdowns = {("POST", f"{segment}/countdownCancelAll"): self._arm for segment in ("/fapi/v1", "/dapi/v1")}
+        return countdowns | {
             (method, f"{segment}/{name}"): answer
             for segment in _SEGMENTS
             for method, name, answer in (
@@ -81,7 +85,7 @@ class BinanceOrders(OrderDesk):
 
     def _create(self, asked: dict[str, str]) -> dict[str, Any]:
         self.asked.append(asked)
-        if asked["type"] != "LIMIT" or asked["timeInForce"] != "IOC":
+        if asked["type"] != "LIMIT" or asked["timeInForce"] not in {"IOC", "GTX"}:
             raise VenueRefuses(400, -1116, "Invalid orderType.")
         if asked["positionSide"] != "BOTH" or self.venue.hedge_mode:
             raise VenueRefuses(400, *_CODES["mode"])
@@ -93,11 +97,16 @@ class BinanceOrders(OrderDesk):
                 Decimal(asked["quantity"]),
                 Decimal(asked["price"]),
                 reduce_only=asked["reduceOnly"] == "true",
+                post_only=asked["timeInForce"] == "GTX",
             )
         except Refused as refused:
             raise VenueRefuses(400, *_CODES[refused.why]) from None
         acknowledged = {"executedQty": "0", "avgPrice": "0.00", "status": "NEW"}  # whatever has become of it by now
         return {**self._row(order), **acknowledged}
+
+    def _arm(self, asked: dict[str, str]) -> dict[str, Any]:
+        self.arm(asked["symbol"], int(asked["countdownTime"]))
+        return {"symbol": asked["symbol"], "countdownTime": asked["countdownTime"]}
 
     def _one(self, asked: dict[str, str]) -> Placed:
         found = [each for each in self.with_id(asked["origClientOrderId"]) if each.market_id == asked["symbol"]]
@@ -122,7 +131,7 @@ class BinanceOrders(OrderDesk):
             "origQty": str(order.quantity),
             "executedQty": str(order.filled),
             "cumQuote": str(order.filled * order.average),
-            "timeInForce": "IOC",
+            "timeInForce": "GTX" if order.post_only else "IOC",
             "type": "LIMIT",
             "reduceOnly": order.reduce_only,
             "closePosition": False,

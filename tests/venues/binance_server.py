@@ -199,6 +199,7 @@ class Control:
         app.router.add_post("/control/fault", self._fault)
         app.router.add_post("/control/tell", self._tell)
         app.router.add_get("/control/requests", self._requests)
+        app.router.add_get("/control/orders", self._orders)
         return app
 
     async def _price(self, request: web.Request) -> web.Response:
@@ -239,6 +240,17 @@ class Control:
         asked = await request.json()
         reached = await self._server.streams.tell(asked["kind"], asked["market"], asked["value"])
         return web.json_response({"reached": reached}, status=200 if reached else 409)
+
+    async def _orders(self, request: web.Request) -> web.Response:
+        """Every order the venue ever took, and what it made of the positions: the truth to compare a journal with."""
+        venue = self._server.venue
+        orders = [
+            {"id": order.client_id, "market": order.market_id, "side": order.side, "filled": str(order.filled)}
+            for order in self._server.desk.orders
+        ]
+        return web.json_response(
+            {"orders": orders, "positions": {name: str(held.amount) for name, held in venue.positions.items()}}
+        )
 
     async def _requests(self, request: web.Request) -> web.Response:
         return web.json_response({"requests": self._server.requests, "writes": len(self._server.writes)})

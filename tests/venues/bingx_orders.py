@@ -40,7 +40,7 @@ class BingXOrders(OrderDesk):
     def set_position(self, market_id: str, amount: Decimal, price: Decimal) -> None:
         self.venue.positions[market_id] = Held(amount, price)
 
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
         def pending(asked: dict[str, Any]) -> dict[str, Any]:
             return _envelope({"orders": [self._row(each) for each in self.open(asked["symbol"])]})
 
@@ -49,6 +49,7 @@ class BingXOrders(OrderDesk):
             ("GET", f"{_LINEAR}/order"): self._one,
             ("DELETE", f"{_LINEAR}/order"): self._cancel,
             ("GET", f"{_LINEAR}/openOrders"): pending,
+            ("POST", f"{_LINEAR}/cancelAllAfter"): self._arm,
             ("POST", f"{_COINS}/order"): self._create,
             ("GET", f"{_COINS}/orderDetail"): self._one,
             ("DELETE", f"{_COINS}/cancelOrder"): self._cancel,
@@ -60,7 +61,7 @@ class BingXOrders(OrderDesk):
 
     def _create(self, asked: dict[str, str]) -> dict[str, Any]:
         self.asked.append(asked)
-        if (asked["type"], asked["timeInForce"]) != ("LIMIT", "IOC"):
+        if asked["type"] != "LIMIT" or asked["timeInForce"] not in {"IOC", "PostOnly"}:
             raise _no(109400, "Invalid parameters")
         if asked["positionSide"] != "BOTH" or self.venue.hedge_mode:
             raise _no(*_CODES["mode"])
@@ -72,6 +73,7 @@ class BingXOrders(OrderDesk):
                 Decimal(asked["quantity"]),
                 Decimal(asked["price"]),
                 reduce_only=asked["reduceOnly"] == "true",
+                post_only=asked["timeInForce"] == "PostOnly",
             )
         except Refused as refused:
             raise _no(*_CODES[refused.why]) from None
@@ -85,9 +87,20 @@ class BingXOrders(OrderDesk):
             "quantity": float(order.quantity),
             "workingType": "MARK_PRICE",
             "clientOrderID": order.client_id,
-            "timeInForce": "IOC",
+            "timeInForce": asked["timeInForce"],
         }
         return _envelope({"order": row} if order.market_id in LINEAR else row)
+
+    def is_covered(self, order: Placed) -> bool:
+        return order.market_id in LINEAR
+
+    def _arm(self, asked: dict[str, str]) -> dict[str, Any]:
+        active, seconds = asked["type"] == "ACTIVATE", int(asked["timeOut"])
+        if active != (10 <= seconds <= 120):
+            raise _no(109400, "Invalid parameters")
+        self.arm("*", 1000 * seconds)
+        due = self.deadlines.get("*", 0)
+        return _envelope({"triggerTime": due // 1000, "status": "ACTIVATED" if active else "CLOSED", "note": "…"})
 
     def _one(self, asked: dict[str, str]) -> dict[str, Any]:
         found = [each for each in self.with_id(asked["clientOrderId"]) if each.market_id == asked["symbol"]]

@@ -38,19 +38,11 @@ class BybitOrders(OrderDesk):
     def set_position(self, market_id: str, amount: Decimal, price: Decimal) -> None:
         self.venue.positions[market_id] = Held(amount, price)
 
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
         return {
             ("POST", "/v5/order/create"): self._create,
             ("POST", "/v5/order/cancel"): self._cancel,
-            ("GET", "/v5/order/realtime"): lambda asked: {
-                "category": asked["category"],
-                "list": [
-                    self._row(each)
-                    for each in self.open(asked["symbol"])
-                    if asked.get("orderLinkId", each.client_id) == each.client_id
-                ],
-                "nextPageCursor": "",
-            },
+            ("GET", "/v5/order/realtime"): self._realtime,
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -75,7 +67,7 @@ class BybitOrders(OrderDesk):
 
     def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(asked)
-        if (asked["orderType"], asked["timeInForce"]) != ("Limit", "IOC"):
+        if asked["orderType"] != "Limit" or asked["timeInForce"] not in {"IOC", "PostOnly"}:
             raise VenueRefuses(10001, "orderType invalid")
         if asked["positionIdx"] != 0 or self.venue.hedge_mode:
             raise VenueRefuses(*_CODES["mode"])
@@ -90,10 +82,21 @@ class BybitOrders(OrderDesk):
                 Decimal(asked["qty"]),
                 Decimal(asked["price"]),
                 reduce_only=asked["reduceOnly"],
+                post_only=asked["timeInForce"] == "PostOnly",
             )
         except Refused as refused:
             raise VenueRefuses(*_CODES[refused.why]) from None
         return {"orderId": self.venue_id(order.number), "orderLinkId": order.client_id}
+
+    def _realtime(self, asked: dict[str, Any]) -> dict[str, Any]:
+        rows = [
+            self._row(each)
+            for each in self.open(asked["symbol"])
+            if asked.get("orderLinkId", each.client_id) == each.client_id
+        ]
+        start, size = int(asked.get("cursor") or 0), int(asked.get("limit", 20))
+        more = str(start + size) if start + size < len(rows) else ""
+        return {"category": asked["category"], "list": rows[start : start + size], "nextPageCursor": more}
 
     def _cancel(self, asked: dict[str, Any]) -> dict[str, Any]:
         order = self.cancel(asked["orderLinkId"])
@@ -109,7 +112,7 @@ class BybitOrders(OrderDesk):
             "orderLinkId": order.client_id,
             "side": order.side.capitalize(),
             "orderType": "Limit",
-            "timeInForce": "IOC",
+            "timeInForce": "PostOnly" if order.post_only else "IOC",
             "orderStatus": "PartiallyFilled" if partly else _STATUS[order.status],
             "price": str(order.price),
             "qty": str(order.quantity),

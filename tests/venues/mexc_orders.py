@@ -35,15 +35,16 @@ class MexcOrders(OrderDesk):
         return held.contracts if held else Decimal(0)
 
     def set_position(self, market_id: str, amount: Decimal, price: Decimal) -> None:
-        self.venue.positions[market_id] = Held(amount, price)
+        held = self.venue.positions.get(market_id)
+        self.venue.positions[market_id] = Held(amount, price, isolated=bool(held and held.isolated))
 
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
         """Where a path ends in a market or an id, that is among the parameters as `symbol` and `external_oid`."""
         return {
             ("POST", f"{_PRIVATE}/create"): self._create,
             ("POST", f"{_PRIVATE}/cancel_with_external"): self._cancel,
             ("GET", EXTERNAL): self._one,
-            ("GET", OPEN): lambda asked: [self._row(each) for each in self.open(asked["symbol"])],
+            ("GET", OPEN): self._open,
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -52,8 +53,11 @@ class MexcOrders(OrderDesk):
 
     def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(asked)
-        if (asked["type"], asked["openType"]) != (3, 2):
+        if asked["type"] not in {2, 3} or (asked["openType"] == 1 and not asked.get("leverage")):
             raise VenueRefuses(200, 2029, "Order type error")
+        held = self.venue.positions.get(asked["symbol"])
+        if asked["reduceOnly"] and held and held.isolated != (asked["openType"] == 1):
+            raise VenueRefuses(200, *_CODES["reduce_only"])  # there is none of that margin mode
         if asked["positionMode"] != 2 or self.venue.position_mode != 2:
             raise VenueRefuses(200, *_CODES["mode"])
         if isinstance(asked["price"], str) or isinstance(asked["vol"], str):
@@ -68,10 +72,15 @@ class MexcOrders(OrderDesk):
                 Decimal(str(asked["vol"])),
                 Decimal(str(asked["price"])),
                 reduce_only=asked["reduceOnly"],
+                post_only=asked["type"] == 2,
             )
         except Refused as refused:
             raise VenueRefuses(200, *_CODES[refused.why]) from None
         return {"orderId": str(order.number), "ts": order.time}
+
+    def _open(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        size, page = int(asked["page_size"]), int(asked["page_num"])
+        return [self._row(each) for each in self.open(asked["symbol"])][size * (page - 1) : size * page]
 
     def _cancel(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         order = self.cancel(asked["externalOid"])
@@ -94,7 +103,7 @@ class MexcOrders(OrderDesk):
             "vol": float(order.quantity),
             "side": {(True, False): 1, (True, True): 2, (False, False): 3, (False, True): 4}[buys, order.reduce_only],
             "category": 1,
-            "orderType": 3,
+            "orderType": 2 if order.post_only else 3,
             "dealAvgPrice": float(order.average),
             "dealVol": float(order.filled),
             "takerFee": float(order.fee),

@@ -52,6 +52,7 @@ class Lent:
 class Held:
     contracts: Decimal  # short is negative
     entry: Decimal
+    isolated: bool = False
 
 
 @dataclass
@@ -278,7 +279,7 @@ class MexcVenue:
                 "positionId": 1394650 + number,
                 "symbol": market_id,
                 "positionType": 1 if held.contracts > 0 else 2,
-                "openType": 2,
+                "openType": 1 if held.isolated else 2,
                 "state": 1,
                 "holdVol": float(abs(held.contracts)),
                 "frozenVol": 0,

@@ -23,6 +23,10 @@ _PREFIX = "/api/v5/trade/"
 
 
 class OkxOrders(OrderDesk):
+    def __init__(self, venue: Any) -> None:
+        super().__init__(venue)
+        self.tags: dict[int, str] = {}  # of orders, by number
+
     def rules(self, market_id: str) -> tuple[Decimal, Decimal]:
         return Decimal(CONTRACTS[market_id][5]), Decimal(CONTRACTS[market_id][6])
 
@@ -35,14 +39,16 @@ class OkxOrders(OrderDesk):
         return held.pos if held else Decimal(0)
 
     def set_position(self, market_id: str, amount: Decimal, price: Decimal) -> None:
-        self.venue.positions[market_id] = Held(amount, price)
+        held = self.venue.positions.get(market_id)
+        self.venue.positions[market_id] = Held(amount, price, held.margin if held else None)
 
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
         return {
             ("POST", f"{_PREFIX}order"): self._create,
             ("POST", f"{_PREFIX}cancel-order"): self._cancel,
+            ("POST", f"{_PREFIX}cancel-all-after"): self._arm,
             ("GET", f"{_PREFIX}order"): self._one,
-            ("GET", f"{_PREFIX}orders-pending"): lambda asked: [self._row(each) for each in self.open(asked["instId"])],
+            ("GET", f"{_PREFIX}orders-pending"): self._pending,
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -51,8 +57,11 @@ class OkxOrders(OrderDesk):
 
     def _create(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         self.asked.append(asked)
-        if asked["ordType"] != "ioc" or asked["tdMode"] != "cross":
+        if asked["ordType"] not in {"ioc", "post_only"} or asked["tdMode"] not in {"cross", "isolated"}:
             raise _no("51000", "Parameter ordType error", asked)
+        held = self.venue.positions.get(asked["instId"])
+        if asked["reduceOnly"] and held and (held.margin is not None) != (asked["tdMode"] == "isolated"):
+            raise _no(*_CODES["reduce_only"], asked)  # there is none of that margin mode
         if asked["posSide"] != "net" or self.venue.pos_side != "net":
             raise _no(*_CODES["mode"], asked)
         if not isinstance(asked["reduceOnly"], bool):
@@ -65,10 +74,28 @@ class OkxOrders(OrderDesk):
                 Decimal(asked["sz"]),
                 Decimal(asked["px"]),
                 reduce_only=asked["reduceOnly"],
+                post_only=asked["ordType"] == "post_only",
             )
         except Refused as refused:
             raise _no(*_CODES[refused.why], asked) from None
+        self.tags[order.number] = asked.get("tag", "")
         return [_done(order.client_id, str(order.number))]
+
+    def _pending(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """The newest first, from behind the one that is named."""
+        rows = [self._row(each) for each in reversed(self.open(asked["instId"]))]
+        behind = [row["ordId"] for row in rows].index(asked["after"]) + 1 if "after" in asked else 0
+        return rows[behind:][: int(asked["limit"])]
+
+    def _arm(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        seconds = int(asked["timeOut"])
+        if seconds and not 10 <= seconds <= 120:
+            raise _no("51000", "Parameter timeOut error", asked)
+        self.arm("*", 1000 * seconds)
+        return [{"triggerTime": str(self.deadlines.get("*", 0)), "tag": asked["tag"], "ts": str(self.venue.now())}]
+
+    def is_covered(self, order: Placed) -> bool:
+        return self.tags.get(order.number) == "hedged"
 
     def _cancel(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         order = self.cancel(asked["clOrdId"])
@@ -91,7 +118,7 @@ class OkxOrders(OrderDesk):
             "clOrdId": order.client_id,
             "px": str(order.price),
             "sz": str(order.quantity),
-            "ordType": "ioc",
+            "ordType": "post_only" if order.post_only else "ioc",
             "side": order.side,
             "posSide": "net",
             "tdMode": "cross",

@@ -15,7 +15,7 @@ Answer = Callable[[dict[str, Any]], Any]
 
 
 class Refused(Exception):
-    """Why the desk does not take an order: `market`, `precision`, `duplicate`, `reduce_only`, `mode` or `margin`."""
+    """Why the desk does not take an order: `market`, `precision`, `duplicate`, `reduce_only`, `mode`, `margin`, `taker`."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -34,6 +34,7 @@ class Placed:
     price: Decimal
     reduce_only: bool
     time: int
+    post_only: bool = False
     status: str = "open"
     filled: Decimal = ZERO
     average: Decimal = ZERO
@@ -44,7 +45,12 @@ class Placed:
 
 
 class OrderDesk(ABC):
-    """Takes limit orders, fills them at the mark at once, moves the position; ids may be used once."""
+    """Takes limit orders, fills them at the mark at once, moves the position; ids may be used once.
+
+    Post-only ones wait. What would not is refused where the venue has a code for it, and cancelled elsewhere.
+    """
+
+    refuses_takers = False
 
     def __init__(self, venue: Any) -> None:
         self.venue = venue
@@ -53,6 +59,7 @@ class OrderDesk(ABC):
         self.fraction = Decimal(1)  # of an order that the book takes
         self.resting = False  # what is left waits in the book
         self.poor = False  # has no margin for another order
+        self.deadlines: dict[str, int] = {}  # market, or "*" → when what is open there is cancelled
 
     # what differs from venue to venue
 
@@ -70,7 +77,7 @@ class OrderDesk(ABC):
     def mark(self, market_id: str) -> Decimal: ...
 
     @abstractmethod
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
         """(method, path) → reply to the parameters, in the venue's words."""
 
     def venue_id(self, number: int) -> str:
@@ -79,8 +86,54 @@ class OrderDesk(ABC):
 
     # the truth
 
+    def routes(self) -> Mapping[tuple[str, str], Answer]:
+        """The answers, each given as of now: what a countdown has cancelled by then is so."""
+
+        def timely(answer: Answer) -> Answer:
+            def of(asked: dict[str, Any]) -> Any:
+                self.count_down()
+                return answer(asked)
+
+            return of
+
+        return {call: timely(answer) for call, answer in self.answers().items()}
+
+    def arm(self, market_id: str, milliseconds: int) -> None:
+        """Cancel what is open there after so long; 0: not any more."""
+        self.deadlines.pop(market_id, None)
+        if milliseconds:
+            self.deadlines[market_id] = self.venue.now() + milliseconds
+
+    def count_down(self) -> None:
+        for market_id, deadline in list(self.deadlines.items()):
+            if self.venue.now() >= deadline:
+                del self.deadlines[market_id]
+                for order in self.orders:
+                    if order.status == "open" and market_id in {"*", order.market_id} and self.is_covered(order):
+                        order.status = "cancelled"
+
+    def is_covered(self, order: Placed) -> bool:
+        """Whether a countdown is for this order, too."""
+        return True
+
+    def take(self, client_id: str, quantity: Decimal) -> None:
+        """Somebody trades with a waiting order, at its price."""
+        (order,) = self.with_id(client_id)
+        sign = 1 if order.side == "buy" else -1
+        order.filled, order.average = order.filled + quantity, order.price
+        order.status = "filled" if order.filled == order.quantity else "open"
+        self.set_position(order.market_id, self.position(order.market_id) + quantity * sign, order.price)
+
     def place(
-        self, client_id: str, market_id: str, side: str, quantity: Decimal, price: Decimal, *, reduce_only: bool
+        self,
+        client_id: str,
+        market_id: str,
+        side: str,
+        quantity: Decimal,
+        price: Decimal,
+        *,
+        reduce_only: bool,
+        post_only: bool = False,
     ) -> Placed:
         try:
             tick, lot = self.rules(market_id)
@@ -96,11 +149,18 @@ class OrderDesk(ABC):
             raise Refused("reduce_only")
         if self.poor:
             raise Refused("margin")
+        number, mark = len(self.orders) + 700_000_001, self.mark(market_id)
+        crosses = (price - mark) * sign >= 0
+        if post_only and crosses and self.refuses_takers:
+            raise Refused("taker")
         order = Placed(
-            len(self.orders) + 700_000_001, client_id, market_id, side, quantity, price, reduce_only, self.venue.now()
+            number, client_id, market_id, side, quantity, price, reduce_only, self.venue.now(), post_only=post_only
         )
-        mark = self.mark(market_id)
-        if (price - mark) * sign >= 0:
+        if post_only:
+            order.status = "cancelled" if crosses else "open"
+            self.orders.append(order)
+            return order
+        if crosses:
             order.filled = (quantity * self.fraction / lot).to_integral_value(ROUND_FLOOR) * lot
             order.average = mark if order.filled else ZERO
         order.status = "filled" if order.filled == quantity else "open" if self.resting else "expired"

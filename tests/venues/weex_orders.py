@@ -37,11 +37,11 @@ class WeexOrders(OrderDesk):
     def set_position(self, market_id: str, amount: Decimal, price: Decimal) -> None:
         self.venue.positions[market_id] = Held(amount, price)
 
-    def routes(self) -> Mapping[tuple[str, str], Answer]:
+    def answers(self) -> Mapping[tuple[str, str], Answer]:
         return {
             ("POST", "/capi/v3/order"): self._create,
             ("DELETE", "/capi/v3/order"): self._cancel,
-            ("GET", "/capi/v3/openOrders"): lambda asked: [self._row(each) for each in self.open(asked["symbol"])],
+            ("GET", "/capi/v3/openOrders"): self._open,
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -85,6 +85,10 @@ class WeexOrders(OrderDesk):
         except Refused as refused:
             raise _no(*_CODES[refused.why]) from None
         return _done(str(order.number), order.client_id, success=True)
+
+    def _open(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        size, page = int(asked["limit"]), int(asked["page"])
+        return [self._row(each) for each in self.open(asked["symbol"])][size * page : size * (page + 1)]
 
     def _cancel(self, asked: dict[str, Any]) -> dict[str, Any]:
         order = self.cancel(asked["origClientOrderId"])

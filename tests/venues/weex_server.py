@@ -122,7 +122,8 @@ def _since(rows: list[dict[str, Any]], asked: dict[str, Any], *, days: int) -> l
         if start <= int(row["time"]) <= end
         and all(row.get(key, asked[key]) == asked[key] for key in ("symbol", "asset") if key in asked)
     ]
-    return found[: int(asked["limit"])]
+    size, page = int(asked["limit"]), int(asked.get("page", 0))
+    return found[size * page : size * (page + 1)]
 
 
 async def serve(options: argparse.Namespace) -> None:

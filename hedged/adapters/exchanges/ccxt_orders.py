@@ -2,7 +2,7 @@
 
 The line for orders is its own from end to end: instance, connections, rate limit. An order never waits behind polling,
 and what reads cannot trade. Only what `hedged.decide.gate` has approved gets in, once, as a limit order that does not
-wait in the book (IOC), never as a market order.
+wait in the book (IOC), or as one that only ever waits there (post-only); never as a market order.
 
 What comes back is one of three, and which of them is decided by what is *known*, not by what is likely:
 
@@ -13,8 +13,8 @@ What comes back is one of three, and which of them is decided by what is *known*
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,23 +24,32 @@ import aiohttp
 from hedged.adapters.exchanges.ccxt_account import CcxtVenue, connect, find_dialect
 from hedged.adapters.exchanges.dialects import order_dialects
 from hedged.adapters.exchanges.dialects.base import Markets
-from hedged.adapters.exchanges.dialects.orders import Duplicate, NotLetIn, NotPlaced, OrderDialect, OrderKey, Ticket
+from hedged.adapters.exchanges.dialects.orders import (
+    CLIENT_ID,
+    Countdown,
+    Duplicate,
+    MarketKey,
+    NotLetIn,
+    NotPlaced,
+    OrderDialect,
+    OrderKey,
+    Ticket,
+)
 from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, Resting, reading
+from hedged.adapters.exchanges.limiter import Meter
 from hedged.adapters.exchanges.shapes import Misshapen
 from hedged.errors import ConfigurationError, VenueError
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, Rejected, Side, Unknown
+from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, OpenOrder, Rejected, Side, Unknown
 from hedged.ports import Clock
 
 T = TypeVar("T")
 
 MEASURE_CLOCK_EVERY = 600.0  # seconds
 
-_CLIENT_ID = re.compile(r"hd[0-9a-f]{24}", re.ASCII)  # what every one of these venues takes as an id
-
 
 class CcxtOrders:
-    """Writing calls of one account. Every method is bounded in time, and says Unknown rather than raise.
+    """Writing calls of one account. Every method is bounded in time; those about one order never raise.
 
     A cancelled call leaves its caller knowing nothing: the order may have been placed, and has to be looked up.
     """
@@ -56,6 +65,7 @@ class CcxtOrders:
         clock: Clock,
         session: aiohttp.ClientSession,
         time_limit: float,
+        meter: Meter | None = None,
     ) -> None:
         self.account = account
         self._exchange = exchange
@@ -65,6 +75,7 @@ class CcxtOrders:
         self._clock = clock
         self._session = session
         self._time_limit = time_limit
+        self._meter = meter or Meter()
         self._measured_at: float | None = None  # monotonic; None: the venue's time is not known
 
     @property
@@ -75,9 +86,28 @@ class CcxtOrders:
         """
         return self._dialect.valid_for
 
-    async def submit(self, approved: ApprovedIntent) -> Accepted | Rejected | Unknown:
+    @property
+    def weight(self) -> float:
+        """Request weight spent since the start by this line alone, in ccxt's units of the venue."""
+        return self._meter.weight
+
+    @property
+    def post_only(self) -> bool:
+        """Whether this venue has orders that only ever wait in the book."""
+        return self._dialect.post_only
+
+    @property
+    def countdown(self) -> Countdown | None:
+        """What the venue's own countdown can do; None: it has none, and what is open when we die stays open."""
+        return self._dialect.countdown
+
+    async def submit(
+        self, approved: ApprovedIntent, *, rest_at: Decimal | None = None
+    ) -> Accepted | Rejected | Unknown:
         """Send an order, once. Raises nothing but `CancelledError`, after which nobody knows whether it is placed.
 
+        `rest_at`: wait in the book at this price, which must be within the limit, and never be filled at once. Where
+        it would have been, it is Rejected at some venues, and at others Accepted and then found cancelled.
         Rejected speaks of this call: who repeats an id whose order is Unknown may be told that nothing was sent now.
         Whatever is not an `ApprovedIntent` is a `TypeError`: the gate is the only way in.
         """
@@ -85,7 +115,9 @@ class CcxtOrders:
             raise TypeError("only an intent that the gate has approved can be sent")
         client_order_id = approved.intent.client_order_id
         try:
-            ticket = await self._ready("order", lambda: self._ticket(approved))
+            ticket = await self._ready("order", lambda: self._ticket(approved, rest_at))
+            backing = await self._asked("position", lambda: self._dialect.backing(self._exchange, ticket.key))
+            ticket = replace(ticket, backing=backing)
         except Exception as error:  # noqa: BLE001  nothing has left yet, whatever it is
             return Rejected(client_order_id, f"nothing was sent: {_said(error)}")
         try:
@@ -130,6 +162,33 @@ class CcxtOrders:
         except Exception as error:  # noqa: BLE001  see above
             return Unknown(client_order_id, _said(error))
 
+    async def open_orders(self, instrument: InstrumentId) -> tuple[OpenOrder, ...]:
+        """All orders that wait in the instrument's book, also those that are not ours. Raises `VenueError`.
+
+        Never some of them: where not every page was read and understood, it raises.
+        """
+        market = await self._ready("open orders", lambda: self._market(instrument))
+        return await self._asked("open orders", lambda: self._dialect.open_orders(self._exchange, market))
+
+    async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
+        """Have the venue cancel what is open of these so many seconds from now, unless armed again; 0: not any more.
+
+        Gives those for which the venue confirms it; the others have no countdown. Which orders it cancels beside ours
+        is in `countdown`. Raises `VenueError` (it may be armed or not), `ValueError` for seconds beyond its limits.
+        """
+        limits = self._dialect.countdown
+        if limits is None:
+            return frozenset()
+        if seconds and not limits.seconds_min <= seconds <= limits.seconds_max:
+            raise ValueError(f"{seconds} s are not within {limits.seconds_min} to {limits.seconds_max} s")
+
+        async def known() -> list[MarketKey]:
+            return [await self._market(instrument) for instrument in sorted(instruments)]
+
+        markets = await self._ready("countdown", known)
+        armed = await self._asked("countdown", lambda: self._dialect.arm(self._exchange, seconds, markets))
+        return frozenset(market.contract.id for market in armed)
+
     async def close(self) -> None:
         await self._exchange.close()
         await self._session.close()
@@ -147,16 +206,20 @@ class CcxtOrders:
         return Rejected(key.client_order_id, _said(error))
 
     async def _look_up(self, key: OrderKey) -> Found | Absent:
-        async def find() -> Found | None:
-            async with self._reading("order look-up"):
-                return await self._dialect.find(self._exchange, key, int(self._exchange.nonce()))
+        found = await self._asked(
+            "order look-up", lambda: self._dialect.find(self._exchange, key, int(self._exchange.nonce()))
+        )
+        return Absent(key.client_order_id) if found is None else found
 
+    async def _asked(self, call: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` gives, asked once more if the venue did not accept our time: for what may be asked twice."""
         try:
-            found = await find()
+            async with self._reading(call):
+                return await ask()
         except ClockSkew:
             await self._measure_clock()
-            found = await find()  # it only reads
-        return Absent(key.client_order_id) if found is None else found
+            async with self._reading(call):
+                return await ask()
 
     async def _ready(self, call: str, make: Callable[[], Awaitable[T]]) -> T:
         """What `make` gives, once the venue's time is known. Sends no order."""
@@ -173,32 +236,42 @@ class CcxtOrders:
     def _reading(self, call: str) -> Any:
         return reading(self.account, call, self._errors, self._time_limit)
 
-    async def _key(self, client_order_id: str, instrument: InstrumentId) -> OrderKey:
+    async def _market(self, instrument: InstrumentId) -> MarketKey:
         markets = await self._markets()
         contract = markets.instruments.get(instrument)
         if contract is None:
             raise Misshapen(f"{instrument} is not listed")
-        if not _CLIENT_ID.fullmatch(client_order_id):
-            raise Misshapen(f"the id {client_order_id[:40]!r} is not one of ours")
-        return OrderKey(client_order_id, markets.market_ids[instrument], contract)
+        return MarketKey(markets.market_ids[instrument], contract)
 
-    async def _ticket(self, approved: ApprovedIntent) -> Ticket:
+    async def _key(self, client_order_id: str, instrument: InstrumentId) -> OrderKey:
+        market = await self._market(instrument)
+        if not CLIENT_ID.fullmatch(client_order_id):
+            raise Misshapen(f"the id {client_order_id[:40]!r} is not one of ours")
+        return OrderKey(market.market_id, market.contract, client_order_id)
+
+    async def _ticket(self, approved: ApprovedIntent, rest_at: Decimal | None) -> Ticket:
         intent = approved.intent
         key = await self._key(intent.client_order_id, intent.instrument)
         contract = key.contract
-        for name, value in (("quantity", intent.quantity), ("price limit", approved.price_limit)):
+        wanted = approved.price_limit if rest_at is None else rest_at
+        for name, value in (("quantity", intent.quantity), ("price limit", approved.price_limit), ("price", wanted)):
             if not value.is_finite() or value <= 0:
                 raise Misshapen(f"the {name} {value} is not a positive number")
         try:
             whole = not intent.quantity % contract.lot_size
-            price = within(approved.price_limit, contract.tick_size, intent.side)
+            price = within(wanted, contract.tick_size, intent.side)
         except ArithmeticError:
             raise Misshapen(f"the quantity {intent.quantity} or the price limit has too many digits") from None
         if not whole:
             raise Misshapen(f"{intent.quantity:f} contracts are not whole lots of {contract.lot_size:f}")
         if not price:
-            raise Misshapen(f"the price limit {approved.price_limit:f} is below the first tick")
-        return Ticket(key, intent.side, intent.quantity, price, intent.reduce_only)
+            raise Misshapen(f"the price limit {wanted:f} is below the first tick")
+        if rest_at is not None:
+            if not self._dialect.post_only:
+                raise Misshapen("this venue has no order that only waits in the book")
+            if (rest_at - approved.price_limit) * intent.side.sign > 0:
+                raise Misshapen(f"to wait at {rest_at:f} is worse than the price limit {approved.price_limit:f}")
+        return Ticket(key, intent.side, intent.quantity, price, intent.reduce_only, post_only=rest_at is not None)
 
 
 def within(limit: Decimal, tick: Decimal, side: Side) -> Decimal:
@@ -260,6 +333,7 @@ async def open_ccxt_orders(
         clock=clock,
         session=wire.session,
         time_limit=time_limit,
+        meter=wire.meter,
     )
 
 

@@ -22,7 +22,7 @@ from hedged.errors import Refused, StoreError, Unreachable, Unreadable, VenueErr
 from hedged.estimate.margin_account import MarginAccount
 from hedged.estimate.taker import Taken, TakerOrder, TakerTerms, TurnedDown, take
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, ApprovedIntent, Fill, Outcome, Rejected, Unknown
+from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome, Rejected, Unknown
 from hedged.model.policy import PaperPolicy
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Read
 from hedged.ports import AccountReader, Clock, MarketReader
@@ -150,7 +150,8 @@ class PaperAccount:
                 return Unknown(client_order_id, f"the paper ledger cannot be used: {error}")
         return outcome
 
-    async def find(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
+    async def find(self, intent: Intent) -> Outcome | Absent:
+        client_order_id = intent.client_order_id
         async with self._lock:
             try:
                 ledger = await self._load()
@@ -158,8 +159,11 @@ class PaperAccount:
                 return Unknown(client_order_id, str(error))
         return ledger.outcome(client_order_id) or Absent(client_order_id)
 
-    async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Outcome | Absent:
-        return await self.find(client_order_id, instrument)  # nothing rests here
+    async def cancel(self, intent: Intent) -> Outcome | Absent:
+        return await self.find(intent)  # nothing rests here
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """See above."""
 
     # parts
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
 
-from hedged.adapters.store import effects, outbox
+from hedged.adapters.store import effects, outbox, proposals
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import REOPENS_WITHIN, doubts_meant
 from hedged.adapters.store.rows import from_bytes, from_text, object_from_text, object_to_text, to_bytes, to_text
@@ -168,6 +168,7 @@ def write(
         },
     )
     effects.put(connection, record.effects)
+    proposals.put(connection, record.proposals)
     _write_accepted(connection, record, had_doubts=had_doubts)
     _write_alerts(connection, record, known)
     outbox.put(connection, record, channels, further)

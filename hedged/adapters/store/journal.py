@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from hedged.errors import StoreError
 from hedged.model.order import (
+    ABSENT,
     Absent,
     Cancelled,
     Fill,
@@ -26,8 +27,8 @@ from hedged.model.order import (
     Unknown,
     Working,
 )
+from hedged.model.proposal import Verdict
 
-ABSENT = "absent"
 PAST_ORDERS_MAX = 1_000  # listed at once
 
 OPEN = (
@@ -48,6 +49,18 @@ COMES_FROM: Mapping[str, tuple[str, ...]] = {
     OrderState.UNKNOWN.value: OPEN,
     ABSENT: OPEN,
 }
+
+PROPOSALS_MAX = 1_000  # listed at once
+
+VERDICT_FROM: Mapping[Verdict, tuple[Verdict, ...]] = {
+    Verdict.OPEN: (),  # from nothing
+    Verdict.APPROVED: (Verdict.OPEN,),
+    Verdict.REJECTED: (Verdict.OPEN, Verdict.APPROVED),  # an approval may be taken back until it is used
+    Verdict.USED: (Verdict.APPROVED,),
+    Verdict.EXPIRED: (Verdict.OPEN, Verdict.APPROVED),
+    Verdict.REPLACED: (Verdict.OPEN,),
+}
+UNENDED = (Verdict.OPEN, Verdict.APPROVED)
 
 
 def state_after(outcome: Outcome | Absent) -> str:
@@ -96,3 +109,8 @@ def no_such_step(client_order_id: str, state: str, wanted: str) -> StoreError:
 
 def contradicts(client_order_id: str) -> StoreError:
     return StoreError(f"order {client_order_id} is filled already, and a different fill is reported now")
+
+
+def not_approved(proposal_id: str, verdict: Verdict | None) -> StoreError:
+    stands = "unknown" if verdict is None else verdict.value
+    return StoreError(f"proposal {proposal_id} is {stands}: an order needs an approval that no other order has used")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,10 +16,12 @@ from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, new
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
+from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import CycleRecord, Memory, Turnover
 from hedged.tell.route import receivers
 
@@ -53,10 +56,12 @@ class MemoryStore:
         self._fills: list[Fill] = []  # oldest first
         self._bars: dict[str, dict[datetime, Bar]] = {}
         self._effects: dict[tuple[datetime, str], EffectDay] = {}
+        self._proposals: dict[str, Proposal] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._deliveries: dict[int, Delivery] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
+        self._commands: dict[tuple[str, str], CommandRow] = {}  # by source and nonce, oldest first
         self._acknowledged: dict[str, Acknowledgement] = {}
         self._silences: dict[str, Silence] = {}
 
@@ -90,6 +95,11 @@ class MemoryStore:
         self._memory = replace(record.memory, accepted=accepted)
         self._alerts = alerts_after(self._alerts, record.alerts, record.finished_at)
         self._effects.update({(row.day, row.hedge): row for row in record.effects})
+        for proposal in record.proposals:
+            if proposal.verdict is Verdict.OPEN:
+                self._proposals.setdefault(proposal.id, proposal)
+            else:
+                self._step(proposal)
         for message in record.messages:
             for channel in receivers(message, channels, further):
                 self._rows += 1
@@ -169,8 +179,9 @@ class MemoryStore:
         self._require_open()
         ids = [intent.client_order_id for intent in intents]
         known = {each: self._orders[each] for each in ids if each in self._orders}
-        if len(set(ids)) < len(ids) or any(order.state != journal.ABSENT for order in known.values()):
+        if len(set(ids)) < len(ids) or any(order.state != ABSENT for order in known.values()):
             raise journal.already_planned(", ".join(ids))
+        self._use_approvals(intents)
         for intent in intents:
             order = _Order(intent, cycle_id, now)
             if (before := self._orders.pop(intent.client_order_id, None)) is not None:  # sent again, with the same id
@@ -207,7 +218,7 @@ class MemoryStore:
     async def record_absence(self, client_order_id: str, now: datetime) -> None:
         order = self._find(client_order_id)
         if order.state not in journal.OPEN:
-            raise journal.no_such_step(client_order_id, order.state, journal.ABSENT)
+            raise journal.no_such_step(client_order_id, order.state, ABSENT)
         order.absences += 1
 
     def _find(self, client_order_id: str) -> _Order:
@@ -241,9 +252,16 @@ class MemoryStore:
         for order in reversed(self._orders.values()):  # newest first
             if order.planned_at < since or len(found) == journal.PAST_ORDERS_MAX:
                 break
-            filled = order.fill.quantity if order.fill is not None else Decimal(0)
             found.append(
-                PastOrder(order.intent, order.state, order.planned_at, order.sent_at is not None, filled, order.reason)
+                PastOrder(
+                    intent=order.intent,
+                    state=order.state,
+                    planned_at=order.planned_at,
+                    sent=order.sent_at is not None,
+                    filled=order.fill.quantity if order.fill is not None else Decimal(0),
+                    reason=order.reason,
+                    sends=order.sends,
+                )
             )
         return found
 
@@ -261,6 +279,42 @@ class MemoryStore:
 
     def _filled(self, since: datetime) -> list[Fill]:
         return self._fills[bisect_left(self._fills, (since, ""), key=_by_time) :]
+
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        self._require_open()
+        return self._proposals.get(proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        self._require_open()
+        wanted = [each for each in self._proposals.values() if each.verdict in journal.UNENDED or each.made_at >= since]
+        wanted.sort(key=lambda each: each.id)
+        return sorted(wanted, key=lambda each: each.made_at, reverse=True)[: journal.PROPOSALS_MAX]
+
+    async def answer(self, proposal: Proposal) -> bool:
+        self._require_open()
+        kept = self._proposals.get(proposal.id)
+        return kept is not None and kept.digest == proposal.digest and self._step(proposal)
+
+    def _step(self, proposal: Proposal) -> bool:
+        kept = self._proposals.get(proposal.id)
+        if kept is None or kept.verdict not in journal.VERDICT_FROM[proposal.verdict]:
+            return False
+        self._proposals[proposal.id] = proposal
+        return True
+
+    def _use_approvals(self, intents: Sequence[Intent]) -> None:
+        """All or none."""
+        used = dict(self._proposals)
+        for intent in intents:
+            if intent.approval is None:
+                continue
+            kept = used.get(intent.approval)
+            if kept is None or kept.verdict not in journal.VERDICT_FROM[Verdict.USED]:
+                raise journal.not_approved(intent.approval, None if kept is None else kept.verdict)
+            used[kept.id] = replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)
+        self._proposals = used
 
     # delivery
 
@@ -284,6 +338,30 @@ class MemoryStore:
     async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
         self._require_open()
         return [each for _, each in sorted(self._deliveries.items()) if each.message_id in message_ids]
+
+    async def backlog(self) -> Mapping[str, int]:
+        self._require_open()
+        return Counter(row.channel for row in self._waiting.values())
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        self._require_open()
+        key = row.source, row.nonce or f"#{len(self._commands)}"  # no nonce begins like this
+        return self._commands.setdefault(key, row) is row
+
+    async def end_command(self, row: CommandRow) -> None:
+        self._require_open()
+        key = row.source, row.nonce or ""
+        self._commands[key] = replace(self._commands[key], outcome=row.outcome, data=row.data)
+
+    async def note_command(self, row: CommandRow) -> None:
+        if not await self.claim_command(row):
+            await self.claim_command(replace(row, nonce=None))
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        self._require_open()
+        return [row for row, _ in zip(reversed(self._commands.values()), range(limit), strict=False)]
 
     # small facts
 
@@ -314,7 +392,14 @@ class MemoryStore:
         ended = [key for key in self._effects if key[0] < now - KEPT]
         for key in ended:
             del self._effects[key]
-        return len(gone) + forgotten + len(ended)
+        over = [
+            each.id
+            for each in self._proposals.values()
+            if each.verdict not in journal.UNENDED and each.made_at < oldest
+        ]
+        for each in over:
+            del self._proposals[each]
+        return len(gone) + forgotten + len(ended) + len(over)
 
 
 def _by_time(fill: Fill) -> tuple[datetime, str]:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
-from hedged.adapters.store import journal
+from hedged.adapters.store import journal, proposals
+from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.adapters.store.tables import fills, orders
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
+from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
 from hedged.ports import Turnover
 
 _PLAN = insert(orders)
@@ -61,6 +62,7 @@ _PAST = (
         orders.c.state,
         orders.c.planned_at,
         orders.c.sent_at,
+        orders.c.sends,
         orders.c.reason,
         fills.c.data.label("fill"),
     )
@@ -77,6 +79,9 @@ _TURNOVER = union_all(
 
 
 def plan(connection: Connection, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
+    dialect.begin(connection)  # an approval that is read here is used here
+    for intent in intents:
+        proposals.use(connection, intent)
     rows = [
         {
             "client_order_id": intent.client_order_id,
@@ -116,7 +121,7 @@ def record_absence(connection: Connection, client_order_id: str) -> None:
     values = {"wanted": client_order_id, "comes_from": journal.OPEN}
     if connection.execute(_SOUGHT, values).rowcount == 0:
         state, _, _ = _find(connection, client_order_id)
-        raise journal.no_such_step(client_order_id, state, journal.ABSENT)
+        raise journal.no_such_step(client_order_id, state, ABSENT)
 
 
 def mark_sent(connection: Connection, client_order_id: str, now: datetime) -> None:
@@ -194,6 +199,7 @@ def past_orders(connection: Connection, since: datetime) -> list[PastOrder]:
             sent=row.sent_at is not None,
             filled=Decimal(0) if row.fill is None else from_text(Fill, row.fill).quantity,
             reason=row.reason,
+            sends=row.sends,
         )
         for row in connection.execute(_PAST, {"since": since})
     ]

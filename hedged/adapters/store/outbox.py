@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.adapters.store.tables import outbox
@@ -27,6 +27,7 @@ _DUE = (
 _UNDELIVERED = update(outbox).where(outbox.c.id == bindparam("wanted"), outbox.c.delivered_at.is_(None))
 _DELIVERED = _UNDELIVERED.values(delivered_at=bindparam("now"), error=None)
 _FAILED = _UNDELIVERED.values(attempts=outbox.c.attempts + 1, next_try_at=bindparam("again"), error=bindparam("why"))
+_BACKLOG = select(outbox.c.channel, func.count()).where(outbox.c.delivered_at.is_(None)).group_by(outbox.c.channel)
 
 _OF = (
     select(outbox.c.event_id, outbox.c.channel, outbox.c.data, outbox.c.attempts, outbox.c.delivered_at, outbox.c.error)
@@ -70,3 +71,7 @@ def delivered(connection: Connection, row_id: int, now: datetime) -> None:
 
 def failed(connection: Connection, row_id: int, next_try_at: datetime, error: str) -> None:
     connection.execute(_FAILED, {"wanted": row_id, "again": next_try_at, "why": error})
+
+
+def backlog(connection: Connection) -> dict[str, int]:
+    return {row[0]: row[1] for row in connection.execute(_BACKLOG)}

@@ -10,6 +10,7 @@ from hedged.model.alert import Acknowledgement, Alert, Delivery, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import OrderRow, PastOrder
+from hedged.model.proposal import Proposal
 from hedged.ports import Memory, Store, Turnover
 
 
@@ -43,6 +44,12 @@ class OverlayStore(MemoryStore):
 
     async def turnover(self, since: datetime) -> Turnover:
         return await self._base.turnover(since)
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._base.proposal(proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        return await self._base.proposals(since)
 
     async def effects(self, since: datetime) -> Sequence[EffectDay]:
         return await self._base.effects(since)

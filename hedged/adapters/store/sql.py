@@ -14,7 +14,19 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hedged.adapters.store import attention, bars, blobs, cycles, effects, opening, orders, outbox, thinning
+from hedged.adapters.store import (
+    attention,
+    bars,
+    blobs,
+    commands,
+    cycles,
+    effects,
+    opening,
+    orders,
+    outbox,
+    proposals,
+    thinning,
+)
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.adapters.store.retention import Retention
@@ -22,10 +34,12 @@ from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
+from hedged.model.proposal import Proposal
 from hedged.ports import CycleRecord, Memory, Turnover
 
 P = ParamSpec("P")
@@ -243,6 +257,17 @@ class SqlStore:
     async def fills(self, since: datetime) -> Sequence[Fill]:
         return await self._run(orders.fills_since, since)
 
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._run(proposals.get, proposal_id)
+
+    async def proposals(self, since: datetime) -> Sequence[Proposal]:
+        return await self._run(proposals.listed, since)
+
+    async def answer(self, proposal: Proposal) -> bool:
+        return await self._run(proposals.answer, proposal)
+
     # delivery
 
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
@@ -256,6 +281,23 @@ class SqlStore:
 
     async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
         return await self._run(outbox.of, message_ids)
+
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        return await self._run(commands.claim, row)
+
+    async def end_command(self, row: CommandRow) -> None:
+        await self._run(commands.end, row)
+
+    async def note_command(self, row: CommandRow) -> None:
+        await self._run(commands.note, row)
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        return await self._run(commands.newest, limit)
 
     # small facts
 

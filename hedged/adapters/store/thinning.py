@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
+from hedged.adapters.store import commands, journal
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.tables import (
     Grain,
@@ -20,10 +21,12 @@ from hedged.adapters.store.tables import (
     effects,
     orders,
     outbox,
+    proposals,
     silences,
 )
 from hedged.model.alert import AlertState
 from hedged.model.history import KEPT
+from hedged.model.proposal import Verdict
 
 
 def thin(connection: Connection, now: datetime, retention: Retention) -> int:
@@ -35,6 +38,7 @@ def thin(connection: Connection, now: datetime, retention: Retention) -> int:
             break
         key = table.primary_key.columns[0]
         removed += connection.execute(delete(table).where(key.in_(select(key).where(old).limit(left)))).rowcount
+    removed += commands.thin(connection, retention.rows_a_call - removed) if removed < retention.rows_a_call else 0
     # As many as came in since the last call, a few for each subject; of days one a hedge.
     removed += connection.execute(delete(effects).where(effects.c.day < now - KEPT)).rowcount
     return removed + connection.execute(delete(bars).where(bars.c.at < now - KEPT)).rowcount
@@ -50,6 +54,8 @@ def _rules(now: datetime, retention: Retention) -> Iterator[tuple[Table, ColumnE
         yield cycles, (cycles.c.grain == int(grain)) & (cycles.c.finished_at < now - age)
     oldest = now - retention.orders_and_alerts
     yield orders, orders.c.ended_at < oldest  # NULL, an open order, is never less; fills go with their order
+    ended = [verdict.value for verdict in Verdict if verdict not in journal.UNENDED]
+    yield proposals, proposals.c.verdict.in_(ended) & (proposals.c.made_at < oldest)
     yield alerts, (alerts.c.state == AlertState.RESOLVED.value) & (alerts.c.resolved_at < oldest)
     yield acknowledgements, acknowledgements.c.at < oldest
     yield silences, silences.c.ends_at < oldest

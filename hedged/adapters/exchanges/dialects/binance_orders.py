@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, paid, row_shape, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     WINDOW,
+    Countdown,
+    Covers,
     Duplicate,
-    Names,
+    MarketKey,
     NoSuchOrder,
     NotLetIn,
     NotPlaced,
@@ -24,14 +27,9 @@ from hedged.adapters.exchanges.dialects.orders import (
     Place,
     Ticket,
     codes,
-    echoed,
-    paid,
-    row_shape,
-    venue_id,
-    written,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Row, Rows, Scalar, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, number
 from hedged.errors import VenueError
 from hedged.model.instrument import Instrument
 from hedged.model.order import OrderStatus
@@ -54,6 +52,8 @@ _NAMES = Names(
         "EXPIRED": OrderStatus.EXPIRED,
         "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
     },
+    quantity="origQty",
+    price="price",
 )
 _ROW = row_shape(_NAMES)
 _FILL = {"orderId": Scalar.PRESENT, "qty": NUMBER, "commission": NUMBER, "commissionAsset": TEXT}
@@ -79,6 +79,9 @@ def _endpoints() -> Iterable[tuple[tuple[str, str], Endpoint]]:
         yield ("GET", f"{segment.path}/openOrders"), Endpoint("open orders", Rows(_ROW))
         yield ("GET", f"{segment.path}/allOrders"), Endpoint("newest orders", Rows(_ROW))
         yield ("GET", f"{segment.path}/userTrades"), Endpoint("fills", Rows(_FILL))
+    for segment in (_FAPI, _DAPI):  # the portfolio margin account has none
+        armed = Record({"symbol": TEXT, "countdownTime": NUMBER})
+        yield ("POST", f"{segment.path}/countdownCancelAll"), Endpoint("countdown", armed)
 
 
 class BinanceOrders(OrderDialect):
@@ -97,6 +100,7 @@ class BinanceOrders(OrderDialect):
                 "-1100 -1101 -1102 -1103 -1104 -1105 -1106 -1111 -1115 -1116 -1117 -1121 -1122 -1130 "  # parameters
                 "-2018 -2019 -2022 -2023 -2024 -2025 -2026 -2027 -2028 "  # margin, reduce-only, limits
                 "-4001 -4002 -4003 -4004 -4005 -4013 -4014 -4015 -4016 -4023 -4024 -4061 "  # price, quantity, mode
+                "-5022 "  # would not wait in the book
                 "-4087 -4088 -4118 -4131 -4140 -4141 -4164 -4192 -4400 -4401 -4402 -5028"  # closed, forbidden, too late
             ),
             Duplicate: "-4111 -4116",
@@ -107,6 +111,8 @@ class BinanceOrders(OrderDialect):
     def __init__(self, wallets: Sequence[str] = ()) -> None:
         super().__init__(wallets)
         self._portfolio = "portfolio" in wallets
+        if not self._portfolio:
+            self.countdown = Countdown(1, 3600, Covers.MARKET)
 
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         row = await self._call(exchange, ticket.key.contract, "Post", "Order")(
@@ -115,7 +121,7 @@ class BinanceOrders(OrderDialect):
                 "side": ticket.side.name,
                 "positionSide": "BOTH",  # refused in hedge mode
                 "type": "LIMIT",
-                "timeInForce": "IOC",
+                "timeInForce": "GTX" if ticket.post_only else "IOC",
                 "quantity": written(ticket.quantity),
                 "price": written(ticket.price),
                 "reduceOnly": "true" if ticket.reduce_only else "false",
@@ -124,7 +130,7 @@ class BinanceOrders(OrderDialect):
                 "recvWindow": WINDOW,
             }
         )
-        echoed(row, "clientOrderId", ticket.key)
+        echoed(row, "clientOrderId", ticket.key.client_order_id)
         return venue_id(row, "orderId")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
@@ -132,15 +138,28 @@ class BinanceOrders(OrderDialect):
             asked = {"symbol": key.market_id, "origClientOrderId": key.client_order_id, "recvWindow": WINDOW}
             return [await self._call(exchange, key.contract, "Get", "Order")(asked)]
 
-        async def listed(name: str, **more: Any) -> Sequence[Row]:
-            rows: Sequence[Row] = await self._call(exchange, key.contract, "Get", name)(
-                {"symbol": key.market_id, "recvWindow": WINDOW, **more}
-            )
-            return rows
-
         yield Place(by_id, exact=True)
-        yield Place(lambda: listed("OpenOrders"))
-        yield Place(lambda: listed("AllOrders", limit=_NEWEST))
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(lambda: self._listed(exchange, key, "AllOrders", limit=_NEWEST))
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        return await self._listed(exchange, market, "OpenOrders")
+
+    async def _listed(self, exchange: Any, market: MarketKey, name: str, **more: Any) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._call(exchange, market.contract, "Get", name)(
+            {"symbol": market.market_id, "recvWindow": WINDOW, **more}
+        )
+        return rows
+
+    async def arm(self, exchange: Any, seconds: int, markets: Sequence[MarketKey]) -> Sequence[MarketKey]:
+        """One countdown for each market."""
+        for market in markets:
+            row = await self._call(exchange, market.contract, "Post", "CountdownCancelAll")(
+                {"symbol": market.market_id, "countdownTime": 1000 * seconds, "recvWindow": WINDOW}
+            )
+            if row["symbol"] != market.market_id or number(row, "countdownTime") != 1000 * seconds:
+                raise Misshapen("the countdown is not the one that was asked for")
+        return markets
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         await self._call(exchange, key.contract, "Delete", "Order")(

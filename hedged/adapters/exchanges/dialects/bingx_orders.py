@@ -13,10 +13,13 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects.bingx_shapes import data
+from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     WINDOW,
+    Countdown,
+    Covers,
     Duplicate,
-    Names,
+    MarketKey,
     NoSuchOrder,
     NotLetIn,
     NotPlaced,
@@ -26,12 +29,9 @@ from hedged.adapters.exchanges.dialects.orders import (
     Place,
     Ticket,
     codes,
-    echoed,
-    venue_id,
-    written,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Row, Rows, Scalar, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, number
 from hedged.errors import VenueError
 from hedged.model.order import OrderStatus
 
@@ -52,6 +52,8 @@ _NAMES = Names(
         "EXPIRED": OrderStatus.EXPIRED,
         "FAILED": OrderStatus.REJECTED,
     },
+    quantity="origQty",
+    price="price",
 )
 _ROW = {"orderId": Scalar.PRESENT, "symbol": Scalar.TEXT}
 _LISTED = data(Record({"orders": Rows(_ROW)}))
@@ -62,6 +64,7 @@ _NEWEST = 100
 class BingXOrders(OrderDialect):
     exchange: ClassVar[str] = "bingx"
     names: ClassVar[Names] = _NAMES
+    countdown = Countdown(10, 120, Covers.ACCOUNT)
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/openApi/swap/v2/server/time"): Endpoint("server time", data(Record({"serverTime": Scalar.NUMBER}))),
         ("POST", f"{_LINEAR}/order"): Endpoint("order", data(Record({"order": Record(_ROW)}))),
@@ -69,6 +72,7 @@ class BingXOrders(OrderDialect):
         ("GET", f"{_LINEAR}/order"): Endpoint("order by id", data(Record({"order": Record(_ROW)}))),
         ("GET", f"{_LINEAR}/openOrders"): Endpoint("open orders", _LISTED),
         ("GET", f"{_LINEAR}/allOrders"): Endpoint("newest orders", _LISTED),
+        ("POST", f"{_LINEAR}/cancelAllAfter"): Endpoint("countdown", data(Record({"status": Scalar.TEXT}))),
         ("POST", f"{_COINS}/order"): Endpoint("order", data(Record({}))),
         ("DELETE", f"{_COINS}/cancelOrder"): Endpoint("cancelling", Record({})),
         ("GET", f"{_COINS}/orderDetail"): Endpoint("order by id", data(Record({"order": Record(_ROW)}))),
@@ -98,7 +102,7 @@ class BingXOrders(OrderDialect):
                 "side": ticket.side.name,
                 "positionSide": "BOTH",  # refused in hedge mode
                 "type": "LIMIT",
-                "timeInForce": "IOC",
+                "timeInForce": "PostOnly" if ticket.post_only else "IOC",
                 "quantity": written(ticket.quantity),
                 "price": written(ticket.price),
                 "reduceOnly": "true" if ticket.reduce_only else "false",
@@ -108,26 +112,39 @@ class BingXOrders(OrderDialect):
             }
         )
         row = _named(reply["data"].get("order", reply["data"]))
-        echoed(row, "clientOrderId", ticket.key)
+        echoed(row, "clientOrderId", ticket.key.client_order_id)
         return venue_id(row, "orderId")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        linear, market = key.contract.linear, {"symbol": key.market_id, "recvWindow": WINDOW}
+        linear, market = key.contract.linear, _market(key)
 
         async def by_id() -> Sequence[Row]:
             ask = exchange.swapV2PrivateGetTradeOrder if linear else exchange.cswapV1PrivateGetTradeOrderDetail
             reply = await ask({**market, "clientOrderId": key.client_order_id})
             return [_named(reply["data"]["order"])]
 
-        async def listed(ask: Any, **more: Any) -> Sequence[Row]:
-            reply = await ask({**market, **more})
-            return [_named(row) for row in reply["data"]["orders"]]
+        async def listed() -> Sequence[Row]:
+            return _orders(await newest({**market, "limit": _NEWEST}))
 
-        pending = exchange.swapV2PrivateGetTradeOpenOrders if linear else exchange.cswapV1PrivateGetTradeOpenOrders
         newest = exchange.swapV2PrivateGetTradeAllOrders if linear else exchange.cswapV1PrivateGetTradeOrderHistory
         yield Place(by_id, exact=True)
-        yield Place(lambda: listed(pending))
-        yield Place(lambda: listed(newest, limit=_NEWEST))
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(listed)
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        linear = market.contract.linear
+        ask = exchange.swapV2PrivateGetTradeOpenOrders if linear else exchange.cswapV1PrivateGetTradeOpenOrders
+        return _orders(await ask(_market(market)))
+
+    async def arm(self, exchange: Any, seconds: int, markets: Sequence[MarketKey]) -> Sequence[MarketKey]:
+        """One countdown for all linear contracts; the venue has none for those margined in coins."""
+        linear = [market for market in markets if market.contract.linear]
+        if linear:
+            asked = {"type": "ACTIVATE" if seconds else "CLOSE", "timeOut": seconds, "recvWindow": WINDOW}
+            reply = await exchange.swapV2PrivatePostTradeCancelAllAfter(asked)
+            if reply["data"]["status"] != ("ACTIVATED" if seconds else "CLOSED"):
+                raise Misshapen("the countdown is not as it was asked for")
+        return linear
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         linear = key.contract.linear
@@ -135,8 +152,16 @@ class BingXOrders(OrderDialect):
         await send({"symbol": key.market_id, "clientOrderId": key.client_order_id, "recvWindow": WINDOW})
 
     async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
-        """Told with either sign; an order that does not wait in the book always pays."""
+        """Told with either sign, and taken as paid: the venue's schedule has no rebate, for orders that wait either."""
         return abs(number(row, "commission")), key.contract.settle
+
+
+def _market(market: MarketKey) -> dict[str, Any]:
+    return {"symbol": market.market_id, "recvWindow": WINDOW}
+
+
+def _orders(reply: Row) -> Sequence[Row]:
+    return [_named(row) for row in reply["data"]["orders"]]
 
 
 def _named(row: Row) -> Row:

@@ -2,6 +2,9 @@
 
 Orders are taken in the background: an acknowledged one may not show at once. An order is asked for by our id among the
 open and newly ended ones, then in the history, then among the fills. The order's row tells the fee.
+
+The venue has no countdown that could be armed: its 'disconnect cancel all' counts from the loss of a private websocket
+that listens to it, and is open to institutions only. An order that would not wait in the book is taken, and cancelled.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from hedged.adapters.exchanges.dialects.bybit_replies import envelope, paged
+from hedged.adapters.exchanges.dialects.bybit_replies import all_pages, envelope, paged
+from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, row_shape, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     WINDOW,
     Duplicate,
-    Names,
+    MarketKey,
     NoSuchOrder,
     NotLetIn,
     NotPlaced,
@@ -25,10 +29,6 @@ from hedged.adapters.exchanges.dialects.orders import (
     Place,
     Ticket,
     codes,
-    echoed,
-    row_shape,
-    venue_id,
-    written,
 )
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, number
@@ -52,11 +52,15 @@ _NAMES = Names(
         "PartiallyFilledCanceled": OrderStatus.CANCELLED,
         "Rejected": OrderStatus.REJECTED,
     },
+    quantity="qty",
+    price="price",
+    sides={"Buy": Side.BUY, "Sell": Side.SELL},
     venue_id_form=re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[1-9][0-9]{0,39}", re.ASCII),
 )
 _DONE = envelope({"orderId": Scalar.PRESENT, "orderLinkId": Scalar.PRESENT})
 _ORDERS = paged(row_shape(_NAMES))
 _SIDES = {Side.BUY: "Buy", Side.SELL: "Sell"}
+_PAGE = 50  # rows, the most
 
 
 class BybitOrders(OrderDialect):
@@ -97,7 +101,7 @@ class BybitOrders(OrderDialect):
                 **_market(ticket.key),
                 "side": _SIDES[ticket.side],
                 "orderType": "Limit",
-                "timeInForce": "IOC",
+                "timeInForce": "PostOnly" if ticket.post_only else "IOC",
                 "qty": written(ticket.quantity),
                 "price": written(ticket.price),
                 "positionIdx": 0,  # refused in hedge mode
@@ -105,7 +109,7 @@ class BybitOrders(OrderDialect):
                 "orderLinkId": ticket.key.client_order_id,
             }
         )
-        echoed(reply["result"], "orderLinkId", ticket.key)
+        echoed(reply["result"], "orderLinkId", ticket.key.client_order_id)
         return venue_id(reply["result"], "orderId", _NAMES.venue_id_form)
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
@@ -124,6 +128,9 @@ class BybitOrders(OrderDialect):
         yield Place(lambda: rows(exchange.privateGetV5OrderHistory), exact=True)
         yield Place(fills)
 
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        return await all_pages(exchange.privateGetV5OrderRealtime, {**_market(market), "limit": _PAGE})
+
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         await exchange.privatePostV5OrderCancel({**_market(key), "orderLinkId": key.client_order_id})
 
@@ -136,5 +143,5 @@ class BybitOrders(OrderDialect):
         return number(row, "cumExecFee"), key.contract.settle
 
 
-def _market(key: OrderKey) -> dict[str, str]:
+def _market(key: MarketKey) -> dict[str, str]:
     return {"category": "linear" if key.contract.linear else "inverse", "symbol": key.market_id}

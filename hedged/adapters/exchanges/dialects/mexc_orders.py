@@ -1,7 +1,8 @@
-"""Orders at MEXC's futures, in contracts of every kind, with cross margin.
+"""Orders at MEXC's futures, in contracts of every kind, margined as the position they change; a new one cross.
 
 An order is asked for by our id (`externalOid`); the open orders and the newest of the history are second opinions. An
-acknowledgement does not repeat our id. Orders by API are not open to every account: see the codes 6001 to 6009.
+acknowledgement does not repeat our id. Orders by API are not open to every account: see the codes 6001 to 6009. The
+venue has no countdown that would cancel what is open if we die.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from hedged.adapters.exchanges.dialects.order_rows import Names, every_page, row_shape, venue_id
 from hedged.adapters.exchanges.dialects.orders import (
+    Backing,
     Duplicate,
-    Names,
+    MarketKey,
     NoSuchOrder,
     NotLetIn,
     NotPlaced,
@@ -22,11 +25,9 @@ from hedged.adapters.exchanges.dialects.orders import (
     Place,
     Ticket,
     codes,
-    row_shape,
-    venue_id,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Misshapen, Record, Row, Rows, Scalar, check, number, text
+from hedged.adapters.exchanges.shapes import Fields, Misshapen, Record, Row, Rows, Scalar, check, number, positive, text
 from hedged.errors import VenueError
 from hedged.model.order import OrderStatus, Side
 
@@ -44,11 +45,16 @@ _NAMES = Names(
         "4": OrderStatus.CANCELLED,
         "5": OrderStatus.REJECTED,
     },
+    quantity="vol",
+    price="price",
+    sides={"1": Side.BUY, "2": Side.BUY, "3": Side.SELL, "4": Side.SELL},
 )
+NUMBER = Scalar.NUMBER
 _ROW: Fields = row_shape(_NAMES)
 _LISTED = Record({"success": Scalar.TRUE, "data": Rows(_ROW)})
 _PRIVATE = "/api/v1/private/order"
-_IOC, _CROSS, _ONE_WAY = 3, 2, 2
+_POST_ONLY, _IOC = 2, 3
+_ISOLATED, _CROSS, _ONE_WAY = 1, 2, 2
 _NEWEST = 100  # a page
 
 # (buys, only reduces) → open long, close short, open short, close long
@@ -65,6 +71,12 @@ class MexcOrders(OrderDialect):
             "order", Record({"success": Scalar.TRUE, "data": Record({"orderId": Scalar.PRESENT})})
         ),
         ("POST", f"{_PRIVATE}/cancel_with_external"): Endpoint("cancelling", Record({"success": Scalar.PRESENT})),
+        ("GET", "/api/v1/private/position/open_positions"): Endpoint(
+            "position",
+            Record(
+                {"success": Scalar.TRUE, "data": Rows({"symbol": Scalar.TEXT, "holdVol": NUMBER, "openType": NUMBER})}
+            ),
+        ),
         ("GET", f"{_PRIVATE}/external/{{}}/{{}}"): Endpoint(
             "order by id", Record({"success": Scalar.TRUE, "data": Scalar.PRESENT})
         ),
@@ -86,25 +98,36 @@ class MexcOrders(OrderDialect):
         }
     )
 
+    async def backing(self, exchange: Any, market: MarketKey) -> Backing:
+        reply = await exchange.contractPrivateGetPositionOpenPositions({"symbol": market.market_id})
+        held = [row for row in reply["data"] if row["symbol"] == market.market_id and number(row, "holdVol")]
+        if len(held) > 1:
+            raise Misshapen(f"{market.market_id} is held twice, although the account should be in one-way mode")
+        kinds = {number(row, "openType") for row in held}
+        if kinds - {_ISOLATED, _CROSS}:
+            raise Misshapen("openType is neither cross nor isolated")
+        return Backing(isolated=True, leverage=positive(held[0], "leverage")) if _ISOLATED in kinds else Backing()
+
     async def place(self, exchange: Any, ticket: Ticket) -> str:
+        backing = ticket.backing
+        leverage = {} if backing.leverage is None else {"leverage": _as_json(backing.leverage)}
         reply = await exchange.contractPrivatePostOrderCreate(
             {
                 "symbol": ticket.key.market_id,
                 "price": _as_json(ticket.price),
                 "vol": _as_json(ticket.quantity),
                 "side": _SIDES[ticket.side is Side.BUY, ticket.reduce_only],
-                "type": _IOC,
-                "openType": _CROSS,
+                "type": _POST_ONLY if ticket.post_only else _IOC,
+                "openType": _ISOLATED if backing.isolated else _CROSS,
                 "positionMode": _ONE_WAY,  # refused in hedge mode
                 "reduceOnly": ticket.reduce_only,
                 "externalOid": ticket.key.client_order_id,
+                **leverage,
             }
         )
         return venue_id(reply["data"], "orderId")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        page = {"symbol": key.market_id, "page_num": 1, "page_size": _NEWEST}
-
         async def by_id() -> Sequence[Row]:
             row = (
                 await exchange.contractPrivateGetOrderExternalSymbolExternalOid(
@@ -116,13 +139,13 @@ class MexcOrders(OrderDialect):
             check(row, Record(_ROW), "the order")
             return (row,)
 
-        async def listed(ask: Any) -> Sequence[Row]:
-            rows: Sequence[Row] = (await ask(page))["data"]
-            return rows
-
         yield Place(by_id, exact=True)
-        yield Place(lambda: listed(exchange.contractPrivateGetOrderListOpenOrdersSymbol))
-        yield Place(lambda: listed(exchange.contractPrivateGetOrderListHistoryOrders))
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(lambda: _page(exchange.contractPrivateGetOrderListHistoryOrders, key, 0))
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        ask = exchange.contractPrivateGetOrderListOpenOrdersSymbol
+        return await every_page(lambda page: _page(ask, market, page), _NEWEST, _NAMES.venue_id)
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         await exchange.contractPrivatePostOrderCancelWithExternal(
@@ -131,6 +154,12 @@ class MexcOrders(OrderDialect):
 
     async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
         return number(row, "takerFee") + number(row, "makerFee"), text(row, "feeCurrency")
+
+
+async def _page(ask: Any, market: MarketKey, page: int) -> Sequence[Row]:
+    asked = {"symbol": market.market_id, "page_num": 1 + page, "page_size": _NEWEST}
+    rows: Sequence[Row] = (await ask(asked))["data"]
+    return rows
 
 
 def _as_json(value: Decimal) -> int | float:

@@ -1,7 +1,8 @@
-"""Orders at OKX, in contracts of every kind, with cross margin.
+"""Orders at OKX, in contracts of every kind, margined as the position they change; a new one with cross margin.
 
 An order is asked for by our id; that query forgets an unfilled order two hours after its end. Pending orders and the
-newest of the history are second opinions. The fee is in the order's own row, negative where it is paid.
+newest of the history are second opinions. The fee is in the order's own row, negative where it is paid. Orders carry a
+tag, by which the venue's countdown cancels ours alone. One that would not wait in the book is taken, and cancelled.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects.okx_quotes import instrument_type
+from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, row_shape, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     WINDOW,
+    Backing,
+    Countdown,
+    Covers,
     Duplicate,
-    Names,
+    MarketKey,
     NoSuchOrder,
     NotLetIn,
     NotPlaced,
@@ -24,15 +29,11 @@ from hedged.adapters.exchanges.dialects.orders import (
     Place,
     Ticket,
     codes,
-    echoed,
-    row_shape,
-    venue_id,
-    written,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, number, text
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, not_negative, number, text
 from hedged.errors import VenueError
-from hedged.model.order import OrderStatus
+from hedged.model.order import OrderStatus, Side
 
 _NAMES = Names(
     client_id="clOrdId",
@@ -48,23 +49,36 @@ _NAMES = Names(
         "canceled": OrderStatus.CANCELLED,
         "mmp_canceled": OrderStatus.CANCELLED,
     },
+    quantity="sz",
+    price="px",
+    sides={"buy": Side.BUY, "sell": Side.SELL},
 )
 _ORDERS = Record({"data": Rows(row_shape(_NAMES))})
 _DONE = Record(
     {"data": Rows({"ordId": Scalar.PRESENT, "clOrdId": Scalar.PRESENT, "sCode": Scalar.PRESENT}, at_least=1)}
 )
 _NEWEST = 100  # a page
+_PAGES_MAX = 10
+_TAG = "hedged"
 
 
 class OkxOrders(OrderDialect):
     exchange: ClassVar[str] = "okx"
     names: ClassVar[Names] = _NAMES
+    countdown = Countdown(10, 120, Covers.OURS)
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/api/v5/public/time"): Endpoint(
             "server time", Record({"data": Rows({"ts": Scalar.NUMBER}, at_least=1)})
         ),
         ("POST", "/api/v5/trade/order"): Endpoint("order", _DONE),
         ("POST", "/api/v5/trade/cancel-order"): Endpoint("cancelling", _DONE),
+        ("POST", "/api/v5/trade/cancel-all-after"): Endpoint(
+            "countdown", Record({"data": Rows({"triggerTime": Scalar.NUMBER, "tag": Scalar.PRESENT}, at_least=1)})
+        ),
+        ("GET", "/api/v5/account/positions"): Endpoint(
+            "position",
+            Record({"data": Rows({"instId": Scalar.TEXT, "pos": Scalar.PRESENT, "mgnMode": Scalar.TEXT})}),
+        ),
         ("GET", "/api/v5/trade/order"): Endpoint("order by id", _ORDERS),
         ("GET", "/api/v5/trade/orders-pending"): Endpoint("open orders", _ORDERS),
         ("GET", "/api/v5/trade/orders-history"): Endpoint("newest orders", _ORDERS),
@@ -109,18 +123,28 @@ class OkxOrders(OrderDialect):
 
         exchange.sign = signed
 
+    async def backing(self, exchange: Any, market: MarketKey) -> Backing:
+        reply = await exchange.privateGetAccountPositions({"instId": market.market_id})
+        held = [row for row in reply["data"] if row["instId"] == market.market_id and row["pos"] and number(row, "pos")]
+        if len(held) > 1:
+            raise Misshapen(f"{market.market_id} is held twice, cross and isolated: close one of the two")
+        if held and held[0]["mgnMode"] not in {"cross", "isolated"}:
+            raise Misshapen("mgnMode is neither cross nor isolated")
+        return Backing(isolated=bool(held) and held[0]["mgnMode"] == "isolated")
+
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         reply = await exchange.privatePostTradeOrder(
             {
                 "instId": ticket.key.market_id,
-                "tdMode": "cross",
+                "tdMode": "isolated" if ticket.backing.isolated else "cross",
                 "side": ticket.side.value,
                 "posSide": "net",  # refused in hedge mode
-                "ordType": "ioc",
+                "ordType": "post_only" if ticket.post_only else "ioc",
                 "sz": written(ticket.quantity),
                 "px": written(ticket.price),
                 "reduceOnly": ticket.reduce_only,
                 "clOrdId": ticket.key.client_order_id,
+                "tag": _TAG,
             }
         )
         if len(reply["data"]) != 1:
@@ -128,7 +152,7 @@ class OkxOrders(OrderDialect):
         row = reply["data"][0]
         if text(row, "sCode") != "0":
             raise Misshapen("sCode is not 0")
-        echoed(row, "clOrdId", ticket.key)
+        echoed(row, "clOrdId", ticket.key.client_order_id)
         return venue_id(row, "ordId")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
@@ -139,19 +163,36 @@ class OkxOrders(OrderDialect):
                 raise Misshapen("the look-up is empty")  # this venue says by a code that there is none
             return rows
 
-        async def listed(ask: Any) -> Sequence[Row]:
-            reply = await ask(
-                {"instType": instrument_type(key.contract), "instId": key.market_id, "limit": str(_NEWEST)}
-            )
-            rows: Sequence[Row] = reply["data"]
-            return rows
-
         yield Place(by_id, exact=True)
-        yield Place(lambda: listed(exchange.privateGetTradeOrdersPending))
-        yield Place(lambda: listed(exchange.privateGetTradeOrdersHistory))
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(lambda: _listed(exchange.privateGetTradeOrdersHistory, key))
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        rows: list[Row] = []
+        for _ in range(_PAGES_MAX):
+            after = {"after": text(rows[-1], "ordId")} if rows else {}
+            page = await _listed(exchange.privateGetTradeOrdersPending, market, **after)
+            rows += page
+            if len(page) < _NEWEST:
+                return rows
+        raise Misshapen(f"there are more than {_PAGES_MAX} pages of orders")
+
+    async def arm(self, exchange: Any, seconds: int, markets: Sequence[MarketKey]) -> Sequence[MarketKey]:
+        """One countdown for all orders with our tag."""
+        reply = await exchange.privatePostTradeCancelAllAfter({"timeOut": str(seconds), "tag": _TAG})
+        row = reply["data"][0]
+        if row["tag"] != _TAG or bool(not_negative(row, "triggerTime")) is not bool(seconds):
+            raise Misshapen("the countdown is not the one that was asked for")
+        return markets
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         await exchange.privatePostTradeCancelOrder({"instId": key.market_id, "clOrdId": key.client_order_id})
 
     async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
         return -number(row, "fee"), text(row, "feeCcy")
+
+
+async def _listed(ask: Any, market: MarketKey, **more: str) -> Sequence[Row]:
+    asked = {"instType": instrument_type(market.contract), "instId": market.market_id, "limit": str(_NEWEST)}
+    rows: Sequence[Row] = (await ask({**asked, **more}))["data"]
+    return rows

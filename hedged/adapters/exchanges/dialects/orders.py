@@ -17,19 +17,21 @@ import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from typing import Any, ClassVar
 
+from hedged.adapters.exchanges.dialects.order_rows import Names, price_or_none, venue_id
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Misshapen, Row, Scalar, not_negative, number, text
+from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative
 from hedged.errors import Refused, VenueError
 from hedged.model.instrument import Instrument
-from hedged.model.order import Found, OrderStatus, Side
+from hedged.model.order import Found, OpenOrder, OrderStatus, Side
 
 WINDOW = 5000  # milliseconds after its time stamp in which a request is accepted, where a venue lets us say
 
-_NUMBERED = re.compile(r"[1-9][0-9]{0,39}", re.ASCII)
+CLIENT_ID = re.compile(r"hd[0-9a-f]{24}", re.ASCII)  # what every one of these venues takes as an id; no other is ours
 
 
 class NotPlaced(Refused):
@@ -58,17 +60,32 @@ def codes(meanings: Mapping[type[VenueError], str]) -> dict[str, type[VenueError
 
 
 @dataclass(frozen=True, slots=True)
-class OrderKey:
-    """What an order is looked up by: our id, in one market."""
+class MarketKey:
+    """A contract, and what the venue calls it."""
 
-    client_order_id: str
-    market_id: str  # the venue's
+    market_id: str
     contract: Instrument
 
 
 @dataclass(frozen=True, slots=True)
+class OrderKey(MarketKey):
+    """What an order is looked up by: our id, in one market."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """How the position in a market is margined, where an order has to say so. No position: cross, for a new one."""
+
+    isolated: bool = False
+    leverage: Decimal | None = None  # of an isolated position, where its orders have to repeat it
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
-    """A limit order that is filled at once or not at all beyond what the book offers (IOC).
+    """A limit order that is filled at once or not at all beyond what the book offers (IOC); `post_only`: one that
+    waits in the book and is never filled at once (maker), be it that the venue refuses it or cancels it instead.
 
     `quantity` is whole lots, in contracts; `price` is on a tick and no worse than the limit. A contract is what a venue
     counts positions in (see `Dialect.multiplier`), be it coins, dollars or contracts; all of them count orders
@@ -80,6 +97,25 @@ class Ticket:
     quantity: Decimal
     price: Decimal
     reduce_only: bool
+    post_only: bool = False
+    backing: Backing = field(default_factory=Backing)
+
+
+class Covers(Enum):
+    """Which orders a venue's countdown cancels."""
+
+    OURS = "ours"  # no other order of the account
+    MARKET = "market"  # all of the account's in the markets it was armed for, also those placed by hand
+    ACCOUNT = "account"  # all of the account's, in whatever contract of that kind
+
+
+@dataclass(frozen=True, slots=True)
+class Countdown:
+    """The venue's own switch for the case that we die: what is open is cancelled unless it is armed again in time."""
+
+    seconds_min: int
+    seconds_max: int
+    covers: Covers
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +124,6 @@ class Place:
 
     ask: Callable[[], Awaitable[Sequence[Row]]]
     exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the fields of an order's row are called; `statuses` are the venue's words for how it stands."""
-
-    client_id: str
-    venue_id: str
-    market: str
-    status: str
-    filled: str
-    average: str
-    statuses: Mapping[str, OrderStatus]
-    venue_id_form: re.Pattern[str] = _NUMBERED
 
 
 class OrderDialect(ABC):
@@ -115,6 +137,8 @@ class OrderDialect(ABC):
     sandbox: ClassVar[bool] = True  # whether orders of its test system can be looked up by our id
     valid_for: ClassVar[float] = WINDOW / 1000
     """Seconds after sending for which the venue may still take an order that was on its way."""
+    post_only: ClassVar[bool] = True  # whether the venue has orders that only ever wait in the book
+    countdown: Countdown | None = None  # None: the venue has none; of an instance, as it may differ by account
 
     def __init__(self, wallets: Sequence[str] = ()) -> None:  # noqa: B027  a hook that few venues need
         """`wallets` as in the configuration: some venues have another set of endpoints for another kind of account."""
@@ -130,6 +154,10 @@ class OrderDialect(ABC):
     def prepare(self, exchange: Any) -> None:  # noqa: B027  a hook that few venues need
         """Mend ccxt's new instance where it differs from what an order needs, before anything is sent."""
 
+    async def backing(self, exchange: Any, market: MarketKey) -> Backing:
+        """How an order in this market has to say that it is margined; read before anything is sent."""
+        return Backing()
+
     @abstractmethod
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`."""
@@ -140,6 +168,20 @@ class OrderDialect(ABC):
 
         An order on its way from one place to the next must not slip through: what it leaves is read first.
         """
+
+    @abstractmethod
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        """The rows of all orders that wait in this market's book, whoever placed them; never some of them.
+
+        Conditional orders that have not been triggered are among them only where the venue keeps them there.
+        """
+
+    async def arm(self, exchange: Any, seconds: int, markets: Sequence[MarketKey]) -> Sequence[MarketKey]:
+        """Have what is open in these markets cancelled after so many seconds; 0: not any more. Those it holds for.
+
+        Asked only where there is a `countdown`. Raises unless the venue confirms it.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
@@ -165,6 +207,37 @@ class OrderDialect(ABC):
         if failure is not None:
             raise failure
         return None
+
+    async def open_orders(self, exchange: Any, market: MarketKey) -> tuple[OpenOrder, ...]:
+        """All orders that wait in this market's book. Raises rather than leave one out."""
+        rows = await self.waiting(exchange, market)
+        found = tuple(self._open(market, row) for row in rows if not self._ended(row))
+        if len({order.venue_order_id for order in found}) != len(found):
+            raise Misshapen("an order is listed twice")
+        return found
+
+    def _ended(self, row: Row) -> bool:
+        """Whether an order that is listed as open has just come to its end."""
+        return self.names.statuses.get(str(row.get(self.names.status)), OrderStatus.OPEN) is not OrderStatus.OPEN
+
+    def _open(self, market: MarketKey, row: Row) -> OpenOrder:
+        names = self.names
+        if row.get(names.market) != market.market_id:
+            raise Misshapen("an order of another market is listed")
+        side = names.sides.get(str(row.get(names.side)))
+        if side is None:
+            raise Misshapen(f"{names.side} is neither buy nor sell")
+        client_id = row[names.client_id]
+        if not isinstance(client_id, str):
+            raise Misshapen(f"{names.client_id} is not text")
+        return OpenOrder(
+            client_order_id=client_id if CLIENT_ID.fullmatch(client_id) else None,
+            venue_order_id=venue_id(row, names.venue_id, names.venue_id_form),
+            side=side,
+            quantity=not_negative(row, names.quantity),
+            filled=not_negative(row, names.filled),
+            price=price_or_none(row, names.price),
+        )
 
     def _mine(self, key: OrderKey, rows: Sequence[Row], *, exact: bool) -> Row | None:
         if any(not isinstance(row.get(self.names.client_id), str) for row in rows):
@@ -197,46 +270,3 @@ class OrderDialect(ABC):
             fee=fee,
             fee_asset=asset,
         )
-
-
-def venue_id(row: Row, name: str, form: re.Pattern[str] = _NUMBERED) -> str:
-    """The venue's id of an order, as text: a number unless another form is given. Anything else is `Misshapen`."""
-    value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not form.fullmatch(str(value)):
-        raise Misshapen(f"{name} is no id")
-    return str(value)
-
-
-def echoed(row: Row, name: str, key: OrderKey) -> None:
-    """Raise `Misshapen` unless an acknowledgement repeats our id: one that does not may be another's."""
-    if row.get(name) != key.client_order_id:
-        raise Misshapen(f"{name} does not repeat the order's id")
-
-
-def price_or_none(row: Row, name: str) -> Decimal | None:
-    """A price; blank, left out and zero mean that there is none."""
-    return None if row.get(name) in (None, "") else not_negative(row, name) or None
-
-
-def written(value: Decimal) -> str:
-    """As digits, without exponent and without zeros at the end; every digit of the value."""
-    digits = f"{value:f}"
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
-
-
-def row_shape(names: Names) -> Fields:
-    """What every row of an order must have; the amounts are looked at in our own rows only."""
-    return {names.client_id: Scalar.PRESENT, names.venue_id: Scalar.PRESENT, names.market: Scalar.TEXT}
-
-
-def paid(
-    rows: Sequence[Row], filled: Decimal, *, quantity: str, fee: str, asset: str
-) -> tuple[Decimal | None, str | None]:
-    """The sum of the fees of an order's fills, in the venue's units; None unless the fills are all of it.
-
-    Fees in more than one asset have no sum.
-    """
-    assets = {text(row, asset) for row in rows}
-    if len(assets) != 1 or sum((number(row, quantity) for row in rows), Decimal(0)) != filled:
-        return None, None
-    return sum((number(row, fee) for row in rows), Decimal(0)), assets.pop()

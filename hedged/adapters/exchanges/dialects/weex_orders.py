@@ -1,9 +1,10 @@
 """Orders at WEEX, in coins, as positions are counted.
 
-There is no look-up by our id: the open orders, then the history of 90 days, are searched for it. A page that is full
-may lack it, and makes the order unknown. What reduces is said by the side of the position: a buy for the short can
-close it and nothing else. The venue names no code for an id that was used before, and none for too little margin: such
-orders are unknown, and looked up. Its test system has no list of open orders, so none can be sent there.
+There is no look-up by our id: the open orders, then the history of 90 days, are searched for it, all pages of both.
+What reduces is said by the side of the position: a buy for the short can close it and nothing else. The venue names no
+code for an id that was used before, and none for too little margin: such orders are unknown, and looked up. Its test
+system has no list of open orders, so none can be sent there. No order is documented that only ever waits in the book,
+and no countdown that would cancel what is open if we die.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, every_page, paid, row_shape, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
-    Names,
+    MarketKey,
     NoSuchOrder,
     NotLetIn,
     NotPlaced,
@@ -23,11 +25,6 @@ from hedged.adapters.exchanges.dialects.orders import (
     Place,
     Ticket,
     codes,
-    echoed,
-    paid,
-    row_shape,
-    venue_id,
-    written,
 )
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, number
@@ -52,6 +49,8 @@ _NAMES = Names(
         "REJECTED": OrderStatus.REJECTED,
         "EXPIRED": OrderStatus.EXPIRED,
     },
+    quantity="origQty",
+    price="price",
 )
 _ROW = row_shape(_NAMES)
 _OPEN_MAX, _HISTORY_MAX, _FILLS_MAX = 100, 1000, 100  # rows of a page
@@ -67,6 +66,7 @@ class WeexOrders(OrderDialect):
     exchange: ClassVar[str] = "weex"
     names: ClassVar[Names] = _NAMES
     sandbox: ClassVar[bool] = False
+    post_only: ClassVar[bool] = False
     valid_for: ClassVar[float] = 30.0  # the venue's own limit
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("GET", "/api/v3/time"): Endpoint("server time", Record({"serverTime": Scalar.NUMBER})),
@@ -122,21 +122,27 @@ class WeexOrders(OrderDialect):
         )
         if row.get("success", True) is not True:
             raise Misshapen(f"success is not true, with the code {str(row.get('errorCode'))[:20]}")
-        echoed(row, "clientOrderId", ticket.key)
+        echoed(row, "clientOrderId", ticket.key.client_order_id)
         return venue_id(row, "orderId")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        async def pending() -> Sequence[Row]:
-            ask = exchange.contractPrivateGetCapiV3OpenOrders
-            return _whole(await ask({"symbol": key.market_id, "limit": _OPEN_MAX}), _OPEN_MAX)
+        asked = {"symbol": key.market_id, "limit": _HISTORY_MAX, "startTime": now - _REMEMBERED, "endTime": now}
 
-        async def history() -> Sequence[Row]:
-            ask = exchange.contractPrivateGetCapiV3OrderHistory
-            span = {"startTime": now - _REMEMBERED, "endTime": now}
-            return _whole(await ask({"symbol": key.market_id, "limit": _HISTORY_MAX, **span}), _HISTORY_MAX)
+        async def page(number_of_page: int) -> Sequence[Row]:
+            rows: Sequence[Row] = await exchange.contractPrivateGetCapiV3OrderHistory({**asked, "page": number_of_page})
+            return rows
 
-        yield Place(pending)
-        yield Place(history)
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(lambda: every_page(page, _HISTORY_MAX, _NAMES.venue_id))
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        asked = {"symbol": market.market_id, "limit": _OPEN_MAX}
+
+        async def page(number_of_page: int) -> Sequence[Row]:
+            rows: Sequence[Row] = await exchange.contractPrivateGetCapiV3OpenOrders({**asked, "page": number_of_page})
+            return rows
+
+        return await every_page(page, _OPEN_MAX, _NAMES.venue_id)
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         await exchange.contractPrivateDeleteCapiV3Order({"origClientOrderId": key.client_order_id})
@@ -153,10 +159,3 @@ class WeexOrders(OrderDialect):
         )
         mine = [fill for fill in fills if str(fill["orderId"]) == str(row["orderId"])]
         return paid(mine, number(row, "executedQty"), quantity="qty", fee="commission", asset="commissionAsset")
-
-
-def _whole(rows: Sequence[Row], most: int) -> Sequence[Row]:
-    """All there are; a page that is full may lack the very order."""
-    if len(rows) >= most:
-        raise Misshapen("there may be more orders than are shown")
-    return rows
