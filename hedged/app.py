@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.channels.home_assistant import Discovery
     from hedged.adapters.channels.mqtt_client import MqttOptions
+    from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
@@ -67,6 +68,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
         channels, loops = open_channels(settings, clock, ids, standing, commands)
+        web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
         if store is not None:
@@ -97,8 +99,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
-        heartbeat=_heartbeat(settings),
+        background=[*loops, *(courier.run for courier in couriers), history.run],
+        heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
         history=history,
@@ -110,7 +112,9 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         *app.background,
         app.watch_stops,
         *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
+        partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
+        *_web(settings, app, web_token, clock),
     ]
     return app
 
@@ -266,7 +270,7 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     """What the keys may do, as far as the venues tell. Raises `ConfigurationError` for keys that can withdraw."""
     keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
-    keys = KeyWatch(keyed, confirmed, clock)
+    keys = KeyWatch(keyed, confirmed, clock, exchanges.unkeyed)
     await keys.check()
     problems = [
         f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
@@ -304,7 +308,8 @@ async def _open_ccxt(
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     exchanges.candles[account.name] = venue.candles
     if keys is None:
-        log.warning("no key: only public prices are read", account=account.name)
+        places = exchanges.unkeyed[account.name] = settings.credentials().places_of(account.name)
+        log.warning("no key: only public prices are read", account=account.name, looked_for=[str(p) for p in places])
     return venue.market, venue.reader
 
 
@@ -423,9 +428,25 @@ def _commands(settings: Settings, store: Store, clock: Clock) -> Commands:
     return Commands(store, settings.name, [hedge.name for hedge in settings.hedges], allowed, clock)
 
 
-def _heartbeat(settings: Settings) -> Heartbeat | None:
-    if settings.notify.heartbeat_url is None:
+def _heartbeat(settings: Settings, store: Store, clock: Clock) -> Heartbeat | None:
+    notify = settings.notify
+    if notify.heartbeat_url is None:
         return None
     from hedged.adapters.channels.heartbeat import Heartbeat
 
-    return Heartbeat(settings.notify.heartbeat_url)
+    return Heartbeat(notify.heartbeat_url, store, clock, signals=notify.heartbeat_signals)
+
+
+def _web(settings: Settings, app: App, token: Secret | None, clock: Clock) -> list[Loop]:
+    """The server of figures, where one is asked for."""
+    if settings.web.listen is None:
+        return []
+    from hedged.adapters.store.sqlite import size
+    from hedged.web.address import parse_address
+    from hedged.web.figures import Figures
+    from hedged.web.server import WebOptions, WebServer
+
+    host, port = parse_address(settings.web.listen)
+    options = WebOptions(host, port, settings.web.names, None if token is None else token.reveal())
+    figures = Figures(app, partial(size, settings.store_path()))
+    return [WebServer(options, figures, app.vitals, clock).run]

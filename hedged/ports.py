@@ -16,7 +16,7 @@ from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silen
 from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
@@ -73,6 +73,12 @@ class CandleReader(Protocol):
 
         `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
         UTC. An empty answer: nothing since then; None: the venue has no such market.
+        """
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """What was settled after `since` on a perpetual of this account, oldest first; all, or the newest of it.
+
+        None: the venue does not tell, or has no such market.
         """
 
 
@@ -325,6 +331,8 @@ class Store(Protocol):
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def backlog(self) -> Mapping[str, int]:
+        """How many messages wait, by channel; one for which none waits is absent."""
 
     # prices of the past
     async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:

@@ -75,7 +75,9 @@ async def _examine(settings: Settings) -> list[Check]:
             checks.append(await _reachable(name, market.instruments()))
             reader = exchanges.readers.get(name)
             if reader is None:
-                checks.append(Check(f"{name}: key", "unknown", "none is given: only public prices are read"))
+                looked = " or ".join(str(place) for place in exchanges.unkeyed.get(name, ()))
+                text = f"none is there ({looked}): only public prices are read, and nothing that is held counts"
+                checks.append(Check(f"{name}: key", "unknown", text))
                 continue
             checks += await _reading(name, reader, exchanges.venues.get(name))
             if name in exchanges.venues:
@@ -119,16 +121,17 @@ async def _broker(settings: Settings) -> list[Check]:
 
 async def _database(settings: Settings) -> Check:
     from hedged.adapters.store.sql import SqlStore
+    from hedged.adapters.store.sqlite import exists
     from hedged.errors import StoreError
 
     path = settings.store_path()
     store = SqlStore(path)
     try:
+        if not exists(path):
+            return Check("database", "ok", f"{path} is made at the first start")
         await store.open_read_only(settings.name, settings.world)
     except StoreError as error:
-        if path.exists():
-            return Check("database", "failed", str(error))
-        return Check("database", "ok", f"{path} is made at the first start")
+        return Check("database", "failed", str(error))
     await store.close()
     return Check("database", "ok", f"{path} is this portfolio's, {settings.world.value} world")
 

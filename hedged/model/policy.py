@@ -182,6 +182,9 @@ class PaperPolicy:
     leverage: Decimal = Decimal(5)
 
 
+PROPOSALS_EXPIRE = timedelta(minutes=30)
+
+
 @dataclass(frozen=True, slots=True)
 class PortfolioPolicy:
     """Everything the pure core needs of one configuration file."""
@@ -204,4 +207,4 @@ class PortfolioPolicy:
     margin: MarginPolicy = field(default_factory=MarginPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
     tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)
-    proposals_expire: timedelta = timedelta(minutes=30)  # how long a proposal may be answered
+    proposals_expire: timedelta = PROPOSALS_EXPIRE  # how long a proposal may be answered

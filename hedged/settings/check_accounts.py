@@ -112,8 +112,9 @@ def _channels(draft: Draft) -> Iterator[Problem]:
             yield Problem(("mqtt", key), f"needs {other} as well")
     for key in ("ca_file", "certificate_file", "key_file", "credentials_file"):
         yield from _missing_file(draft, ("mqtt", key), mqtt.get(key))
-    notify = table_in(draft.values, "notify")
-    yield from _missing_file(draft, ("notify", "credentials_file"), notify.get("credentials_file"))
+    for name in ("notify", "web"):
+        given = table_in(draft.values, name).get("credentials_file")
+        yield from _missing_file(draft, (name, "credentials_file"), given)
 
 
 def _store(draft: Draft) -> Iterator[Problem]:

@@ -66,6 +66,7 @@ def portfolio_policy(
         roll=RollPolicy(before=document.expiry.roll, stop=document.expiry.stop),
         paper=PaperPolicy(**dict(document.paper)),
         tiers=_tiers(document),
+        proposals_expire=document.approve.expires,
     )
 
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from hedged.model.guard import UNFOLLOWED_KEPT
 from hedged.model.order import Placement
 from hedged.model.policy import (
     BAND,
+    PROPOSALS_EXPIRE,
     RISK_COST_YEAR,
     Limits,
     MarginPolicy,
@@ -53,6 +53,7 @@ from hedged.settings.fields import (
     Whole,
 )
 from hedged.tell.lifecycle import REPEAT, AlertRules
+from hedged.web.address import is_loopback, parse_address
 
 _LIMITS = Limits()
 _RETENTION = Retention()
@@ -69,14 +70,20 @@ _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 def _loopback(value: str) -> str:
     """`host:port` on this machine; anything else would send real keys to a stranger."""
-    parts = urlsplit(f"//{value}")
     try:
-        port, host = parts.port, parts.hostname or ""
-        local = host == "localhost" or ip_address(host).is_loopback
+        local = is_loopback(parse_address(value)[0])
     except ValueError:
-        port, local = None, False
-    if not local or not port or parts.path or parts.query or parts.fragment or "@" in value:
+        local = False
+    if not local:
         raise ValueError('must be a port of this machine, such as "127.0.0.1:8443"')
+    return value
+
+
+def _listen(value: str) -> str:
+    try:
+        parse_address(value)
+    except ValueError:
+        raise ValueError('must be an address and a port, such as "127.0.0.1:9464"') from None
     return value
 
 
@@ -137,6 +144,12 @@ def _once_each(value: tuple[Verb, ...]) -> tuple[Verb, ...]:
 def _at_most_a_month(value: timedelta) -> timedelta:
     if value > timedelta(days=30):
         raise ValueError("must be at most 30d")
+    return value
+
+
+def _an_answers_time(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= timedelta(days=1):
+        raise ValueError("must be between 1m and 24h")
     return value
 
 
@@ -292,6 +305,10 @@ class LimitSettings(Table):
     passive_for: Duration = _LIMITS.passive_for
 
 
+class ApproveSettings(Table):
+    expires: Annotated[Duration, AfterValidator(_an_answers_time)] = PROPOSALS_EXPIRE
+
+
 class RepeatSettings(Table):
     """How long until a firing alert is told again, by severity."""
 
@@ -327,6 +344,13 @@ class MqttSettings(Table):
 class NotifySettings(Table):
     log: bool = True
     heartbeat_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    heartbeat_signals: StrictBool = True
+    credentials_file: FilePath | None = None
+
+
+class WebSettings(Table):
+    listen: Annotated[str, AfterValidator(_listen)] | None = None
+    names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
     credentials_file: FilePath | None = None
 
 
@@ -357,7 +381,9 @@ class Document(Table):
     margin: MarginSettings = MarginSettings()
     expiry: ExpirySettings = ExpirySettings()
     limits: LimitSettings = LimitSettings()
+    approve: ApproveSettings = ApproveSettings()
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()
+    web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()

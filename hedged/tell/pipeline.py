@@ -24,6 +24,7 @@ from hedged.model.order import (
 from hedged.model.policy import PortfolioPolicy, World
 from hedged.tell.lifecycle import AlertRules, advance
 from hedged.tell.message import clean, margin_sentences, order_sentences, order_trouble
+from hedged.tell.quiet import Attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ class Happened:
     outside: Sequence[Finding] = ()
 
 
-def tell(
+def tell(  # noqa: PLR0917 - as `advance`
     happened: Happened,
     alerts: Sequence[Alert],
     policy: PortfolioPolicy,
     rules: AlertRules,
     new_event_id: Callable[[], str],
+    attention: Attention | None = None,
 ) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
     """The alerts after this cycle and the messages about them, most severe first."""
     assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
@@ -59,6 +61,7 @@ def tell(
             **_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
             **{f"{Kind.MARGIN_ODDS.value}/{name}": said for name, said in margin_sentences(decision, outcomes).items()},
         },
+        attention=attention,
     )
     return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
 

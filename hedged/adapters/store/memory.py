@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -324,6 +325,10 @@ class MemoryStore:
         row = self._waiting.get(row_id)
         if row is not None:
             self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+
+    async def backlog(self) -> Mapping[str, int]:
+        self._require_open()
+        return Counter(row.channel for row in self._waiting.values())
 
     # commands from outside
 

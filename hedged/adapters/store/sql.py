@@ -278,6 +278,9 @@ class SqlStore:
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
 
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
     # commands from outside
 
     async def claim_command(self, row: CommandRow) -> bool:
