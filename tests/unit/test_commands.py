@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.act.commands import AHEAD_MAX, LASTS_MAX, SIZE_MAX, parse
@@ -155,6 +155,7 @@ def test_there_is_no_word_to_resume() -> None:
     assert "resume" not in {each.value for each in Verb}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([*(each.value for each in Verb), "resume", "x"]))
 def test_no_bytes_break_it(payload: bytes, verb: str) -> None:
     """Whatever comes is a command or dropped, and a command is always in time."""
@@ -183,6 +184,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.sampled_from([each.value for each in Verb]))
 def test_no_object_breaks_it(fields: dict[str, Any], verb: str) -> None:
     """Of whatever right and wrong values: bounds hold for all that is understood."""
