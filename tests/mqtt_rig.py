@@ -56,14 +56,14 @@ class Watcher:
     """A subscriber that keeps the newest payload of each topic, and everything that came."""
 
     def __init__(self, client: aiomqtt.Client) -> None:
-        self._client = client
+        self.client = client
         self.topics: dict[str, str] = {}
         self.came: list[aiomqtt.Message] = []
 
     async def until(self, true: Callable[[Mapping[str, str]], object]) -> None:
         async with asyncio.timeout(WITHIN):
             while not true(self.topics):
-                message = await anext(self._client.messages)
+                message = await anext(self.client.messages)
                 self.came.append(message)
                 assert isinstance(message.payload, bytes)
                 self.topics[str(message.topic)] = message.payload.decode()
