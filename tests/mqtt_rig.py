@@ -26,6 +26,7 @@ from tests.broker import Broker
 from tests.support import T0, CountingIds
 
 DAY = timedelta(days=1)
+PROTOCOL = "5"
 WITHIN = 10.0  # seconds, for what takes milliseconds
 QUICK = Backoff(first=0.02, cap=0.05)
 ALERT = Message("e1", MessageKind.FIRING, "margin/main", Severity.CRITICAL, "Margin", "Body – ±", T0)
@@ -37,7 +38,9 @@ def state(*names: str, ratio: float = 0.91) -> dict[str, object]:
 
 
 def options(broker: Broker, **more: Any) -> MqttOptions:
-    return MqttOptions(**{"host": "127.0.0.1", "port": broker.port, "instance": "demo", "backoff": QUICK, **more})
+    return MqttOptions(
+        **{"host": "127.0.0.1", "port": broker.port, "instance": "demo", "protocol": PROTOCOL, "backoff": QUICK, **more}
+    )
 
 
 @contextlib.asynccontextmanager
