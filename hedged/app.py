@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,12 +47,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
+
 
 async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
 
     `asked`: where the process's signal asks for a pause.
     """
+    from hedged.adapters.clock import process_name
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
@@ -62,6 +65,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     store: Store | None = None
     try:
         store = await open_store(settings, clock)
+        lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
+        await store.take_lease(process_name(), clock.now(), lease)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
@@ -88,6 +93,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
     commands.brake = portfolio.brake
+    portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -353,7 +359,7 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     anchor = datetime.fromisoformat(str(kept["anchor"]))
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
-    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
+    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot}, cash=account.cash)
     return SimulatedExchange(venue, clock)
 
 

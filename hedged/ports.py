@@ -248,6 +248,20 @@ class Store(Protocol):
 
     async def close(self) -> None: ...
 
+    # who may send orders
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        """Become the one process whose cycles and orders are kept. `holder` is `host:pid:random`, one a process.
+
+        Raises `StoreError` naming the holder while another machine's process may send orders. From then on `plan`,
+        `mark_sent`, `record_cycle` and `due` raise `Fenced` in a process that has been taken over from.
+        """
+
+    async def renew_lease(self, until: datetime) -> None:
+        """Raises `Fenced`."""
+
+    async def release_lease(self) -> None:
+        """Another machine need not wait until it has run out."""
+
     # the cycle
     async def memory(self) -> Memory: ...
     async def alerts(self) -> Sequence[Alert]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
 from hedged.decide.gate import GateContext, approve, judge, misfit
 from hedged.decide.margin import room_after
-from hedged.decide.pending import Pending, Want
+from hedged.decide.pending import Pending, Want, want_of
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
 from hedged.estimate.sizing import order_min
@@ -43,7 +43,8 @@ class Book:
     proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
     proposing: bool = True  # False: only a look, nothing new is put to a person
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
-    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there was just taken back: the next one takes
+    resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
+    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
 @dataclass(slots=True)
@@ -71,11 +72,19 @@ class Desk:
             book.proposals, self.snapshot.now, book.cycle_id, policy.proposals_expire, policy.limits.price_collar
         )
 
-    def offer(self, trade: Trade, group: HedgeGroup, number: int, only_after: tuple[str, ...] = ()) -> str:
+    def offer(
+        self,
+        trade: Trade,
+        group: HedgeGroup,
+        number: int,
+        *,
+        only_after: tuple[str, ...] = (),
+        at_once: bool = False,
+    ) -> str:
         """Put one trade of a group to the gate; the id of its order, sent or not.
 
         `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
-        before this one may be sent.
+        before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
         """
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
@@ -87,7 +96,8 @@ class Desk:
         held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
-        if trade.instrument not in self.book.crossing and not only_after:
+        # What rests is taken back and decided anew; a person would have to be asked each time.
+        if trade.instrument not in self.book.crossing and not at_once and mode is not Mode.APPROVE:
             placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
@@ -109,10 +119,13 @@ class Desk:
             last_mark=self.book.marks.get(trade.instrument),
             orders_day=self.book.orders_day + len(self.approved),
             exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
-            room=account_room(intent, self.snapshot, self.policy, self._under_way),
+            # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(wanted, group, number, only_after)  # as nobody has approved it
+            return self.offer(
+                wanted, group, number, only_after=only_after, at_once=at_once
+            )  # as nobody has approved it
         if self._passed(intent, context, mode, approval, number):
             self._passed_ids.add(intent.client_order_id)
             self._turnover += intent.notional
@@ -165,7 +178,8 @@ class Desk:
     def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
-        alone = not self._passed_ids.issuperset(intent.only_after)
+        goes_first = {each.intent.client_order_id for each in self.approved} if approval else self._passed_ids
+        alone = not goes_first.issuperset(intent.only_after)
         unsent = mode is Mode.MONITOR or by_hand
         if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
@@ -185,6 +199,7 @@ class Desk:
                 return True
             why = verdict.reason
         self.refused.append(Refusal(intent=intent, reason=why or ""))
+        self._pending.leave(intent)
         return False
 
     def _proposed(self, intent: Intent, number: int) -> bool:
@@ -197,8 +212,12 @@ class Desk:
         return stands
 
     def decision(self, reason: str, waits: Callable[[Proposal], bool]) -> Decision:
-        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted."""
-        self._pending.close(waits)
+        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted.
+
+        What the gate has refused in this cycle is wanted, and may pass in the next.
+        """
+        refused = {want_of(each.intent) for each in self.refused}
+        self._pending.close(lambda proposal: waits(proposal) or want_of(proposal) in refused)
         said = [
             f"{each.hedge}: {each.side.value} {each.quantity:f} {each.instrument} was rejected by {each.decided_by}, "
             f"so it is not proposed again before {each.expires_at:%H:%M} UTC"

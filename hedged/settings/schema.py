@@ -192,6 +192,7 @@ class AccountSettings(Table):
     seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 1
     scenario: Literal["calm", "story"] = "calm"
     balances: Annotated[Mapping[Asset, Amount], Frozen] = {}
+    cash: Amount = Decimal(0)
 
 
 class HoldingSettings(Table):
