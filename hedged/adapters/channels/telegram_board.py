@@ -51,10 +51,11 @@ class Board:
         async with self._showing:
             now = self._clock.now()
             proposals = {each.id: each for each in await self._store.proposals(now - PROPOSALS_OF)}
+            shown = await self._memory.shown()
             waiting = [each for each in proposals.values() if each.verdict is Verdict.OPEN and each.holds(now)]
-            for proposal in sorted(waiting, key=lambda each: each.made_at)[:A_PASS_MAX]:
-                if proposal.id not in await self._memory.shown():
-                    await self._show_new(proposal, proposals)
+            new = sorted((each for each in waiting if each.id not in shown), key=lambda each: each.made_at)
+            for proposal in new[:A_PASS_MAX]:
+                await self._show_new(proposal, proposals)
             for name, message in list((await self._memory.shown()).items()):
                 current = proposals.get(name) or await self._store.proposal(name)
                 if current is None or (name not in proposals and current.verdict is message.verdict):
