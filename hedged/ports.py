@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Delivery, Message, OutboxRow, Silence
-from hedged.model.command import CommandRow, Reply
+from hedged.model.command import Command, CommandRow, Dropped, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar, Settlement
@@ -187,6 +187,16 @@ class CommandTaker(Protocol):
 
     async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
         """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
+
+
+class CommandRunner(Protocol):
+    """Where a transport that parses for itself hands in what it was asked."""
+
+    async def run(self, command: Command, *, source: str, by: str) -> Reply:
+        """Do it, unless its nonce was used before. `by`: who is said to have asked. Raises nothing."""
+
+    async def drop(self, source: str, verb: str, dropped: Dropped) -> None:
+        """Keep and tell that something was asked and not considered. Raises nothing."""
 
 
 class StandingAlerts(Protocol):
