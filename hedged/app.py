@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.policy import Mode
+from hedged.model.policy import Mode, World
 from hedged.model.snapshot import Balance
 from hedged.ports import (
     AccountReader,
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.channels.home_assistant import Discovery
     from hedged.adapters.channels.mqtt_client import MqttOptions
+    from hedged.adapters.channels.telegram_api import Chat
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.daemon.background import Loop
     from hedged.daemon.commands import Commands
-    from hedged.settings.schema import AccountSettings, MqttSettings
+    from hedged.settings.schema import AccountSettings, MqttSettings, TelegramSettings
 
 log = structlog.get_logger(__name__)
 
@@ -99,8 +100,9 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         await history.recall(await store.latest_state())
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
-    couriers = [Courier(store, channel, clock) for channel in channels]
     wakes = Wakes(settings.schedule.every_min)
+    loops += _telegram_desk(settings, channels, store, commands=commands, wakes=wakes, clock=clock)
+    couriers = [Courier(store, channel, clock) for channel in channels]
     app = App(
         portfolio=portfolio,
         channels=channels,
@@ -404,7 +406,46 @@ def open_channels(
         from hedged.adapters.channels.apprise import apprise_channels
 
         channels.extend(apprise_channels("\n".join(url.reveal() for url in urls), "notify"))
+    if settings.telegram is not None:
+        from hedged.adapters.channels.telegram import TelegramChannel
+
+        channels.append(TelegramChannel(telegram_chat(settings, settings.telegram, clock)))
     return channels, loops
+
+
+def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) -> Chat:
+    """Raises `ConfigurationError` for a secret file that cannot be used."""
+    from hedged.adapters.channels.telegram_api import BotApi, Chat
+
+    login = settings.telegram_login(telegram)
+    token = login.token.reveal()
+    return Chat(BotApi(token, clock, server=telegram.server), token, login.chat_id, login.users)
+
+
+def _telegram_desk(
+    settings: Settings, channels: Sequence[Channel], store: Store, *, commands: Commands, wakes: Wakes, clock: Clock
+) -> list[Loop]:
+    """The loops that answer buttons, where there are any."""
+    if settings.telegram is None or not settings.telegram.buttons:
+        return []
+    from hedged.adapters.channels.telegram import TelegramChannel
+    from hedged.adapters.channels.telegram_board import Board
+    from hedged.adapters.channels.telegram_desk import TelegramDesk
+    from hedged.adapters.channels.telegram_kept import TelegramMemory
+
+    channel = next(each for each in channels if isinstance(each, TelegramChannel))
+    memory = TelegramMemory(store, clock)
+    sender = settings.name if settings.world is World.REAL else f"{settings.name}, {settings.world.value}"
+    channel.desk = desk = TelegramDesk(
+        channel.chat,
+        store=store,
+        memory=memory,
+        board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
+        commands=commands,
+        clock=clock,
+        wake=wakes.wake,
+    )
+    return [desk.poll, desk.keep_shown]
 
 
 def mqtt_options(settings: Settings, mqtt: MqttSettings) -> MqttOptions:

@@ -48,10 +48,12 @@ from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
+from hedged.tell.attention import attention
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
 from hedged.tell.proposals import proposal_findings
+from hedged.tell.quiet import Attention
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
@@ -76,6 +78,9 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    further: tuple[str, ...] = ()  # channels that are told what is critical and unacknowledged
+    confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
+    attention: Attention = field(default_factory=Attention, init=False)
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
@@ -181,7 +186,9 @@ async def run_cycle(
         beside = {**stops_object(portfolio.brake), **(beside or {})}
         report = replace(report, state=Later(partial(_told, report, told, beside)))
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
-        alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
+        alerts, messages = tell(
+            happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
+        )
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
 
@@ -249,6 +256,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
+        portfolio.attention = await attention(store, portfolio.alerts, portfolio.rules, portfolio.confirming, now)
         if not portfolio.loaded and (last := await store.last_cycle()) is not None:
             fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
             portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
@@ -370,7 +378,7 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         proposals=(*report.decision.answered, *report.decision.awaiting),
     )
     try:
-        await portfolio.store.record_cycle(record, portfolio.channels)
+        await portfolio.store.record_cycle(record, portfolio.channels, portfolio.further)
     except Exception as error:  # noqa: BLE001  whatever it is: what happened is told all the same
         portfolio.unkept = str(error) if isinstance(error, StoreError) else f"{type(error).__name__} while recording"
         return replace(report, store_error=portfolio.unkept)

@@ -106,6 +106,7 @@ def _resolved(document: Document, folder: Path) -> Document:
         accounts=tuple(_absolute(account, folder) for account in document.accounts),
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
         notify=_absolute(document.notify, folder),
+        telegram=document.telegram and _absolute(document.telegram, folder),
         web=_absolute(document.web, folder),
         store=_absolute(document.store, folder),
     )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from hedged.adapters.credentials import CredentialFiles, Secret
+from hedged.adapters.credentials import CredentialFiles, Secret, TelegramLogin
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
 from hedged.model.broker import Broker
@@ -31,6 +31,7 @@ from hedged.settings.schema import (
     PortfolioSettings,
     ScheduleSettings,
     StoreSettings,
+    TelegramSettings,
     WebSettings,
 )
 from hedged.settings.sectors import Sectors
@@ -112,6 +113,10 @@ class Settings:
         return self.document.notify
 
     @property
+    def telegram(self) -> TelegramSettings | None:
+        return self.document.telegram
+
+    @property
     def web(self) -> WebSettings:
         return self.document.web
 
@@ -152,6 +157,21 @@ class Settings:
         """Where secrets of this portfolio are looked for."""
         return credential_files(self.path, self.environ)
 
+    def telegram_login(self, telegram: TelegramSettings) -> TelegramLogin:
+        """Raises `ConfigurationError`, also where buttons are wanted and nobody may press them."""
+        login = self.credentials().telegram(telegram.credentials_file)
+        if login is None:
+            raise ConfigurationError(
+                f"{self.path}: [telegram] needs the secret file telegram: "
+                '{"token": "123456:…", "chat_id": 123456, "users": [123456]}'
+            )
+        if telegram.buttons and not login.users:
+            raise ConfigurationError(
+                f"{self.path}: [telegram] buttons: nobody may press them: name `users` in the secret file telegram, or "
+                "set buttons = false"
+            )
+        return login
+
     def web_token(self) -> Secret | None:
         """What `/metrics` asks for; None: nothing. Raises `ConfigurationError`, also for one that can be guessed."""
         token = self.credentials().token("web-token", self.web.credentials_file)
@@ -171,6 +191,8 @@ class Settings:
             if account.exchange != SIMULATED
         ]
         reads.append(partial(files.notify, self.notify.credentials_file))
+        if self.telegram is not None:
+            reads.append(partial(self.telegram_login, self.telegram))
         if self.web.listen is not None:
             reads.append(self.web_token)
         if self.mqtt is not None:

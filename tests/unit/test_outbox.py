@@ -56,6 +56,7 @@ class Phone:
     """A channel that does with each message what `behave` says: returns, raises or hangs."""
 
     name = "phone"
+    confirms = True
 
     def __init__(self, behave: Callable[[Message], Any] = lambda _message: None) -> None:
         self.behave = behave
