@@ -28,6 +28,7 @@ class TelegramChannel:
     """One chat. Without a desk there are no buttons."""
 
     name = "telegram"
+    confirms = True  # Telegram has answered that it took it
 
     def __init__(self, chat: Chat) -> None:
         self.desk: Desk | None = None
