@@ -244,6 +244,7 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
 async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
+    from hedged.adapters.store.lock import KeyLock
 
     venue = exchanges.venues[account.name]
     keys = settings.credentials().account(account.name, account.credentials_file)
@@ -252,6 +253,9 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
             f"{settings.path}: account {account.name}: it has no key, so no order can be sent there: give it one that "
             'can trade and not withdraw, or let its hedges run with mode = "monitor"'
         )
+    where = (account.exchange, str(account.sandbox), account.connect_to or "")
+    lock = KeyLock(settings.state_directory(), account.name, (*where, _public(keys.reveal())))
+    exchanges.releasers.append(lock.release)
     line = await open_ccxt_orders(
         venue,
         account.name,
@@ -323,13 +327,18 @@ async def _open_ccxt(
 
 def _refuse_twice(account: AccountSettings, keys: Mapping[str, str], settings: Settings, exchanges: Exchanges) -> None:
     """One key under two accounts is one account read twice: its positions would count as hedge and as exposure."""
-    own = account.exchange, keys.get("walletAddress") or keys.get("apiKey", "")
+    own = account.exchange, _public(keys)
     other = exchanges.owners.setdefault(own, account.name)
     if other != account.name:
         raise ConfigurationError(
             f"{settings.path}: accounts {other} and {account.name} have the same key, so all they hold would count "
             "twice: make one account of them, with the wallets of both"
         )
+
+
+def _public(keys: Mapping[str, str]) -> str:
+    """What tells one key from another."""
+    return keys.get("walletAddress") or keys.get("apiKey", "")
 
 
 def _watched(account: str, settings: Settings) -> Watched:
