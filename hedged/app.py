@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.policy import Mode
+from hedged.model.policy import Mode, World
 from hedged.model.snapshot import Balance
 from hedged.ports import (
     AccountReader,
@@ -38,18 +38,20 @@ if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.channels.home_assistant import Discovery
     from hedged.adapters.channels.mqtt_client import MqttOptions
+    from hedged.adapters.channels.telegram_api import Chat
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.daemon.background import Loop
     from hedged.daemon.commands import Commands
-    from hedged.settings.schema import AccountSettings, MqttSettings
+    from hedged.settings.schema import AccountSettings, MqttSettings, TelegramSettings
 
 log = structlog.get_logger(__name__)
 
 CONFIRM_WITHIN = timedelta(minutes=1)
 """Where a channel of the first ones can confirm: how long a critical alert may go without, before it goes further."""
+LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
 
 
 async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
@@ -57,6 +59,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
 
     `asked`: where the process's signal asks for a pause.
     """
+    from hedged.adapters.clock import process_name
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
@@ -66,6 +69,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     store: Store | None = None
     try:
         store = await open_store(settings, clock)
+        lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
+        await store.take_lease(process_name(), clock.now(), lease)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
@@ -99,16 +104,18 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         after = settings.alerts.escalate_after
         portfolio.rules = replace(portfolio.rules, further_after=after, confirm_within=confirm)
     commands.brake = portfolio.brake
+    portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
+    wakes = Wakes(settings.schedule.every_min)
+    loops += _telegram_desk(settings, channels, store, commands=commands, wakes=wakes, clock=clock)
     rate = settings.alerts.messages_minute_max
     couriers = [
         Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
     ]
-    wakes = Wakes(settings.schedule.every_min)
     app = App(
         portfolio=portfolio,
         channels=channels,
@@ -367,7 +374,7 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     anchor = datetime.fromisoformat(str(kept["anchor"]))
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
-    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
+    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot}, cash=account.cash)
     return SimulatedExchange(venue, clock)
 
 
@@ -407,7 +414,46 @@ def open_channels(
         from hedged.adapters.channels.apprise import apprise_channels
 
         channels.extend(apprise_channels(urls, settings.more()))
+    if settings.telegram is not None:
+        from hedged.adapters.channels.telegram import TelegramChannel
+
+        channels.append(TelegramChannel(telegram_chat(settings, settings.telegram, clock)))
     return channels, loops
+
+
+def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) -> Chat:
+    """Raises `ConfigurationError` for a secret file that cannot be used."""
+    from hedged.adapters.channels.telegram_api import BotApi, Chat
+
+    login = settings.telegram_login(telegram)
+    token = login.token.reveal()
+    return Chat(BotApi(token, clock, server=telegram.server), token, login.chat_id, login.users)
+
+
+def _telegram_desk(
+    settings: Settings, channels: Sequence[Channel], store: Store, *, commands: Commands, wakes: Wakes, clock: Clock
+) -> list[Loop]:
+    """The loops that answer buttons, where there are any."""
+    if settings.telegram is None or not settings.telegram.buttons:
+        return []
+    from hedged.adapters.channels.telegram import TelegramChannel
+    from hedged.adapters.channels.telegram_board import Board
+    from hedged.adapters.channels.telegram_desk import TelegramDesk
+    from hedged.adapters.channels.telegram_kept import TelegramMemory
+
+    channel = next(each for each in channels if isinstance(each, TelegramChannel))
+    memory = TelegramMemory(store, clock)
+    sender = settings.name if settings.world is World.REAL else f"{settings.name}, {settings.world.value}"
+    channel.desk = desk = TelegramDesk(
+        channel.chat,
+        store=store,
+        memory=memory,
+        board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
+        commands=commands,
+        clock=clock,
+        wake=wakes.wake,
+    )
+    return [desk.poll, desk.keep_shown]
 
 
 def mqtt_options(settings: Settings, mqtt: MqttSettings) -> MqttOptions:

@@ -16,11 +16,12 @@ from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after
-from hedged.decide.placement import crossing, taken_back
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
-from hedged.errors import StoreError
+from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
@@ -50,7 +51,7 @@ from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, M
 from hedged.tell.attention import attention
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
-from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
+from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
 from hedged.tell.proposals import proposal_findings
 from hedged.tell.quiet import Attention
 from hedged.tell.state import finding_object, order_object, state_object
@@ -98,6 +99,10 @@ class Portfolio:
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
+    lease: timedelta | None = (
+        None  # how long this process may send orders without having been heard of; None: no matter
+    )
+    fenced: str | None = field(default=None, init=False)  # who has taken over from this process
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
     def __post_init__(self) -> None:
@@ -168,7 +173,11 @@ async def run_cycle(
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
         await portfolio.brake.look(portfolio.clock.now())
         groups = report.assessment.groups
-        outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
+        outside = [
+            *extra,
+            *earlier_findings(portfolio.settled, portfolio.open_rows, groups),
+            *trouble_findings(portfolio.fenced, trouble, portfolio.policy.name),
+        ]
         outside += effect.findings(portfolio.health, groups)
         outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
         outside += proposal_findings(report.decision, groups, portfolio.policy.quote)
@@ -242,6 +251,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     store = portfolio.store
     await portfolio.brake.look(now)
     try:
+        await _renew(portfolio, now)
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
@@ -284,6 +294,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             again=to_send_again(portfolio.past_orders),
             proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
             proven=portfolio.memory.proven,
+            resting=resting(rows),
             crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
@@ -296,11 +307,32 @@ def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
 
     def judged(row: OrderRow, working: Working) -> bool:
         seen = portfolio.memory.guard.marks.get(row.intent.instrument)
-        mark = seen.price if seen is not None else None
-        limits, past = portfolio.policy.limits, portfolio.past_orders
-        return taken_back(row, working, now, limits, orders=past, mark=mark) is not None
+        why = taken_back(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=seen.price if seen is not None else None,
+            urgent=is_reducing(portfolio.policy.margin, portfolio.memory.margin_alarms, row.intent.instrument),
+        )
+        return why is not None
 
     return judged
+
+
+async def _renew(portfolio: Portfolio, now: datetime) -> None:
+    """Go on being the one that sends orders. Raises `Fenced` where another process is by now: this one never is again.
+
+    Nothing else is done with the store then: the orders in its journal are that other process's.
+    """
+    if portfolio.fenced is None and portfolio.lease is not None:
+        try:
+            await portfolio.store.renew_lease(now + portfolio.lease)
+        except Fenced as error:
+            portfolio.fenced = str(error)
+    if portfolio.fenced is not None:
+        raise Fenced(portfolio.fenced)
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Delivery, Message, OutboxRow, Silence
-from hedged.model.command import CommandRow, Reply
+from hedged.model.command import Command, CommandRow, Dropped, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar, Settlement
@@ -189,6 +189,16 @@ class CommandTaker(Protocol):
         """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
 
 
+class CommandRunner(Protocol):
+    """Where a transport that parses for itself hands in what it was asked."""
+
+    async def run(self, command: Command, *, source: str, by: str) -> Reply:
+        """Do it, unless its nonce was used before. `by`: who is said to have asked. Raises nothing."""
+
+    async def drop(self, source: str, verb: str, dropped: Dropped) -> None:
+        """Keep and tell that something was asked and not considered. Raises nothing."""
+
+
 class StandingAlerts(Protocol):
     """What a connection that comes back has to tell again."""
 
@@ -251,6 +261,20 @@ class Store(Protocol):
         """Create or migrate, then check the stamp: another application's or world's database is refused."""
 
     async def close(self) -> None: ...
+
+    # who may send orders
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        """Become the one process whose cycles and orders are kept. `holder` is `host:pid:random`, one a process.
+
+        Raises `StoreError` naming the holder while another machine's process may send orders. From then on `plan`,
+        `mark_sent`, `record_cycle` and `due` raise `Fenced` in a process that has been taken over from.
+        """
+
+    async def renew_lease(self, until: datetime) -> None:
+        """Raises `Fenced`."""
+
+    async def release_lease(self) -> None:
+        """Another machine need not wait until it has run out."""
 
     # the cycle
     async def memory(self) -> Memory: ...

@@ -206,6 +206,9 @@ class App:
             await channel.close()
         if self.heartbeat is not None:
             await self.heartbeat.close()
+        if self.lock is not None and not self.lock.shared:
+            with contextlib.suppress(StoreError):  # then another machine waits until it has run out
+                await self.portfolio.store.release_lease()
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()

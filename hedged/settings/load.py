@@ -109,6 +109,7 @@ def _resolved(document: Document, folder: Path) -> Document:
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
         alerts=_absolute(document.alerts, folder),
         notify=_with(_absolute(document.notify, folder), exec=_program(document.notify.exec, folder)),
+        telegram=document.telegram and _absolute(document.telegram, folder),
         web=_absolute(document.web, folder),
         store=_absolute(document.store, folder),
     )

@@ -107,6 +107,16 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _bot_server(value: str) -> str:
+    """The bot's token goes there in each address."""
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be the address of a Bot API server alone, without user, query or fragment")
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https:// unless it is on this machine")
+    return value
+
+
 def _optimal(value: object) -> object:
     if isinstance(value, str) and value != "optimal" and not _NUMBER.fullmatch(value):
         raise ValueError('must be a fraction between 0 and 1, or "optimal"')
@@ -226,6 +236,7 @@ class AccountSettings(Table):
     seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 1
     scenario: Literal["calm", "story"] = "calm"
     balances: Annotated[Mapping[Asset, Amount], Frozen] = {}
+    cash: Amount = Decimal(0)
 
 
 class HoldingSettings(Table):
@@ -398,6 +409,12 @@ class NotifySettings(Table):
     credentials_file: FilePath | None = None
 
 
+class TelegramSettings(Table):
+    buttons: StrictBool = True
+    server: Annotated[str, AfterValidator(_bot_server)] = "https://api.telegram.org"
+    credentials_file: FilePath | None = None
+
+
 class WebSettings(Table):
     listen: Annotated[str, AfterValidator(_listen)] | None = None
     names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
@@ -435,5 +452,6 @@ class Document(Table):
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()
+    telegram: TelegramSettings | None = None
     web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()

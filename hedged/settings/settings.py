@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from hedged.adapters.credentials import CredentialFiles, Secret
+from hedged.adapters.credentials import CredentialFiles, Secret, TelegramLogin
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
 from hedged.model.broker import Broker
@@ -36,6 +36,7 @@ from hedged.settings.schema import (
     PortfolioSettings,
     ScheduleSettings,
     StoreSettings,
+    TelegramSettings,
     WebSettings,
 )
 from hedged.settings.sectors import Sectors
@@ -119,6 +120,10 @@ class Settings:
         return self.document.notify
 
     @property
+    def telegram(self) -> TelegramSettings | None:
+        return self.document.telegram
+
+    @property
     def web(self) -> WebSettings:
         return self.document.web
 
@@ -197,6 +202,21 @@ class Settings:
         """Where secrets of this portfolio are looked for."""
         return credential_files(self.path, self.environ)
 
+    def telegram_login(self, telegram: TelegramSettings) -> TelegramLogin:
+        """Raises `ConfigurationError`, also where buttons are wanted and nobody may press them."""
+        login = self.credentials().telegram(telegram.credentials_file)
+        if login is None:
+            raise ConfigurationError(
+                f"{self.path}: [telegram] needs the secret file telegram: "
+                '{"token": "123456:…", "chat_id": 123456, "users": [123456]}'
+            )
+        if telegram.buttons and not login.users:
+            raise ConfigurationError(
+                f"{self.path}: [telegram] buttons: nobody may press them: name `users` in the secret file telegram, or "
+                "set buttons = false"
+            )
+        return login
+
     def web_token(self) -> Secret | None:
         """What `/metrics` asks for; None: nothing. Raises `ConfigurationError`, also for one that can be guessed."""
         token = self.credentials().token("web-token", self.web.credentials_file)
@@ -216,6 +236,8 @@ class Settings:
             if account.exchange != SIMULATED
         ]
         reads.append(self._check_channels)
+        if self.telegram is not None:
+            reads.append(partial(self.telegram_login, self.telegram))
         if self.web.listen is not None:
             reads.append(self.web_token)
         if self.mqtt is not None:
@@ -242,6 +264,7 @@ class Settings:
             raise SettingsError([self._source().fault(problem)])
         names = ["log"] if self.notify.log else []
         names += ["mqtt"] if self.mqtt is not None else []
+        names += ["telegram"] if self.telegram is not None else []
         names += ["exec"] if program is not None else []
         self.route([*names, *(each.name for each in urls)])
 

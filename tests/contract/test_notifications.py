@@ -188,6 +188,13 @@ async def test_names_with_markup_in_them_mark_up_nothing(form: str, body: str | 
         assert said == body
 
 
+def test_a_service_that_takes_all_for_markdown_is_sent_it_escaped() -> None:
+    """Discord shows bold what stands between stars, whatever it is told that it is."""
+    channel = AppriseChannel("notify-1", f"discord://{'1' * 18}/{'a' * 68}")
+    title, body, _ = channel._payload(replace(ALERT, title="*x*", body="EVIL*_."))
+    assert (title, body) == (r"\*x\*", r"EVIL\*\_.")
+
+
 async def test_the_users_own_html_goes_where_html_is_read() -> None:
     """A template's HTML as it stands, to a service that speaks it; the text to one that does not."""
     message = replace(ALERT, html="<i>12 %</i> left")

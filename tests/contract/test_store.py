@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from hedged.adapters.store import commands
 from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, AlertState, Delivery, Message, MessageKind, Silence, Told
+from hedged.model.command import CommandOutcome, CommandRow
 from hedged.model.effect import Parts
 from hedged.model.finding import Severity
 from hedged.model.history import KEPT, Bar
@@ -654,3 +656,50 @@ async def test_past_orders_tell_what_became_of_each(store: Store) -> None:
     ]
     assert past[0].planned_at == T0 + 4 * MINUTE
     assert (await store.past_orders(T0))[-1].state == "absent"
+
+
+def asked(nonce: str | None, *, outcome: CommandOutcome = CommandOutcome.TAKEN, source: str = "mqtt") -> CommandRow:
+    return CommandRow(T0, source, nonce, "pause", outcome, {"request": "r"})
+
+
+async def test_a_nonce_counts_once(store: Store) -> None:
+    """Whatever became of it, and for each source by itself."""
+    assert await store.claim_command(asked("n1"))
+    assert not await store.claim_command(asked("n1"))
+    await store.end_command(replace(asked("n1", outcome=CommandOutcome.DONE), data={"request": "r", "text": "done"}))
+    assert not await store.claim_command(asked("n1"))
+    assert await store.claim_command(asked("n1", source="telegram"))
+    found = [(row.source, row.nonce, row.outcome.value, row.data) for row in await store.past_commands(9)]
+    assert found == [
+        ("telegram", "n1", "taken", {"request": "r"}),
+        ("mqtt", "n1", "done", {"request": "r", "text": "done"}),
+    ]
+
+
+async def test_what_was_dropped_is_kept_and_its_nonce_used_up(store: Store) -> None:
+    """A nonce that was used before stays with its own row."""
+    await store.note_command(asked("n1", outcome=CommandOutcome.DROPPED))
+    assert not await store.claim_command(asked("n1"))
+    await store.note_command(asked("n1", outcome=CommandOutcome.DROPPED))
+    await store.note_command(asked(None, outcome=CommandOutcome.DROPPED))
+    assert [(row.nonce, row.outcome.value) for row in await store.past_commands(9)] == [
+        (None, "dropped"), (None, "dropped"), ("n1", "dropped"),
+    ]  # fmt: skip
+    assert len(await store.past_commands(2)) == 2
+
+
+async def test_commands_are_forgotten_by_number_and_not_by_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far the clock jumps a nonce that was used lately is known; those dropped cannot push it out."""
+    if isinstance(store, MemoryStore):
+        pytest.skip("the one in RAM ends with its process")
+    monkeypatch.setattr(commands, "KEPT_DROPPED", 2)
+    monkeypatch.setattr(commands, "KEPT_TAKEN", 3)
+    for n in range(5):
+        assert await store.claim_command(asked(f"used{n}"))
+        for _ in range(5):
+            await store.note_command(asked(None, outcome=CommandOutcome.DROPPED))
+    while await store.thin(T0 + 9999 * DAY):
+        pass
+    kept = [row.nonce for row in await store.past_commands(99)]
+    assert sorted(filter(None, kept)) == ["used2", "used3", "used4"]
+    assert len(kept) == 5

@@ -20,6 +20,9 @@ from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Severity
 from hedged.tell.formats import cut, text_as_html, text_as_markdown
 
+_MARKS_UP = frozenset({"discord", "mmost", "mmosts", "rocket", "rockets", "zulip"})
+"""Services that take everything for Markdown, also what the library sends them as plain text."""
+
 _TITLE_MARKUP = 20  # characters that the library puts around a title in the body
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 
@@ -67,6 +70,7 @@ class AppriseChannel:
         if not self._service.add(url):
             raise ValueError("not a notification URL")
         self._plugin: Any = self._service[0]
+        self._marks_up = url.partition("://")[0].lower() in _MARKS_UP
         self._busy: threading.Thread | None = None
 
     async def deliver(self, message: Message) -> None:
@@ -129,6 +133,9 @@ class AppriseChannel:
             if hasattr(service, "resolve_format"):
                 return message.title, body, "text"
             return text_as_markdown(message.title), text_as_markdown(body), "markdown"  # apprise 1 escapes none
+        if self._marks_up:
+            body = cut(message.body, room, self._more, lambda text: len(text_as_markdown(text)))
+            return text_as_markdown(message.title), text_as_markdown(body), "text"
         return message.title, cut(message.body, room, self._more), "text"
 
     def _speaks(self, wanted: str, given: str) -> bool:

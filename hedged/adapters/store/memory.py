@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -74,6 +74,17 @@ class MemoryStore:
     def _require_open(self) -> None:
         if not self._open:
             raise StoreUnavailable("the store in memory is not open")
+
+    # who may send orders: nobody else can reach this one
+
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        self._require_open()
+
+    async def renew_lease(self, until: datetime) -> None:
+        self._require_open()
+
+    async def release_lease(self) -> None:
+        self._require_open()
 
     # the cycle
 
