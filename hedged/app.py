@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,12 +48,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
+
 
 async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
 
     `asked`: where the process's signal asks for a pause.
     """
+    from hedged.adapters.clock import process_name
     from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
@@ -63,6 +66,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     store: Store | None = None
     try:
         store = await open_store(settings, clock)
+        lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
+        await store.take_lease(process_name(), clock.now(), lease)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
@@ -89,6 +94,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
     commands.brake = portfolio.brake
+    portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -101,7 +107,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
+        background=[*loops, *(courier.run for courier in couriers), history.run],
         heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
@@ -113,6 +119,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
+        partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
         *_web(settings, app, web_token, clock),
     ]
@@ -270,7 +278,7 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     """What the keys may do, as far as the venues tell. Raises `ConfigurationError` for keys that can withdraw."""
     keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
-    keys = KeyWatch(keyed, confirmed, clock)
+    keys = KeyWatch(keyed, confirmed, clock, exchanges.unkeyed)
     await keys.check()
     problems = [
         f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
@@ -308,7 +316,8 @@ async def _open_ccxt(
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     exchanges.candles[account.name] = venue.candles
     if keys is None:
-        log.warning("no key: only public prices are read", account=account.name)
+        places = exchanges.unkeyed[account.name] = settings.credentials().places_of(account.name)
+        log.warning("no key: only public prices are read", account=account.name, looked_for=[str(p) for p in places])
     return venue.market, venue.reader
 
 
@@ -352,7 +361,7 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     anchor = datetime.fromisoformat(str(kept["anchor"]))
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
-    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
+    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot}, cash=account.cash)
     return SimulatedExchange(venue, clock)
 
 

@@ -10,22 +10,37 @@ from functools import partial
 from hedged.act import Reconciler, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
-from hedged.act.reconcile import to_send_again
+from hedged.act.reconcile import TakeBack, to_send_again
 from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
+from hedged.decide.jumps import marks_after
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
-from hedged.errors import StoreError
+from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
-from hedged.model.finding import Assessment, Finding
+from hedged.model.finding import Assessment, Finding, HedgeGroup
 from hedged.model.guard import GuardMemory
-from hedged.model.order import Absent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder, Unknown
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import (
+    Absent,
+    Decision,
+    Fill,
+    Intent,
+    OrderRow,
+    OrderState,
+    Outcome,
+    PastOrder,
+    Unknown,
+    Working,
+)
+from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Override, SignalState
@@ -33,13 +48,17 @@ from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
+from hedged.tell.attention import attention
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
-from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
+from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
+from hedged.tell.proposals import proposal_findings
+from hedged.tell.quiet import Attention
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
 MINUTE = timedelta(minutes=1)
+GUARDED_CYCLES = 3  # without one, a venue cancels what rests there
 
 
 @dataclass(slots=True)
@@ -59,6 +78,9 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    further: tuple[str, ...] = ()  # channels that are told what is critical and unacknowledged
+    confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
+    attention: Attention = field(default_factory=Attention, init=False)
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
@@ -77,6 +99,10 @@ class Portfolio:
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
+    lease: timedelta | None = (
+        None  # how long this process may send orders without having been heard of; None: no matter
+    )
+    fenced: str | None = field(default=None, init=False)  # who has taken over from this process
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
     def __post_init__(self) -> None:
@@ -140,23 +166,41 @@ async def run_cycle(
             clock=portfolio.clock,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
+        await _guard(portfolio, report)
         if failure is not None:
             portfolio.told |= {each.client_order_id for each in outcomes if not isinstance(each, Unknown)}
     finally:
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
         await portfolio.brake.look(portfolio.clock.now())
         groups = report.assessment.groups
-        outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
+        outside = [
+            *extra,
+            *earlier_findings(portfolio.settled, portfolio.open_rows, groups),
+            *trouble_findings(portfolio.fenced, trouble, portfolio.policy.name),
+        ]
         outside += effect.findings(portfolio.health, groups)
         outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
+        outside += proposal_findings(report.decision, groups, portfolio.policy.quote)
         outside += stop_findings(portfolio.brake, report.decision, groups, portfolio.policy.name)
         told = [*report.assessment.findings, *outside]
         beside = {**stops_object(portfolio.brake), **(beside or {})}
         report = replace(report, state=Later(partial(_told, report, told, beside)))
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
-        alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
+        alerts, messages = tell(
+            happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
+        )
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
+
+
+async def _guard(portfolio: Portfolio, report: CycleReport) -> None:
+    """What rests in a book now is cancelled by the venue itself should we be gone for three cycles."""
+    working = {each.client_order_id for each in report.outcomes if isinstance(each, Working)}
+    resting = {row.intent.instrument for row in portfolio.open_rows if row.state is OrderState.ACKNOWLEDGED}
+    resting |= {each.intent.instrument for each in report.decision.intents if each.intent.client_order_id in working}
+    for account, gateway in portfolio.gateways.items():
+        there = {each for each in resting if each.partition(":")[0] == account}
+        await gateway.guard(there, GUARDED_CYCLES * portfolio.policy.every)
 
 
 def _told(report: CycleReport, told: Sequence[Finding], beside: Mapping[str, object]) -> dict[str, object]:
@@ -183,12 +227,14 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    guard = seen(portfolio.memory.guard, snapshot, assessment.margin)
+    marks = marks_after(portfolio.memory.guard.marks, snapshot, policy.limits.price_collar)
+    guard = replace(seen(portfolio.memory.guard, snapshot, assessment.margin), marks=marks)
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
     stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
+    believed = {name: mark.price for name, mark in marks.items()}
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed)
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)
     state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})
@@ -205,10 +251,12 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     store = portfolio.store
     await portfolio.brake.look(now)
     try:
+        await _renew(portfolio, now)
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
+        portfolio.attention = await attention(store, portfolio.alerts, portfolio.rules, portfolio.confirming, now)
         if not portfolio.loaded and (last := await store.last_cycle()) is not None:
             fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
             portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
@@ -216,6 +264,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
+        portfolio.reconciler.take_back = _take_back(portfolio, now)
         for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
@@ -231,17 +280,59 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
         portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
-        minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
+        minute, day = (
+            sum(order.sent and now - order.planned_at < span for order in portfolio.past_orders)
+            for span in (MINUTE, DAY)
+        )
         portfolio.book = Book(
             "",
             turnover_day=turnover.notional,
             in_flight=in_flight,
             orders_minute=minute,
+            orders_day=day,
+            open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
+            proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
+            proven=portfolio.memory.proven,
+            resting=resting(rows),
+            crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
+    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+
+    def judged(row: OrderRow, working: Working) -> bool:
+        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
+        why = taken_back(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=seen.price if seen is not None else None,
+            urgent=is_reducing(portfolio.policy.margin, portfolio.memory.margin_alarms, row.intent.instrument),
+        )
+        return why is not None
+
+    return judged
+
+
+async def _renew(portfolio: Portfolio, now: datetime) -> None:
+    """Go on being the one that sends orders. Raises `Fenced` where another process is by now: this one never is again.
+
+    Nothing else is done with the store then: the orders in its journal are that other process's.
+    """
+    if portfolio.fenced is None and portfolio.lease is not None:
+        try:
+            await portfolio.store.renew_lease(now + portfolio.lease)
+        except Fenced as error:
+            portfolio.fenced = str(error)
+    if portfolio.fenced is not None:
+        raise Fenced(portfolio.fenced)
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
@@ -252,13 +343,14 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         return replace(report, store_error=portfolio.unkept)
     intents = {each.intent.client_order_id: each.intent for each in report.decision.intents}
     settled = [(intent, fill) for intent, fill in portfolio.settled if isinstance(fill, Fill)]
+    orders = [(intents[fill.client_order_id], fill) for fill in fills if fill.client_order_id in intents]
     ledgers, effects = effect.advance(
         portfolio.memory.ledgers,
         report.assessment,
         report.snapshot,
         portfolio.policy,
         earlier=[*portfolio.unrecorded, *settled],
-        orders=[(intents[fill.client_order_id], fill) for fill in fills if fill.client_order_id in intents],
+        orders=orders,
     )
     portfolio.settled, portfolio.unrecorded = [], ()
     portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})
@@ -266,7 +358,10 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     memory = remember(report.snapshot, portfolio.memory, fills)
     guard = filled_guard(report.guard, report.snapshot, fills)
     alarms = alarms_after(report.snapshot.margin_odds, portfolio.memory.margin_alarms)
-    portfolio.memory = replace(memory, signals=report.signals, ledgers=ledgers, guard=guard, margin_alarms=alarms)
+    proven = memory.proven | _proven(portfolio.policy, report.assessment.groups, [*settled, *orders])
+    portfolio.memory = replace(
+        memory, signals=report.signals, ledgers=ledgers, guard=guard, margin_alarms=alarms, proven=proven
+    )
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
     record = CycleRecord(
@@ -280,12 +375,22 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         alerts=portfolio.alerts if portfolio.unkept else report.alerts,
         messages=report.messages,
         effects=tuple(portfolio.unkept_effects.values()),
+        proposals=(*report.decision.answered, *report.decision.awaiting),
     )
     try:
-        await portfolio.store.record_cycle(record, portfolio.channels)
+        await portfolio.store.record_cycle(record, portfolio.channels, portfolio.further)
     except Exception as error:  # noqa: BLE001  whatever it is: what happened is told all the same
         portfolio.unkept = str(error) if isinstance(error, StoreError) else f"{type(error).__name__} while recording"
         return replace(report, store_error=portfolio.unkept)
     portfolio.unkept = None
     portfolio.unkept_effects.clear()
     return report
+
+
+def _proven(
+    policy: PortfolioPolicy, groups: Sequence[HedgeGroup], orders: Sequence[tuple[Intent, Fill]]
+) -> frozenset[InstrumentId]:
+    """Contracts on which these fills were real ones."""
+    modes = {hedge.name: hedge.mode for hedge in policy.hedges}
+    real = {group.name for group in groups if modes[group.hedges[0]] in {Mode.APPROVE, Mode.LIVE}}
+    return frozenset(fill.instrument for intent, fill in orders if intent.hedge in real)

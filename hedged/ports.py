@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Message, OutboxRow, Silence
 from hedged.model.command import Command, CommandRow, Dropped, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
@@ -73,6 +73,12 @@ class CandleReader(Protocol):
 
         `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
         UTC. An empty answer: nothing since then; None: the venue has no such market.
+        """
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """What was settled after `since` on a perpetual of this account, oldest first; all, or the newest of it.
+
+        None: the venue does not tell, or has no such market.
         """
 
 
@@ -147,12 +153,22 @@ class OrderGateway(Protocol):
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         """Ask for its end, then look it up: only that is believed. `Working`: not ended yet."""
 
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """Have the venue cancel by itself what rests on these unless this is called again `within`; none: no more.
+
+        What a venue cannot do, and a failure to reach it, is logged: an order is no safer for not being sent.
+        """
+
 
 class Channel(Protocol):
     """Somewhere messages go."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def confirms(self) -> bool:
+        """Whether what it acknowledges is with a service that tells people. A log, a program and a broker are none."""
 
     async def deliver(self, message: Message) -> None:
         """Returns once the other side has acknowledged. Raises `DeliveryError`."""
@@ -209,6 +225,7 @@ class Memory:
     signals: Mapping[str, SignalState] = field(default_factory=dict)  # by hedge, of those that go by one
     ledgers: Mapping[str, HedgeLedger] = field(default_factory=dict)  # by group of hedges
     guard: GuardMemory = field(default_factory=GuardMemory)
+    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
 
 
@@ -245,13 +262,30 @@ class Store(Protocol):
 
     async def close(self) -> None: ...
 
+    # who may send orders
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        """Become the one process whose cycles and orders are kept. `holder` is `host:pid:random`, one a process.
+
+        Raises `StoreError` naming the holder while another machine's process may send orders. From then on `plan`,
+        `mark_sent`, `record_cycle` and `due` raise `Fenced` in a process that has been taken over from.
+        """
+
+    async def renew_lease(self, until: datetime) -> None:
+        """Raises `Fenced`."""
+
+    async def release_lease(self) -> None:
+        """Another machine need not wait until it has run out."""
+
     # the cycle
     async def memory(self) -> Memory: ...
     async def alerts(self) -> Sequence[Alert]:
         """Those pending or firing, and those resolved that may still reopen quietly (last day's)."""
 
-    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
-        """The whole record in one transaction; an outbox row for each message and channel."""
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
+        """The whole record in one transaction; an outbox row for each message and channel that is to get it.
+
+        `further`: channels that get those messages alone that ask for it.
+        """
 
     async def last_cycle(self) -> tuple[str, datetime] | None:
         """Id and finishing time of the newest completed cycle."""
@@ -328,6 +362,9 @@ class Store(Protocol):
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        """What became of these messages, as far as it is still known; the newest at the end."""
+
     async def backlog(self) -> Mapping[str, int]:
         """How many messages wait, by channel; one for which none waits is absent."""
 

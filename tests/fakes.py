@@ -40,6 +40,7 @@ class FakeVenue:
         self.outcome: Outcome | None = None
         self.known: dict[str, Outcome] = {}
         self.calls: list[str] = []
+        self.guarded: list[frozenset[InstrumentId]] = []
 
     def _answer(self, call: str) -> None:
         self.calls.append(call)
@@ -97,6 +98,9 @@ class FakeVenue:
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         self._answer("cancel")
         return await self.find(intent)
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        self.guarded.append(frozenset(resting))
 
     def hold(self, **spot: Number) -> None:
         self.spot = {asset: dec(amount) for asset, amount in spot.items()}

@@ -25,6 +25,8 @@ async def decide(
 ) -> str:
     """Keep the answer; what it means, in words. `by`: who gave it, for example "cli" or "mqtt".
 
+    An approval can be taken back, by rejecting it, as long as no order has used it.
+
     `digest`: of the numbers that the person saw; None only where he saw those of the store just now. Raises
     `ProposalError` where the proposal is not known, expired, answered before, or has other numbers, and for an
     approval while orders are paused or halted; `StoreError` where the store cannot be used.
@@ -32,7 +34,7 @@ async def decide(
     proposal = await store.proposal(proposal_id)
     if proposal is None:
         raise ProposalError(f"no proposal {proposal_id!r} is known here: `hedged proposals` lists them")
-    _require_open(proposal, now)
+    _require_open(proposal, now, also_approved=not approve)
     if digest is not None and digest != proposal.digest:
         raise ProposalError(f"proposal {proposal.id} has other numbers than those that were answered: look at it again")
     if approve:
@@ -48,7 +50,7 @@ async def decide(
         ended_because=None if approve else " ".join(reason.split())[:_HARMLESS] or f"rejected by {by}",
     )
     if not await store.answer(answered):  # somebody else was quicker
-        _require_open(await store.proposal(proposal_id) or proposal, now)
+        _require_open(await store.proposal(proposal_id) or proposal, now, also_approved=not approve)
         raise ProposalError(f"proposal {proposal.id} could not be answered: look at it again")
     order = f"{proposal.side.value} {proposal.quantity:f} {proposal.instrument}"
     if not approve:
@@ -59,8 +61,8 @@ async def decide(
     )
 
 
-def _require_open(proposal: Proposal, now: datetime) -> None:
-    if proposal.verdict is not Verdict.OPEN:
+def _require_open(proposal: Proposal, now: datetime, *, also_approved: bool) -> None:
+    if proposal.verdict is not Verdict.OPEN and not (also_approved and proposal.verdict is Verdict.APPROVED):
         by = f" by {proposal.decided_by}" if proposal.decided_by is not None else ""
         at = f" at {proposal.decided_at:%Y-%m-%d %H:%M:%S} UTC" if proposal.decided_at is not None else ""
         why = f" ({proposal.ended_because})" if proposal.ended_because is not None else ""

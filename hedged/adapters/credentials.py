@@ -117,6 +117,10 @@ class CredentialFiles:
             raise ConfigurationError(f'{path}: holds no key: write {{"apiKey": "…", "secret": "…"}} or remove it')
         return AccountKeys(values)
 
+    def places_of(self, name: str) -> tuple[Path, ...]:
+        """Where the keys of an account are looked for, unless its table names a file."""
+        return tuple(self._places(f"account-{name}"))
+
     def mqtt(self, given: Path | None = None) -> Login | None:
         path = self._find("mqtt", given)
         if path is None:
@@ -170,8 +174,10 @@ class CredentialFiles:
     def _find(self, name: str, given: Path | None) -> Path | None:
         if given is not None:
             return given
-        places = [folder / name for folder in (self.directory, self.beside) if folder is not None]
-        return next((place for place in places if os.path.lexists(place)), None)
+        return next((place for place in self._places(name) if os.path.lexists(place)), None)
+
+    def _places(self, name: str) -> list[Path]:
+        return [folder / name for folder in (self.directory, self.beside) if folder is not None]
 
     def _json(self, path: Path, allowed: tuple[str, ...]) -> Mapping[str, str]:
         values = self._object(path, allowed)

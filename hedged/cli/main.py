@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from hedged import __version__
-from hedged.cli.accept import accept_balance, accept_position
+from hedged.cli.accept import accept_balance, accept_order, accept_position
 from hedged.cli.check_config import check_config
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
@@ -20,6 +22,7 @@ from hedged.cli.paper import paper
 from hedged.cli.pause import pause, resume
 from hedged.cli.plan import plan
 from hedged.cli.probe import probe
+from hedged.cli.proposals import approve, proposals, reject
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -65,17 +68,25 @@ app.command()(plan)
 app.command()(replay)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
+app.command("accept-order")(accept_order)
 app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)
 app.command()(unwind)
+app.command()(proposals)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(paper, name="paper")
 
 
 def main() -> None:
     """Run a command; errors that are meant for people come as text, with the exit code of their kind."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:  # None where it is closed; a full disk is told here, not when nobody listens any more
+                sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
     except (ConfigurationError, WrongStore) as error:
@@ -84,6 +95,21 @@ def main() -> None:
     except HedgedError as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        typer.echo(_told(error), err=True)
+        _give_up_output()
+        sys.exit(EXIT_FAILED)
+
+
+def _told(error: OSError) -> str:
+    where = error.filename if isinstance(error.filename, str) else "the output could not be written"
+    return f"{where}: {error.strerror or error}"
+
+
+def _give_up_output() -> None:
+    """What could not be written is not tried again at the end, where it would be a second error."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

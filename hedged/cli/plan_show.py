@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from hedged.cli.show import new_console, table
+from hedged.cli.tables import new_console, print_table, table
 from hedged.estimate.plan_words import listed, symbol_of
-from hedged.model.plan import PlannedLeg, PlannedMargin, PlannedSet, PlanOptions, PlanProposal
+from hedged.model.plan import TODAY, PlanCost, PlannedLeg, PlannedMargin, PlannedSet, PlanOptions, PlanProposal
 from hedged.tell.state import money
 
 SCHEMA = "hedged.plan/1"
@@ -60,7 +60,7 @@ def _legs(out: Console, best: PlannedSet, quote: str) -> None:
     for leg in best.legs:
         name = f"{'sell' if leg.ratio >= 0 else 'buy'} {leg.instrument}"
         shown.add_row(name, f"{leg.ratio:.3f}", contracts_text(abs(leg.contracts)), amount(abs(leg.notional)))
-    out.print(shown)
+    print_table(out, shown)
 
 
 def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, options: PlanOptions) -> None:
@@ -73,12 +73,24 @@ def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, option
     cost = best.cost
     parts = f"fees {amount(cost.fees)}, funding {amount(cost.funding)}, roll {amount(cost.roll)}"
     total = cost.total
-    share = "" if total is None else f" ({float(total / exposure):.2%})"
-    out.print(f"cost a year, at today's funding: {amount(total)} {quote}{share}: {parts}")
+    whole = "unknown" if total is None else f"{amount(total)} {quote} ({float(total / exposure):.2%})"
+    out.print(f"cost a year: {whole}: {parts}")
+    if cost.funding is not None:
+        out.print(f"funding is that of {_funding_of(cost)}")
     if total is not None and total < 0:
-        out.print("below 0: today the short is paid more than it costs; that can turn within days")
+        out.print("below 0: the short is paid more than it costs; that can turn within days")
     for margin in best.margin:
         out.print(_margin(margin, options))
+
+
+def _funding_of(cost: PlanCost) -> str:
+    """One source for all, or each with the contracts it is of."""
+    by_source: dict[str, list[str]] = {}
+    for leg, source in cost.funding_of.items():
+        by_source.setdefault(source, []).append(symbol_of(leg))
+    if len(by_source) <= 1:
+        return next(iter(by_source), TODAY)
+    return "; ".join(f"{source}: {', '.join(names)}" for source, names in by_source.items())
 
 
 def _margin(margin: PlannedMargin, options: PlanOptions) -> str:
@@ -100,7 +112,7 @@ def _sizes(out: Console, proposal: PlanProposal, quote: str) -> None:
         expected = "unknown" if each.expected is None else f"{each.expected:.3f}"
         names = " + ".join(symbol_of(leg.instrument).removesuffix(" perpetual") for leg in each.legs)
         shown.add_row(mark + names, expected, bounds, amount(each.cost.total))
-    out.print(shown)
+    print_table(out, shown)
 
 
 def leg_text(leg: PlannedLeg, quote: str) -> str:
@@ -168,6 +180,7 @@ def _set(planned: PlannedSet) -> dict[str, Any]:
             "total": money(planned.cost.total),
             "fees": money(planned.cost.fees),
             "funding": money(planned.cost.funding),
+            "funding_of": dict(planned.cost.funding_of),
             "roll": money(planned.cost.roll),
         },
         "margin": [

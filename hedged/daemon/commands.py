@@ -130,7 +130,7 @@ class Commands:
             return CommandOutcome.REFUSED, str(error)
 
     async def _do(self, wish: Wish, by: str, now: datetime) -> str:
-        """What was done, in words. Raises `_Refused`, `ProposalError` or `ValueError` with why not, and `StoreError`."""
+        """What was done, in words. Raises `_Refused`, `ProposalError`, `ValueError` with why not, and `StoreError`."""
         match wish:
             case Acknowledge(alert=alert, until=until):
                 if not await operator.acknowledge(self._store, alert, by, now, until):

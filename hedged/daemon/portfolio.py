@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,6 +20,7 @@ from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
 from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
 from hedged.tell.pipeline import addressed
@@ -59,7 +61,12 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
+    unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
+
+    def weights(self) -> dict[str, float]:
+        """Request weight that each account reached through ccxt has spent since the start, in ccxt's units."""
+        return {name: venue.weight for name, venue in self.venues.items()}
 
     async def close(self) -> None:
         for close in self.closers:
@@ -84,6 +91,7 @@ class App:
     vitals: Vitals = field(init=False)
     _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
+    cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
@@ -127,10 +135,10 @@ class App:
         self._failing = None
         if self.history is not None:
             self.history.learn(report)
-        weights = self._weights()
-        self.vitals.completed(report, self.portfolio.clock.monotonic() - began, weights)
+        self._weigh()
+        self.vitals.completed(report, self.portfolio.clock.monotonic() - began, self.cycle_weights)
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
-        said = {"messages": len(report.messages), "weight": weights, **woken}
+        said = {"messages": len(report.messages), "weight": self.cycle_weights, **woken}
         log.info("cycle", decision=report.decision.reason, **said)
         for order in report.orders():
             log.info("order", **order)
@@ -140,6 +148,11 @@ class App:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
         await self._looked.wait()
         await streams.run(self.wakes.wake)
+
+    async def halt(self, reason: str) -> None:
+        """Stop orders, where any could be made: until a person resumes them."""
+        if self.portfolio.gateways:
+            await self.portfolio.brake.halt(reason, self.portfolio.clock.now())
 
     async def watch_stops(self) -> None:
         """See a pause or its end within a second, and show it by a cycle before its time."""
@@ -155,6 +168,20 @@ class App:
                 log.warning("orders are stopped" if stopped else "orders are made again", why=brake.why)
                 self.wakes.wake("orders stopped" if stopped else "orders resumed")
             before = after
+
+    async def watch_approvals(self) -> None:
+        """See a person's approval within a second, and act on it by a cycle before its time."""
+        store, clock = self.portfolio.store, self.portfolio.clock
+        await self._looked.wait()
+        seen: set[str] = set()
+        while True:
+            await clock.sleep(LOOK_FOR_STOPS_EVERY)
+            with contextlib.suppress(StoreError):  # which the cycle tells
+                standing = await store.proposals(clock.now())
+                approved = {each.id for each in standing if each.verdict is Verdict.APPROVED}
+                if approved - seen:
+                    self.wakes.wake("proposal approved")
+                seen = approved
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, wake the couriers, ping the heartbeat, thin the store now and then."""
@@ -179,6 +206,9 @@ class App:
             await channel.close()
         if self.heartbeat is not None:
             await self.heartbeat.close()
+        if self.lock is not None and not self.lock.shared:
+            with contextlib.suppress(StoreError):  # then another machine waits until it has run out
+                await self.portfolio.store.release_lease()
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()
@@ -195,12 +225,10 @@ class App:
             return None
         return {**{channel.name: 0 for channel in self.channels}, **waiting}
 
-    def _weights(self) -> dict[str, float]:
-        """Request weight each venue was asked for since the last cycle, in its own units."""
-        total = {name: venue.weight for name, venue in self.exchanges.venues.items()}
-        spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
+    def _weigh(self) -> None:
+        total = self.exchanges.weights()
+        self.cycle_weights = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
         self._weighed = total
-        return spent
 
     def _findings(self, now: datetime) -> Iterator[Finding]:
         """What is told with every cycle and found outside of it."""

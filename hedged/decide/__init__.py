@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from hedged.decide.desk import Book, Desk
 from hedged.decide.margin import margin_trades
+from hedged.decide.placement import sliced
 from hedged.decide.rebalance import trades_for
 from hedged.decide.roll import roll_trades
+from hedged.decide.sequence import in_sequence
 from hedged.model.finding import Assessment
 from hedged.model.order import Decision
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 
 __all__ = ["Book", "decide"]
@@ -36,7 +38,23 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         if not trades:
             trades, roll = roll_trades(group, snapshot, policy)
             reason = f"{reason}; {roll}" if roll else reason
+        if any(trade.instrument in book.resting for trade in trades):
+            reasons.append(f"{group.name}: waits for its order at rest in the book")
+            continue
         reasons.append(reason)
-        for number, trade in enumerate(trades):
-            desk.offer(trade, group, number)
-    return desk.decision("; ".join(reasons) or "no hedges are configured")
+        first, then = in_sequence(
+            [sliced(trade, group, snapshot, policy) for trade in trades], group, snapshot.instruments
+        )
+        done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
+        for number, trade in enumerate(then, start=len(first)):
+            desk.offer(trade, group, number, only_after=done, at_once=True)
+    modes = {hedge.name: hedge.mode for hedge in policy.hedges}
+    stopped = book.stopped is not None or not book.orders_allowed
+    waiting = {
+        group.name
+        for group in assessment.groups
+        if modes[group.hedges[0]] is Mode.APPROVE and (stopped or group.blocked_by)
+    }
+    return desk.decision(
+        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting
+    )

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from hedged.decide.gate import GateContext, approve, judge
+from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
+from hedged.decide.gate import GateContext, approve, judge, misfit
 from hedged.decide.margin import room_after
+from hedged.decide.pending import Pending, Want
+from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
+from hedged.estimate.sizing import order_min
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
+from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
 from hedged.model.policy import Mode, PortfolioPolicy
+from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
+_ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,15 @@ class Book:
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
+    orders_day: int = 0  # sent within the last 24 hours
+    open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
+    marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
     again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
+    proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
+    proposing: bool = True  # False: only a look, nothing new is put to a person
+    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
+    resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
+    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
 @dataclass(slots=True)
@@ -47,31 +61,83 @@ class Desk:
     _turnover: Decimal = field(default=ZERO, init=False)
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
+    _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
+    _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
+    _pending: Pending = field(init=False)
 
-    def offer(self, trade: Trade, group: HedgeGroup, number: int) -> None:
-        """Put one trade of a group to the gate. `number` tells this cycle's orders on an instrument apart."""
+    def __post_init__(self) -> None:
+        book, policy = self.book, self.policy
+        self._under_way = UnderWay.of(book.open_orders)
+        self._pending = Pending(
+            book.proposals, self.snapshot.now, book.cycle_id, policy.proposals_expire, policy.limits.price_collar
+        )
+
+    def offer(
+        self,
+        trade: Trade,
+        group: HedgeGroup,
+        number: int,
+        *,
+        only_after: tuple[str, ...] = (),
+        at_once: bool = False,
+    ) -> str:
+        """Put one trade of a group to the gate; the id of its order, sent or not.
+
+        `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
+        before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
+        """
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
-        held = None if leg.contracts is None else leg.contracts + self._traded.get(trade.instrument, ZERO)
-        order_id = self._order_id(trade, number)
-        intent = _intent(trade, group, leg, instrument, held=held, order_id=order_id)
+        members = [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+        mode = members[0].mode
+        approval = self._approval(trade, group) if mode is Mode.APPROVE else None
+        wanted, trade = trade, self._sized(trade, leg, instrument, mode, approval)
+        before = self._held(leg, instrument)
+        held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
+        quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
+        placement = Placement.IOC
+        # What rests is taken back and decided anew; a person would have to be asked each time.
+        if trade.instrument not in self.book.crossing and not at_once and mode is not Mode.APPROVE:
+            placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
+        intent = replace(
+            _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
+            placement=placement,
+            only_after=only_after,
+        )
         room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
         context = GateContext(
             instrument=instrument,
-            quote=_fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after),
+            quote=quote,
             contracts=held,
             turnover_day=self.book.turnover_day + self._turnover,
-            orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand),
+            orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand) + len(self._pending.standing),
             orders_minute=self.book.orders_minute + len(self.approved),
             in_flight=trade.instrument in self.book.in_flight,
             rate=leg.rate or Decimal(1),
             margin=room,
+            now=self.snapshot.now,
+            last_mark=self.book.marks.get(trade.instrument),
+            orders_day=self.book.orders_day + len(self.approved),
+            exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
+            # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
-        mode = next(hedge.mode for hedge in self.policy.hedges if hedge.name == group.hedges[0])
-        if self._passed(intent, context, mode):
+        if approval is not None and self._outlived(approval, intent, context):
+            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
+        if self._passed(intent, context, mode, approval, number):
+            if trade.contracts == wanted.contracts:
+                self._whole.add(intent.client_order_id)
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
+            self._under_way.add(intent)
+        return intent.client_order_id
+
+    def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
+        """Contracts before this cycle's orders; None where they are not known, or were read too long ago."""
+        stale_after = self.policy.thresholds.stale_after
+        known = instrument.by_hand or fresh_derivatives(instrument.account, self.snapshot, stale_after) is not None
+        return leg.contracts if known else None
 
     def _order_id(self, trade: Trade, number: int) -> str:
         """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
@@ -80,32 +146,88 @@ class Desk:
             return again.client_order_id
         return client_order_id(self.book.cycle_id, trade.instrument, number)
 
-    def _passed(self, intent: Intent, context: GateContext, mode: Mode) -> bool:
+    def _approval(self, trade: Trade, group: HedgeGroup) -> Proposal | None:
+        want: Want = (group.name, trade.instrument, trade_side(trade), trade.reduce_only, trade.purpose)
+        return self._pending.approval(want, abs(trade.contracts))
+
+    def _sized(
+        self, trade: Trade, leg: LegState, instrument: Instrument, mode: Mode, approval: Proposal | None
+    ) -> Trade:
+        """No more than a person approved; the first real order on a contract is the smallest that there is."""
+        most, why = abs(trade.contracts), ""
+        if approval is not None and approval.quantity < most:
+            most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
+        elif mode is Mode.LIVE and not trade.reduce_only and trade.instrument not in self.book.proven and leg.mark:
+            least = order_min(instrument, leg.mark, self.policy.limits.order_notional_min / (leg.rate or Decimal(1)))
+            if least < most:
+                most, why = least, f"{least:f} at first, to see that orders there are filled"
+        return (
+            replace(trade, contracts=most.copy_sign(trade.contracts), reason=f"{trade.reason}: {why}") if why else trade
+        )
+
+    def _outlived(self, approval: Proposal, intent: Intent, context: GateContext) -> bool:
+        """Whether all else would allow the order, and the approval alone does not fit any more: it is given up."""
+        if judge(intent, context, self.policy.limits) is not None:
+            return False
+        why = misfit(intent, context, self.policy.limits, approval)
+        if why is not None:
+            self._pending.give_up(approval, why)
+        return why is not None
+
+    def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
-        if mode is Mode.MONITOR or by_hand:
+        unsent = mode is Mode.MONITOR or by_hand
+        proposed = mode is Mode.APPROVE and approval is None
+        sent = {each.intent.client_order_id for each in self.approved}
+        ready = self._whole if unsent or proposed else self._whole & sent
+        alone = not ready.issuperset(intent.only_after)
+        if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
+            why: str | None = self.book.stopped or "the store cannot keep an order now"
+        elif alone:
+            why = _ALONE
+        elif unsent or proposed:
             why = judge(intent, context, self.policy.limits)
-            if why is None:
+            if why is None and unsent:
                 (self.by_hand if by_hand else self.proposals).append(intent)
                 return True
-        elif self.book.stopped is not None or not self.book.orders_allowed:
-            why = self.book.stopped or "the store cannot keep an order now"
+            if why is None:
+                return self._proposed(intent, number)
         else:
-            verdict = approve(intent, context, self.policy.limits, mode)
+            verdict = approve(intent, context, self.policy.limits, mode, approval)
             if isinstance(verdict, ApprovedIntent):
                 self.approved.append(verdict)
                 return True
             why = verdict.reason
-        self.refused.append(Refusal(intent=intent, reason=why))
+        self.refused.append(Refusal(intent=intent, reason=why or ""))
+        self._pending.leave(intent)
         return False
 
-    def decision(self, reason: str) -> Decision:
+    def _proposed(self, intent: Intent, number: int) -> bool:
+        """Put to a person; for a mere look only what is there already, and the rest is said to be wanted."""
+        pending = self._pending
+        stands = pending.propose(intent, number)
+        if stands and not self.book.proposing and pending.standing[-1] not in self.book.proposals:
+            pending.standing.pop()
+            self.proposals.append(intent)
+        return stands
+
+    def decision(self, reason: str, waits: Callable[[Proposal], bool]) -> Decision:
+        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted."""
+        self._pending.close(waits)
+        said = [
+            f"{each.hedge}: {each.side.value} {each.quantity:f} {each.instrument} was rejected by {each.decided_by}, "
+            f"so it is not proposed again before {each.expires_at:%H:%M} UTC"
+            for each in self._pending.rejected
+        ]
         return Decision(
-            reason=reason,
+            reason="; ".join([reason, *said]),
             intents=tuple(self.approved),
             refused=tuple(self.refused),
             proposals=tuple(self.proposals),
             by_hand=tuple(self.by_hand),
+            awaiting=tuple(self._pending.standing),
+            answered=tuple(self._pending.ended),
             stopped=self.book.stopped,
         )
 
@@ -143,7 +265,7 @@ def client_order_id(cycle_id: str, instrument: InstrumentId, number: int) -> str
 def _fresh_quote(snapshot: Snapshot, instrument: InstrumentId, stale_after: timedelta) -> Quote | None:
     quotes: Mapping[InstrumentId, object] = snapshot.quotes
     leg = quotes.get(instrument)
-    if isinstance(leg, Read) and snapshot.now - leg.as_of <= stale_after:
+    if isinstance(leg, Read) and is_fresh(leg.as_of, snapshot.now, stale_after):
         quote: Quote = leg.value
         return quote
     return None

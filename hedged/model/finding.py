@@ -59,12 +59,18 @@ class Kind(StrEnum):
     TOO_COARSE = "too_coarse"
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
+    KEY_MISSING = "key_missing"
     STREAM_DOWN = "stream_down"
     HISTORY_MISSING = "history_missing"
     HEDGE_INEFFECTIVE = "hedge_ineffective"
     PAUSED = "paused"
     PAUSED_DUE = "paused_due"
     HALTED = "halted"
+    CHANNEL_DOWN = "channel_down"
+    PROPOSAL = "proposal"
+    PROPOSAL_VOID = "proposal_void"
+    FENCED = "fenced"
+    FOREIGN_ORDER = "foreign_order"
     COMMANDS_DROPPED = "commands_dropped"
     TOPICS_DENIED = "topics_denied"
 
@@ -78,6 +84,7 @@ class SubjectKind(StrEnum):
     BALANCE = "balance"  # account/wallet/asset
     ASSET = "asset"
     PORTFOLIO = "portfolio"
+    CHANNEL = "channel"
 
 
 SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
@@ -113,12 +120,18 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.TOO_COARSE: SubjectKind.HEDGE,
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
+    Kind.KEY_MISSING: SubjectKind.ACCOUNT,
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
     Kind.HISTORY_MISSING: SubjectKind.HEDGE,
     Kind.HEDGE_INEFFECTIVE: SubjectKind.HEDGE,
     Kind.PAUSED: SubjectKind.PORTFOLIO,
     Kind.PAUSED_DUE: SubjectKind.HEDGE,
     Kind.HALTED: SubjectKind.PORTFOLIO,
+    Kind.CHANNEL_DOWN: SubjectKind.CHANNEL,
+    Kind.PROPOSAL: SubjectKind.HEDGE,
+    Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
+    Kind.FENCED: SubjectKind.PORTFOLIO,
+    Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
     Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
     Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
 }

@@ -34,7 +34,7 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
 }
 """Exchanges this version reads, and their wallets. Written down, because asking the adapters takes long to import."""
 
-_SIMULATED_ONLY = ("seed", "scenario", "balances")
+_SIMULATED_ONLY = ("seed", "scenario", "balances", "cash")
 _VENUE_ONLY = ("sandbox", "connect_to", "ca_file", "credentials_file", "withdraw_disabled_confirmed")
 
 

@@ -19,8 +19,10 @@ from hedged.adapters.store.retention import Retention
 from hedged.model.command import Verb
 from hedged.model.finding import Kind, Severity
 from hedged.model.guard import UNFOLLOWED_KEPT
+from hedged.model.order import Placement
 from hedged.model.policy import (
     BAND,
+    PROPOSALS_EXPIRE,
     RISK_COST_YEAR,
     Limits,
     MarginPolicy,
@@ -155,6 +157,12 @@ def _at_most_a_month(value: timedelta) -> timedelta:
     return value
 
 
+def _an_answers_time(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= timedelta(days=1):
+        raise ValueError("must be between 1m and 24h")
+    return value
+
+
 Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
 
 
@@ -194,6 +202,7 @@ class AccountSettings(Table):
     seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 1
     scenario: Literal["calm", "story"] = "calm"
     balances: Annotated[Mapping[Asset, Amount], Frozen] = {}
+    cash: Amount = Decimal(0)
 
 
 class HoldingSettings(Table):
@@ -253,6 +262,7 @@ class HedgeSettings(Table):
     carry_shrink_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
     weights: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] | None = None
     mode: Mode | None = None
+    placement: Placement = Placement.IOC
     insurance: tuple[WindowSettings, ...] = ()
     signal: SignalSettings | None = None
 
@@ -301,6 +311,13 @@ class LimitSettings(Table):
     rejections_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.rejections_max
     unfollowed_max: Annotated[Whole, Field(ge=1, le=UNFOLLOWED_KEPT)] = _LIMITS.unfollowed_max
     equity_drop_day_max: Fraction | None = None
+    leverage_max: Annotated[Decimal, Field(gt=0, le=125)] | None = None
+    free_margin_min: Annotated[Decimal, Field(ge=0, lt=1)] | None = None
+    passive_for: Duration = _LIMITS.passive_for
+
+
+class ApproveSettings(Table):
+    expires: Annotated[Duration, AfterValidator(_an_answers_time)] = PROPOSALS_EXPIRE
 
 
 class RepeatSettings(Table):
@@ -381,6 +398,7 @@ class Document(Table):
     margin: MarginSettings = MarginSettings()
     expiry: ExpirySettings = ExpirySettings()
     limits: LimitSettings = LimitSettings()
+    approve: ApproveSettings = ApproveSettings()
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()

@@ -13,6 +13,7 @@ from decimal import Decimal
 from hedged.model.finding import Assessment, Finding, HedgeState, LegState, Scalar
 from hedged.model.order import Cancelled, Decision, Fill, Intent, Outcome, Rejected, Working
 from hedged.model.policy import PortfolioPolicy
+from hedged.model.proposal import Proposal
 from hedged.model.statistics import HedgeStatistics, MarginOdds
 from hedged.model.stream import StreamState
 
@@ -98,6 +99,7 @@ def state_object(
             "refused": [
                 {"intent": intent_object(refusal.intent), "reason": refusal.reason} for refusal in decision.refused
             ],
+            "proposals": [proposal_object(each) for each in decision.awaiting],
         },
     }
 
@@ -174,6 +176,30 @@ def intent_object(intent: Intent) -> dict[str, object]:
         "reduce_only": intent.reduce_only,
         "reason": intent.reason,
         "purpose": intent.purpose.value,
+    }
+
+
+def proposal_object(proposal: Proposal) -> dict[str, object]:
+    """An order that waits for a person's word, or what became of it; `digest` is what an approval approves."""
+    return {
+        "id": proposal.id,
+        "digest": proposal.digest,
+        "hedge": proposal.hedge,
+        "instrument": proposal.instrument,
+        "side": proposal.side.value,
+        "quantity": money(proposal.quantity),
+        "price": money(proposal.price),
+        "notional": money(_cents(proposal.notional)),
+        "reduce_only": proposal.reduce_only,
+        "purpose": proposal.purpose.value,
+        "reason": proposal.reason,
+        "made_at": time(proposal.made_at),
+        "expires_at": time(proposal.expires_at),
+        "verdict": proposal.verdict.value,
+        "decided_at": time(proposal.decided_at),
+        "decided_by": proposal.decided_by,
+        "client_order_id": proposal.client_order_id,
+        "ended_because": proposal.ended_because,
     }
 
 

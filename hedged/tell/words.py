@@ -143,7 +143,8 @@ WORDS: Mapping[Kind, Words] = {
     Kind.ORDER_FAILED: Words(
         "an order of hedge {subject} is in doubt",
         "hedged looks it up before anything else trades there.",
-        "look at the account's open orders at the exchange.",
+        "look at the account's orders at the exchange; where they show what hedged cannot find, tell it with "
+        "`hedged accept-order`.",
     ),
     Kind.CLOCK_SKEW: Words(
         "this machine's clock is off {subject}'s",
@@ -172,7 +173,7 @@ WORDS: Mapping[Kind, Words] = {
     ),
     Kind.KEY_WITHDRAWS: Words(
         "the key of {subject} can withdraw",
-        "hedged goes on reading with it until the next start, and then refuses it.",
+        "hedged halts all orders and goes on reading with it until the next start, which refuses it.",
         "make a key that can read and nothing else, and delete this one at the exchange.",
     ),
     Kind.KEY_UNCONFIRMED: Words(
@@ -180,6 +181,11 @@ WORDS: Mapping[Kind, Words] = {
         "hedged reads with it.",
         "look at the key's permissions at the exchange; if it cannot withdraw, say so with "
         "`withdraw_disabled_confirmed = <today>` under the account, anew every 90 days.",
+    ),
+    Kind.KEY_MISSING: Words(
+        "{subject} has no key",
+        "hedged reads its prices; coins and positions that are there are in no figure.",
+        "put a key that can only read into the file that is named, or enter what is there as `[[holdings]]`.",
     ),
     Kind.STREAM_DOWN: Words(
         "{subject}'s streams are down",
@@ -212,6 +218,31 @@ WORDS: Mapping[Kind, Words] = {
         "hedged goes on watching and sends no order until a person resumes it.",
         "compare orders and positions with the exchange's own pages, end what went wrong, then "
         "`hedged resume --config FILE`.",
+    ),
+    Kind.CHANNEL_DOWN: Words(
+        "channel {subject} takes no messages",
+        "hedged keeps what it has to say there and tries again; it is told here meanwhile.",
+        "see what `hedged doctor --config FILE` says of it, and try it with `hedged notify test --channel NAME`.",
+    ),
+    Kind.PROPOSAL: Words(
+        "an order of hedge {subject} waits for your word",
+        "hedged sends nothing until a person has approved it, and decides it anew then.",
+        "approve it with `hedged approve ID --config FILE`, or say no with `hedged reject ID --config FILE`.",
+    ),
+    Kind.PROPOSAL_VOID: Words(
+        "an approved order of hedge {subject} was not sent",
+        "hedged proposes anew what is wanted now.",
+        "look at `hedged proposals --config FILE`.",
+    ),
+    Kind.FENCED: Words(
+        "another hedged trades for {subject}",
+        "hedged sends no order and keeps nothing in the database any more; it goes on watching and telling.",
+        "stop one of the two, and start again the one that is to trade.",
+    ),
+    Kind.FOREIGN_ORDER: Words(
+        "somebody else traded {subject}",
+        "hedged believes the position that it reads, and hedges from there.",
+        "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
     ),
     Kind.COMMANDS_DROPPED: Words(
         "commands to {subject} were dropped",

@@ -11,6 +11,7 @@ import structlog
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.app import App, Exchanges
 from hedged.model.alert import Message
+from hedged.model.policy import Mode
 from tests.build import hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.support import ManualClock
@@ -152,3 +153,24 @@ async def test_the_weight_of_a_cycle_is_logged(stage: tuple[App, Ear, FakeVenue,
             await app.cycle(clock.now(), ())
     weights = [line["weight"] for line in lines if line["event"] == "cycle"]
     assert weights == [{"main": 12.5}, {"main": 7.5}]
+
+
+async def test_orders_are_halted_from_outside_a_cycle_where_any_could_be_made() -> None:
+    """As a key that can withdraw does it: no order from then on, told as critical; without a gateway nothing to stop."""
+    for trades in (True, False):
+        clock = ManualClock()
+        venue = FakeVenue(clock)
+        venue.hold(ETH=12)
+        mode = Mode.PAPER if trades else Mode.MONITOR
+        portfolio = await wire(policy(hedge("ETH", mode=mode), mode=mode), clock, venue)
+        portfolio.gateways = portfolio.gateways if trades else {}
+        app = App(portfolio, [], [], [], None, Exchanges())
+        await app.halt("the key of main may withdraw now")
+        report = await app.cycle(clock.now(), ())
+        told = {message.key: message.body for message in report.messages}
+        assert (f"halted/{portfolio.policy.name}" in told) is trades
+        assert (portfolio.brake.why is not None) is trades
+        if trades:
+            assert report.decision.intents == ()
+            assert "the key of main may withdraw now" in told[f"halted/{portfolio.policy.name}"]
+            assert report.decision.refused

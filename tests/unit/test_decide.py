@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,8 +11,9 @@ import pytest
 from hedged.assess import assess
 from hedged.decide import Book, decide
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Decision, Side
+from hedged.model.order import Decision, Placement, Side
 from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
+from hedged.model.proposal import Verdict
 from hedged.model.snapshot import Fault, Missing, Snapshot
 from tests.build import BTC_PERP, ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
@@ -97,12 +99,13 @@ def test_monitor_proposes_and_never_approves() -> None:
     assert [intent.quantity for intent in decision.proposals] == [dec("9.5")]
 
 
-@pytest.mark.parametrize("mode", [Mode.APPROVE, Mode.LIVE])
-def test_modes_that_are_not_there_yet_send_nothing(mode: Mode) -> None:
-    """Approve and live are refused at the gate as well."""
-    decision = decided(view("0"), policy(hedge("ETH", mode=mode), mode=mode))
-    assert decision.intents == ()
-    assert mode.value in decision.refused[0].reason
+def test_approve_asks_and_live_begins_with_the_smallest_order() -> None:
+    """What passes the gate is put to a person, or sent: the first on a contract is only to see that it is filled."""
+    asked = decided(view("0"), policy(hedge("ETH", mode=Mode.APPROVE), mode=Mode.APPROVE))
+    assert asked.intents == ()
+    assert [proposal.quantity for proposal in asked.awaiting] == [dec("9.5")]
+    sent = decided(view("0"), policy(hedge("ETH", mode=Mode.LIVE), mode=Mode.LIVE))
+    assert [approved.intent.quantity for approved in sent.intents] == [perp().lot_size]
 
 
 def test_the_fall_back_takes_over_and_is_bought_back_first() -> None:
@@ -139,9 +142,33 @@ def test_weights_split_the_target() -> None:
     )
     decision = decided(seen, policy(hedge("ETH", legs=legs)))
     assert [(a.intent.instrument, a.intent.side, a.intent.quantity) for a in decision.intents] == [
-        (ETH_PERP, Side.BUY, dec("2.5")),
         (BTC_PERP, Side.SELL, dec("0.125")),
+        (ETH_PERP, Side.BUY, dec("2.5")),
     ]
+    assert decision.intents[1].intent.only_after == (decision.intents[0].intent.client_order_id,)
+
+
+@pytest.mark.parametrize(
+    ("approved", "sent"), [({BTC_PERP, ETH_PERP}, [BTC_PERP, ETH_PERP]), ({BTC_PERP}, [BTC_PERP]), ({ETH_PERP}, [])]
+)
+def test_half_of_a_pair_is_not_sent_on_its_own_approval(approved: set[str], sent: list[str]) -> None:
+    """What may only follow another order waits for that one's approval too, and keeps its own."""
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(InstrumentId(BTC_PERP), weight=dec("0.5"))]
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (BTC_PERP, "-0.1"))),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60000},
+        prices={"ETH": 3000},
+    )
+    setup = policy(hedge("ETH", legs=legs, mode=Mode.APPROVE))
+    waiting = decided(seen, setup).awaiting
+    answered = tuple(
+        replace(each, verdict=Verdict.APPROVED) if each.instrument in approved else each for each in waiting
+    )
+    decision = decided(seen, setup, replace(BOOK, proposals=answered))
+    assert [each.intent.instrument for each in decision.intents] == sent
+    assert decision.answered == ()
+    assert all(each.intent.placement is Placement.IOC for each in decision.intents)
 
 
 def test_a_weighted_chain_counts_as_one_leg() -> None:

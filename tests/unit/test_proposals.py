@@ -72,8 +72,7 @@ async def test_an_answer_to_something_else_is_refused(
     assert await _kept(store) == MADE
 
 
-@pytest.mark.parametrize("first", [False, True])
-@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize(("first", "second"), [(True, True), (False, True), (False, False)])
 async def test_a_second_answer_is_refused(store: MemoryStore, first: bool, second: bool) -> None:
     """Whichever it is, it says what was answered before, by whom and when."""
     await decide(store, MADE.id, digest=None, approve=first, by="cli", now=LATER)
@@ -81,6 +80,13 @@ async def test_a_second_answer_is_refused(store: MemoryStore, first: bool, secon
     with pytest.raises(ProposalError, match=f"is {kept.verdict.value} already by cli at 2026-11-02 12:05:00 UTC"):
         await decide(store, MADE.id, digest=None, approve=second, by="mqtt", now=LATER)
     assert await _kept(store) == kept
+
+
+async def test_an_approval_can_be_taken_back(store: MemoryStore) -> None:
+    """Until an order has used it."""
+    await decide(store, MADE.id, digest=None, approve=True, by="cli", now=LATER)
+    await decide(store, MADE.id, digest=None, approve=False, by="cli", now=LATER, reason="second thoughts")
+    assert (await _kept(store)).verdict is Verdict.REJECTED
 
 
 async def test_two_approvals_at_once_are_one(store: MemoryStore) -> None:

@@ -44,6 +44,8 @@ class Venue:
         self.cancelled.append(intent.client_order_id)
         return self.after_cancel
 
+    async def guard(self, resting: Any, within: timedelta) -> None: ...
+
 
 def row(*, absences: int = 0, state: OrderState = OrderState.UNKNOWN, venue_id: str | None = None) -> OrderRow:
     return OrderRow(SOLD, state, T0, "c1", sent_at=T0, sends=1, absences=absences, venue_order_id=venue_id)

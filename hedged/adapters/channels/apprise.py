@@ -49,6 +49,8 @@ def apprise_channels(text: str, source: str) -> tuple[AppriseChannel, ...]:
 class AppriseChannel:
     """One notification URL. Raises `ValueError`, without the URL, where the library does not understand it."""
 
+    confirms = True  # the service has answered that it took it
+
     def __init__(self, name: str, url: str) -> None:
         import apprise  # noqa: PLC0415 - heavy, and only for those who have notifications
 

@@ -42,6 +42,7 @@ class MqttOptions:
     keepalive: int = 30
     timeout: float = 5.0  # for the connection and for each acknowledgement
     echo_within: float = 4.0  # for what was acknowledged to come back
+    again_after: float = 30.0  # until others have had time to come back too, and what fires is told once more
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, cap=30.0))
 
     @property
@@ -67,6 +68,7 @@ class Complaints(logging.Handler):
 def new_client(options: MqttOptions, complaints: Complaints, *, visiting: bool = False) -> aiomqtt.Client:
     """Not connected yet. `visiting`: beside the daemon, without its session and its last will."""
     import aiomqtt  # noqa: PLC0415 - only for those who have a broker
+    from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY  # noqa: PLC0415
     from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415
     from paho.mqtt.properties import Properties  # noqa: PLC0415
 
@@ -94,7 +96,7 @@ def new_client(options: MqttOptions, complaints: Complaints, *, visiting: bool =
         identifier=f"{name}-visit" if visiting else name,
         protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
         clean_session=None if five else visiting,
-        clean_start=visiting,
+        clean_start=visiting if five else MQTT_CLEAN_START_FIRST_ONLY,  # a word of version 5 alone
         properties=properties,
         will=None if visiting else aiomqtt.Will(topics.status, "offline", qos=1, retain=True),
         timeout=options.timeout,
@@ -145,6 +147,10 @@ _WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("unsupported protocol version", "incorrect protocol version", "unacceptable protocol version"),
         'it does not speak this version of MQTT: `protocol = "3.1.1"` under `[mqtt]` is the older one',
+    ),
+    (
+        ("connection reset", "eof occurred", "unexpected eof", "the connection was lost", "during message iteration"),
+        "it ended the connection; where it always does, compare `port` and `tls` under `[mqtt]` with the broker's own",
     ),
     (("connection refused",), "nobody listens there"),
     (("name or service not known", "name resolution", "no address associated"), "its name cannot be resolved"),

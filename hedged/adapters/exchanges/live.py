@@ -6,11 +6,16 @@ does not tell a fee or an average price, both are worked out from what was asked
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol, TypeAlias
 
+import structlog
+
+from hedged.adapters.exchanges.dialects.orders import Countdown, Covers
+from hedged.errors import VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import (
     Absent,
@@ -22,12 +27,13 @@ from hedged.model.order import (
     Intent,
     OrderStatus,
     Outcome,
-    Placement,
     Rejected,
     Unknown,
     Working,
 )
 from hedged.ports import Clock
+
+log = structlog.get_logger(__name__)
 
 ZERO = Decimal(0)
 WAITS = (0.1, 0.3, 1.0, 2.0)  # seconds before each look at an order that should end at once
@@ -46,9 +52,20 @@ class OrderLine(Protocol):
     def valid_for(self) -> float:
         """Seconds after sending for which an order that is Unknown may still be taken by the venue."""
 
-    async def submit(self, approved: ApprovedIntent) -> Accepted | Rejected | Unknown: ...
+    @property
+    def post_only(self) -> bool:
+        """Whether an order can wait in the book without ever taking."""
+
+    async def submit(
+        self, approved: ApprovedIntent, *, rest_at: Decimal | None = None
+    ) -> Accepted | Rejected | Unknown: ...
     async def find_by_client_id(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
     async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
+    async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
+        """Raises `VenueError` and `ValueError`; see `CcxtOrders`."""
+
+    @property
+    def countdown(self) -> Countdown | None: ...
 
 
 Listed: TypeAlias = Callable[[InstrumentId], Awaitable[Instrument | None]]
@@ -60,17 +77,20 @@ class LiveGateway:
     def __init__(self, line: OrderLine, listed: Listed, clock: Clock) -> None:
         self.account = line.account
         self.absent_after = timedelta(seconds=line.valid_for) + MARGIN
+        self._armed: frozenset[InstrumentId] = frozenset()
+        self._complained = False
         self._line = line
         self._listed = listed
         self._clock = clock
 
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         intent = approved.intent
-        sent = await self._line.submit(approved)
+        rest_at = approved.rest_at if self._line.post_only else None  # where nothing can wait, it takes
+        sent = await self._line.submit(approved, rest_at=rest_at)
         if not isinstance(sent, Accepted):
             return sent
         working = Working(intent.client_order_id, sent.venue_order_id)
-        if intent.placement is Placement.PASSIVE:
+        if rest_at is not None:
             return working
         for wait in WAITS:
             await self._clock.sleep(wait)
@@ -86,6 +106,23 @@ class LiveGateway:
 
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         return await self._told(await self._line.cancel(intent.client_order_id, intent.instrument), intent)
+
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        wanted, limits = frozenset(resting), self._line.countdown
+        if limits is None or not (wanted or self._armed):
+            return
+        seconds = min(max(math.ceil(within.total_seconds()), limits.seconds_min), limits.seconds_max)
+        try:
+            ended = self._armed - wanted
+            if ended and not (wanted and limits.covers is not Covers.MARKET):
+                await self._line.arm_countdown(0, ended)
+            self._armed = await self._line.arm_countdown(seconds, wanted) if wanted else frozenset()
+            self._complained = False
+        except (VenueError, ValueError) as error:
+            self._armed |= wanted  # perhaps: so it is taken back when nothing rests any more
+            if not self._complained:
+                log.warning("the venue's countdown could not be set", account=self.account, error=str(error))
+            self._complained = True
 
     async def _told(self, sought: Sought, intent: Intent) -> Outcome | Absent:
         return await self._outcome(sought, intent) if isinstance(sought, Found) else sought
@@ -107,7 +144,7 @@ def fill_of(found: Found, intent: Intent, instrument: Instrument, clock: Clock) 
     price = found.average_price or intent.price
     fee = _fee(found, instrument, price)
     rate = intent.notional / abs(instrument.notional(intent.quantity, intent.price))  # into the portfolio's quote
-    notional = abs(instrument.notional(found.filled, price))
+    notional, at_mark = (abs(instrument.notional(found.filled, each)) for each in (price, intent.price))
     charged = notional * (instrument.fee_taker or ZERO) if fee is None else fee
     return Fill(
         client_order_id=found.client_order_id,
@@ -117,10 +154,7 @@ def fill_of(found: Found, intent: Intent, instrument: Instrument, clock: Clock) 
         price=price,
         fee=charged * rate,
         at=clock.now(),
-        slippage=(price / intent.price - 1)
-        * intent.side.sign
-        * abs(instrument.notional(found.filled, intent.price))
-        * rate,
+        slippage=(price - intent.price) * intent.side.sign * at_mark / intent.price * rate,
         estimated=fee is None or found.average_price is None,
     )
 

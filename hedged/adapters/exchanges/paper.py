@@ -162,6 +162,9 @@ class PaperAccount:
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         return await self.find(intent)  # nothing rests here
 
+    async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
+        """See above."""
+
     # parts
 
     async def _execute(self, ledger: Ledger, approved: ApprovedIntent) -> tuple[Fill | Rejected, Ledger]:

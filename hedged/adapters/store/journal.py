@@ -55,7 +55,7 @@ PROPOSALS_MAX = 1_000  # listed at once
 VERDICT_FROM: Mapping[Verdict, tuple[Verdict, ...]] = {
     Verdict.OPEN: (),  # from nothing
     Verdict.APPROVED: (Verdict.OPEN,),
-    Verdict.REJECTED: (Verdict.OPEN,),
+    Verdict.REJECTED: (Verdict.OPEN, Verdict.APPROVED),  # an approval may be taken back until it is used
     Verdict.USED: (Verdict.APPROVED,),
     Verdict.EXPIRED: (Verdict.OPEN, Verdict.APPROVED),
     Verdict.REPLACED: (Verdict.OPEN,),

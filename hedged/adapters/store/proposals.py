@@ -62,14 +62,15 @@ def answer(connection: Connection, proposal: Proposal) -> bool:
 
 
 def use(connection: Connection, intent: Intent) -> None:
-    """Use up the approval of an order. Raises `StoreError` where there is none that this order may use."""
+    """Use up the approval of an order; the caller holds the write lock, as what is read decides what is written.
+
+    Raises `StoreError` where there is none that this order may use.
+    """
     if intent.approval is None:
         return
     kept = get(connection, intent.approval)
     if kept is None:
         raise journal.not_approved(intent.approval, None)
-    if kept.verdict is Verdict.USED and kept.client_order_id == intent.client_order_id:
-        return  # the same order, sent again
     if not _step(connection, replace(kept, verdict=Verdict.USED, client_order_id=intent.client_order_id)):
         raise journal.not_approved(kept.id, kept.verdict)
 

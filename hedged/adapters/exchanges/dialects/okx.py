@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects import okx_funds, okx_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, is_plausible, together
-from hedged.adapters.exchanges.dialects.okx_funds import known
+from hedged.adapters.exchanges.dialects.okx_funds import known, set_apart
 from hedged.adapters.exchanges.dialects.okx_quotes import (
     QUOTE_ENDPOINTS,
     read_prices,
@@ -68,6 +68,7 @@ class Okx(Dialect):
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap", "funding", "earn"})
     burst: ClassVar[float] = 20.0  # ten requests of weight 2: what the strictest of these endpoints takes in 2 s
     candles_page: ClassVar[int] = 300
+    funding_page: ClassVar[int] = 100  # the newest so many, whenever the period began
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # signed; networks and withdrawal fees
         "options": {"fetchMarkets": {"types": ["spot", "swap", "future"]}},
@@ -251,4 +252,5 @@ def _position(row: Row, markets: Markets) -> Position:
         unrealised_pnl=profit,
         maintenance_margin=maintenance,
         trusted=trusted,
+        isolated_equity=set_apart(row) if row["mgnMode"] == "isolated" else None,
     )
