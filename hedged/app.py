@@ -100,9 +100,9 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         await history.recall(await store.latest_state())
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
-    wakes = Wakes(settings.schedule.every_min)
-    loops += _telegram_desk(settings, channels, store, commands=commands, wakes=wakes, clock=clock)
+    loops += _telegram_desk(settings, channels, store, commands, clock)
     couriers = [Courier(store, channel, clock) for channel in channels]
+    wakes = Wakes(settings.schedule.every_min)
     app = App(
         portfolio=portfolio,
         channels=channels,
@@ -414,7 +414,7 @@ def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) 
 
 
 def _telegram_desk(
-    settings: Settings, channels: Sequence[Channel], store: Store, *, commands: Commands, wakes: Wakes, clock: Clock
+    settings: Settings, channels: Sequence[Channel], store: Store, commands: Commands, clock: Clock
 ) -> list[Loop]:
     """The loops that answer buttons, where there are any."""
     if settings.telegram is None or not settings.telegram.buttons:
@@ -434,7 +434,6 @@ def _telegram_desk(
         board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
         commands=commands,
         clock=clock,
-        wake=wakes.wake,
     )
     return [desk.poll, desk.keep_shown]
 

@@ -79,9 +79,7 @@ async def heartbeat_checks(settings: Settings, now: datetime) -> list[Check]:
     port = parts.port or (443 if tls else 80)
     try:
         async with asyncio.timeout(CONNECT_WITHIN):
-            _, writer = await asyncio.open_connection(
-                parts.hostname, parts.port or (443 if tls else 80), ssl=tls or None
-            )
+            _, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls or None)
             writer.close()
     except (OSError, ValueError) as error:  # also no answer in time, and a certificate that is not trusted
         text = f"{last}; its host cannot be reached ({type(error).__name__}): check the address and the firewall"
