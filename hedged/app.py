@@ -111,7 +111,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
     wakes = Wakes(settings.schedule.every_min)
-    loops += _telegram_desk(settings, channels, store, commands=commands, wakes=wakes, clock=clock)
+    loops += _telegram_desk(settings, channels, store, commands, clock)
     rate = settings.alerts.messages_minute_max
     couriers = [
         Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
@@ -440,7 +440,7 @@ def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) 
 
 
 def _telegram_desk(
-    settings: Settings, channels: Sequence[Channel], store: Store, *, commands: Commands, wakes: Wakes, clock: Clock
+    settings: Settings, channels: Sequence[Channel], store: Store, commands: Commands, clock: Clock
 ) -> list[Loop]:
     """The loops that answer buttons, where there are any."""
     if settings.telegram is None or not settings.telegram.buttons:
@@ -460,7 +460,6 @@ def _telegram_desk(
         board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
         commands=commands,
         clock=clock,
-        wake=wakes.wake,
     )
     return [desk.poll, desk.keep_shown]
 
