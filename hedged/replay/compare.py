@@ -67,7 +67,8 @@ def compare(
 
     Where processes cannot be had they are replayed one after the other. Raises what a replay raises.
     """
-    past = replace(past, rules=replace(past.rules, hold=dict(past.rules.hold)))  # a read-only view cannot be sent
+    views = {name: dict(getattr(past.rules, name)) for name in ("hold", "keep", "templates")}
+    past = replace(past, rules=replace(past.rules, **views))  # a read-only view cannot be sent to another process
     own = [policy for _, policy in policies]
     if workers is None:
         bars = len(bars_of(past.history.spot, past.window)) * len(own)
