@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+CONFIRM_WITHIN = timedelta(minutes=1)
+"""Where a channel of the first ones can confirm: how long a critical alert may go without, before it goes further."""
 LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
 
 
@@ -78,6 +81,8 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
         channels, loops = open_channels(settings, clock, ids, standing, commands)
+        names = tuple(channel.name for channel in channels)
+        first, further = settings.route(names)
         web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
@@ -98,8 +103,13 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         channels=[channel.name for channel in channels],
         version=__version__,
     )
-    names = tuple(channel.name for channel in channels)
-    portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
+    portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked)
+    portfolio.further = further
+    portfolio.confirming = frozenset(channel.name for channel in channels if channel.confirms)
+    if further:
+        confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None
+        after = settings.alerts.escalate_after
+        portfolio.rules = replace(portfolio.rules, further_after=after, confirm_within=confirm)
     commands.brake = portfolio.brake
     portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
@@ -108,8 +118,11 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
     wakes = Wakes(settings.schedule.every_min)
-    loops += _telegram_desk(settings, channels, store, commands=commands, wakes=wakes, clock=clock)
-    couriers = [Courier(store, channel, clock) for channel in channels]
+    loops += _telegram_desk(settings, channels, store, commands, clock)
+    rate = settings.alerts.messages_minute_max
+    couriers = [
+        Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
+    ]
     app = App(
         portfolio=portfolio,
         channels=channels,
@@ -431,11 +444,15 @@ def open_channels(
         )
         channels.append(channel)
         loops.append(channel.run)
+    if settings.notify.exec:
+        from hedged.adapters.channels.exec import ExecChannel
+
+        channels.append(ExecChannel(settings.notify.exec))
     urls = settings.credentials().notify(settings.notify.credentials_file)
     if urls:
         from hedged.adapters.channels.apprise import apprise_channels
 
-        channels.extend(apprise_channels("\n".join(url.reveal() for url in urls), "notify"))
+        channels.extend(apprise_channels(urls, settings.more()))
     if settings.telegram is not None:
         from hedged.adapters.channels.telegram import TelegramChannel
 
@@ -453,7 +470,7 @@ def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) 
 
 
 def _telegram_desk(
-    settings: Settings, channels: Sequence[Channel], store: Store, *, commands: Commands, wakes: Wakes, clock: Clock
+    settings: Settings, channels: Sequence[Channel], store: Store, commands: Commands, clock: Clock
 ) -> list[Loop]:
     """The loops that answer buttons, where there are any."""
     if settings.telegram is None or not settings.telegram.buttons:
@@ -473,7 +490,6 @@ def _telegram_desk(
         board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
         commands=commands,
         clock=clock,
-        wake=wakes.wake,
     )
     return [desk.poll, desk.keep_shown]
 

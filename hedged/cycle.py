@@ -307,9 +307,13 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
 
 
 def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
-    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+    """Which orders at rest are cancelled, so that what is left of them is decided anew; all of them where a person or
+    the guard has stopped orders that way.
+    """
 
     def judged(row: OrderRow, working: Working) -> bool:
+        if portfolio.brake.cancels:
+            return True
         seen = portfolio.memory.guard.marks.get(row.intent.instrument)
         why = taken_back(
             row,

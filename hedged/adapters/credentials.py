@@ -2,7 +2,8 @@
 
 A file is taken from the first of: the `credentials_file` of its table, `$CREDENTIALS_DIRECTORY` (systemd's
 LoadCredential), `credentials/` beside the configuration. Names: `account-<name>` and `mqtt` (JSON), `notify` (one
-URL a line), `telegram` (JSON) and `web-token` (one line). Every fault raises ConfigurationError and quotes no content.
+URL a line, with a name before it or not), `telegram` (JSON) and `web-token` (one line). Every fault raises
+ConfigurationError and quotes no content.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from typing import Any, NoReturn
 
 from hedged.errors import ConfigurationError
 
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+RESERVED = frozenset({"log", "mqtt", "exec", "telegram"})
+"""Names of channels that are no lines of the file `notify`."""
+
+_NAMED = re.compile(rf"({CHANNEL_NAME.pattern})\s*=\s*(\S+://.*)")
 _MODE_MAX = 0o640
 _SIZE_MAX = 65_536  # bytes
 _BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
@@ -86,6 +92,15 @@ class AccountKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyUrl:
+    """One line of the file `notify`: the channel's name, its secret address, and where that stands."""
+
+    name: str
+    url: Secret
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     username: str
     password: Secret
@@ -130,16 +145,31 @@ class CredentialFiles:
             raise ConfigurationError(f'{path}: must be {{"username": "…", "password": "…"}}')
         return Login(values["username"], Secret(values["password"]))
 
-    def notify(self, given: Path | None = None) -> tuple[Secret, ...]:
-        """Apprise's URLs, one a line; blank lines and lines that begin with # are left out."""
+    def notify(self, given: Path | None = None) -> tuple[NotifyUrl, ...]:
+        """Apprise's URLs, one a line, `name = URL` or a URL alone; blank lines and # comments are left out.
+
+        Those without a name are `notify-1`, `notify-2` … by their order among all.
+        """
         path = self._find("notify", given)
         if path is None:
             return ()
-        lines = [line.strip() for line in self._text(path).splitlines()]
-        for number, line in enumerate(lines, start=1):
-            if line and not line.startswith("#") and "://" not in line:
-                raise ConfigurationError(f"{path}:{number}: not an address such as tgram://TOKEN/CHAT")
-        return tuple(Secret(line) for line in lines if line and not line.startswith("#"))
+        found: list[NotifyUrl] = []
+        problems: list[str] = []
+        for number, line in enumerate(map(str.strip, self._text(path).splitlines()), start=1):
+            if not line or line.startswith("#"):
+                continue
+            named = _NAMED.fullmatch(line)
+            name, url = (named[1], named[2]) if named else (f"notify-{len(found) + 1}", line)
+            where = f"{path}:{number}"
+            if "://" not in url:
+                problems.append(f"{where}: not an address such as tgram://TOKEN/CHAT")
+            elif name in RESERVED or name in {each.name for each in found}:
+                problems.append(f"{where}: a channel {name} is there already: give this one another name")
+            else:
+                found.append(NotifyUrl(name, Secret(url), where))
+        if problems:
+            raise ConfigurationError(*problems)
+        return tuple(found)
 
     def telegram(self, given: Path | None = None) -> TelegramLogin | None:
         path = self._find("telegram", given)
