@@ -131,7 +131,7 @@ def test_everything_in_order_is_green_and_kept(stage: Stage) -> None:
 def test_nothing_in_order_is_red_and_says_what_to_do(stage: Stage) -> None:
     """Before anything has run: every line with its fix, and nothing is kept or made."""
     stage.change("order_notional_max = 5000\nposition_notional_max = 20000\nturnover_day_max = 20000\n", "")
-    assert stage.red() == ["days on paper", "limits", "two channels", "heartbeat"]
+    assert stage.red() == ["days on paper", "doctor", "limits", "two channels", "heartbeat"]
     assert not stage.store.exists()
     assert "set order_notional_max, position_notional_max, turnover_day_max under [limits]" in stage.text("limits")
     assert "--dry-run" in stage.text("days on paper")
@@ -142,7 +142,6 @@ def test_nothing_in_order_is_red_and_says_what_to_do(stage: Stage) -> None:
     [
         ({"days": 6}, "days on paper", "cycles on 6 days of the last 30, at least 7 are needed"),
         ({"delivered": DAY * 1.01}, "two channels", "nothing was delivered within 24 h"),
-        ({"beaten": DAY * 1.01}, "heartbeat", "it was last answered on"),
     ],
 )
 def test_what_is_too_little_or_too_old_is_red(stage: Stage, missing: dict[str, Any], red: str, said: str) -> None:
@@ -150,6 +149,13 @@ def test_what_is_too_little_or_too_old_is_red(stage: Stage, missing: dict[str, A
     asyncio.run(stage.fill(**missing))
     assert stage.red() == [red]
     assert said in stage.text(red)
+
+
+def test_a_heartbeat_that_was_not_heard_for_a_day_is_red(stage: Stage) -> None:
+    """By the doctor as well."""
+    asyncio.run(stage.fill(beaten=DAY * 1.01))
+    assert stage.red() == ["doctor", "heartbeat"]
+    assert "it was last answered on" in stage.text("heartbeat")
 
 
 @pytest.mark.parametrize(
