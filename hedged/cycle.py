@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,15 +12,17 @@ from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
 from hedged.act.reconcile import TakeBack, to_send_again
 from hedged.assess import assess, effect
+from hedged.assess.foreign import foreign_orders
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after
-from hedged.decide.placement import crossing, taken_back
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
-from hedged.errors import StoreError
+from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
@@ -47,10 +49,12 @@ from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
+from hedged.tell.attention import attention
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
-from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
+from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
 from hedged.tell.proposals import proposal_findings
+from hedged.tell.quiet import Attention
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
@@ -75,6 +79,9 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    further: tuple[str, ...] = ()  # channels that are told what is critical and unacknowledged
+    confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
+    attention: Attention = field(default_factory=Attention, init=False)
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
@@ -91,8 +98,13 @@ class Portfolio:
     health_of: datetime | None = field(default=None, init=False)  # that day
     unkept_effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict, init=False)  # by group, day
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
+    unbooked: frozenset[InstrumentId] = frozenset()  # filled in the last process after the cycle that it recorded last
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
+    lease: timedelta | None = (
+        None  # how long this process may send orders without having been heard of; None: no matter
+    )
+    fenced: str | None = field(default=None, init=False)  # who has taken over from this process
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
     def __post_init__(self) -> None:
@@ -163,8 +175,13 @@ async def run_cycle(
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
         await portfolio.brake.look(portfolio.clock.now())
         groups = report.assessment.groups
-        outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
+        outside = [
+            *extra,
+            *earlier_findings(portfolio.settled, portfolio.open_rows, groups),
+            *trouble_findings(portfolio.fenced, trouble, portfolio.policy.name),
+        ]
         outside += effect.findings(portfolio.health, groups)
+        outside += _foreign_orders(portfolio, report)
         outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
         outside += proposal_findings(report.decision, groups, portfolio.policy.quote)
         outside += stop_findings(portfolio.brake, report.decision, groups, portfolio.policy.name)
@@ -172,7 +189,9 @@ async def run_cycle(
         beside = {**stops_object(portfolio.brake), **(beside or {})}
         report = replace(report, state=Later(partial(_told, report, told, beside)))
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
-        alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
+        alerts, messages = tell(
+            happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
+        )
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
 
@@ -235,13 +254,16 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     store = portfolio.store
     await portfolio.brake.look(now)
     try:
+        await _renew(portfolio, now)
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
+        portfolio.attention = await attention(store, portfolio.alerts, portfolio.rules, portfolio.confirming, now)
         if not portfolio.loaded and (last := await store.last_cycle()) is not None:
             fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
             portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
+            portfolio.unbooked = frozenset(fill.instrument for fill in fills)
         portfolio.loaded = True
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
@@ -276,6 +298,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             again=to_send_again(portfolio.past_orders),
             proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
             proven=portfolio.memory.proven,
+            resting=resting(rows),
             crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
@@ -284,15 +307,40 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
 
 
 def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
-    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+    """Which orders at rest are cancelled, so that what is left of them is decided anew; all of them where a person or
+    the guard has stopped orders that way.
+    """
 
     def judged(row: OrderRow, working: Working) -> bool:
+        if portfolio.brake.cancels:
+            return True
         seen = portfolio.memory.guard.marks.get(row.intent.instrument)
-        mark = seen.price if seen is not None else None
-        limits, past = portfolio.policy.limits, portfolio.past_orders
-        return taken_back(row, working, now, limits, orders=past, mark=mark) is not None
+        why = taken_back(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=seen.price if seen is not None else None,
+            urgent=is_reducing(portfolio.policy.margin, portfolio.memory.margin_alarms, row.intent.instrument),
+        )
+        return why is not None
 
     return judged
+
+
+async def _renew(portfolio: Portfolio, now: datetime) -> None:
+    """Go on being the one that sends orders. Raises `Fenced` where another process is by now: this one never is again.
+
+    Nothing else is done with the store then: the orders in its journal are that other process's.
+    """
+    if portfolio.fenced is None and portfolio.lease is not None:
+        try:
+            await portfolio.store.renew_lease(now + portfolio.lease)
+        except Fenced as error:
+            portfolio.fenced = str(error)
+    if portfolio.fenced is not None:
+        raise Fenced(portfolio.fenced)
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
@@ -312,7 +360,7 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         earlier=[*portfolio.unrecorded, *settled],
         orders=orders,
     )
-    portfolio.settled, portfolio.unrecorded = [], ()
+    portfolio.settled, portfolio.unrecorded, portfolio.unbooked = [], (), frozenset()
     portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})
     report = replace(report, effects=tuple(effects))
     memory = remember(report.snapshot, portfolio.memory, fills)
@@ -338,13 +386,22 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         proposals=(*report.decision.answered, *report.decision.awaiting),
     )
     try:
-        await portfolio.store.record_cycle(record, portfolio.channels)
+        await portfolio.store.record_cycle(record, portfolio.channels, portfolio.further)
     except Exception as error:  # noqa: BLE001  whatever it is: what happened is told all the same
         portfolio.unkept = str(error) if isinstance(error, StoreError) else f"{type(error).__name__} while recording"
         return replace(report, store_error=portfolio.unkept)
     portfolio.unkept = None
     portfolio.unkept_effects.clear()
     return report
+
+
+def _foreign_orders(portfolio: Portfolio, report: CycleReport) -> Iterator[Finding]:
+    """Who else trades, as far as the venue's positions are shown and this process knows its own orders."""
+    if portfolio.positions_of == "venue" and portfolio.loaded:
+        late = {intent.instrument for intent, _ in portfolio.settled}
+        unsure = late | portfolio.unbooked | portfolio.book.in_flight
+        groups, policy = report.assessment.groups, portfolio.policy
+        yield from foreign_orders(report.snapshot, portfolio.memory, groups, policy, unsure)
 
 
 def _proven(

@@ -61,6 +61,7 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
+    releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
     unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
@@ -69,8 +70,12 @@ class Exchanges:
         return {name: venue.weight for name, venue in self.venues.items()}
 
     async def close(self) -> None:
-        for close in self.closers:
-            await close()
+        try:
+            for close in self.closers:
+                await close()
+        finally:
+            while self.releasers:
+                self.releasers.pop()()
 
 
 @dataclass(slots=True)
@@ -206,6 +211,9 @@ class App:
             await channel.close()
         if self.heartbeat is not None:
             await self.heartbeat.close()
+        if self.lock is not None and not self.lock.shared:
+            with contextlib.suppress(StoreError):  # then another machine waits until it has run out
+                await self.portfolio.store.release_lease()
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()

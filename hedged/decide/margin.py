@@ -15,9 +15,9 @@ from hedged.estimate.liquidation import DEFAULT_TIERS
 from hedged.estimate.margin_pool import added_need
 from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState, Severity
-from hedged.model.instrument import Instrument
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Intent, Purpose
-from hedged.model.policy import Limits, OnCritical, PortfolioPolicy
+from hedged.model.policy import Limits, MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 
 ZERO = Decimal(0)
@@ -74,6 +74,12 @@ def _slices(closing: Decimal, leg: LegState, instrument: Instrument, limits: Lim
         quantity = reduction(held, left, lot, least, most)
         yield quantity.copy_sign(closing)
         held, left = held - quantity, left - quantity
+
+
+def is_reducing(policy: MarginPolicy, alarms: Mapping[str, str], instrument: InstrumentId) -> bool:
+    """Whether positions of the instrument's account are being bought back for margin. `alarms`: by account."""
+    critical = alarms.get(instrument.partition(":")[0]) == Severity.CRITICAL.value
+    return critical and policy.on_critical is OnCritical.REDUCE
 
 
 def room_after(

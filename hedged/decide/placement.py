@@ -66,15 +66,19 @@ def taken_back(
     *,
     orders: Sequence[PastOrder] = (),
     mark: Decimal | None = None,
+    urgent: bool = False,
 ) -> str | None:
     """Why an order that was looked up and still rests is to be cancelled; None: it may rest on.
 
     It waits `passive_for` in all, however often it was placed anew meanwhile (`orders`: of the past); one that the
-    market has left behind is placed anew. An order that should never have rested is taken back at once.
+    market has left behind is placed anew. An order that should never have rested is taken back at once, and any where
+    margin has to be made room for (`urgent`).
     """
     intent = row.intent
     if intent.placement is not Placement.PASSIVE:
         return "it was not to rest"
+    if urgent:
+        return "the account needs margin"
     waited = now - resting_since(intent, row.planned_at, orders, limits.passive_for)
     if not timedelta(0) <= waited < limits.passive_for:  # a clock that was put back says nothing
         left = intent.quantity - outcome.filled
@@ -82,6 +86,15 @@ def taken_back(
     if mark is not None and (mark / intent.price - 1) * intent.side.sign > AWAY:
         return f"the mark went from {intent.price:f} to {mark:f}"
     return None
+
+
+def resting(rows: Sequence[OrderRow]) -> frozenset[InstrumentId]:
+    """Where a passive order is known to wait in the book."""
+    return frozenset(
+        row.intent.instrument
+        for row in rows
+        if row.state is OrderState.ACKNOWLEDGED and row.intent.placement is Placement.PASSIVE
+    )
 
 
 def crossing(orders: Sequence[PastOrder], now: datetime, limits: Limits) -> frozenset[InstrumentId]:

@@ -95,6 +95,9 @@ def test_the_form_on_disk() -> None:
             "funding_rate": None,
             "funding_interval_hours": None,
             "funding_next": "2026-11-02T12:00:00Z",
+            "volume_day": None,
+            "high_day": None,
+            "low_day": None,
         },
     }
     missing: Any = encode(Missing(Fault.UNREADABLE, "fetch_balance", "HTML"), Leg[Decimal])

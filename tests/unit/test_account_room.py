@@ -129,4 +129,4 @@ def test_positions_of_minutes_ago_are_not_traded_on() -> None:
     group = assess(view(), SETUP).groups[0]
     desk = Desk(old, SETUP, Book("0" * 24))
     desk.offer(Trade(group.legs[0].instrument, dec(-1), reduce_only=False, reason=""), group, 0)
-    assert "is not known" in desk.decision("").refused[0].reason
+    assert "is not known" in desk.decision("", waits=lambda _: False).refused[0].reason

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from hedged.adapters.store import (
     commands,
     cycles,
     effects,
+    lease,
     opening,
     orders,
     outbox,
@@ -33,7 +34,7 @@ from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
 from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
@@ -77,6 +78,7 @@ class SqlStore:
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._known: _Known | None = None
+        self._epoch: int | None = None  # of our lease
 
     # opening
 
@@ -154,6 +156,21 @@ class SqlStore:
                 raise
             return result
 
+    async def _run_fenced(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same, for what only the holder of the lease may do. Raises `Fenced`."""
+        return await self._run(lease.fenced, self._epoch, work, *args, **kwargs)
+
+    # who may send orders
+
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        self._epoch = await self._run(lease.take, holder, now, lasts)
+
+    async def renew_lease(self, until: datetime) -> None:
+        await self._run(lease.renew, self._epoch, until)
+
+    async def release_lease(self) -> None:
+        await self._run(lease.release, self._epoch)
+
     # the cycle
 
     async def memory(self) -> Memory:
@@ -172,14 +189,15 @@ class SqlStore:
         memory, alerts, last = await self._run(cycles.load_known)
         return _Known(memory, {alert.event_id: alert for alert in alerts}, last)
 
-    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
         known = await self._last_stored()
         self._known = None  # until the transaction is known to have been committed
         try:
-            await self._run(
+            await self._run_fenced(
                 cycles.write,
                 record,
                 channels,
+                further,
                 grain=_grain(record, known.sampled_at),
                 known=known.alerts,
                 had_doubts=bool(known.memory.polls),
@@ -233,10 +251,10 @@ class SqlStore:
 
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
         if intents:
-            await self._run(orders.plan, cycle_id, intents, now)
+            await self._run_fenced(orders.plan, cycle_id, intents, now)
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None:
-        await self._run(orders.mark_sent, client_order_id, now)
+        await self._run_fenced(orders.mark_sent, client_order_id, now)
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         await self._run(orders.record_outcome, outcome, now)
@@ -270,13 +288,16 @@ class SqlStore:
     # delivery
 
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
-        return await self._run(outbox.due, channel, now, limit)
+        return await self._run(lease.checked, self._epoch, outbox.due, channel, now, limit)
 
     async def delivered(self, row_id: int, now: datetime) -> None:
         await self._run(outbox.delivered, row_id, now)
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
+
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        return await self._run(outbox.of, message_ids)
 
     async def backlog(self) -> Mapping[str, int]:
         return await self._run(outbox.backlog)
