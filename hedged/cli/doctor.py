@@ -40,7 +40,7 @@ def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption
     import json as jsonlib
 
     from hedged.adapters import log
-    from hedged.cli.show import new_console
+    from hedged.cli.tables import new_console
     from hedged.settings import load
 
     log.configure(sys.stderr, level="error")

@@ -23,7 +23,7 @@ from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
-_ALONE = "it would leave too little hedged without the order that goes before it, which was refused"
+_ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Desk:
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
     _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
-    _passed_ids: set[str] = field(default_factory=set, init=False)  # orders that the gate let through
+    _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +96,8 @@ class Desk:
         held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
-        if trade.instrument not in self.book.crossing and not at_once:
+        # What rests is taken back and decided anew; a person would have to be asked each time.
+        if trade.instrument not in self.book.crossing and not at_once and mode is not Mode.APPROVE:
             placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
@@ -122,11 +123,10 @@ class Desk:
             room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(
-                wanted, group, number, only_after=only_after, at_once=at_once
-            )  # as nobody has approved it
+            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
         if self._passed(intent, context, mode, approval, number):
-            self._passed_ids.add(intent.client_order_id)
+            if trade.contracts == wanted.contracts:
+                self._whole.add(intent.client_order_id)
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
@@ -177,13 +177,16 @@ class Desk:
     def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
-        alone = not self._passed_ids.issuperset(intent.only_after)
         unsent = mode is Mode.MONITOR or by_hand
+        proposed = mode is Mode.APPROVE and approval is None
+        sent = {each.intent.client_order_id for each in self.approved}
+        ready = self._whole if unsent or proposed else self._whole & sent
+        alone = not ready.issuperset(intent.only_after)
         if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
         elif alone:
             why = _ALONE
-        elif unsent or (mode is Mode.APPROVE and approval is None):
+        elif unsent or proposed:
             why = judge(intent, context, self.policy.limits)
             if why is None and unsent:
                 (self.by_hand if by_hand else self.proposals).append(intent)
@@ -197,6 +200,7 @@ class Desk:
                 return True
             why = verdict.reason
         self.refused.append(Refusal(intent=intent, reason=why or ""))
+        self._pending.leave(intent)
         return False
 
     def _proposed(self, intent: Intent, number: int) -> bool:

@@ -253,7 +253,8 @@ async def test_a_subject_that_leaves_the_configuration_is_closed(stage: Stage) -
     stage.portfolio.policy = policy(hedge("ETH", name="renamed"))
     stage.portfolio.observer = None
     report = await stage.tick()
-    assert (MessageKind.REMOVED, "drift/alts") in {(m.kind, m.key) for m in report.messages}
+    told = {(each.kind, each.key) for message in report.messages for each in message.alerts}
+    assert (MessageKind.REMOVED, "drift/alts") in told
 
 
 async def test_a_disk_that_is_full_while_nothing_is_traded_is_told_and_over_when_it_works(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hedged.adapters.credentials import AccountKeys, CredentialFiles, Login, Secret
+from hedged.adapters.credentials import AccountKeys, CredentialFiles, Login, NotifyUrl, Secret
 from hedged.errors import ConfigurationError
 
 CANARY = "CANARY-9f8e7d6c5b4a"
@@ -130,14 +130,27 @@ def test_the_brokers_login(files: CredentialFiles) -> None:
 
 
 def test_notification_addresses_stand_one_a_line(files: CredentialFiles) -> None:
-    """Comments and blank lines are left out; what is no address is refused by its line, unquoted."""
+    """Comments and blank lines are left out; a name before one is its channel's, the others are counted."""
     assert files.notify() == ()
-    write(files.beside, "notify", "# phone\n\ntgram://a/b\n  ntfy://c\n")
-    assert files.notify() == (Secret("tgram://a/b"), Secret("ntfy://c"))
-    path = write(files.beside, "notify", f"tgram://a/b\n{CANARY}\n")
+    path = write(files.beside, "notify", "# phone\n\ntgram://a/b\nphone = ntfy://c?x=y\n  mailto://d\n")
+    assert files.notify() == (
+        NotifyUrl("notify-1", Secret("tgram://a/b"), f"{path}:3"),
+        NotifyUrl("phone", Secret("ntfy://c?x=y"), f"{path}:4"),
+        NotifyUrl("notify-3", Secret("mailto://d"), f"{path}:5"),
+    )
+
+
+def test_wrong_lines_of_addresses_are_all_named_and_not_quoted(files: CredentialFiles) -> None:
+    """Which line it is, and never what stands there."""
+    text = f"tgram://a/b\n{CANARY}\nlog = ntfy://{CANARY}\np = ntfy://{CANARY}\np = ntfy://{CANARY}\n"
+    path = write(files.beside, "notify", text)
     with pytest.raises(ConfigurationError) as caught:
         files.notify()
-    assert str(caught.value) == f"{path}:2: not an address such as tgram://TOKEN/CHAT"
+    assert caught.value.problems == (
+        f"{path}:2: not an address such as tgram://TOKEN/CHAT",
+        f"{path}:3: a channel log is there already: give this one another name",
+        f"{path}:5: a channel p is there already: give this one another name",
+    )
 
 
 def test_a_token_is_one_line(files: CredentialFiles) -> None:

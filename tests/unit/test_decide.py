@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,8 +11,9 @@ import pytest
 from hedged.assess import assess
 from hedged.decide import Book, decide
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Decision, Side
+from hedged.model.order import Decision, Placement, Side
 from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
+from hedged.model.proposal import Verdict
 from hedged.model.snapshot import Fault, Missing, Snapshot
 from tests.build import BTC_PERP, ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
@@ -144,6 +146,29 @@ def test_weights_split_the_target() -> None:
         (ETH_PERP, Side.BUY, dec("2.5")),
     ]
     assert decision.intents[1].intent.only_after == (decision.intents[0].intent.client_order_id,)
+
+
+@pytest.mark.parametrize(
+    ("approved", "sent"), [({BTC_PERP, ETH_PERP}, [BTC_PERP, ETH_PERP]), ({BTC_PERP}, [BTC_PERP]), ({ETH_PERP}, [])]
+)
+def test_half_of_a_pair_is_not_sent_on_its_own_approval(approved: set[str], sent: list[str]) -> None:
+    """What may only follow another order waits for that one's approval too, and keeps its own."""
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(InstrumentId(BTC_PERP), weight=dec("0.5"))]
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (BTC_PERP, "-0.1"))),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60000},
+        prices={"ETH": 3000},
+    )
+    setup = policy(hedge("ETH", legs=legs, mode=Mode.APPROVE))
+    waiting = decided(seen, setup).awaiting
+    answered = tuple(
+        replace(each, verdict=Verdict.APPROVED) if each.instrument in approved else each for each in waiting
+    )
+    decision = decided(seen, setup, replace(BOOK, proposals=answered))
+    assert [each.intent.instrument for each in decision.intents] == sent
+    assert decision.answered == ()
+    assert all(each.intent.placement is Placement.IOC for each in decision.intents)
 
 
 def test_a_weighted_chain_counts_as_one_leg() -> None:

@@ -46,6 +46,7 @@ class MqttChannel:
     """
 
     name = "mqtt"
+    confirms = False
 
     def __init__(
         self,
@@ -263,7 +264,7 @@ class MqttChannel:
         """What still fires, now and when others have had time to come back."""
         if self._standing is None:
             return
-        for pause in (0.0, _STEADY):
+        for pause in (0.0, self._options.again_after):
             await self._clock.sleep(pause)
             try:
                 messages = await self._standing.standing()

@@ -42,6 +42,7 @@ class MqttOptions:
     keepalive: int = 30
     timeout: float = 5.0  # for the connection and for each acknowledgement
     echo_within: float = 4.0  # for what was acknowledged to come back
+    again_after: float = 30.0  # until others have had time to come back too, and what fires is told once more
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, cap=30.0))
 
     @property

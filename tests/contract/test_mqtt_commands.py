@@ -1,0 +1,179 @@
+"""Commands over a real mosquitto: what is asked is done once and answered, and nobody can ask who may not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from hedged.act.brake import Brake, keep_resumed, kept
+from hedged.adapters.channels.mqtt import MqttChannel
+from hedged.adapters.clock import SystemClock
+from hedged.adapters.store.sql import SqlStore
+from hedged.daemon.commands import Commands
+from hedged.model.command import Verb
+from hedged.model.policy import World
+from tests.broker import Broker
+from tests.mqtt_rig import WITHIN, Watcher, connected, options, running, watching
+from tests.support import T0
+
+ACL = (Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl").read_text()
+PASSWORDS = {"viewer": "v", "operator": "o"}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    made = SqlStore(tmp_path / "hedged.db")
+    await made.open("demo", World.PAPER, T0)
+    yield made
+    await made.close()
+
+
+def taker(store: SqlStore) -> Commands:
+    made = Commands(store, "demo", ["alts"], frozenset(Verb), SystemClock())
+    made.brake = Brake(store)
+    return made
+
+
+def asked(n: int = 1, *, seconds: float = 60, **fields: Any) -> bytes:
+    expires = datetime.now(UTC) + timedelta(seconds=seconds)
+    right = {"request": f"r{n}", "nonce": f"nonce-{n:04}", "expires": expires.isoformat()}
+    return json.dumps({**right, **fields}).encode()
+
+
+async def reply(watcher: Watcher, request: str) -> dict[str, Any]:
+    topic = f"hedged/demo/reply/{request}"
+    await watcher.until(lambda topics: topic in topics)
+    found: dict[str, Any] = json.loads(watcher.topics.pop(topic))
+    return found
+
+
+@contextlib.asynccontextmanager
+async def operator(broker: Broker) -> AsyncIterator[Watcher]:
+    async with watching(broker, username="operator", password="o") as watcher:
+        yield watcher
+
+
+def secured(folder: Path) -> Broker:
+    return Broker(folder, password="h", others=PASSWORDS, acl=ACL)
+
+
+def login(protocol: str) -> dict[str, str]:
+    return {"username": "hedged", "password": "h", "protocol": protocol}
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_is_asked_is_done_once_and_answered(tmp_path: Path, store: SqlStore, protocol: str) -> None:
+    """A pause by the operator of the shipped ACL; its second delivery is dropped and told."""
+    with secured(tmp_path) as broker:
+        async with running(options(broker, **login(protocol)), commands=taker(store)), operator(broker) as watcher:
+            await watcher.until(lambda topics: topics.get("hedged/demo/status") == "online")
+            payload = asked(reason="storm")
+            await watcher.client.publish("hedged/demo/cmd/pause", payload, qos=1)
+            found = await reply(watcher, "r1")
+            assert (found["schema"], found["verb"], found["ok"]) == ("hedged.reply/1", "pause", True)
+            stop = (await kept(store)).paused
+            assert stop is not None
+            assert (stop.by, stop.reason) == ("a command (mqtt)", "storm")
+            await keep_resumed(store, T0)
+            await watcher.client.publish("hedged/demo/cmd/pause", payload, qos=1)
+            assert (await reply(watcher, "r1"))["text"] == "dropped, replayed: its nonce was used before"
+            assert (await kept(store)).paused is None
+
+
+async def test_nobody_asks_who_only_looks(tmp_path: Path, store: SqlStore) -> None:
+    """The shipped ACL drops what the viewer and the daemon itself publish as commands."""
+    with secured(tmp_path) as broker:
+        async with running(options(broker, **login("5")), commands=taker(store)), operator(broker) as watcher:
+            await watcher.until(lambda topics: topics.get("hedged/demo/status") == "online")
+            for n, (name, word) in enumerate((("viewer", "v"), ("hedged", "h"))):
+                async with aiomqtt.Client("127.0.0.1", broker.port, username=name, password=word) as client:
+                    await client.publish("hedged/demo/cmd/pause", asked(10 + n), qos=1)
+            await watcher.client.publish("hedged/demo/cmd/resume", asked(1), qos=1)
+            assert (await reply(watcher, "r1"))["text"].startswith("dropped, not allowed: `resume`")
+            assert (await kept(store)).paused is None
+            assert len(await store.past_commands(9)) == 1
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_the_broker_retains_is_dropped(tmp_path: Path, store: SqlStore, protocol: str) -> None:
+    """Retained before the daemon came; under MQTT 5 also while it listens. Nobody is answered."""
+    with Broker(tmp_path) as broker, contextlib.closing(sqlite3.connect(tmp_path / "hedged.db")) as database:
+        async with watching(broker) as watcher:
+            await watcher.client.publish("hedged/demo/cmd/pause", asked(1), qos=1, retain=True)
+            async with running(options(broker, protocol=protocol), commands=taker(store)):
+                await watcher.until(lambda topics: topics.get("hedged/demo/status") == "online")
+                if protocol == "5":
+                    await watcher.client.publish("hedged/demo/cmd/pause", asked(2), qos=1, retain=True)
+                await watcher.client.publish("hedged/demo/cmd/resume", asked(3), qos=1)
+                await reply(watcher, "r3")
+        assert (await kept(store)).paused is None
+        rows = database.execute("SELECT json_extract(data, '$.why') FROM commands ORDER BY id").fetchall()
+        retained = [row for row in rows if row == ("retained",)]
+        assert len(retained) == (2 if protocol == "5" else 1)
+        assert not [topic for topic in watcher.topics if "/reply/" in topic]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_came_while_the_daemon_was_away_is_done_if_in_time(
+    tmp_path: Path, store: SqlStore, protocol: str
+) -> None:
+    """The broker keeps it in the daemon's session; what has expired by then is dropped."""
+    with Broker(tmp_path) as broker:
+        chosen = options(broker, protocol=protocol)
+        async with running(chosen, commands=taker(store)) as channel:
+            await connected(channel)
+        async with watching(broker) as watcher:
+            await watcher.client.publish("hedged/demo/cmd/set-ratio", asked(1, seconds=0.01), qos=1)
+            await watcher.client.publish("hedged/demo/cmd/pause", asked(2), qos=1)
+            async with running(chosen, commands=taker(store)):
+                assert (await reply(watcher, "r2"))["ok"] is True
+        assert (await kept(store)).paused is not None
+        assert sorted(row.outcome.value for row in await store.past_commands(9)) == ["done", "dropped"]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_without_the_setting_nothing_is_taken(tmp_path: Path, store: SqlStore, protocol: str) -> None:
+    """Also where an earlier run took some and the broker still keeps them for us."""
+    with Broker(tmp_path) as broker:
+        chosen = options(broker, protocol=protocol)
+        async with running(chosen, commands=taker(store)) as channel:
+            await connected(channel)
+        async with watching(broker) as watcher:
+            await watcher.client.publish("hedged/demo/cmd/pause", asked(1), qos=1)
+            async with running(chosen) as channel:
+                await connected(channel)
+                await watcher.client.publish("hedged/demo/cmd/pause", asked(2), qos=1)
+                await connected(channel)
+            async with running(chosen, commands=taker(store)) as channel:
+                await connected(channel)
+                await watcher.client.publish("hedged/demo/cmd/resume", asked(3), qos=1)
+                await reply(watcher, "r3")
+        assert (await kept(store)).paused is None
+        assert [row.verb for row in await store.past_commands(9)] == ["of an unknown verb"]
+
+
+async def test_a_flood_delays_no_alert(tmp_path: Path, store: SqlStore) -> None:
+    """More commands than are taken at once: those beyond are dropped, and an alert still goes out."""
+    with Broker(tmp_path) as broker:
+        async with running(options(broker), commands=taker(store)) as channel, watching(broker) as watcher:
+            await connected(channel)
+            flood = [watcher.client.publish("hedged/demo/cmd/pause", b"x", qos=0) for _ in range(2000)]
+            await asyncio.gather(*flood, connected(channel))
+            async with asyncio.timeout(WITHIN):
+                await connected(channel)
+        assert (await kept(store)).paused is None
+
+
+def test_the_channel_is_told_who_takes_commands() -> None:
+    """By default nobody does."""
+    assert MqttChannel.__init__.__kwdefaults__ is not None
+    assert MqttChannel.__init__.__kwdefaults__["commands"] is None
