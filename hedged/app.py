@@ -111,7 +111,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
     wakes = Wakes(settings.schedule.every_min)
-    loops += _telegram_desk(settings, channels, store, commands=commands, wakes=wakes, clock=clock)
+    loops += _telegram_desk(settings, channels, store, commands, clock)
     rate = settings.alerts.messages_minute_max
     couriers = [
         Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
@@ -257,6 +257,7 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
 async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
+    from hedged.adapters.store.lock import KeyLock
 
     venue = exchanges.venues[account.name]
     keys = settings.credentials().account(account.name, account.credentials_file)
@@ -265,6 +266,9 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
             f"{settings.path}: account {account.name}: it has no key, so no order can be sent there: give it one that "
             'can trade and not withdraw, or let its hedges run with mode = "monitor"'
         )
+    where = (account.exchange, str(account.sandbox), account.connect_to or "")
+    lock = KeyLock(settings.state_directory(), account.name, (*where, _public(keys.reveal())))
+    exchanges.releasers.append(lock.release)
     line = await open_ccxt_orders(
         venue,
         account.name,
@@ -336,13 +340,18 @@ async def _open_ccxt(
 
 def _refuse_twice(account: AccountSettings, keys: Mapping[str, str], settings: Settings, exchanges: Exchanges) -> None:
     """One key under two accounts is one account read twice: its positions would count as hedge and as exposure."""
-    own = account.exchange, keys.get("walletAddress") or keys.get("apiKey", "")
+    own = account.exchange, _public(keys)
     other = exchanges.owners.setdefault(own, account.name)
     if other != account.name:
         raise ConfigurationError(
             f"{settings.path}: accounts {other} and {account.name} have the same key, so all they hold would count "
             "twice: make one account of them, with the wallets of both"
         )
+
+
+def _public(keys: Mapping[str, str]) -> str:
+    """What tells one key from another."""
+    return keys.get("walletAddress") or keys.get("apiKey", "")
 
 
 def _watched(account: str, settings: Settings) -> Watched:
@@ -431,7 +440,7 @@ def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) 
 
 
 def _telegram_desk(
-    settings: Settings, channels: Sequence[Channel], store: Store, *, commands: Commands, wakes: Wakes, clock: Clock
+    settings: Settings, channels: Sequence[Channel], store: Store, commands: Commands, clock: Clock
 ) -> list[Loop]:
     """The loops that answer buttons, where there are any."""
     if settings.telegram is None or not settings.telegram.buttons:
@@ -451,7 +460,6 @@ def _telegram_desk(
         board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
         commands=commands,
         clock=clock,
-        wake=wakes.wake,
     )
     return [desk.poll, desk.keep_shown]
 

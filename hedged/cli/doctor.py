@@ -64,6 +64,7 @@ async def _examine(settings: Settings) -> list[Check]:
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
     from hedged.app import open_exchanges
+    from hedged.cli.doctor_channels import heartbeat_checks, telegram_checks
 
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
     clock, scratch = SystemClock(), MemoryStore()
@@ -83,6 +84,8 @@ async def _examine(settings: Settings) -> list[Check]:
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
         checks += await _past(settings, exchanges, clock)
+        checks += await telegram_checks(settings, clock)
+        checks += await heartbeat_checks(settings, clock.now())
     finally:
         await exchanges.close()
     return [*checks, *await _broker(settings)]

@@ -118,6 +118,8 @@ class Quote:
     funding_rate: Decimal | None = None
     funding_interval_hours: Decimal | None = None
     funding_next: datetime | None = None
+    bid_size: Decimal | None = None  # contracts at the best price of either side
+    ask_size: Decimal | None = None
     volume_day: Decimal | None = None  # traded within 24 hours, its quote currency
     high_day: Decimal | None = None  # within 24 hours, as is the low
     low_day: Decimal | None = None

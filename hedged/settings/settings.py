@@ -251,6 +251,10 @@ class Settings:
         if faults:
             raise ConfigurationError(*faults)
 
+    def state_directory(self) -> Path:
+        """Where this user's portfolios keep what they keep, unless told otherwise."""
+        return _state_directory(self.environ)
+
     def _check_channels(self) -> None:
         """Whether each URL is one, the program can be run, and the named channels are there. Asks no network."""
         urls = self.credentials().notify(self.notify.credentials_file)
@@ -279,7 +283,7 @@ class Settings:
     def store_path(self) -> Path:
         """The database, one for each world; a dry run has its own beside the real one and leaves that alone."""
         name = self.name if self.dry_run else self.instance
-        path = self.store.path or _state_directory(self.environ) / f"{quote(name, safe=' ')}.sqlite"
+        path = self.store.path or self.state_directory() / f"{quote(name, safe=' ')}.sqlite"
         return path.with_name(f"{path.name}.{self.world}") if self.dry_run else path
 
 
