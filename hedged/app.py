@@ -104,7 +104,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         version=__version__,
     )
     portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked)
-    portfolio.further = further
+    portfolio.further, portfolio.digest_at = further, settings.digest_at()
     portfolio.confirming = frozenset(channel.name for channel in channels if channel.confirms)
     if further:
         confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None
