@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +12,7 @@ from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
 from hedged.act.reconcile import TakeBack, to_send_again
 from hedged.assess import assess, effect
+from hedged.assess.foreign import foreign_orders
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
@@ -48,10 +49,12 @@ from hedged.observe import Observer
 from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
+from hedged.tell.attention import attention
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
 from hedged.tell.proposals import proposal_findings
+from hedged.tell.quiet import Attention
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
@@ -76,6 +79,9 @@ class Portfolio:
     stop_file: StopFile | None = None
     asked: Asked = field(default_factory=Asked)  # the pause that a signal asked for
     brake: Brake = field(init=False)
+    further: tuple[str, ...] = ()  # channels that are told what is critical and unacknowledged
+    confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
+    attention: Attention = field(default_factory=Attention, init=False)
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
@@ -92,6 +98,7 @@ class Portfolio:
     health_of: datetime | None = field(default=None, init=False)  # that day
     unkept_effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict, init=False)  # by group, day
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
+    unbooked: frozenset[InstrumentId] = frozenset()  # filled in the last process after the cycle that it recorded last
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
     lease: timedelta | None = (
@@ -174,6 +181,7 @@ async def run_cycle(
             *trouble_findings(portfolio.fenced, trouble, portfolio.policy.name),
         ]
         outside += effect.findings(portfolio.health, groups)
+        outside += _foreign_orders(portfolio, report)
         outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
         outside += proposal_findings(report.decision, groups, portfolio.policy.quote)
         outside += stop_findings(portfolio.brake, report.decision, groups, portfolio.policy.name)
@@ -181,7 +189,9 @@ async def run_cycle(
         beside = {**stops_object(portfolio.brake), **(beside or {})}
         report = replace(report, state=Later(partial(_told, report, told, beside)))
         happened = Happened(report.assessment, report.decision, report.outcomes, outside)
-        alerts, messages = tell(happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new)
+        alerts, messages = tell(
+            happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
+        )
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
 
@@ -249,9 +259,11 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
             portfolio.alerts = await store.alerts()
+        portfolio.attention = await attention(store, portfolio.alerts, portfolio.rules, portfolio.confirming, now)
         if not portfolio.loaded and (last := await store.last_cycle()) is not None:
             fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
             portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
+            portfolio.unbooked = frozenset(fill.instrument for fill in fills)
         portfolio.loaded = True
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
@@ -295,9 +307,13 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
 
 
 def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
-    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+    """Which orders at rest are cancelled, so that what is left of them is decided anew; all of them where a person or
+    the guard has stopped orders that way.
+    """
 
     def judged(row: OrderRow, working: Working) -> bool:
+        if portfolio.brake.cancels:
+            return True
         seen = portfolio.memory.guard.marks.get(row.intent.instrument)
         why = taken_back(
             row,
@@ -344,7 +360,7 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         earlier=[*portfolio.unrecorded, *settled],
         orders=orders,
     )
-    portfolio.settled, portfolio.unrecorded = [], ()
+    portfolio.settled, portfolio.unrecorded, portfolio.unbooked = [], (), frozenset()
     portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})
     report = replace(report, effects=tuple(effects))
     memory = remember(report.snapshot, portfolio.memory, fills)
@@ -370,13 +386,22 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
         proposals=(*report.decision.answered, *report.decision.awaiting),
     )
     try:
-        await portfolio.store.record_cycle(record, portfolio.channels)
+        await portfolio.store.record_cycle(record, portfolio.channels, portfolio.further)
     except Exception as error:  # noqa: BLE001  whatever it is: what happened is told all the same
         portfolio.unkept = str(error) if isinstance(error, StoreError) else f"{type(error).__name__} while recording"
         return replace(report, store_error=portfolio.unkept)
     portfolio.unkept = None
     portfolio.unkept_effects.clear()
     return report
+
+
+def _foreign_orders(portfolio: Portfolio, report: CycleReport) -> Iterator[Finding]:
+    """Who else trades, as far as the venue's positions are shown and this process knows its own orders."""
+    if portfolio.positions_of == "venue" and portfolio.loaded:
+        late = {intent.instrument for intent, _ in portfolio.settled}
+        unsure = late | portfolio.unbooked | portfolio.book.in_flight
+        groups, policy = report.assessment.groups, portfolio.policy
+        yield from foreign_orders(report.snapshot, portfolio.memory, groups, policy, unsure)
 
 
 def _proven(

@@ -111,6 +111,11 @@ class Brake:
             return f"nobody can tell whether orders are paused ({self.unreadable})"
         return None
 
+    @property
+    def cancels(self) -> bool:
+        """Whether orders that rest in a book are to be cancelled: by a halt always, by a pause where it says so."""
+        return self.halted is not None or (self.paused is not None and self.paused.cancel)
+
     async def look(self, now: datetime) -> None:
         """Ask the store, the file and the signal; what the store does not know yet is kept there. Raises nothing."""
         async with self._looking:

@@ -40,7 +40,7 @@ def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption
     import json as jsonlib
 
     from hedged.adapters import log
-    from hedged.cli.show import new_console
+    from hedged.cli.tables import new_console
     from hedged.settings import load
 
     log.configure(sys.stderr, level="error")
@@ -64,6 +64,7 @@ async def _examine(settings: Settings) -> list[Check]:
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
     from hedged.app import open_exchanges
+    from hedged.cli.doctor_channels import heartbeat_checks, telegram_checks
 
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
     clock, scratch = SystemClock(), MemoryStore()
@@ -83,6 +84,8 @@ async def _examine(settings: Settings) -> list[Check]:
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
         checks += await _past(settings, exchanges, clock)
+        checks += await telegram_checks(settings, clock)
+        checks += await heartbeat_checks(settings, clock.now())
     finally:
         await exchanges.close()
     return [*checks, *await _broker(settings)]

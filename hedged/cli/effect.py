@@ -133,7 +133,7 @@ def effect_line(found: Effect, quote: str) -> str:
 def _show(effects: Sequence[Effect], settings: Settings) -> None:
     from rich.text import Text
 
-    from hedged.cli.show import new_console, table
+    from hedged.cli.tables import new_console, print_table, table
 
     out = new_console()
     for found in effects:
@@ -142,7 +142,7 @@ def _show(effects: Sequence[Effect], settings: Settings) -> None:
         for label, text, strong in _rows(found):
             style = "bold" if strong else ""
             shown.add_row(Text(label, style=style), Text(text, style=style))
-        out.print(shown)
+        print_table(out, shown)
     if effects and settings.world.value != "real":
         out.print(Text(f"all of this in the {settings.world.value} world", style="magenta"))
 

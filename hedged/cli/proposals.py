@@ -25,7 +25,7 @@ def proposals(config: ConfigOption, json: JsonOption = False) -> None:
     """Show the orders that wait for your word, and what became of those of the last day."""
     import json as jsonlib
 
-    from hedged.cli.show import new_console
+    from hedged.cli.tables import new_console
     from hedged.settings import load
     from hedged.tell.state import proposal_object
 

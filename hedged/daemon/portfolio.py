@@ -61,6 +61,7 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
+    releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
     unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
@@ -69,8 +70,12 @@ class Exchanges:
         return {name: venue.weight for name, venue in self.venues.items()}
 
     async def close(self) -> None:
-        for close in self.closers:
-            await close()
+        try:
+            for close in self.closers:
+                await close()
+        finally:
+            while self.releasers:
+                self.releasers.pop()()
 
 
 @dataclass(slots=True)

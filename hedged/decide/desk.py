@@ -11,7 +11,7 @@ from decimal import Decimal
 from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
 from hedged.decide.gate import GateContext, approve, judge, misfit
 from hedged.decide.margin import room_after
-from hedged.decide.pending import Pending, Want, want_of
+from hedged.decide.pending import Pending, Want
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
 from hedged.estimate.sizing import order_min
@@ -23,7 +23,7 @@ from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
-_ALONE = "it would leave too little hedged without the order that goes before it, which was refused"
+_ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Desk:
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
     _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
-    _passed_ids: set[str] = field(default_factory=set, init=False)  # orders that the gate let through
+    _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,11 +123,10 @@ class Desk:
             room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(
-                wanted, group, number, only_after=only_after, at_once=at_once
-            )  # as nobody has approved it
+            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
         if self._passed(intent, context, mode, approval, number):
-            self._passed_ids.add(intent.client_order_id)
+            if trade.contracts == wanted.contracts:
+                self._whole.add(intent.client_order_id)
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
@@ -178,14 +177,16 @@ class Desk:
     def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
-        goes_first = {each.intent.client_order_id for each in self.approved} if approval else self._passed_ids
-        alone = not goes_first.issuperset(intent.only_after)
         unsent = mode is Mode.MONITOR or by_hand
+        proposed = mode is Mode.APPROVE and approval is None
+        sent = {each.intent.client_order_id for each in self.approved}
+        ready = self._whole if unsent or proposed else self._whole & sent
+        alone = not ready.issuperset(intent.only_after)
         if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
         elif alone:
             why = _ALONE
-        elif unsent or (mode is Mode.APPROVE and approval is None):
+        elif unsent or proposed:
             why = judge(intent, context, self.policy.limits)
             if why is None and unsent:
                 (self.by_hand if by_hand else self.proposals).append(intent)
@@ -212,12 +213,8 @@ class Desk:
         return stands
 
     def decision(self, reason: str, waits: Callable[[Proposal], bool]) -> Decision:
-        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted.
-
-        What the gate has refused in this cycle is wanted, and may pass in the next.
-        """
-        refused = {want_of(each.intent) for each in self.refused}
-        self._pending.close(lambda proposal: waits(proposal) or want_of(proposal) in refused)
+        """All of it. `waits`: whether nobody can tell now if the order of a proposal is wanted."""
+        self._pending.close(waits)
         said = [
             f"{each.hedge}: {each.side.value} {each.quantity:f} {each.instrument} was rejected by {each.decided_by}, "
             f"so it is not proposed again before {each.expires_at:%H:%M} UTC"

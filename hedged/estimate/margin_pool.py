@@ -1,7 +1,7 @@
 """The positions that share one equity, as far as one can tell; else the reason why nothing can be told.
 
-Linear contracts of one settlement currency, all of them with a fresh mark and a maintenance margin. Everything else,
-inverse contracts beside other collateral above all, is unknown rather than guessed.
+Linear contracts of one settlement currency in cross margin, all of them with a fresh mark and a maintenance margin.
+Everything else, inverse contracts beside other collateral above all, is unknown rather than guessed.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ def pool_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -
         listed = [snapshot.instruments.get(position.instrument) for position in held]
         by_hand = all(instrument is not None and instrument.by_hand for instrument in listed)
         return None if by_hand else NoPool("its equity is not told")
+    apart = [position.instrument for position in held if position.isolated_equity is not None]
+    if apart:
+        return NoPool(f"{apart[0]} is isolated: what backs it backs nothing else")
     pooled: list[PooledPosition] = []
     for position in held:
         found = _pooled(position, leg.value, snapshot, stale_after)

@@ -99,6 +99,19 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """How far one message got on one channel."""
+
+    message_id: str
+    channel: str
+    kind: MessageKind
+    at: datetime  # of the message
+    attempts: int  # in vain
+    delivered_at: datetime | None = None  # None: it is on its way
+    error: str | None = None  # of the last attempt, where it is on its way
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """While it lasts nothing is told of alerts whose key its pattern covers (`*` stands for anything)."""
 

@@ -75,6 +75,7 @@ class Position:
     unrealised_pnl: Decimal | None = None
     maintenance_margin: Decimal | None = None  # quote currency
     trusted: bool = True  # False: base quantity and the venue's notional disagree
+    isolated_equity: Decimal | None = None  # set apart for it alone, quote currency; None: it shares the account's
     as_of: datetime | None = None  # entered by hand then; None: read from the venue with the rest
 
 
@@ -87,6 +88,13 @@ class Margin:
     available: Decimal | None = None  # free to open new positions
     estimated: bool = False  # True: computed from tiers, not told by the venue
     leverage: Decimal | None = None  # what a position binds is its value over this; None: not told
+
+    @property
+    def tightness(self) -> Decimal:
+        """Maintenance over equity: 0 where nothing is needed or told, infinite where nothing is left."""
+        if not self.maintenance:
+            return Decimal(0)
+        return self.maintenance / self.equity if self.equity > 0 else Decimal("Infinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class Quote:
     funding_rate: Decimal | None = None
     funding_interval_hours: Decimal | None = None
     funding_next: datetime | None = None
+    bid_size: Decimal | None = None  # contracts at the best price of either side
+    ask_size: Decimal | None = None
     volume_day: Decimal | None = None  # traded within 24 hours, its quote currency
     high_day: Decimal | None = None  # within 24 hours, as is the low
     low_day: Decimal | None = None

@@ -16,9 +16,10 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, AlertState, Silence
+from hedged.model.alert import Acknowledgement, AlertState, Delivery, Message, MessageKind, Silence, Told
 from hedged.model.command import CommandOutcome, CommandRow
 from hedged.model.effect import Parts
+from hedged.model.finding import Severity
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import (
     Absent,
@@ -473,6 +474,61 @@ async def test_each_channel_gets_each_message(store: Store) -> None:
     mqtt = await store.due("mqtt", now, 10)
     assert [(row.channel, row.message.event_id, row.attempts) for row in mqtt] == [("mqtt", "e1", 0), ("mqtt", "e2", 0)]
     assert len({row.id for row in [*mqtt, *await store.due("log", now, 10)]}) == 5
+
+
+async def test_what_became_of_a_message(store: Store) -> None:
+    """On each channel: on its way with the last failure, or delivered and when; asked for by the message's id."""
+    sent = message("e1")
+    await store.record_cycle(record(0, alerts=[alert("alts", "e1")], messages=[sent, message("e2")]), ["log", "mail"])
+    (row, _) = await store.due("mail", T0, 10)
+    await store.failed(row.id, T0 + MINUTE, "refused")
+    (row, _) = await store.due("log", T0, 10)
+    await store.delivered(row.id, T0 + MINUTE)
+    assert await store.deliveries({"e1", "e9"}) == [
+        Delivery("e1", "log", sent.kind, sent.at, 0, T0 + MINUTE),
+        Delivery("e1", "mail", sent.kind, sent.at, 1, error="refused"),
+    ]
+    assert await store.deliveries(frozenset()) == []
+    (row,) = [each for each in await store.due("mail", T0 + DAY, 10) if each.message.event_id == "e1"]
+    await store.delivered(row.id, T0 + MINUTE)
+    await store.record_cycle(record(1), [])
+    assert [each.delivered_at for each in await store.deliveries({"e1"})] == [T0 + MINUTE] * 2
+
+
+async def test_further_channels_get_what_asks_for_them(store: Store) -> None:
+    """The first channels get all, the further ones only what is marked so."""
+    await store.record_cycle(
+        record(0, messages=[message("e1"), replace(message("e2"), further=True)]), ["log"], ["sms"]
+    )
+    assert [row.message.event_id for row in await store.due("log", T0, 10)] == ["e1", "e2"]
+    assert [row.message.event_id for row in await store.due("sms", T0, 10)] == ["e2"]
+
+
+async def test_a_channel_is_not_told_that_it_is_down(store: Store) -> None:
+    """The others are: it would hear of it when it works again."""
+    key = "channel_down/sms"
+    down = Message(
+        "e1",
+        MessageKind.FIRING,
+        key,
+        Severity.WARNING,
+        "t",
+        "b",
+        T0,
+        alerts=(Told("e1", key, MessageKind.FIRING, Severity.WARNING),),
+    )
+    await store.record_cycle(record(0, messages=[down]), ["log", "sms"])
+    assert len(await store.due("log", T0, 10)) == 1
+    assert await store.due("sms", T0, 10) == []
+
+
+async def test_the_message_of_a_group_acknowledges_all_of_it(store: Store) -> None:
+    """Who answers a message means everything that it says still fires."""
+    told = [replace(alert(name, name * 2), told_in="g1") for name in "ab"]
+    over = replace(alert("c", "cc", AlertState.RESOLVED), told_in="g1")
+    await store.record_cycle(record(1, alerts=[*told, over]), [])
+    assert await store.acknowledge("g1", "ann", T0)
+    assert sorted(each.event_id for each in await store.acknowledgements()) == ["aa", "bb"]
 
 
 async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) -> None:

@@ -150,8 +150,9 @@ class Rig:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "hedged.cli.main", "run", "--config", str(self.config)]
+        environment = {**os.environ, "NO_PROXY": "*", "STATE_DIRECTORY": str(self.folder)}
         with (self.folder / "daemon.log").open("ab") as log:
-            self.daemon = subprocess.Popen(command, cwd=ROOT, stderr=log, env={**os.environ, "NO_PROXY": "*"})
+            self.daemon = subprocess.Popen(command, cwd=ROOT, stderr=log, env=environment)
 
     def kill(self) -> None:
         assert self.daemon is not None

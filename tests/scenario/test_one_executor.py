@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from hedged.adapters.store.lock import KeyLock
 from hedged.adapters.store.sql import SqlStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.errors import Fenced, StoreError
@@ -181,3 +184,29 @@ async def test_renewed_by_each_cycle(stores: Stores) -> None:
     with pytest.raises(StoreError, match="sends this portfolio's orders"):
         await stores[1].take_lease(THERE, clock.now() + timedelta(seconds=170), LASTS)
     await stores[1].take_lease(THERE, clock.now() + timedelta(seconds=181), LASTS)
+
+
+# one key
+
+
+def test_two_configurations_cannot_both_send_with_one_key(tmp_path: Path) -> None:
+    """Another process is refused with the account's name; another key is free; no key is in a file's name."""
+    key = ("binance", "False", "", "CANARY-api-key")
+    first = KeyLock(tmp_path, "main", key)
+    again = KeyLock(tmp_path, "main", key)  # a reload holds it twice
+    assert "CANARY" not in "".join(path.name + path.read_text() for path in tmp_path.iterdir())
+
+    def elsewhere(*which: str) -> str:
+        script = (
+            "from pathlib import Path; from hedged.adapters.store.lock import KeyLock;"
+            f"KeyLock(Path({str(tmp_path)!r}), 'second', {which!r})"
+        )
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stderr
+
+    assert "sends orders with the key of account second" in elsewhere(*key)
+    assert elsewhere("binance", "False", "", "another") == ""
+    assert elsewhere("bybit", *key[1:]) == ""
+    first.release()
+    assert "sends orders with the key" in elsewhere(*key)
+    again.release()
+    assert elsewhere(*key) == ""

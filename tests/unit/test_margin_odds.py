@@ -98,8 +98,12 @@ async def test_what_to_close_brings_the_odds_to_the_target() -> None:
             short(-10, 6_000, instrument=replace(contract(), linear=False)),
             f"{ETH_PERP} is inverse, and what backs it is not told apart",
         ),
+        (
+            short(-10, 6_000, isolated_equity=D(6_000)),
+            f"{ETH_PERP} is isolated: what backs it backs nothing else",
+        ),
     ],
-    ids=["no equity", "no tiers", "not trusted", "inverse"],
+    ids=["no equity", "no tiers", "not trusted", "inverse", "isolated"],
 )
 async def test_what_is_not_known_is_unknown(seen: Snapshot, why: str) -> None:
     """No odds, no order, and where hedged is to act on them it says so."""

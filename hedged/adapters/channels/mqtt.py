@@ -46,6 +46,7 @@ class MqttChannel:
     """
 
     name = "mqtt"
+    confirms = False
 
     def __init__(
         self,

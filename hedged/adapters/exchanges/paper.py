@@ -189,7 +189,8 @@ class PaperAccount:
             at=view.now,
             slippage=result.slippage,
         )
-        return fill, ledger.filled(fill, result, view.instruments[intent.instrument])
+        ledger = ledger.filled(fill, result, view.instruments[intent.instrument])
+        return fill, ledger.announcing({id_: read.value for id_, read in view.quotes.items()})
 
     def _take(self, ledger: Ledger, approved: ApprovedIntent, view: View) -> Taken | TurnedDown:
         intent = approved.intent
@@ -230,8 +231,8 @@ class PaperAccount:
 
     async def _up_to_now(self, ledger: Ledger, view: View) -> Ledger:
         """Funding, expiries and liquidation since the last look; the same ledger if there was nothing of it."""
-        ledger = ledger.relisted(view.instruments)
-        ledger = ledger.funded(view.now, {id_: read.value for id_, read in view.quotes.items()}, self._rates)
+        quotes = {id_: read.value for id_, read in view.quotes.items()}
+        ledger = ledger.relisted(view.instruments).funded(view.now, quotes, self._rates).announcing(quotes)
         expired = [id_ for id_, terms in ledger.terms.items() if ended(terms.ends, view.now)]
         if expired:
             ledger = ledger.settled(view.now, await self._settlement_prices(ledger, expired, view))

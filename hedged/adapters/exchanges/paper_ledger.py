@@ -53,6 +53,7 @@ class Terms:
     base: str
     ends: datetime | None
     funded_until: datetime  # funding times up to this one are accounted for
+    announced: tuple[datetime, Decimal] | None = None  # the next funding time, and its rate as first seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ class Ledger:
             quote = quotes.get(instrument)
             if quote is None or quote.funding_rate is None:
                 continue
-            known = rates.get(instrument, {})
             own = self.terms[instrument]
+            known = {**dict([own.announced] if own.announced else []), **rates.get(instrument, {})}
             reached = own.funded_until
             for at in _funding_times(own, quote, now):
                 payment = held.funding_payment(quote.mark, known.get(at, quote.funding_rate))
@@ -139,6 +140,20 @@ class Ledger:
         return replace(
             self, account=account, terms=terms, totals=totals, funding_paid=dict(islice(paid.items(), excess, None))
         )
+
+    def announcing(self, quotes: Mapping[InstrumentId, Quote]) -> Ledger:
+        """With the rate of every funding time that is newly announced: after a restart it would not be known any more.
+
+        As first seen, so that a rate which changes by the minute is not written by the minute.
+        """
+        changed = {}
+        for instrument, terms in self.terms.items():
+            quote = quotes.get(instrument)
+            if quote is None or quote.funding_next is None or quote.funding_rate is None:
+                continue
+            if terms.announced is None or terms.announced[0] != quote.funding_next:
+                changed[instrument] = replace(terms, announced=(quote.funding_next, quote.funding_rate))
+        return replace(self, terms={**self.terms, **changed}) if changed else self
 
     def settled(self, now: datetime, prices: Mapping[InstrumentId, Decimal]) -> Ledger:
         """After cash delivery, without a fee, of the positions in `prices`."""
@@ -213,6 +228,7 @@ def to_blob(ledger: Ledger) -> dict[str, object]:
                 "base": ledger.terms[instrument].base,
                 "ends": _time_to(ledger.terms[instrument].ends),
                 "funded_until": ledger.terms[instrument].funded_until.isoformat(),
+                "announced": _announced_to(ledger.terms[instrument].announced),
             }
             for instrument, held in ledger.account.positions.items()
         },
@@ -244,7 +260,13 @@ def from_blob(blob: Mapping[str, Any]) -> Ledger:
             Decimal(stored["contracts"]), Decimal(stored["entry_value"]), Decimal(stored["multiplier"])
         )
         ends, funded_until = stored["ends"], datetime.fromisoformat(stored["funded_until"])
-        terms[instrument] = Terms(stored["base"], datetime.fromisoformat(ends) if ends else None, funded_until)
+        announced = stored.get("announced")  # not there in a ledger of an earlier version
+        terms[instrument] = Terms(
+            stored["base"],
+            datetime.fromisoformat(ends) if ends else None,
+            funded_until,
+            (datetime.fromisoformat(announced[0]), Decimal(announced[1])) if announced else None,
+        )
     totals = dict(blob["totals"])
     liquidations = totals.pop("liquidations")
     return Ledger(
@@ -286,3 +308,7 @@ def _outcome_from(client_order_id: str, stored: Sequence[str]) -> Fill | Rejecte
 
 def _time_to(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
+
+
+def _announced_to(announced: tuple[datetime, Decimal] | None) -> list[str] | None:
+    return [announced[0].isoformat(), str(announced[1])] if announced else None

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
 
-from hedged.adapters.store import effects, proposals
+from hedged.adapters.store import effects, outbox, proposals
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import REOPENS_WITHIN, doubts_meant
 from hedged.adapters.store.rows import from_bytes, from_text, object_from_text, object_to_text, to_bytes, to_text
-from hedged.adapters.store.tables import Grain, accepted, alerts, cycles, decisions, memory, outbox, snapshots
+from hedged.adapters.store.tables import Grain, accepted, alerts, cycles, decisions, memory, snapshots
 from hedged.model.alert import Alert, AlertState
 from hedged.model.snapshot import Snapshot
 from hedged.ports import CycleRecord, Memory
@@ -43,7 +43,6 @@ _DROP_ALERT = delete(alerts).where(alerts.c.event_id == bindparam("gone"))
 _INSERT_CYCLE = insert(cycles)
 _INSERT_SNAPSHOT = insert(snapshots)
 _INSERT_DECISION = insert(decisions)
-_INSERT_OUTBOX = insert(outbox)
 
 _LAST = select(memory.c.cycle_id, memory.c.finished_at)
 _STATE = select(memory.c.state)
@@ -134,6 +133,7 @@ def write(
     connection: Connection,
     record: CycleRecord,
     channels: Sequence[str],
+    further: Sequence[str],
     *,
     grain: Grain,
     known: Mapping[str, Alert],
@@ -171,20 +171,7 @@ def write(
     proposals.put(connection, record.proposals)
     _write_accepted(connection, record, had_doubts=had_doubts)
     _write_alerts(connection, record, known)
-    rows = [
-        {
-            **of_cycle,
-            "channel": channel,
-            "event_id": message.event_id,
-            "data": data,
-            "attempts": 0,
-            "next_try_at": record.finished_at,
-        }
-        for message, data in ((message, to_text(message)) for message in record.messages)
-        for channel in channels
-    ]
-    if rows:
-        connection.execute(_INSERT_OUTBOX, rows)
+    outbox.put(connection, record, channels, further)
 
 
 def _write_accepted(connection: Connection, record: CycleRecord, *, had_doubts: bool) -> None:

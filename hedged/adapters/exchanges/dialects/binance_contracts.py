@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Connection, Markets, is_plausible
-from hedged.adapters.exchanges.dialects.binance_margin import coin_margins, tightness, usd_margins
+from hedged.adapters.exchanges.dialects.binance_margin import coin_margins, usd_margins
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
@@ -159,7 +160,7 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
         coin_position(row, markets, maintenance=not_negative(needed[row["symbol"]], "maintMargin")) for row in shown
     ]
     margins = (*usd_margins(usd, _open(rows)), *coin_margins(coin, shown, markets))
-    margin = max(margins, key=tightness)
+    margin = max(margins, key=attrgetter("tightness"))
     as_of = min(usd_at, coin_at, rows_at, risks_at)
     return Read(Derivatives((*held, *coined), margin), as_of)
 
@@ -184,6 +185,7 @@ def usd_position(row: Row, markets: Markets, *, maintenance: Decimal | None) -> 
         unrealised_pnl=number(row, "unRealizedProfit"),
         maintenance_margin=maintenance,
         trusted=is_plausible(instrument, contracts, positive(row, "markPrice"), number(row, "notional")),
+        isolated_equity=_set_apart(row),
     )
 
 
@@ -199,7 +201,13 @@ def coin_position(row: Row, markets: Markets, *, maintenance: Decimal | None) ->
         unrealised_pnl=number(row, "unRealizedProfit") * mark,
         maintenance_margin=None if maintenance is None else maintenance * mark,
         trusted=_is_worth(row, abs(instrument.base_quantity(contracts, mark))),
+        isolated_equity=None if (apart := _set_apart(row)) is None else apart * mark,
     )
+
+
+def _set_apart(row: Row) -> Decimal | None:
+    """In the margin's asset; the portfolio margin account isolates nothing and has no such field."""
+    return number(row, "isolatedMargin") or None if "isolatedMargin" in row else None
 
 
 def _is_worth(row: Row, coins: Decimal) -> bool:

@@ -94,10 +94,3 @@ def _crossed(told: Decimal, held: Sequence[Row]) -> Decimal:
     if not any(is_isolated(row) for row in held):
         return told
     return sum((not_negative(row, "maintMargin") for row in held if not is_isolated(row)), ZERO)
-
-
-def tightness(margin: Margin) -> Decimal:
-    """Maintenance over equity, infinite where there is nothing left."""
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

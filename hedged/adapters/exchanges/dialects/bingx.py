@@ -7,9 +7,9 @@ can be borrowed, so there is no debt.
 
 What the venue does not tell stays None: maintenance margin, and the margin as a whole while positions are open in
 more than one pool (USDT, USDC and every coin back their own positions alone). An isolated position has the venue's
-liquidation price; beside one nothing tells what backs the others, so while there is any the account's maintenance and
-the liquidation prices that the venue leaves out are unknown. Not read at all: standard futures,
-copy trading, grid and wealth products.
+liquidation price and is a pool of its own: its `margin` is set apart with its profit. Of a coin-margined one that is
+not told, so while there is any the account's maintenance and the liquidation prices that the venue leaves out are
+unknown. Not read at all: standard futures, copy trading, grid and wealth products.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hedged.adapters.exchanges.dialects import bingx_movements, bingx_shapes
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bingx_positions import (
     Pool,
+    is_pooled,
     margin_of,
     pool,
     position,
@@ -169,8 +170,8 @@ class BingX(Dialect):
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
         refuse_several_in_one_contract(connection.account, rows, _HEDGE_MODE)
-        self.one_pool = all(row.get("isolated") is False for row in rows)
         held: tuple[Position, ...] = tuple(position(row, markets) for row in rows)
+        self.one_pool = all(is_pooled(row, each) for row, each in zip(rows, held, strict=True))
         margin = margin_of(pools, rows, markets)
         return Read(Derivatives(held, margin), min(pools_at, *(arrived for _, arrived in replies)))
 

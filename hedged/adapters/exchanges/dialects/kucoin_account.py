@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.guard import Endpoint
@@ -139,7 +140,7 @@ def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -
         available = number(equities[currency], "availableBalance") * _price(members[0], markets)
         margins.append(Margin(pool.equity, pool.maintenance, available))
     unknown = next((margin for margin in margins if margin.maintenance is None), None)
-    return unknown or max(margins, key=_tightness, default=None)
+    return unknown or max(margins, key=attrgetter("tightness"), default=None)
 
 
 def _pool(equity: Decimal, rows: Iterable[Row], markets: Markets) -> Margin:
@@ -153,9 +154,3 @@ def _pool(equity: Decimal, rows: Iterable[Row], markets: Markets) -> Margin:
 def _price(row: Row, markets: Markets) -> Decimal:
     """Of a settlement coin: the mark of an inverse contract; a linear one is settled in its quote."""
     return ONE if markets.contract(text(row, "symbol")).linear else positive(row, "markPrice")
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

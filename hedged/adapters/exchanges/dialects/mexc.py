@@ -6,8 +6,9 @@
   the size is held against margin × leverage. A position in a contract that is not listed fails the read.
 - Each settlement currency has a pool of its own. What the core sees as the account's margin is the pool that open
   positions use most of. Bonus credit is neither equity nor coins, although the venue counts it in both.
-- An isolated position (`openType` 1) has the venue's liquidation price. While there is any, nothing tells what backs
-  the others: the account's maintenance and the liquidation prices that the venue leaves out stay unknown.
+- An isolated position (`openType` 1) has the venue's liquidation price and is a pool of its own: its `im` is set apart,
+  and its profit by the ticker's mark. Of an inverse one that is not worked out: while there is any, the account's
+  maintenance and the liquidation prices that the venue leaves out stay unknown.
 - The funding rate comes with all tickers in one call; when it is due and how often is told one contract at a time,
   and asked again only after that moment has passed.
 - The venue lends on the pairs that it lists for margin trading, each an account of its own; the margin wallet is
@@ -154,11 +155,14 @@ class Mexc(Dialect):
         )
         mexc_account.check_mode(connection.account, number(mode, "data"))
         held = mexc_account.positions(rows["data"], markets)
-        self.one_pool = mexc_account.is_crossed(rows["data"])
         contracts = {name: markets.contract(name) for name in held}
-        inverse = any(not contract.linear for contract in contracts.values())
-        marks = await _marks(connection) if inverse else {}
-        margin = mexc_account.margin(connection.exchange, pools, contracts, marks)
+        isolated = mexc_account.isolated(rows["data"], contracts)
+        marks = await _marks(connection) if isolated or any(not each.linear for each in contracts.values()) else {}
+        held |= {
+            name: mexc_account.set_apart(held[name], contracts[name], row, marks) for name, row in isolated.items()
+        }
+        self.one_pool = mexc_account.is_pooled(rows["data"], held)
+        margin = mexc_account.margin(connection.exchange, pools, contracts, marks, held)
         return Read(Derivatives(tuple(held.values()), margin), min(pools_at, rows_at))
 
     async def explain(
