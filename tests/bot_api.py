@@ -109,7 +109,12 @@ class BotServer:
                 "callback_query": {
                     "id": query,
                     "from": {"id": user, "is_bot": False, "first_name": "Ada"},
-                    "message": {"message_id": message_id, "date": 0, "chat": {"id": chat, "type": "supergroup"}},
+                    "message": {
+                        "message_id": message_id,
+                        "date": 0,
+                        "chat": {"id": chat, "type": "supergroup"},
+                        "reply_markup": self._markup(message_id),
+                    },
                     "chat_instance": "1",
                     "data": data,
                 }
@@ -231,6 +236,11 @@ class BotServer:
             raise Refusal(400, "Bad Request: MESSAGE_TOO_LONG")
         self.answers[query] = Answered(text, asked["show_alert"])
         return True
+
+    def _markup(self, message_id: int) -> dict[str, Any]:
+        written = self.messages.get(message_id)
+        buttons = written.buttons.items() if written is not None else ()
+        return {"inline_keyboard": [[{"text": text, "callback_data": data}] for text, data in buttons]}
 
     def _known(self, asked: dict[str, Any]) -> None:
         if asked.get("chat_id") != CHAT:

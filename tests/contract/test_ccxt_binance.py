@@ -122,6 +122,7 @@ async def test_quotes_carry_mark_book_and_funding() -> None:
     assert (quote.mark, quote.index, quote.bid, quote.ask) == (3000, 3000, D("2999.7"), D("3000.3"))
     assert (quote.funding_rate, quote.funding_interval_hours) == (D("0.0001"), 8)
     assert quote.funding_next == datetime(2026, 11, 2, 16, tzinfo=UTC)
+    assert (quote.bid_size, quote.volume_day) == (10, None)
     assert quotes[solana].value.funding_interval_hours == 4
     dated = quotes[DATED].value
     assert (dated.mark, dated.funding_rate, dated.funding_interval_hours, dated.funding_next) == (

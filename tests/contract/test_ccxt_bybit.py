@@ -132,6 +132,9 @@ async def test_quotes_carry_mark_book_and_funding() -> None:
     assert (quote.mark, quote.index, quote.bid, quote.ask) == (3000, 3000, D("2999.7"), D("3000.3"))
     assert (quote.funding_rate, quote.funding_interval_hours) == (D("0.0001"), 8)
     assert quote.funding_next == datetime(2026, 11, 2, 16, tzinfo=UTC)
+    assert (quote.bid_size, quote.ask_size) == (D("2.5"), 40)
+    assert (quote.volume_day, quote.high_day, quote.low_day) == (D("235294950000.5"), 3001, 2999)
+    assert quotes[INVERSE].value.volume_day == 49337318000
     assert quotes[SOLANA].value.funding_interval_hours == 4
     assert (quotes[INVERSE].value.mark, quotes[INVERSE].value.funding_interval_hours) == (60000, 8)
     dated = quotes[DATED].value

@@ -22,7 +22,7 @@ from hedged.adapters.channels.telegram_kept import TelegramMemory
 from hedged.adapters.channels.telegram_text import button_data, proposal_text
 from hedged.adapters.store.memory import MemoryStore
 from hedged.daemon.commands import Commands
-from hedged.model.alert import Message, MessageKind
+from hedged.model.alert import Message, MessageKind, Told
 from hedged.model.command import CommandOutcome, Verb
 from hedged.model.finding import Severity
 from hedged.model.policy import World
@@ -34,7 +34,16 @@ from tests.fakes import BrokenStore
 from tests.store_samples import alert, proposal, record
 from tests.support import T0, HandClock
 
-ALERT = Message("e" * 24, MessageKind.FIRING, "margin/main", Severity.CRITICAL, "Critical: margin", "12 % left ±.", T0)
+ALERT = Message(
+    "e" * 24,
+    MessageKind.FIRING,
+    "margin/main",
+    Severity.CRITICAL,
+    "Critical: margin",
+    "12 % left ±.",
+    T0,
+    alerts=(Told("e" * 24, "margin/main", MessageKind.FIRING, Severity.CRITICAL),),
+)
 
 
 @dataclass
@@ -47,7 +56,6 @@ class Scene:
     channel: TelegramChannel
     desk: TelegramDesk
     commands: Commands
-    woken: list[str]
 
     async def propose(self, *proposals: Proposal, n: int = 1) -> None:
         """As a cycle leaves them; shown once this returns."""
@@ -77,13 +85,10 @@ def desk_over(server: BotServer, store: MemoryStore, clock: HandClock) -> Scene:
     commands = Commands(store, "mine", ["alts"], (), clock)
     memory = TelegramMemory(store, clock)
     board = Board(chat, store, memory, clock, quote="USDT", sender="mine, paper")
-    woken: list[str] = []
-    desk = TelegramDesk(
-        chat, store=store, memory=memory, board=board, commands=commands, clock=clock, wake=woken.append
-    )
+    desk = TelegramDesk(chat, store=store, memory=memory, board=board, commands=commands, clock=clock)
     channel = TelegramChannel(chat)
     channel.desk = desk
-    return Scene(server, store, clock, channel, desk, commands, woken)
+    return Scene(server, store, clock, channel, desk, commands)
 
 
 @contextlib.asynccontextmanager
@@ -134,6 +139,8 @@ async def test_an_alert_arrives_escaped_with_a_button(scene: Scene) -> None:
         (MessageKind.FIRING, Severity.CRITICAL, True, False),
         (MessageKind.REPEAT, Severity.CRITICAL, True, False),
         (MessageKind.ESCALATED, Severity.CRITICAL, True, False),
+        (MessageKind.UNCONFIRMED, Severity.CRITICAL, True, False),
+        (MessageKind.PASSED, Severity.CRITICAL, False, True),
         (MessageKind.RESOLVED, Severity.CRITICAL, False, True),
         (MessageKind.REMOVED, Severity.CRITICAL, False, True),
         (MessageKind.FIRING, Severity.WARNING, False, False),
@@ -144,7 +151,8 @@ async def test_what_makes_a_sound_and_what_has_a_button(
     scene: Scene, kind: MessageKind, severity: Severity, button: bool, silent: bool
 ) -> None:
     """Only what stands and is critical is acknowledged; ends and notes make no sound."""
-    await scene.channel.deliver(replace(ALERT, kind=kind, severity=severity))
+    told = replace(ALERT.alerts[0], kind=kind, severity=severity)
+    await scene.channel.deliver(replace(ALERT, kind=kind, severity=severity, alerts=(told,)))
     message = scene.server.messages[only(scene.server)]
     assert (bool(message.buttons), message.silent) == (button, silent)
 
@@ -158,7 +166,7 @@ async def test_without_buttons_there_are_none(scene: Scene) -> None:
     assert [message.buttons for message in scene.server.messages.values()] == [{}, {}]
 
 
-@pytest.mark.parametrize("body", ["A sentence of words. " * 400, "𝔘" * 5000, "word " * 3000, "<&>" * 3000])
+@pytest.mark.parametrize("body", ["A sentence of words. " * 400, "𝔘𝔫 " * 3000, "word " * 3000, "<&> " * 3000])
 async def test_what_is_too_long_is_cut(scene: Scene, body: str) -> None:
     """As Telegram counts, after escaping; whole sentences where there are any, and a hint where the rest is."""
     await scene.channel.deliver(replace(ALERT, body=body))
@@ -166,9 +174,9 @@ async def test_what_is_too_long_is_cut(scene: Scene, body: str) -> None:
     title, _, said = text.partition("\n")
     assert title == ALERT.title
     kept, _, more = said.rpartition("\n")
-    assert more == "… cut here: `hedged status` and the log have all of it."
-    assert body.startswith(kept)
-    assert kept.endswith(".") or "." not in body
+    assert more == "… cut here: `hedged alerts` and `hedged proposals` have all of it."
+    assert body.startswith(kept.removesuffix("…"))
+    assert kept.endswith("." if "." in body else "…")
     assert len(text.encode("utf-16-le")) // 2 > 3900
 
 
@@ -238,7 +246,6 @@ async def test_a_proposal_is_answered_by_a_button(
     assert found is not None
     assert (found.verdict, found.decided_by) == (verdict, "telegram 7")
     assert message.buttons == {}
-    assert scene.woken == (["a proposal was approved"] if button == "Approve" else [])
     assert await scene.audited() == [("approve" if button == "Approve" else "reject", "done")]
     assert only(scene.server) == number
 
@@ -274,7 +281,6 @@ async def test_an_expired_proposal_is_not_approved(scene: Scene) -> None:
         query = scene.server.press(only(scene.server), "Approve")
         assert "was good until 2026-11-02 12:30:00 UTC and has expired" in await scene.answered(query)
     assert await scene.verdict() is Verdict.OPEN
-    assert scene.woken == []
 
 
 async def test_nothing_is_approved_while_orders_are_paused(scene: Scene) -> None:
@@ -643,6 +649,23 @@ async def test_a_critical_alert_is_acknowledged_by_its_button(scene: Scene) -> N
     (said,) = await scene.store.acknowledgements()
     assert (said.event_id, said.by) == (ALERT.event_id, "telegram 7")
     assert await scene.audited() == [("ack", "done")]
+
+
+async def test_of_several_alerts_each_has_its_button(scene: Scene) -> None:
+    """A group's message: one acknowledged, the others still can be; what is no more than a warning has none."""
+    told = [Told(f"{n}" * 24, f"margin/{n}", MessageKind.FIRING, Severity.CRITICAL) for n in range(3)]
+    minor = Told("9" * 24, "margin/9", MessageKind.FIRING, Severity.WARNING)
+    fires = [replace(alert(each.key, each.event_id), severity=Severity.CRITICAL) for each in told]
+    await scene.store.record_cycle(record(1, alerts=fires), [])
+    async with running(scene):
+        await scene.channel.deliver(replace(ALERT, event_id="g1", key="margin/*", alerts=(*told, minor)))
+        number = only(scene.server)
+        message = scene.server.messages[number]
+        assert list(message.buttons) == [f"Acknowledge margin/{n}" for n in range(3)]
+        query = scene.server.press(number, "Acknowledge margin/1")
+        assert "is acknowledged" in await scene.answered(query)
+        await scene.until(lambda: list(message.buttons) == ["Acknowledge margin/0", "Acknowledge margin/2"])
+    assert [each.event_id for each in await scene.store.acknowledgements()] == ["1" * 24]
 
 
 async def test_what_is_over_cannot_be_acknowledged(scene: Scene) -> None:

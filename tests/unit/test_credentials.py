@@ -155,13 +155,62 @@ def test_wrong_lines_of_addresses_are_all_named_and_not_quoted(files: Credential
 
 def test_a_token_is_one_line(files: CredentialFiles) -> None:
     """The line end that editors add does not belong to it."""
-    assert files.token("telegram") is None
-    write(files.beside, "telegram", "token\n")
-    assert files.token("telegram") == Secret("token")
+    assert files.token("web-token") is None
+    write(files.beside, "web-token", "token\n")
+    assert files.token("web-token") == Secret("token")
     for text in ("", "a\nb\n"):
-        write(files.beside, "telegram", text)
+        write(files.beside, "web-token", text)
         with pytest.raises(ConfigurationError, match="must hold one line"):
-            files.token("telegram")
+            files.token("web-token")
+
+
+BOT = "123456:AAE-CANARY_CANARY_CANARY_CANARY-0"
+
+
+@pytest.mark.parametrize(
+    ("chat", "users", "login"),
+    [
+        ("-100500", "[7, 8]", (-100500, frozenset({7, 8}))),
+        ('"-100500"', '["7"]', (-100500, frozenset({7}))),
+        ("7", "[]", (7, frozenset())),
+    ],
+)
+def test_the_bot_and_who_may_press(files: CredentialFiles, chat: str, users: str, login: tuple[object, ...]) -> None:
+    """Numbers may stand in quotes, as people copy them."""
+    assert files.telegram() is None
+    write(files.beside, "telegram", f'{{"token": "{BOT}", "chat_id": {chat}, "users": {users}}}')
+    found = files.telegram()
+    assert found is not None
+    assert (found.token.reveal(), found.chat_id, found.users) == (BOT, *login)
+    assert "CANARY" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (BOT, "not JSON"),
+        (f'"{BOT}"', "must be a JSON object"),
+        (f'{{"token": "{BOT}"}}', "must be {"),
+        ('{"token": "CANARY", "chat_id": 7}', "must be {"),
+        (f'{{"token": "{BOT}/", "chat_id": 7}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": "@CANARY"}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": true}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": 7.5}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": ["@CANARY"]}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": 7}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": [-7]}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": [true]}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "user": [7]}}', "unknown key 'user'; did you mean users"),
+    ],
+)
+def test_a_bot_that_cannot_be_understood(files: CredentialFiles, text: str, why: str) -> None:
+    """The file is named, and nothing that stands in it."""
+    path = write(files.beside, "telegram", text)
+    with pytest.raises(ConfigurationError) as caught:
+        files.telegram()
+    assert str(caught.value).startswith(f"{path}")
+    assert why in str(caught.value)
+    assert "CANARY" not in str(caught.value)
 
 
 def test_a_secret_never_shows_itself() -> None:

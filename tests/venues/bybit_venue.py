@@ -203,6 +203,13 @@ class BybitVenue:
             "deliveryTime": str(delivery),
             "bid1Price": f"{mark * (1 - SPREAD):.4f}",
             "ask1Price": f"{mark * (1 + SPREAD):.4f}",
+            "bid1Size": "2.5",
+            "ask1Size": "40",
+            # of a linear contract turnover is in the quote currency, of an inverse one volume is
+            "turnover24h": "235294950000.5",
+            "volume24h": "49337318000",
+            "highPrice24h": f"{mark + 1}",
+            "lowPrice24h": f"{mark - 1}",
         }
 
     def risk_limits(self, asked: dict[str, str]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hedged.adapters.channels.telegram_api import Chat
-from hedged.adapters.channels.telegram_text import Buttons, acknowledge_button, headed
+from hedged.adapters.channels.telegram_text import Buttons, acknowledge_buttons, headed
 from hedged.model.alert import Message, MessageKind
-from hedged.model.finding import Severity
+from hedged.model.finding import Kind, Severity
 
-_STANDS = frozenset({MessageKind.FIRING, MessageKind.ESCALATED, MessageKind.REPEAT})
-_SHOWN_WITH_BUTTONS = frozenset({MessageKind.FIRING, MessageKind.RESOLVED, MessageKind.REMOVED})
+_STANDS = frozenset({MessageKind.FIRING, MessageKind.ESCALATED, MessageKind.REPEAT, MessageKind.UNCONFIRMED})
+_SHOWN_WITH_BUTTONS = frozenset({MessageKind.FIRING, MessageKind.RESOLVED, MessageKind.REMOVED, MessageKind.PASSED})
 
 
 class Desk(Protocol):
@@ -39,7 +39,11 @@ class TelegramChannel:
 
         News of proposals is what the desk shows, with its buttons: not told a second time without.
         """
-        if self.desk is not None and message.key.startswith("proposal/") and message.kind in _SHOWN_WITH_BUTTONS:
+        if (
+            self.desk is not None
+            and message.key.startswith(f"{Kind.PROPOSAL.value}/")
+            and message.kind in _SHOWN_WITH_BUTTONS
+        ):
             await self.desk.show()
             return
         content = {
@@ -61,6 +65,7 @@ class TelegramChannel:
         await self.chat.api.close()
 
     def _buttons(self, message: Message) -> Buttons:
-        if self.desk is None or message.severity is not Severity.CRITICAL or message.kind not in _STANDS:
+        if self.desk is None:
             return []
-        return acknowledge_button(self.chat.token, message.event_id)
+        stands = [each for each in message.alerts if each.severity is Severity.CRITICAL and each.kind in _STANDS]
+        return acknowledge_buttons(self.chat.token, stands)

@@ -10,8 +10,8 @@ is pressed, `keep_shown` has the proposals in the chat as they stand, also those
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hmac import compare_digest
 from typing import Any
@@ -21,7 +21,7 @@ import structlog
 from hedged.adapters.channels.telegram_api import UNAUTHORIZED, Chat, TelegramError
 from hedged.adapters.channels.telegram_board import Board
 from hedged.adapters.channels.telegram_kept import TelegramMemory
-from hedged.adapters.channels.telegram_text import ANSWER_MAX, Pressed, parse_data, seal
+from hedged.adapters.channels.telegram_text import ANSWER_MAX, Buttons, Pressed, parse_data, seal
 from hedged.errors import StoreError
 from hedged.model.command import Acknowledge, Answer, Command, Drop, Dropped, Verb
 from hedged.ports import Clock, CommandRunner, Store
@@ -49,10 +49,11 @@ class Press:
     chat: int | None
     message_id: int | None
     data: object
+    others: Buttons = field(default_factory=list)  # what else stands under the message
 
 
 class TelegramDesk:
-    """`wake` is called with a reason once something was approved."""
+    """One chat; what is pressed there goes to `commands`, what is proposed to `board`."""
 
     def __init__(
         self,
@@ -63,7 +64,6 @@ class TelegramDesk:
         board: Board,
         commands: CommandRunner,
         clock: Clock,
-        wake: Callable[[str], None],
         backoff: Backoff | None = None,
     ) -> None:
         self._chat = chat
@@ -72,7 +72,6 @@ class TelegramDesk:
         self._board = board
         self._commands = commands
         self._clock = clock
-        self._wake = wake
         self._backoff = backoff or Backoff(first=1.0, cap=60.0)
         self._kicked = asyncio.Event()
         self._kicked.set()
@@ -171,12 +170,11 @@ class TelegramDesk:
             )
             return
         reply = await self._commands.run(command, source=SOURCE, by=f"{SOURCE} {press.user}")
-        if reply.ok and command.verb is Verb.APPROVE:
-            self._wake("a proposal was approved")
         await self._answer(press, reply.text, alarm=not reply.ok)
         self.kick()
         if reply.ok and command.verb is Verb.ACK and press.message_id is not None:
-            await self._try("editMessageReplyMarkup", {"chat_id": self._chat.id, "message_id": press.message_id})
+            left = {"chat_id": self._chat.id, "message_id": press.message_id}
+            await self._try("editMessageReplyMarkup", {**left, "reply_markup": {"inline_keyboard": press.others}})
 
     async def _command(self, pressed: Pressed, press: Press) -> Command | None:
         """What is asked by this button; None where we did not make it for what the store knows now."""
@@ -230,7 +228,21 @@ def press_of(query: Mapping[str, Any]) -> Press | None:
         chat=_number(message.get("chat") if isinstance(message, dict) else None, "id"),
         message_id=_number(message, "message_id"),
         data=query.get("data"),
+        others=_others(message, query.get("data")),
     )
+
+
+def _others(message: object, pressed: object) -> Buttons:
+    """The buttons of ours under a message, without the one that was pressed."""
+    markup = message.get("reply_markup") if isinstance(message, dict) else None
+    rows = markup.get("inline_keyboard") if isinstance(markup, dict) else None
+    return [
+        [{"text": str(button.get("text", "")), "callback_data": button["callback_data"]}]
+        for row in (rows if isinstance(rows, list) else [])
+        for button in (row if isinstance(row, list) else [])
+        if isinstance(button, dict) and button.get("callback_data") != pressed
+        if parse_data(button.get("callback_data")) is not None
+    ]
 
 
 def _number(table: object, key: str) -> int | None:

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from hedged.model.alert import Told
 from hedged.model.command import Verb
 from hedged.model.proposal import Proposal, Verdict
+from hedged.tell.formats import cut
 from hedged.tell.message import clean
 from hedged.tell.state import money
 
@@ -25,10 +28,12 @@ ANSWER_MAX = 200
 DATA_MAX = 64  # bytes
 _SEAL = 16  # hex digits: 64 bits
 _NAME_MAX = 60
+_LABEL_MAX = 60
+_ROWS_MAX = 8  # buttons under a message: a person sees them all
 
 _LETTERS = {"a": Verb.APPROVE, "r": Verb.REJECT, "k": Verb.ACK}
 _DATA = re.compile(r"([ark]):([0-9A-Za-z_-]{1,40}):([0-9a-f]{16})", re.ASCII)
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
+_MORE = "… cut here: `hedged alerts` and `hedged proposals` have all of it."
 
 Buttons = list[list[dict[str, str]]]
 
@@ -70,15 +75,24 @@ def proposal_buttons(token: str, proposal: Proposal) -> Buttons:
     return [row] if row else []
 
 
-def acknowledge_button(token: str, event_id: str) -> Buttons:
-    data = button_data(token, Verb.ACK, event_id)
-    return [] if data is None else [[{"text": "Acknowledge", "callback_data": data}]]
+def acknowledge_buttons(token: str, alerts: Sequence[Told]) -> Buttons:
+    """One for each, named by it where there are several."""
+    return [
+        [
+            {
+                "text": clean(f"Acknowledge {each.key}" if len(alerts) > 1 else "Acknowledge", _LABEL_MAX),
+                "callback_data": data,
+            }
+        ]
+        for each in alerts[:_ROWS_MAX]
+        if (data := button_data(token, Verb.ACK, each.event_id)) is not None
+    ]
 
 
 def headed(title: str, body: str) -> str:
     """Bold title and body, cut at a sentence where both are too long."""
     room = TEXT_MAX - _units(title) - 1
-    return f"<b>{escape(title, quote=False)}</b>\n{escape(cut(body, room), quote=False)}"
+    return f"<b>{escape(title, quote=False)}</b>\n{escape(cut(body, room, _MORE, _units), quote=False)}"
 
 
 def proposal_text(proposal: Proposal, quote: str, sender: str) -> str:
@@ -109,17 +123,6 @@ def standing(proposal: Proposal) -> str:
         Verdict.EXPIRED: f"✘ Expired{why}.",
         Verdict.REPLACED: f"✘ Replaced by a newer proposal{why}.",
     }[proposal.verdict]
-
-
-def cut(text: str, limit: int) -> str:
-    """At most `limit` units: whole sentences, and where the rest is."""
-    if _units(text) <= limit:
-        return text
-    more = "\n… cut here: `hedged status` and the log have all of it."
-    room = limit - _units(more)
-    text = text.encode("utf-16-le", errors="replace")[: 2 * room].decode("utf-16-le", errors="ignore")
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return (text[: ends[-1]].rstrip() if ends else text) + more
 
 
 def _units(text: str) -> int:

@@ -23,6 +23,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     liquidation_or_none,
     moment,
     not_negative,
@@ -123,6 +124,8 @@ def quote_of(
             intervals.get(mark["symbol"], FUNDING_INTERVAL) if perpetual and intervals is not None else None
         ),
         funding_next=moment(mark, "nextFundingTime") if perpetual and number(mark, "nextFundingTime") else None,
+        bid_size=hint(book, "bidQty"),
+        ask_size=hint(book, "askQty"),
     )
     return Read(quote, moment(mark, "time"))
 

@@ -36,6 +36,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     moment,
     not_negative,
     positive,
@@ -161,14 +162,21 @@ class Bybit(Dialect):
         bid, ask = price_or_none(row, "bid1Price"), price_or_none(row, "ask1Price")
         if bid is not None and ask is not None and bid > ask:
             bid = ask = None
-        mark, index = positive(row, "markPrice"), price_or_none(row, "indexPrice")
-        if instrument.kind is not ContractKind.PERPETUAL:
-            return Quote(mark=mark, bid=bid, ask=ask, index=index)
-        return Quote(
-            mark=mark,
+        quote = Quote(
+            mark=positive(row, "markPrice"),
             bid=bid,
             ask=ask,
-            index=index,
+            index=price_or_none(row, "indexPrice"),
+            bid_size=hint(row, "bid1Size"),
+            ask_size=hint(row, "ask1Size"),
+            volume_day=hint(row, "turnover24h" if instrument.linear else "volume24h"),
+            high_day=hint(row, "highPrice24h"),
+            low_day=hint(row, "lowPrice24h"),
+        )
+        if instrument.kind is not ContractKind.PERPETUAL:
+            return quote
+        return replace(
+            quote,
             funding_rate=number_or_none(row, "fundingRate"),
             # the ticker's is fresher than the listing's, where the venue gives it: it changes in wild markets
             funding_interval_hours=price_or_none(row, "fundingIntervalHour") or self._funding_hours.get(row["symbol"]),
