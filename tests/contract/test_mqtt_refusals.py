@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from hedged.adapters.channels.mqtt import MqttOptions
+from hedged.adapters.channels.mqtt_client import Complaints, new_client
 from hedged.adapters.channels.mqtt_visit import visit
 from hedged.errors import DeliveryError
 from tests.broker import Broker, free_port
@@ -173,6 +174,25 @@ async def outcome(channel: Any) -> str:
                 await asyncio.sleep(0.01)
             else:
                 return ""
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_connection_that_ends_before_the_echo_has_delivered_nothing(tmp_path: Path, protocol: str) -> None:
+    """Acknowledged, thrown away by the ACL, and then the connection is lost: that is a failure, at once."""
+    acl = ACL.replace("topic readwrite hedged/+/alert/+", "")
+    with Broker(tmp_path, password=PASSWORD, acl=acl) as broker:
+        login = {"username": "hedged", "password": PASSWORD, "protocol": protocol}
+        chosen = options(broker, **login, echo_within=100.0)
+        async with running(chosen) as channel:
+            async with asyncio.timeout(WITHIN):
+                while channel._client is None:
+                    await asyncio.sleep(0.01)
+            delivering = asyncio.create_task(channel.deliver(ALERT))
+            await asyncio.sleep(0.2)
+            assert not delivering.done()
+            async with asyncio.timeout(WITHIN), new_client(chosen, Complaints()):  # by the same name
+                with pytest.raises(DeliveryError, match="the connection was lost"):
+                    await delivering
 
 
 async def test_a_visit_changes_nothing(tmp_path: Path) -> None:

@@ -142,8 +142,8 @@ class MqttChannel:
         work: list[Coroutine[Any, Any, None]] = [
             self._listen(client),
             self._publish_states(client),
-            self._carry_out(client),
             self._tell_again(client),
+            *([self._carry_out(client, self._commands)] if self._commands is not None else []),
         ]
         tasks = {asyncio.create_task(each) for each in work}
         try:
@@ -190,7 +190,7 @@ class MqttChannel:
                 if not echo.done():
                     echo.set_result(None)
             verb = self._topics.verb(topic)
-            if verb is not None:
+            if verb is not None:  # also without the setting: what came before it was taken back
                 self._ask(verb, payload, retained=message.retain)
             elif topic == BIRTH:
                 self._born(payload)
@@ -213,6 +213,8 @@ class MqttChannel:
             self._wake.set()
 
     def _ask(self, verb: str, payload: bytes, *, retained: bool) -> None:
+        if self._commands is None:
+            return
         try:
             self._asked.put_nowait((verb, payload, retained))
             self._overflowing = False
@@ -221,13 +223,11 @@ class MqttChannel:
                 _log.warning("too many commands at once, those beyond are dropped", waiting=_COMMANDS_MAX)
             self._overflowing = True
 
-    async def _carry_out(self, client: aiomqtt.Client) -> None:
+    async def _carry_out(self, client: aiomqtt.Client, commands: CommandTaker) -> None:
         """One command after the other, apart from the listening, which must not wait for a store."""
         while True:
             verb, payload, retained = await self._asked.get()
-            if self._commands is None:
-                continue
-            reply = await self._commands.take(self.name, verb, payload, retained=retained)
+            reply = await commands.take(self.name, verb, payload, retained=retained)
             if reply is not None and not retained:
                 await self._publish(client, self._topics.reply(reply.request), _reply_object(reply))
 
