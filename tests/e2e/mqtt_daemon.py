@@ -36,6 +36,9 @@ instruments = ["sim:ETH/USDT:USDT"]
 host = "127.0.0.1"
 port = {port}
 {mqtt}
+[alerts]
+group_interval = "1s"
+messages_minute_max = 1000
 [store]
 path = "{store}"
 {holdings}
