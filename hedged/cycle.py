@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 
 from hedged.act import Reconciler, submit_all
@@ -50,6 +50,7 @@ from hedged.observe.continuity import filled, remember
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
 from hedged.tell.attention import attention
+from hedged.tell.daily import daily
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
@@ -82,6 +83,7 @@ class Portfolio:
     further: tuple[str, ...] = ()  # channels that are told what is critical and unacknowledged
     confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
     attention: Attention = field(default_factory=Attention, init=False)
+    digest_at: time | None = None  # of the day, UTC
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
@@ -192,6 +194,10 @@ async def run_cycle(
         alerts, messages = tell(
             happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
         )
+        if portfolio.digest_at is not None:
+            last, digest = await daily(portfolio.digest_at, portfolio.memory.digest_at, happened, alerts, portfolio)
+            portfolio.memory = replace(portfolio.memory, digest_at=last)
+            messages = (*messages, *digest)
         report = await _record(portfolio, replace(report, alerts=alerts, messages=messages), now)
     return report
 
@@ -368,7 +374,13 @@ async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> C
     alarms = alarms_after(report.snapshot.margin_odds, portfolio.memory.margin_alarms)
     proven = memory.proven | _proven(portfolio.policy, report.assessment.groups, [*settled, *orders])
     portfolio.memory = replace(
-        memory, signals=report.signals, ledgers=ledgers, guard=guard, margin_alarms=alarms, proven=proven
+        memory,
+        signals=report.signals,
+        ledgers=ledgers,
+        guard=guard,
+        margin_alarms=alarms,
+        proven=proven,
+        digest_at=portfolio.memory.digest_at,
     )
     ended = {alert.key for alert in report.alerts}
     portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)

@@ -227,6 +227,7 @@ class Memory:
     guard: GuardMemory = field(default_factory=GuardMemory)
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
+    digest_at: datetime | None = None  # when a digest was due last
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,7 +35,12 @@ class Check:
     text: str
 
 
-def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
+def doctor(
+    config: ConfigOption,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send a test message where nothing else can tell.")] = False,
+) -> None:
     """Check configuration, database, exchanges, keys, clocks and the broker; exit 1 if anything is red."""
     import json as jsonlib
 
@@ -46,7 +51,7 @@ def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption
     log.configure(sys.stderr, level="error")
     settings = load(config, dry_run=dry_run)
     settings.check_credentials()
-    checks = asyncio.run(_examine(settings))
+    checks = asyncio.run(examine(settings, send=notify))
     if json:
         typer.echo(
             jsonlib.dumps({"schema": "hedged.doctor/1", "checks": [asdict(check) for check in checks]}, indent=2)
@@ -60,11 +65,12 @@ def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _examine(settings: Settings) -> list[Check]:
+async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
+    """Everything that the daemon needs. `send`: every channel is sent a message that says it is a test."""
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
     from hedged.app import open_exchanges
-    from hedged.cli.doctor_channels import heartbeat_checks, telegram_checks
+    from hedged.cli.doctor_channels import heartbeat_checks, notify_checks, telegram_checks
 
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
     clock, scratch = SystemClock(), MemoryStore()
@@ -84,6 +90,7 @@ async def _examine(settings: Settings) -> list[Check]:
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
         checks += await _past(settings, exchanges, clock)
+        checks += await notify_checks(settings, send=send)
         checks += await telegram_checks(settings, clock)
         checks += await heartbeat_checks(settings, clock.now())
     finally:
@@ -263,7 +270,7 @@ def _permission_checks(name: str, permissions: Permissions | None, confirmed: da
     elif permissions.read:
         yield Check(what, "ok", "it may read")
     if permissions.trade:
-        yield Check(what, "ok", "it may trade, which this version never does")
+        yield Check(what, "ok", "it may trade")
     if permissions.bound_to_address is False:
         yield Check(what, "unknown", "any address may use it: bind it to this machine's if it has a fixed one")
     elif permissions.bound_to_address:

@@ -19,6 +19,23 @@ ANSWERED_WITHIN = timedelta(hours=24)
 CONNECT_WITHIN = 5.0  # seconds
 
 
+async def notify_checks(settings: Settings, *, send: bool) -> list[Check]:
+    """The channels whose state only a message shows: services behind a URL, and the user's program."""
+    from hedged.cli.doctor import Check
+    from hedged.cli.notify import try_channels
+
+    names = [each.name for each in settings.credentials().notify(settings.notify.credentials_file)]
+    names += ["exec"] if settings.notify.exec else []
+    if not send:
+        text = "only a message shows whether it is taken: `hedged doctor --notify`, or `hedged notify test`"
+        return [Check(f"channel {name}", "unknown", text) for name in names]
+    tried = await try_channels(settings, names) if names else {}
+    return [
+        Check(f"channel {name}", "ok" if error is None else "failed", error or "took a test message")
+        for name, error in tried.items()
+    ]
+
+
 async def telegram_checks(settings: Settings, clock: Clock) -> list[Check]:
     """Whether the token is valid, the chat can be written to, and buttons will be heard. Nothing is written there."""
     from hedged.adapters.channels.telegram_api import TelegramError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import structlog
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.daemon.delivery import channels_down
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
@@ -122,7 +123,9 @@ class App:
         woken_by = self.wakes.take()
         for streams in self.exchanges.streams.values():
             streams.cycle_begins()
-        outside = [*extra, *self._findings(now), *await self._streams_down(now)]
+        told = await self._told()
+        outside = [*extra, *self._findings(now), *self._streams_down(told, now)]
+        outside += channels_down(self.couriers, told, now)
         beside = {
             "woken_by": list(woken_by),
             "streams": [stream_object(state) for state in self.stream_states()],
@@ -268,25 +271,27 @@ class App:
         for streams in self.exchanges.streams.values():
             yield from streams.states()
 
-    async def _streams_down(self, now: datetime) -> list[Finding]:
+    async def _told(self) -> set[str]:
+        """Keys of the alerts that fire, also before the first cycle."""
+        portfolio = self.portfolio
+        alerts = portfolio.alerts
+        if not portfolio.loaded:
+            with contextlib.suppress(StoreError):  # which the cycle tells
+                alerts = await portfolio.store.alerts()
+        return {alert.key for alert in alerts if alert.state is AlertState.FIRING}
+
+    def _streams_down(self, told: Collection[str], now: datetime) -> Iterator[Finding]:
         """Accounts whose streams have been down for minutes: nothing is lost but the quick reaction.
 
         Once told it is over when every stream stands again, also where a restart forgot how long it was down.
         """
-        portfolio, findings = self.portfolio, []
-        alerts = portfolio.alerts
-        if not portfolio.loaded and self.exchanges.streams:
-            with contextlib.suppress(StoreError):  # which the cycle tells
-                alerts = await portfolio.store.alerts()
-        told = {alert.key for alert in alerts if alert.state is AlertState.FIRING}
         for name, streams in self.exchanges.streams.items():
             down = [state for state in streams.states() if not state.up]
             long = any(now - state.since >= STREAM_DOWN_AFTER for state in down)
             if long or (down and f"{Kind.STREAM_DOWN.value}/{name}" in told):
                 listed = ", ".join(f"{state.name} ({state.detail})" for state in down)
                 text = f"{name}: streams down: {listed}."
-                findings.append(Finding(Kind.STREAM_DOWN, name, Severity.INFO, text, {"streams_down": len(down)}))
-        return findings
+                yield Finding(Kind.STREAM_DOWN, name, Severity.INFO, text, {"streams_down": len(down)})
 
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""

@@ -24,6 +24,8 @@ class MessageKind(StrEnum):
     REMOVED = "removed"
     ORDER = "order"
     UNCONFIRMED = "unconfirmed"  # critical, and nobody has acknowledged it
+    DIGEST = "digest"  # of no alert: how everything stands
+    TEST = "test"
     PASSED = "passed"  # it came and went before its group's next message
 
 

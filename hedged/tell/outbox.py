@@ -73,6 +73,7 @@ class Courier:
         self._minute_max = minute_max
         self._sent: deque[float] = deque()  # when, within the last minute, on the clock that never jumps
         self._failing: Failing | None = None
+        self.tried = False  # since the start: something, or there was nothing
         self._kicked = asyncio.Event()
         self._kicked.set()  # what an earlier run left in the outbox
         self._pause = 0.0  # seconds before the next pass; 0: none is needed until kicked
@@ -129,10 +130,16 @@ class Courier:
                     if not await self._try(row):
                         return delivered
                     delivered += 1
+            else:
+                self.tried = True  # nothing is left to try
         except StoreError as error:
             self._pause_after_failure()
             self._complain("the outbox cannot be used", error)
         return delivered
+
+    @property
+    def name(self) -> str:
+        return self._channel.name
 
     @property
     def failing(self) -> Failing | None:
@@ -171,7 +178,7 @@ class Courier:
     async def _failed(self, row: OutboxRow, error: str) -> None:
         self._pause_after_failure()
         since = self._failing.since if self._failing is not None else self._clock.now()
-        self._failing = Failing(since, error)
+        self._failing, self.tried = Failing(since, error), True
         if row.id not in self._blamed:
             self._blamed.add(row.id)
             self._complain("a channel takes no messages, they wait in the outbox", error)
@@ -194,7 +201,7 @@ class Courier:
 
     def _recovered(self) -> None:
         self._failures = 0
-        self._failing = None
+        self._failing, self.tried = None, True
         if self._complained:
             self._complained = False
             _log.info("the channel takes messages again", channel=self._channel.name)

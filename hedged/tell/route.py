@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from hedged.model.alert import Message
 from hedged.model.finding import Kind
 
+SAYING_NOTHING = frozenset({"log", "mqtt", "exec"})
+"""Channels whose acknowledgement is our own, a broker's or a program's: it says nothing about people."""
+
 
 def receivers(message: Message, channels: Sequence[str], further: Sequence[str]) -> list[str]:
     """All, or with the further ones; a channel that is down is not told so itself."""

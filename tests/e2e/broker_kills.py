@@ -44,7 +44,9 @@ async def kills(folder: Path, rounds: int, alerts: int, seed: int, within: float
         for number in range(1, rounds + 1):
             daemon.configure(alerts * number // rounds)
             daemon.start()
-            await asyncio.sleep(draw.uniform(1.5, 4.0))
+            before = daemon.cycles
+            await daemon.until("it has begun", lambda before=before: daemon.cycles > before)
+            await asyncio.sleep(draw.uniform(0.0, 2.0))
             broker.kill()
             tally.broker_kills += 1
             await asyncio.sleep(draw.uniform(0.0, 1.5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hedged.assess import assess
@@ -42,6 +42,7 @@ def test_a_reduction_leaves_nothing_or_enough(
         assert quantity >= min(wanted, held - held % step)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     coins=st.decimals(min_value=1, max_value=1_000, places=3),
     shrinks=st.floats(0.3, 0.97),
@@ -84,6 +85,7 @@ def test_a_hedge_that_shrinks_and_shrinks_ends(
     assert orders < 700
 
 
+@settings(deadline=None)
 @given(
     coins=st.decimals(min_value="0.1", max_value=1_000, places=3),
     first=st.decimals(min_value=-1_500, max_value=0, places=1),

@@ -57,3 +57,15 @@ async def visit(options: MqttOptions, topics: Sequence[str]) -> list[str]:
     except (aiomqtt.MqttError, OSError, ValueError) as error:
         raise DeliveryError(in_words(error, complaints, options)) from None
     return [topic for topic in topics if topic not in came]
+
+
+async def leave(options: MqttOptions, topic: str, payload: str) -> None:
+    """Publish one message beside the daemon, not retained. Raises `DeliveryError`, with the reason in words."""
+    import aiomqtt  # noqa: PLC0415 - only for those who have a broker
+
+    complaints = Complaints()
+    try:
+        async with new_client(options, complaints, visiting=True) as client:
+            await client.publish(topic, payload, qos=1)
+    except (aiomqtt.MqttError, OSError, ValueError) as error:
+        raise DeliveryError(in_words(error, complaints, options)) from None

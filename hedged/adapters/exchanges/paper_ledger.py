@@ -1,4 +1,5 @@
-"""What a paper account owns and has done, as one frozen value that is stored whole: its blob is its truth.
+"""What a paper account owns of one currency and has done with it, as one frozen value that is stored whole: its blob
+is its truth. Contracts that the quote currency settles have one such ledger, those of each coin another.
 
 Pure: accrual and filling take the quotes that were seen and give a new ledger, or the very same one when nothing
 changed, which is how its keeper knows that there is nothing to store.
@@ -13,7 +14,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from hedged.estimate.margin_account import LIQUIDATION_FEE, MarginAccount, Marks, OpenPosition, Tiers
+from hedged.estimate.margin_account import LIQUIDATION_FEE, MarginAccount, Marks, OpenPosition, Tiers, money
 from hedged.estimate.taker import Taken
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Fill, Rejected, Side
@@ -33,7 +34,7 @@ Rates = Mapping[InstrumentId, Mapping[datetime, Decimal]]
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Since the account was opened, in the quote currency; costs > 0 are paid.
+    """Since the account was opened, in the ledger's currency; costs > 0 are paid.
 
     wallet = cash at the start + realised − fees − funding + shortfall.
     """
@@ -74,7 +75,8 @@ class Ledger:
     totals: Totals = field(default_factory=Totals)
     outcomes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by client order id, as stored
     events: tuple[Event, ...] = ()
-    funding_paid: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # what `totals.funding` is made of
+    # What `totals.funding` is made of; of inverse contracts at what their coins were worth then, in quote currency.
+    funding_paid: Mapping[InstrumentId, Decimal] = field(default_factory=dict)
 
     def outcome(self, client_order_id: str) -> Fill | Rejected | None:
         stored = self.outcomes.get(client_order_id)
@@ -129,7 +131,8 @@ class Ledger:
             for at in _funding_times(own, quote, now):
                 payment = held.funding_payment(quote.mark, known.get(at, quote.funding_rate))
                 account = account.charge(payment)
-                paid[instrument] = paid.pop(instrument, _ZERO) + payment
+                quoted = money(payment * quote.mark) if held.inverse else payment
+                paid[instrument] = paid.pop(instrument, _ZERO) + quoted
                 reached = at
             if reached != own.funded_until:
                 terms = {**(terms or self.terms), instrument: replace(own, funded_until=reached)}
@@ -184,8 +187,8 @@ class Ledger:
         ledger = replace(self, account=result.account, terms={}, totals=totals)
         for instrument, held in self.account.positions.items():
             text = (
-                f"liquidated {held.contracts} contracts at {marks[instrument]}, fee {result.fee:.2f},"
-                f" shortfall {result.shortfall:.2f}"
+                f"liquidated {held.contracts} contracts at {marks[instrument]}, fee {_short(result.fee, held)},"
+                f" shortfall {_short(result.shortfall, held)}"
             )
             ledger = ledger.noting(Event(now, instrument, text))
         return ledger
@@ -201,6 +204,10 @@ class Ledger:
     def noting(self, event: Event) -> Ledger:
         """With one more line of history."""
         return replace(self, events=(*self.events, event)[-EVENTS_KEPT:])
+
+
+def _short(amount: Decimal, held: OpenPosition) -> str:
+    return f"{amount:.{8 if held.inverse else 2}f}"
 
 
 def _funding_times(terms: Terms, quote: Quote, now: datetime) -> Iterator[datetime]:
@@ -225,6 +232,7 @@ def to_blob(ledger: Ledger) -> dict[str, object]:
                 "contracts": str(held.contracts),
                 "entry_value": str(held.entry_value),
                 "multiplier": str(held.multiplier),
+                "inverse": held.inverse,
                 "base": ledger.terms[instrument].base,
                 "ends": _time_to(ledger.terms[instrument].ends),
                 "funded_until": ledger.terms[instrument].funded_until.isoformat(),
@@ -257,7 +265,10 @@ def from_blob(blob: Mapping[str, Any]) -> Ledger:
     for name, stored in blob["positions"].items():
         instrument = InstrumentId(name)
         positions[instrument] = OpenPosition(
-            Decimal(stored["contracts"]), Decimal(stored["entry_value"]), Decimal(stored["multiplier"])
+            Decimal(stored["contracts"]),
+            Decimal(stored["entry_value"]),
+            Decimal(stored["multiplier"]),
+            stored.get("inverse", False) is True,  # not there in a ledger of an earlier version
         )
         ends, funded_until = stored["ends"], datetime.fromisoformat(stored["funded_until"])
         announced = stored.get("announced")  # not there in a ledger of an earlier version

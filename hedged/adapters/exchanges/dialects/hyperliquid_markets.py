@@ -17,6 +17,7 @@ from hedged.adapters.exchanges.shapes import (
     Scalar,
     Several,
     flag,
+    hint,
     not_negative,
     number,
     positive,
@@ -244,6 +245,7 @@ def _quote(context: Row, now: datetime) -> Quote:
         funding_rate=rate,
         funding_interval_hours=None if rate is None else Decimal(1),
         funding_next=None if rate is None else next_hour,
+        volume_day=hint(context, "dayNtlVlm"),
     )
 
 
