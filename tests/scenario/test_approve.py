@@ -11,8 +11,10 @@ from decimal import Decimal
 import pytest
 
 from hedged.act.brake import keep_pause, keep_resumed
+from hedged.act.overrides import set_override
 from hedged.act.proposals import decide
 from hedged.app import App, Exchanges
+from hedged.cli.unwind import proposal as unwinding
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ProposalError, Unreadable
 from hedged.model.finding import Severity
@@ -22,6 +24,7 @@ from hedged.model.policy import Limits, Mode
 from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Quote, Read
 from hedged.model.stop import Stop
+from hedged.model.timing import Override
 from hedged.model.trade import Purpose, Side
 from tests.build import ETH_PERP, dec, hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, fault, wire
@@ -410,6 +413,22 @@ async def test_what_is_approved_takes_and_never_rests(stage: Stage) -> None:
     stage.portfolio.policy = policy(replace(passive, mode=Mode.LIVE), mode=Mode.LIVE)
     await stage.tick(ETH=14)
     assert [each.intent.placement for each in stage.venue.submitted[1:]] == [Placement.PASSIVE]
+
+
+async def test_unwinding_is_proposed_too(stage: Stage) -> None:
+    """`unwind` says that its order waits for a person; it is proposed reduce-only, and sent once approved."""
+    await set_override(stage.store, "alts", Override(dec(0), None), stage.clock.now())
+    report = await stage.tick()
+    waiting = await stage.waiting()
+    assert (waiting.side, waiting.quantity, waiting.reduce_only) == (Side.BUY, dec(10), True)
+    assert waiting.purpose is Purpose.CLOSE
+    lines = list(unwinding("alts", report, stage.portfolio.policy))
+    assert lines[0] == "alts: buy 10 main:ETH/USDT:USDT near 3,000, reduce-only, 30,000.00 USDT"
+    assert any("sends them once they are approved" in line for line in lines)
+    assert not any("monitor" in line for line in lines)
+    await stage.say(waiting)
+    await stage.tick()
+    assert stage.venue.contracts[ETH_PERP] == 0
 
 
 async def test_a_reduction_is_proposed_as_one(stage: Stage) -> None:
