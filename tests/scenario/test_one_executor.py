@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from hedged.adapters.clock import SystemClock
 from hedged.adapters.store.lock import KeyLock
 from hedged.adapters.store.sql import SqlStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.errors import Fenced, StoreError
 from hedged.model.finding import Severity
 from hedged.model.order import Absent
+from hedged.model.policy import World
 from tests.build import hedge, policy
 from tests.fakes import FakeVenue, wire
+from tests.scenario.test_commands import ask, config, rows, run_cycles  # noqa: F401
 from tests.store_samples import intent, record
 from tests.support import T0, ManualClock
 
@@ -210,3 +214,31 @@ def test_two_configurations_cannot_both_send_with_one_key(tmp_path: Path) -> Non
     assert "sends orders with the key" in elsewhere(*key)
     again.release()
     assert elsewhere(*key) == ""
+
+
+# the daemon as wired
+
+
+def test_a_daemon_of_another_machine_keeps_this_one_out(config: Callable[..., Path]) -> None:  # noqa: F811
+    """It does not start, and says who trades and until when; a daemon that ended well keeps nobody out."""
+    path = config()
+    run_cycles(path, 1)
+    assert rows(path, "SELECT holder FROM lease") == [("",)]
+
+    async def elsewhere(*, leave: bool) -> None:
+        store = SqlStore(path.parent / "mine.sqlite")
+        now = SystemClock().now()
+        await store.open("mine", World.SIMULATED, now)
+        await store.take_lease(THERE, now, LASTS)
+        if leave:
+            await store.release_lease()
+        await store.close()
+
+    asyncio.run(elsewhere(leave=False))
+    with pytest.raises(StoreError, match=r"another hedged \(process 200 on vps\) sends this portfolio's orders"):
+        run_cycles(path, 1)
+    said = ask("run", "-c", path)
+    assert said.exit_code == 1
+    asyncio.run(elsewhere(leave=True))
+    run_cycles(path, 1)
+    assert rows(path, "SELECT count(*) FROM cycles") == [(2,)]
