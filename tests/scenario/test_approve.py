@@ -13,6 +13,7 @@ import pytest
 from hedged.act.brake import keep_pause, keep_resumed
 from hedged.act.overrides import set_override
 from hedged.act.proposals import decide
+from hedged.adapters.store.memory import MemoryStore
 from hedged.app import App, Exchanges
 from hedged.cli.unwind import proposal as unwinding
 from hedged.cycle import CycleReport, Portfolio, run_cycle
@@ -442,6 +443,64 @@ async def test_a_reduction_is_proposed_as_one(stage: Stage) -> None:
     await stage.say(waiting)
     await stage.tick()
     assert stage.venue.submitted[0].intent.reduce_only
+
+
+class Mortal(MemoryStore):
+    """A store on whose n-th use, before or after it was done, the process dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until_death: int | None = None
+
+    def __getattribute__(self, name: str):
+        found = object.__getattribute__(self, name)
+        if name.startswith("_") or not asyncio.iscoroutinefunction(found) or self.until_death is None:
+            return found
+
+        async def used(*arguments, **named):
+            self._age()
+            given = await found(*arguments, **named)
+            self._age()
+            return given
+
+        return used
+
+    def _age(self) -> None:
+        if self.until_death is not None:
+            self.until_death -= 1
+            if self.until_death < 0:
+                self.until_death = None
+                raise KeyboardInterrupt
+
+
+async def test_a_death_at_any_moment_sends_one_order_at_most() -> None:
+    """From the approval to the end of its cycle: restarted, the order exists once or not at all, and no second one."""
+    survived, sent = False, []
+    for moment in range(400):
+        clock = ManualClock()
+        venue, store = FakeVenue(clock), Mortal()
+        made = Stage(clock, venue, await wire(SETUP, clock, venue, store=store))
+        await made.tick()
+        await made.say(await made.proposed(ETH=12))
+        store.until_death = moment
+        try:
+            await made.tick()
+            survived = store.until_death is not None
+        except KeyboardInterrupt:
+            pass
+        store.until_death = None
+        await made.restart()
+        for _ in range(4):
+            await made.tick(ETH=13)  # more of the same is wanted now
+        assert len(venue.submitted) <= 1, f"died at {moment}"
+        sent.append(len(venue.submitted))
+        rows = await store.open_orders()
+        assert rows == [], f"died at {moment}"
+        if survived:
+            break
+    assert survived
+    assert {0, 1} == set(sent)
+    assert sent[-1] == 1
 
 
 async def test_an_approval_is_seen_within_a_second() -> None:

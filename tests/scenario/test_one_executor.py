@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from hedged.errors import Fenced, StoreError
 from hedged.model.finding import Severity
 from hedged.model.order import Absent
 from hedged.model.policy import World
+from hedged.model.proposal import Verdict
 from tests.build import hedge, policy
 from tests.fakes import FakeVenue, wire
 from tests.scenario.test_commands import ask, config, rows, run_cycles  # noqa: F401
-from tests.store_samples import intent, record
+from tests.store_samples import intent, proposal, record
 from tests.support import T0, ManualClock
 
 SETUP = policy(hedge("ETH"))
@@ -188,6 +190,19 @@ async def test_renewed_by_each_cycle(stores: Stores) -> None:
     with pytest.raises(StoreError, match="sends this portfolio's orders"):
         await stores[1].take_lease(THERE, clock.now() + timedelta(seconds=170), LASTS)
     await stores[1].take_lease(THERE, clock.now() + timedelta(seconds=181), LASTS)
+
+
+async def test_two_people_at_two_terminals_answer_once(stores: Stores) -> None:
+    """The same proposal from two processes at once, again and again: one answer counts each time."""
+    for number in range(10):
+        made = proposal(f"{number:08x}")
+        await stores[0].record_cycle(record(number, proposals=[made]), [])
+        yes = [replace(made, verdict=Verdict.APPROVED, decided_by=name) for name in ("ada", "bob")]
+        counted = await asyncio.gather(*(store.answer(each) for store, each in zip(stores, yes, strict=True)))
+        assert sorted(counted) == [False, True]
+        kept = await stores[0].proposal(made.id)
+        assert kept is not None
+        assert kept.decided_by == ("ada", "bob")[counted.index(True)]
 
 
 # one key
