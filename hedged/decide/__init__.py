@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hedged.decide.desk import Book, Desk
+from hedged.decide.jumps import price_jumps
 from hedged.decide.margin import margin_trades
 from hedged.decide.placement import sliced
 from hedged.decide.rebalance import trades_for
@@ -23,7 +24,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
 
     What is bought back for margin goes first, of all groups; such a group does nothing else in that cycle.
     """
-    desk = Desk(snapshot, policy, book)
+    desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices))
     reasons: list[str] = []
     urgent = {group.name: margin_trades(group, snapshot, policy) for group in assessment.groups}
     for group in assessment.groups:
