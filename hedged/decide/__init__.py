@@ -43,11 +43,10 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
             reasons.append(f"{group.name}: waits for its order at rest in the book")
             continue
         reasons.append(reason)
-        parts = [
-            within_limit(sliced(trade, group, snapshot, policy), group, snapshot.instruments, policy.limits)
-            for trade in trades
-        ]
+        parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
         first, then = in_sequence(parts, group, snapshot.instruments)
+        if not then:  # what another waits for goes whole, or that would leave too little
+            first = [sliced(trade, group, snapshot, policy) for trade in first]
         done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
         for number, trade in enumerate(then, start=len(first)):
             desk.offer(trade, group, number, only_after=done, at_once=True)
