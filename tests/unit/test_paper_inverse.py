@@ -127,6 +127,7 @@ async def test_the_tightest_wallet_speaks_for_the_account_and_a_restart_finds_bo
     assert {each.instrument: each.contracts for each in read.positions} == {ETH_PERP: D(-1), INVERSE: D(-600)}
     assert read.margin is not None
     assert (read.margin.equity, read.margin.maintenance) == (D(15_000), D(300))
+    assert read.equities == {"USDT": D(10_000), "BTC": D(15_000)}
     desk.restart()
     assert (await desk.paper.derivatives()).value == read
     too_much = await desk.trade(Side.SELL, "600", name=INVERSE)

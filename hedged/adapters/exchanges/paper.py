@@ -127,7 +127,7 @@ class PaperAccount:
                     funding_paid=ledger.funding_paid,
                 )
                 if pool.currency in prices:
-                    shown.append(in_quote(of_pool, prices[pool.currency]))
+                    shown.append(in_quote(of_pool, pool.currency, prices[pool.currency]))
                 with contextlib.suppress(StoreError):
                     await self._keep(pool, ledger, view.now)
         return Read(tightest(shown), view.now)
