@@ -312,6 +312,17 @@ async def test_a_proposal_that_nobody_answered_is_renewed_in_its_message(scene: 
     assert await scene.verdict("00c0ffee") is Verdict.APPROVED
 
 
+async def test_a_proposal_that_was_answered_keeps_its_message(scene: Scene) -> None:
+    """The next one for the same want has its own: what a person decided is not written over."""
+    await scene.propose(proposal())
+    first = only(scene.server)
+    rejected = replace(proposal(), verdict=Verdict.REJECTED, decided_at=T0, decided_by="cli")
+    await scene.propose(rejected, proposal("00c0ffee", at=scene.clock.now(), quantity="3"), n=2)
+    second = next(number for number in scene.server.messages if number != first)
+    assert "✘ Rejected by cli" in scene.server.messages[first].text
+    assert "Proposal 00c0ffee" in scene.server.messages[second].text
+
+
 async def test_news_of_proposals_are_their_messages(scene: Scene) -> None:
     """The alert is delivered once the proposal is in the chat with its buttons, and not told twice; a repeat is."""
     await scene.store.record_cycle(record(1, proposals=[proposal()]), [])
