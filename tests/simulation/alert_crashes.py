@@ -6,7 +6,7 @@ Each life is a process of its own, forked, on virtual time, with the real store 
 real couriers. It dies without any farewell at one turn of its event loop: between two steps of whatever it awaits. What
 the channels' other ends have got is kept outside of it. In the end all faults stop, and it is counted:
 
-- lost: an event of the store that a channel was never told of, or a message that never left the outbox;
+- lost: an event of the store that a channel was never told of, or a message that it never got;
 - unbelieved: a condition that had lasted for ten minutes and that a reader of a channel did not believe to last;
 - duplicates: messages that a channel got again, and the most of them that one crash made on one channel.
 """
@@ -238,8 +238,7 @@ def simulate(crashes: int, seed: int, folder: Path, *, progress: bool = False) -
 def count(path: Path, received: list[dict[str, Any]], seed: int, ended: float) -> dict[str, object]:
     with closing(sqlite3.connect(path)) as database:
         events = [json.loads(data) for (data,) in database.execute("SELECT data FROM alerts")]
-        waiting = database.execute("SELECT count(*) FROM outbox WHERE delivered_at IS NULL").fetchone()[0]
-        rows = database.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        outbox = list(database.execute("SELECT channel, data, delivered_at FROM outbox"))
     fired = {event["event_id"] for event in events if event["fired_at"] is not None}
     taken: dict[tuple[str, str, str, float], int] = {}  # → the life that delivered it last
     again: Counter[tuple[str, int]] = Counter()
@@ -254,16 +253,25 @@ def count(path: Path, received: list[dict[str, Any]], seed: int, ended: float) -
         told[row["channel"]] |= {event for event, _, _ in row["alerts"]}
         for _, key, kind in row["alerts"]:
             heard[row["channel"], key].append((row["at"], kind))
+    undelivered = sum(
+        delivered_at is None or place_of(channel, data) not in taken for channel, data, delivered_at in outbox
+    )
     return {
         "events": len(fired),
-        "rows": rows,
+        "rows": len(outbox),
         "received": len(received),
-        "lost": waiting + sum(len(fired - told[channel]) for channel in CHANNELS),
+        "lost": undelivered + sum(len(fired - told[channel]) for channel in CHANNELS),
         "unbelieved": sum(unbelieved(heard, channel, seed, ended) for channel in CHANNELS),
         "not_alternating": sum(not alternates(kinds) for kinds in heard.values()),
         "duplicates": sum(again.values()),
         "duplicates_a_crash_and_channel": max(again.values(), default=0),
     }
+
+
+def place_of(channel: str, data: str) -> tuple[str, str, str, float]:
+    """What tells a row of the outbox from all others, as its receipt has it."""
+    message = from_text(Message, data)
+    return channel, message.event_id, message.kind.value, (message.at - T0).total_seconds()
 
 
 def unbelieved(heard: Mapping[tuple[str, str], list[tuple[float, str]]], channel: str, seed: int, ended: float) -> int:
