@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +13,7 @@ import structlog
 
 from hedged import __version__
 from hedged.act.brake import Asked
+from hedged.act.go_live import kept, stands_in_the_way
 from hedged.cycle import Portfolio
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
@@ -33,6 +35,7 @@ from hedged.ports import (
     Store,
 )
 from hedged.settings import Settings
+from hedged.settings.digest import trading_digest
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
@@ -71,6 +74,7 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
         store = await open_store(settings, clock)
         lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
         await store.take_lease(process_name(), clock.now(), lease)
+        await require_go_live(settings, store)
         exchanges = await open_exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await open_gateways(settings, exchanges, clock)
@@ -83,6 +87,9 @@ async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None 
     except BaseException:
         await exchanges.close()
         if store is not None:
+            if not lock.shared:
+                with suppress(StoreError):
+                    await store.release_lease()
             await store.close()
         lock.release()
         raise
@@ -234,16 +241,31 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
     return exchanges
 
 
-async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
-    """A line for orders to each account on which a hedge may trade; sends nothing. Raises `ConfigurationError`."""
-    from hedged.adapters.exchanges.simulated import SimulatedExchange
-
-    sending = {
+def sending_accounts(settings: Settings) -> frozenset[str]:
+    """Names of the accounts that real orders may go to."""
+    return frozenset(
         leg.instrument.partition(":")[0]
         for hedge in settings.policy().hedges
         if hedge.mode in {Mode.APPROVE, Mode.LIVE}
         for leg in hedge.legs
-    }
+    )
+
+
+async def require_go_live(settings: Settings, store: Store) -> None:
+    """Real money is traded live only after everything was in order. Raises `ConfigurationError` and `StoreError`."""
+    live = [hedge.name for hedge in settings.policy().hedges if hedge.mode is Mode.LIVE]
+    if not live or settings.world is not World.REAL:
+        return
+    why = stands_in_the_way(await kept(store), trading_digest(settings.document))
+    if why is not None:
+        raise ConfigurationError(f'{settings.path}: {", ".join(live)}: mode = "live", but {why}')
+
+
+async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
+    """A line for orders to each account on which a hedge may trade; sends nothing. Raises `ConfigurationError`."""
+    from hedged.adapters.exchanges.simulated import SimulatedExchange
+
+    sending = sending_accounts(settings)
     for account in settings.accounts:
         if account.name not in sending:
             continue
@@ -385,6 +407,14 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     market = SimulatedMarket(account.seed, anchor, account.scenario)
     venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot}, cash=account.cash)
     return SimulatedExchange(venue, clock)
+
+
+def channels_of(settings: Settings, store: Store, clock: Clock, ids: Ids) -> list[Channel]:
+    """The channels alone, not connected: to be asked what they are."""
+    from hedged.tell.standing import Standing
+
+    standing = Standing(store, clock, settings.name, settings.world)
+    return open_channels(settings, clock, ids, standing, _commands(settings, store, clock))[0]
 
 
 def open_channels(

@@ -28,7 +28,7 @@ RESERVED = frozenset({"log", "mqtt", "exec", "telegram"})
 _NAMED = re.compile(rf"({CHANNEL_NAME.pattern})\s*=\s*(\S+://.*)")
 _MODE_MAX = 0o640
 _SIZE_MAX = 65_536  # bytes
-_BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
+_BOT_TOKEN = re.compile(r"[0-9]{6,20}:[A-Za-z0-9_-]{30,100}")  # as the log knows one to take it out
 _WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _TAIL = 4
 _TAIL_NEEDS = 12  # characters below which four would give too much away

@@ -51,7 +51,7 @@ def doctor(
     log.configure(sys.stderr, level="error")
     settings = load(config, dry_run=dry_run)
     settings.check_credentials()
-    checks = asyncio.run(_examine(settings, send=notify))
+    checks = asyncio.run(examine(settings, send=notify))
     if json:
         typer.echo(
             jsonlib.dumps({"schema": "hedged.doctor/1", "checks": [asdict(check) for check in checks]}, indent=2)
@@ -65,7 +65,8 @@ def doctor(
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _examine(settings: Settings, *, send: bool = False) -> list[Check]:
+async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
+    """Everything that the daemon needs. `send`: every channel is sent a message that says it is a test."""
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
     from hedged.app import open_exchanges
@@ -269,7 +270,7 @@ def _permission_checks(name: str, permissions: Permissions | None, confirmed: da
     elif permissions.read:
         yield Check(what, "ok", "it may read")
     if permissions.trade:
-        yield Check(what, "ok", "it may trade, which this version never does")
+        yield Check(what, "ok", "it may trade")
     if permissions.bound_to_address is False:
         yield Check(what, "unknown", "any address may use it: bind it to this machine's if it has a fixed one")
     elif permissions.bound_to_address:

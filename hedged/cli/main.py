@@ -16,6 +16,7 @@ from hedged.cli.check_config import check_config
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
 from hedged.cli.effect import effect
+from hedged.cli.go_live import go_live
 from hedged.cli.instruments import instruments
 from hedged.cli.notify import notify
 from hedged.cli.once import once
@@ -82,6 +83,7 @@ app.command()(unwind)
 app.command()(proposals)
 app.command()(approve)
 app.command()(reject)
+app.command("go-live")(go_live)
 app.add_typer(paper, name="paper")
 
 

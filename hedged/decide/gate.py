@@ -109,7 +109,7 @@ def misfit(intent: Intent, context: GateContext, limits: Limits, approval: Propo
     )
     if any(wanted != approved for wanted, approved in same):
         return f"proposal {approval.id} approved another order"
-    if intent.quantity > approval.quantity:
+    if not _is_positive(approval.quantity) or intent.quantity > approval.quantity:
         return f"proposal {approval.id} approved {approval.quantity:f} contracts and no more"
     if context.now is None or not approval.holds(context.now):
         return f"proposal {approval.id} was good until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"

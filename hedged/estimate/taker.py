@@ -1,6 +1,7 @@
 """What a market-taking order does to a margin account: the price it gets, and why it may be turned down.
 
-One set of rules for the paper account and the simulated venue. Quantities in contracts, money in the quote currency.
+One set of rules for the paper account and the simulated venue. Quantities in contracts, money in the currency that
+settles the contract: the quote, or the coin of an inverse one.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
+from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money, worth
 from hedged.model.instrument import Instrument, round_down
 from hedged.model.order import Side
 from hedged.model.snapshot import Quote
@@ -89,24 +90,27 @@ def take(
     offered = _offered(quantity, order, quote, terms)
     if isinstance(offered, TurnedDown):
         return offered
-    asked = quantity * instrument.multiplier
+    asked = quantity
     quantity, price = offered
-    if not order.reduce_only and asked * price < instrument.notional_min:
-        return TurnedDown(f"notional {asked * price:.2f} is below the minimum {instrument.notional_min}")
-    notional = quantity * instrument.multiplier * price
+    notional = instrument.notional(asked, price)
+    if not order.reduce_only and notional < instrument.notional_min:
+        return TurnedDown(f"notional {notional:.2f} is below the minimum {instrument.notional_min}")
     signed = quantity * order.side.sign
-    after, realised = account.fill(instrument.id, signed, price, instrument.multiplier)
-    fee = money(notional * terms.fee_rate)
+    inverse = not instrument.linear
+    paid, fair = (worth(signed, each, instrument.multiplier, inverse=inverse) for each in (price, quote.mark))
+    after, realised = account.fill(instrument.id, signed, price, instrument.multiplier, inverse=inverse)
+    fee = money(abs(paid) * terms.fee_rate)
     after = after.charge(fee)
     if abs(after.contracts(instrument.id)) > abs(account.contracts(instrument.id)):
         available = after.available(marks, tiers, terms.leverage)
         if available < 0:
             before = account.available(marks, tiers, terms.leverage)
+            digits = 6 if inverse else 2
             return TurnedDown(
-                f"insufficient margin: needs {before - available:.2f} {instrument.settle}"
-                f" at {terms.leverage}x leverage, available {before:.2f}"
+                f"insufficient margin: needs {before - available:.{digits}f} {instrument.settle}"
+                f" at {terms.leverage}x leverage, available {before:.{digits}f}"
             )
-    slippage = money(signed * instrument.multiplier * (price - quote.mark))
+    slippage = money(fair - paid if inverse else paid - fair)
     return Taken(after, quantity, price, fee, slippage, realised)
 
 

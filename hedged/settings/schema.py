@@ -310,6 +310,7 @@ class TierSettings(Table):
 
 class PaperSettings(Table):
     cash: Amount = _PAPER.cash
+    coins: Annotated[Mapping[Asset, PositiveAmount], Frozen] = {}
     fee_taker: Annotated[Decimal, Field(ge=Decimal("-0.01"), le=Decimal("0.1"))] = _PAPER.fee_taker
     fee_maker: Annotated[Decimal, Field(ge=Decimal("-0.01"), le=Decimal("0.1"))] = _PAPER.fee_maker
     slippage_bps: Annotated[Decimal, Field(ge=0, le=1000)] = _PAPER.slippage_bps

@@ -6,6 +6,7 @@ A page in a browser may not reach it by a name of its own: a request whose Host 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER = 10.0  # seconds: somebody else has the address, perhaps the process that we replace
 CLOSE_WITHIN = 0.5
+CONNECTIONS_MAX = 32  # at once: whoever can reach it must not use up the daemon's file descriptors
 
 _log = structlog.get_logger(__name__)
 
@@ -57,26 +59,38 @@ class WebServer:
             app.router.add_get(path, handler, allow_head=False)
         complained = False
         while True:
+            listening: asyncio.Server | None = None
             runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CLOSE_WITHIN)
             await runner.setup()
             try:
-                await web.TCPSite(runner, self._options.host, self._options.port, backlog=16).start()
-                self.port = runner.addresses[0][1]
+                listening = await self._listen(runner)
                 if complained:
                     _log.info("figures are served now", address=self._address)
-                await self._for_ever()
+                await asyncio.Event().wait()  # not `serve_forever`, which ends only when every client has gone
             except OSError as error:
                 if not complained:
                     _log.error("figures cannot be served, trying again", address=self._address, error=error.strerror)
                 complained = True
             finally:
                 self.port = None
+                if listening is not None:
+                    listening.close()
                 await runner.cleanup()
             await self._clock.sleep(AGAIN_AFTER)
 
-    async def _for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(3600)
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        server = runner.server
+
+        def answer() -> asyncio.BaseProtocol:
+            if server is None or len(server.connections) >= CONNECTIONS_MAX:
+                return _Refused()
+            return server()
+
+        listening = await asyncio.get_running_loop().create_server(
+            answer, self._options.host, self._options.port, backlog=CONNECTIONS_MAX
+        )
+        self.port = listening.sockets[0].getsockname()[1]
+        return listening
 
     @property
     def _address(self) -> str:
@@ -124,6 +138,13 @@ class WebServer:
             return _text("ready\n")
         since = "no cycle has been completed yet" if silent is None else f"no cycle was completed for {silent:.0f} s"
         return _text(f"{since}, at an interval of {self._vitals.every.total_seconds():g} s\n", 503)
+
+
+class _Refused(asyncio.Protocol):
+    """One connection too many: it is closed at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 def _text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

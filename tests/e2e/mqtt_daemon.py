@@ -36,6 +36,9 @@ instruments = ["sim:ETH/USDT:USDT"]
 host = "127.0.0.1"
 port = {port}
 {mqtt}
+[alerts]
+group_interval = "1s"
+messages_minute_max = 1000
 [store]
 path = "{store}"
 {holdings}
@@ -56,7 +59,7 @@ class Daemon:
         self.folder = folder
         self.store = folder / "kills.sqlite"
         self.config = folder / "kills.toml"
-        self._port = port
+        self.port = port
         self._mqtt = mqtt
         self.process: subprocess.Popen[bytes] | None = None
         if login is not None:
@@ -68,7 +71,7 @@ class Daemon:
 
     def configure(self, unpriced: int = 0) -> None:
         holdings = "".join(HOLDING.format(asset=f"X{number:03}") for number in range(unpriced))
-        text = CONFIG.format(port=self._port, mqtt=self._mqtt, store=self.store, holdings=holdings)
+        text = CONFIG.format(port=self.port, mqtt=self._mqtt, store=self.store, holdings=holdings)
         self.config.write_text(text)
 
     def start(self) -> None:
@@ -91,6 +94,11 @@ class Daemon:
     def log(self) -> str:
         return (self.folder / "daemon.log").read_text()
 
+    @property
+    def cycles(self) -> int:
+        """Completed, of all its lives."""
+        return self.log.count("decision=") if self.process is not None else 0
+
     def doctor(self) -> tuple[int, dict[str, tuple[str, str]]]:
         """The exit code, and what each check says."""
         command = [sys.executable, "-m", "hedged.cli.main", "doctor", "--json", "--config", str(self.config)]
@@ -99,7 +107,9 @@ class Daemon:
         return done.returncode, {check["what"]: (check["result"], check["text"]) for check in checks}
 
     def firing(self) -> dict[str, str]:
-        """Key → event id of what fires, from the store itself."""
+        """Key → event id of what fires, from the store itself; nothing before there is one."""
+        if not self.cycles:
+            return {}
         with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as database:
             return dict(database.execute("SELECT key, event_id FROM alerts WHERE state = 'firing'").fetchall())
 
@@ -114,21 +124,40 @@ class Daemon:
 class Subscriber:
     """Somebody who keeps coming back, under the same name, to whatever is left of his session."""
 
-    def __init__(self, port: int, name: str = "phone", **login: str) -> None:
-        self._port, self._name, self._login = port, name, login
+    def __init__(
+        self,
+        port: int,
+        name: str = "phone",
+        *,
+        topics: Sequence[str] = ("hedged/#",),
+        ca_file: Path | None = None,
+        **login: str,
+    ) -> None:
+        self._port, self._name, self._filters, self._login = port, name, topics, login
+        self._tls = aiomqtt.TLSParameters(ca_certs=str(ca_file)) if ca_file is not None else None
+        self._running: asyncio.Task[None] | None = None
         self.events: dict[str, set[str]] = {}  # key → event ids under which it came
         self.topics: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
 
-    def client(self) -> aiomqtt.Client:
-        session = {"identifier": self._name, "clean_session": False}
-        return aiomqtt.Client("127.0.0.1", self._port, **session, **self._login)
+    def client(self, identifier: str | None = None) -> aiomqtt.Client:
+        session = {"identifier": identifier or self._name, "clean_session": False}
+        return aiomqtt.Client("127.0.0.1", self._port, tls_params=self._tls, **session, **self._login)
 
-    async def run(self) -> None:
+    async def be(self, *, there: bool) -> None:
+        """Come back, or go away."""
+        if there and self._running is None:
+            self._running = asyncio.create_task(self._run())
+        if not there and self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+
+    async def _run(self) -> None:
         while True:
             with contextlib.suppress(aiomqtt.MqttError):
                 async with self.client() as client:
-                    await client.subscribe("hedged/#", qos=1)
+                    await client.subscribe([(each, 1) for each in self._filters])
                     async for message in client.messages:
                         self._hear(str(message.topic), bytes(message.payload))
             await asyncio.sleep(0.1)
@@ -140,6 +169,13 @@ class Subscriber:
             self.messages.append(body)
             for alert in body["alerts"]:
                 self.events.setdefault(alert["key"], set()).add(alert["event_id"])
+
+    def reply(self, request: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.topics.get(f"{ROOT_TOPIC}/reply/{request}", {})
+        return found
+
+    def described(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(topic, body) for topic, body in self.topics.items() if topic.endswith("/config") and body]
 
     def missing(self, wanted: dict[str, str]) -> Sequence[str]:
         return [key for key, event_id in wanted.items() if event_id not in self.events.get(key, ())]

@@ -9,17 +9,20 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
+import structlog
 
 from hedged import app as root
 from hedged.adapters.clock import SystemClock, SystemIds
 from hedged.adapters.store.sql import SqlStore
-from hedged.cli.doctor import Check, _examine
+from hedged.cli.doctor import Check, examine
 from hedged.daemon.portfolio import App
 from hedged.errors import ConfigurationError
 from hedged.settings import load
 from tests.bot_api import CHAT, TOKEN, USER, BotServer
 from tests.broker import free_port
+from tests.e2e.test_watch import switch
 from tests.scenario.test_commands import CONFIG, ask
 
 GOOD = {"token": TOKEN, "chat_id": CHAT, "users": [USER]}
@@ -168,11 +171,11 @@ def told(checks: list[Check], what: str) -> list[tuple[str, str]]:
 async def test_the_doctor_asks_the_bot(config: Callable[..., Path]) -> None:
     """Who it is, whether the chat is there, who may press; nothing is written into the chat."""
     async with BotServer() as server:
-        checks = await _examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
+        checks = await examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
         assert told(checks, "telegram") == [("ok", "@my_hedged_bot"), ("ok", "Treasury"), ("ok", "1 may press them")]
         assert server.messages == {}
         server.webhook = "https://other.example"
-        checks = await _examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
+        checks = await examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
         assert told(checks, "telegram: buttons")[0][0] == "failed"
 
 
@@ -191,7 +194,7 @@ async def test_the_doctor_says_what_is_wrong_with_the_bot(
     async with BotServer() as server:
         if fault is not None:
             server.faults["*"] = fault
-        checks = await _examine(load(config(f'[telegram]\nserver = "{server.url}"\n', secret), {}))
+        checks = await examine(load(config(f'[telegram]\nserver = "{server.url}"\n', secret), {}))
     result, text = told(checks, "telegram")[-1]
     assert result == "failed"
     assert last in text
@@ -212,7 +215,7 @@ async def test_the_doctor_and_the_heartbeat(config: Callable[..., Path], monkeyp
     port = server.sockets[0].getsockname()[1]
     path = config(f'[notify]\nheartbeat_url = "http://127.0.0.1:{port}/CANARY"\n')
     unknown = "not answered yet; its host can be reached: a cycle of `hedged run` fetches it"
-    assert told(await _examine(load(path, {})), "heartbeat") == [("unknown", unknown)]
+    assert told(await examine(load(path, {})), "heartbeat") == [("unknown", unknown)]
     await until(lambda: heard == [b""])
 
     settings, clock = load(path, {}), SystemClock()
@@ -225,13 +228,78 @@ async def test_the_doctor_and_the_heartbeat(config: Callable[..., Path], monkeyp
         at = (clock.now() - ago).isoformat(timespec="seconds").replace("+00:00", "Z")
         await store.put_blob("heartbeat", {"delivered_at": at}, clock.now())
         await store.close()
-        ((found, said),) = told(await _examine(settings), "heartbeat")
+        ((found, said),) = told(await examine(settings), "heartbeat")
         assert (found, said.startswith(text)) == (result, True), said
     await until(lambda: heard == [b"", b""])
     server.close()
     await server.wait_closed()
     dead = config(f'[notify]\nheartbeat_url = "http://127.0.0.1:{free_port()}/CANARY"\n')
-    ((found, said),) = told(await _examine(load(dead, {})), "heartbeat")
+    ((found, said),) = told(await examine(load(dead, {})), "heartbeat")
     assert found == "failed"
     assert "its host cannot be reached (ConnectionRefusedError)" in said
     assert "CANARY" not in said
+
+
+# what is shown of it
+
+
+async def test_status_shows_the_heartbeat(config: Callable[..., Path]) -> None:
+    """When it was answered last, also after a restart; and why it is not."""
+    with switch() as (port, heard):
+        path = config(f'[notify]\nheartbeat_url = "http://127.0.0.1:{port}/CANARY"\n', mode="monitor")
+        async with at_work(path) as wired:
+            await cycle(wired)
+            await until(lambda: wired.heartbeat is not None and wired.heartbeat.delivered_at is not None)
+            await until(lambda: wired.heartbeat is not None and wired.heartbeat._task is not None)
+            await asyncio.wait({wired.heartbeat._task})
+    assert heard == ["/CANARY/start", "/CANARY"]
+    shown = await asyncio.to_thread(ask, "status", "-c", path)
+    assert "heartbeat  last answered 20" in shown.stdout
+    dead = config(f'[notify]\nheartbeat_url = "http://127.0.0.1:{free_port()}/CANARY"\n', mode="monitor")
+    async with at_work(dead) as wired:
+        await cycle(wired)
+        await until(lambda: wired.heartbeat is not None and wired.heartbeat.problem is not None)
+        await asyncio.wait({wired.heartbeat._task})
+        await cycle(wired)
+    shown = await asyncio.to_thread(ask, "status", "-c", dead)
+    assert "heartbeat  not answered (start: ClientConnectorError; success: ClientConnectorError)" in shown.stdout
+    state = json.loads((await asyncio.to_thread(ask, "status", "--json", "-c", dead)).stdout)
+    assert state["heartbeat"]["problem"].startswith("start: ")
+    assert state["heartbeat"]["delivered_at"].startswith("20"), "of the first run"
+    code = (await asyncio.to_thread(ask, "probe", "-c", dead)).stdout
+    assert "heartbeat not answered (start: ClientConnectorError" in code
+    assert "CANARY" not in shown.output + json.dumps(state) + code
+
+
+async def test_no_secret_gets_out(config: Callable[..., Path]) -> None:
+    """Bot, heartbeat and web token, with everything failing: not in a log line, the database, a figure or a page."""
+    web = free_port()
+    secrets = {
+        "bot": TOKEN.partition(":")[2],
+        "web": "CANARY-web-0123456789",
+        "heartbeat": "CANARY-heartbeat-0123456789",
+    }
+    async with BotServer() as server:
+        server.faults["*"] = "not-ok"
+        path = config(
+            f'[telegram]\nserver = "{server.url}"\n[web]\nlisten = "127.0.0.1:{web}"\n'
+            f'[notify]\nheartbeat_url = "http://127.0.0.1:{free_port()}/{secrets["heartbeat"]}"\n'
+        )
+        (path.parent / "credentials" / "web-token").write_text(secrets["web"])
+        (path.parent / "credentials" / "web-token").chmod(0o600)
+        shown = []
+        with structlog.testing.capture_logs() as logs:
+            async with at_work(path) as wired, aiohttp.ClientSession() as session:
+                for _ in range(2):
+                    await cycle(wired)
+                await until(lambda: any("Telegram" in str(each["event"]) for each in logs))
+                await until(lambda: wired.heartbeat is not None and wired.heartbeat.problem is not None)
+                for token in (None, secrets["web"]):
+                    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+                    for page in ("metrics", "healthz", "readyz", "nothing"):
+                        async with session.get(f"http://127.0.0.1:{web}/{page}", headers=headers) as answer:
+                            shown.append(await answer.text())
+    assert any("hedged_heartbeat_up 0.0" in text for text in shown)
+    everything = repr(logs) + repr(shown) + (path.parent / "mine.sqlite").read_bytes().decode("latin-1")
+    everything += "".join(each.read_bytes().decode("latin-1") for each in path.parent.glob("mine.sqlite-*"))
+    assert {name for name, secret in secrets.items() if secret in everything} == set()

@@ -70,7 +70,7 @@ def test_what_the_example_calls_a_default_is_the_default() -> None:
                 f"{name}.{key}" for key, value in default if value is not None and getattr(shown, key) != value
             ]
     # examples of what has no default of its own
-    assert set(different) == {"portfolio.aliases", "alerts.hold", "alerts.keep"}
+    assert set(different) == {"portfolio.aliases", "alerts.hold", "alerts.keep", "paper.coins"}
 
 
 def test_the_example_lists_every_kind_of_alert() -> None:

@@ -67,6 +67,7 @@ class BingXVenue:
     marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
     tells_liquidation: bool = True
     isolated: set[str] = field(default_factory=set)  # market ids
+    standard: list[dict[str, Any]] = field(default_factory=list)  # positions in standard futures
     tiers: tuple[tuple[str, str, str, str], ...] = (  # floor and ceiling in dollars, rate, amount
         ("0", "900000", "0.003300", "0.000000"),
         ("900000", "1500000", "0.005000", "1530.000000"),

@@ -50,7 +50,6 @@ class BotApi:
     """One bot. A method that Telegram asked to rest for a while is refused here until then, without asking."""
 
     def __init__(self, token: str, clock: Clock, *, server: str, timeout: float = 8.0) -> None:
-        self._token = token
         self._base = f"{server.rstrip('/')}/bot{token}/"
         self._clock = clock
         self._timeout = timeout
@@ -105,7 +104,7 @@ class BotApi:
     def _refusal(self, method: str, answer: dict[str, Any], status: int) -> TelegramError:
         code = answer.get("error_code")
         code = code if isinstance(code, int) and not isinstance(code, bool) else status
-        said = clean(scrub(str(answer.get("description", "")).replace(self._token, "***")), DESCRIPTION_MAX)
+        said = clean(scrub(str(answer.get("description", ""))), DESCRIPTION_MAX)
         if code == TOO_MANY:
             wait = _wait(answer)
             self._resting[method] = self._clock.monotonic() + wait

@@ -92,7 +92,7 @@ def acknowledge_buttons(token: str, alerts: Sequence[Told]) -> Buttons:
 def headed(title: str, body: str) -> str:
     """Bold title and body, cut at a sentence where both are too long."""
     room = TEXT_MAX - _units(title) - 1
-    return f"<b>{escape(title, quote=False)}</b>\n{escape(fitted(body, room), quote=False)}"
+    return f"<b>{escape(title, quote=False)}</b>\n{escape(cut(body, room, _MORE, _units), quote=False)}"
 
 
 def proposal_text(proposal: Proposal, quote: str, sender: str) -> str:
@@ -123,14 +123,6 @@ def standing(proposal: Proposal) -> str:
         Verdict.EXPIRED: f"✘ Expired{why}.",
         Verdict.REPLACED: f"✘ Replaced by a newer proposal{why}.",
     }[proposal.verdict]
-
-
-def fitted(text: str, limit: int) -> str:
-    """At most `limit` units: whole sentences, and where the rest is."""
-    if _units(text) <= limit:
-        return text
-    most = text.encode("utf-16-le", errors="replace")[: 2 * limit].decode("utf-16-le", errors="ignore")
-    return cut(most, len(most) - 1, _MORE)
 
 
 def _units(text: str) -> int:

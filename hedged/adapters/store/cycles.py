@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, insert, or_, select, type_coerce
 
 from hedged.adapters.store import effects, outbox, proposals
 from hedged.adapters.store import sqlite as dialect
@@ -45,6 +45,10 @@ _INSERT_SNAPSHOT = insert(snapshots)
 _INSERT_DECISION = insert(decisions)
 
 _LAST = select(memory.c.cycle_id, memory.c.finished_at)
+_DAY = 86_400_000_000  # microseconds, which times are kept in
+_DAYS = select(func.count(func.distinct(type_coerce(cycles.c.finished_at, BigInteger) // _DAY))).where(
+    cycles.c.finished_at >= bindparam("since")
+)
 _STATE = select(memory.c.state)
 _MEMORY = select(memory.c.data)
 _ACCEPTED = select(accepted.c.subject)
@@ -76,6 +80,11 @@ class Recorded:
 def last_cycle(connection: Connection) -> tuple[str, datetime] | None:
     row = connection.execute(_LAST).first()
     return None if row is None else (row[0], row[1])
+
+
+def days(connection: Connection, since: datetime) -> int:
+    """On how many days, in UTC, cycles were completed."""
+    return connection.execute(_DAYS, {"since": since}).scalar_one()
 
 
 def latest_state(connection: Connection) -> dict[str, Any] | None:

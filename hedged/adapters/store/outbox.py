@@ -28,6 +28,11 @@ _UNDELIVERED = update(outbox).where(outbox.c.id == bindparam("wanted"), outbox.c
 _DELIVERED = _UNDELIVERED.values(delivered_at=bindparam("now"), error=None)
 _FAILED = _UNDELIVERED.values(attempts=outbox.c.attempts + 1, next_try_at=bindparam("again"), error=bindparam("why"))
 _BACKLOG = select(outbox.c.channel, func.count()).where(outbox.c.delivered_at.is_(None)).group_by(outbox.c.channel)
+_LAST = (
+    select(outbox.c.channel, func.max(outbox.c.delivered_at))
+    .where(outbox.c.delivered_at.is_not(None))
+    .group_by(outbox.c.channel)
+)
 
 _OF = (
     select(outbox.c.event_id, outbox.c.channel, outbox.c.data, outbox.c.attempts, outbox.c.delivered_at, outbox.c.error)
@@ -75,3 +80,7 @@ def failed(connection: Connection, row_id: int, next_try_at: datetime, error: st
 
 def backlog(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(_BACKLOG)}
+
+
+def last_delivered(connection: Connection) -> dict[str, datetime]:
+    return {row[0]: row[1] for row in connection.execute(_LAST)}

@@ -226,6 +226,14 @@ class SqlStore:
         """
         return await self._run(cycles.accept, subject, now)
 
+    async def days_with_cycles(self, since: datetime) -> int:
+        """On how many days, in UTC, cycles were completed."""
+        return await self._run(cycles.days, since)
+
+    async def last_delivered(self) -> Mapping[str, datetime]:
+        """When each channel last acknowledged a message, as far as that is still kept."""
+        return await self._run(outbox.last_delivered)
+
     async def recorded(self, cycle_id: str) -> cycles.Recorded | None:
         """What a past cycle saw and decided; None when it was never recorded or has been thinned out."""
         return await self._run(cycles.recorded, cycle_id)

@@ -23,6 +23,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     liquidation_or_none,
     moment,
     not_negative,
@@ -95,6 +96,7 @@ ENDPOINTS = {
     ("GET", "/dapi/v1/fundingInfo"): Endpoint("COIN-M funding intervals", Rows(_INTERVAL)),
     ("GET", "/dapi/v1/account"): Endpoint("COIN-M wallet", Record(_COIN_ACCOUNT)),
     ("GET", "/dapi/v1/positionRisk"): Endpoint("COIN-M positions", Rows({**RISK, "isolatedMargin": NUMBER})),
+    ("GET", "/eapi/v1/position"): Endpoint("options", Rows({"symbol": TEXT, "quantity": NUMBER}), patience=0.3),
 }
 
 _HEDGE_MODE = (
@@ -122,6 +124,8 @@ def quote_of(
             intervals.get(mark["symbol"], FUNDING_INTERVAL) if perpetual and intervals is not None else None
         ),
         funding_next=moment(mark, "nextFundingTime") if perpetual and number(mark, "nextFundingTime") else None,
+        bid_size=hint(book, "bidQty"),
+        ask_size=hint(book, "askQty"),
     )
     return Read(quote, moment(mark, "time"))
 
@@ -163,6 +167,10 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
     margin = max(margins, key=attrgetter("tightness"))
     as_of = min(usd_at, coin_at, rows_at, risks_at)
     return Read(Derivatives((*held, *coined), margin), as_of)
+
+
+async def options(connection: Connection) -> list[Row]:
+    return [row for row in await connection.exchange.eapiPrivateGetPosition() if number(row, "quantity")]
 
 
 def refuse_hedge_mode(connection: Connection, rows: Iterable[Row]) -> None:

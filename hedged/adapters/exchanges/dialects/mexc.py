@@ -33,6 +33,7 @@ from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Misshapen,
     Row,
+    hint,
     moment,
     not_negative,
     number,
@@ -116,7 +117,7 @@ class Mexc(Dialect):
     async def quotes(self, connection: Connection, wanted: Mapping[str, Instrument]) -> dict[InstrumentId, Read[Quote]]:
         rows, schedules = await asyncio.gather(_tickers(connection), self._funding(connection, wanted))
         return {
-            wanted[row["symbol"]].id: _quote(row, schedules.get(row["symbol"]))
+            wanted[row["symbol"]].id: _quote(wanted[row["symbol"]], row, schedules.get(row["symbol"]))
             for row in rows
             if row["symbol"] in wanted
         }
@@ -228,7 +229,7 @@ async def _schedule(connection: Connection, market_id: str) -> _Schedule | None:
         return None
 
 
-def _quote(row: Row, schedule: _Schedule | None) -> Read[Quote]:
+def _quote(contract: Instrument, row: Row, schedule: _Schedule | None) -> Read[Quote]:
     bid, ask = positive_or_none(row, "bid1"), positive_or_none(row, "ask1")
     if bid is not None and ask is not None and bid > ask:
         bid = ask = None  # a crossed book is torn
@@ -240,5 +241,8 @@ def _quote(row: Row, schedule: _Schedule | None) -> Read[Quote]:
         funding_rate=number(row, "fundingRate"),
         funding_interval_hours=schedule.hours if schedule else None,
         funding_next=schedule.due if schedule else None,
+        volume_day=hint(row, "amount24") if contract.linear else None,
+        high_day=hint(row, "high24Price"),
+        low_day=hint(row, "lower24Price"),
     )
     return Read(quote, moment(row, "timestamp"))
