@@ -29,6 +29,7 @@ ACL = """
 user hedged
 topic readwrite hedged/+/status
 topic readwrite hedged/+/summary
+topic readwrite hedged/+/proposals
 topic readwrite hedged/+/hedge/+/state
 topic readwrite hedged/+/margin/+/state
 topic readwrite hedged/+/alert/+
@@ -210,7 +211,7 @@ async def test_what_is_allowed_later_is_denied_no_more(tmp_path: Path) -> None:
             await channel.publish_state(state("alts", "gone"))
             assert "hedged/demo/alert/e1" in await outcome(channel)
             async with asyncio.timeout(WITHIN):
-                while len(channel.denied) < 4:
+                while len(channel.denied) < 5:
                     await asyncio.sleep(0.01)
             broker.kill()
             (tmp_path / "broker" / "acl").write_text("topic readwrite #")
