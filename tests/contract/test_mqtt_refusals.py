@@ -204,6 +204,20 @@ async def test_a_topic_that_the_acl_denies_is_named(tmp_path: Path, level: str, 
         assert await visit(options(broker, **login), tried) == [DENIED[level]]
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_was_retained_before_is_no_echo(tmp_path: Path, protocol: str) -> None:
+    """The broker hands out `online` from somebody else's hand: it denies ours all the same."""
+    acl = "topic read #\nuser other\ntopic readwrite #\n"
+    with Broker(tmp_path, password=PASSWORD, others={"other": "o"}, acl=acl + "user hedged\ntopic read #\n") as broker:
+        async with watching(broker, username="other", password="o") as other:
+            await other.client.publish("hedged/demo/status", "online", qos=1, retain=True)
+        login = {"username": "hedged", "password": PASSWORD, "protocol": protocol, "echo_within": 0.5}
+        async with running(options(broker, **login)) as channel:
+            async with asyncio.timeout(WITHIN):
+                while "hedged/demo/status" not in channel.denied:
+                    await asyncio.sleep(0.01)
+
+
 async def test_what_is_allowed_later_is_denied_no_more(tmp_path: Path) -> None:
     """The ACL is mended and the broker started anew: the next alert that comes back ends it."""
     with Broker(tmp_path, acl="topic read #\ntopic write hedged/+/status") as broker:
