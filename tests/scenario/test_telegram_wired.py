@@ -16,7 +16,7 @@ import structlog
 from hedged import app as root
 from hedged.adapters.clock import SystemClock, SystemIds
 from hedged.adapters.store.sql import SqlStore
-from hedged.cli.doctor import Check, _examine
+from hedged.cli.doctor import Check, examine
 from hedged.daemon.portfolio import App
 from hedged.errors import ConfigurationError
 from hedged.settings import load
@@ -171,11 +171,11 @@ def told(checks: list[Check], what: str) -> list[tuple[str, str]]:
 async def test_the_doctor_asks_the_bot(config: Callable[..., Path]) -> None:
     """Who it is, whether the chat is there, who may press; nothing is written into the chat."""
     async with BotServer() as server:
-        checks = await _examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
+        checks = await examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
         assert told(checks, "telegram") == [("ok", "@my_hedged_bot"), ("ok", "Treasury"), ("ok", "1 may press them")]
         assert server.messages == {}
         server.webhook = "https://other.example"
-        checks = await _examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
+        checks = await examine(load(config(f'[telegram]\nserver = "{server.url}"\n'), {}))
         assert told(checks, "telegram: buttons")[0][0] == "failed"
 
 
@@ -194,7 +194,7 @@ async def test_the_doctor_says_what_is_wrong_with_the_bot(
     async with BotServer() as server:
         if fault is not None:
             server.faults["*"] = fault
-        checks = await _examine(load(config(f'[telegram]\nserver = "{server.url}"\n', secret), {}))
+        checks = await examine(load(config(f'[telegram]\nserver = "{server.url}"\n', secret), {}))
     result, text = told(checks, "telegram")[-1]
     assert result == "failed"
     assert last in text
@@ -215,7 +215,7 @@ async def test_the_doctor_and_the_heartbeat(config: Callable[..., Path], monkeyp
     port = server.sockets[0].getsockname()[1]
     path = config(f'[notify]\nheartbeat_url = "http://127.0.0.1:{port}/CANARY"\n')
     unknown = "not answered yet; its host can be reached: a cycle of `hedged run` fetches it"
-    assert told(await _examine(load(path, {})), "heartbeat") == [("unknown", unknown)]
+    assert told(await examine(load(path, {})), "heartbeat") == [("unknown", unknown)]
     await until(lambda: heard == [b""])
 
     settings, clock = load(path, {}), SystemClock()
@@ -228,13 +228,13 @@ async def test_the_doctor_and_the_heartbeat(config: Callable[..., Path], monkeyp
         at = (clock.now() - ago).isoformat(timespec="seconds").replace("+00:00", "Z")
         await store.put_blob("heartbeat", {"delivered_at": at}, clock.now())
         await store.close()
-        ((found, said),) = told(await _examine(settings), "heartbeat")
+        ((found, said),) = told(await examine(settings), "heartbeat")
         assert (found, said.startswith(text)) == (result, True), said
     await until(lambda: heard == [b"", b""])
     server.close()
     await server.wait_closed()
     dead = config(f'[notify]\nheartbeat_url = "http://127.0.0.1:{free_port()}/CANARY"\n')
-    ((found, said),) = told(await _examine(load(dead, {})), "heartbeat")
+    ((found, said),) = told(await examine(load(dead, {})), "heartbeat")
     assert found == "failed"
     assert "its host cannot be reached (ConnectionRefusedError)" in said
     assert "CANARY" not in said
