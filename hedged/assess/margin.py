@@ -107,6 +107,7 @@ def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterato
                 "equity_needed": odds.equity_needed,
                 "top_up": odds.top_up,
                 "currency": odds.currency,
+                "coin": odds.coin or None,
                 "basis": odds.basis,
             },
         )
@@ -123,7 +124,7 @@ def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str
         f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
     )
     if odds.top_up:
-        text += f" Top up {odds.top_up:,.0f} {odds.currency}"
+        text += f" Top up {odds.top_up:,.0f} {odds.unit}"
         text += f" or {closing_text(odds)}." if odds.to_close else "."
     return text
 

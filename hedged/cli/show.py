@@ -185,7 +185,8 @@ def top_up(row: Mapping[str, Any]) -> str:
     amount = row.get("top_up")
     if amount is None:
         return "–"
-    return "–" if amount == "0" else f"{float(amount):,.0f} {row.get('currency') or ''}".strip()
+    worth = f" worth of {row['coin']}" if row.get("coin") else ""
+    return "–" if amount == "0" else f"{float(amount):,.0f} {row.get('currency') or ''}{worth}".strip()
 
 
 def _leverage(row: Mapping[str, Any]) -> str:

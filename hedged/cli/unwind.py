@@ -84,8 +84,12 @@ def proposal(hedge: str, report: CycleReport, policy: PortfolioPolicy) -> Iterab
     total: Decimal | None = _ZERO
     for intent in (*sent, *by_person):
         rate = one_way_cost(intent.instrument, report.snapshot, policy)
-        total = None if rate is None or total is None else total + rate * intent.notional
+        later = _later(intent)
+        whole = intent.notional * (1 + later / intent.quantity)
+        total = None if rate is None or total is None else total + rate * whole
         yield f"{hedge}: {_order(intent)}, {intent.notional:,.2f} {quote}"
+        if later:
+            yield f"{hedge}: {later:f} more in the cycles that follow: no order is above order_notional_max"
     if sent or by_person:
         cost = "unknown" if total is None else f"{total:,.2f} {quote}"
         yield f"expected cost in fees, spread and slippage: {cost}"
@@ -104,6 +108,13 @@ def proposal(hedge: str, report: CycleReport, policy: PortfolioPolicy) -> Iterab
     for refusal in decision.refused:
         if refusal.intent.hedge == group.name:
             yield f"not now: {_order(refusal.intent)} is refused: {refusal.reason}"
+
+
+def _later(intent: Intent) -> Decimal:
+    """Contracts of a position that is closed by parts which this order leaves."""
+    from hedged.model.order import Purpose
+
+    return abs(intent.held) - intent.quantity if intent.purpose is Purpose.CLOSE and intent.held else Decimal(0)
 
 
 def _order(intent: Intent) -> str:

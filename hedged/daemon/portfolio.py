@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
-    from hedged.tell.outbox import Courier
+    from hedged.tell.outbox import Courier, Failing
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +125,7 @@ class App:
             streams.cycle_begins()
         told = await self._told()
         outside = [*extra, *self._findings(now), *self._streams_down(told, now)]
-        outside += channels_down(self.couriers, told, now)
+        outside += channels_down(self.couriers, told, now, self._lost())
         beside = {
             "woken_by": list(woken_by),
             "streams": [stream_object(state) for state in self.stream_states()],
@@ -250,6 +250,11 @@ class App:
         for channel in self.channels:
             if isinstance(channel, MqttChannel):
                 yield from self._denied(channel)
+
+    def _lost(self) -> dict[str, Failing]:
+        """Channels that keep a connection and have none, also where there is nothing to deliver."""
+        mqtt = [channel for channel in self.channels if isinstance(channel, MqttChannel)]
+        return {channel.name: channel.failing for channel in mqtt if channel.failing is not None}
 
     def _denied(self, channel: MqttChannel) -> Iterator[Finding]:
         """Topics that a broker denies, which it tells nobody who publishes there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hedged.decide.desk import Book, Desk
 from hedged.decide.margin import margin_trades
-from hedged.decide.placement import sliced
+from hedged.decide.placement import sliced, within_limit
 from hedged.decide.rebalance import trades_for
 from hedged.decide.roll import roll_trades
 from hedged.decide.sequence import in_sequence
@@ -42,9 +42,11 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
             reasons.append(f"{group.name}: waits for its order at rest in the book")
             continue
         reasons.append(reason)
-        first, then = in_sequence(
-            [sliced(trade, group, snapshot, policy) for trade in trades], group, snapshot.instruments
-        )
+        parts = [
+            within_limit(sliced(trade, group, snapshot, policy), group, snapshot.instruments, policy.limits)
+            for trade in trades
+        ]
+        first, then = in_sequence(parts, group, snapshot.instruments)
         done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
         for number, trade in enumerate(then, start=len(first)):
             desk.offer(trade, group, number, only_after=done, at_once=True)

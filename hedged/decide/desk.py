@@ -14,7 +14,7 @@ from hedged.decide.margin import room_after
 from hedged.decide.pending import Pending, Want
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
-from hedged.estimate.sizing import order_min
+from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
@@ -157,6 +157,9 @@ class Desk:
         most, why = abs(trade.contracts), ""
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
+            if trade.reduce_only and leg.contracts and leg.mark:  # less of it, rather than leave dust
+                lot, least = instrument.lot_size, order_min(instrument, leg.mark)
+                most = reduction(abs(leg.contracts), most, lot, least, most)
         elif mode is Mode.LIVE and not trade.reduce_only and trade.instrument not in self.book.proven and leg.mark:
             least = order_min(instrument, leg.mark, self.policy.limits.order_notional_min / (leg.rate or Decimal(1)))
             if least < most:

@@ -1,12 +1,13 @@
 """A mark that jumps is read again before an order rests on it: one wrong figure is common, two alike are the market.
 
-In a crash this costs one cycle, whatever the market does in between; and a mark that was last believed minutes ago is
-no measure any more, so that nothing is held up for longer than that.
+A crash costs one cycle: once a second reading has confirmed it, it may go on about as fast as it began. And a mark
+that was last believed minutes ago is no measure any more, so that nothing is ever held up for longer than that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +17,9 @@ from hedged.model.snapshot import Read, Snapshot
 
 COMPARED_FOR = timedelta(minutes=5)
 """How long a mark says where the next one may be."""
+
+PACE_MAX = 2
+"""Times as fast as before a crash may go on and be believed at once."""
 
 
 def marks_after(
@@ -33,16 +37,19 @@ def marks_after(
 
 
 def _after(seen: MarkSeen | None, mark: Decimal, at: datetime, collar: Decimal) -> MarkSeen:
-    if seen is None or abs(at - seen.at) > COMPARED_FOR or abs(mark / seen.price - 1) <= collar:
+    if seen is None or abs(at - seen.at) > COMPARED_FOR:
         return MarkSeen(mark, at)
+    moved = abs(mark / seen.price - 1)
+    if moved <= max(collar, PACE_MAX * seen.pace):
+        return MarkSeen(mark, at, pace=moved if moved > collar else Decimal(0))
     if at <= (seen.jumped_at or seen.at):
         return seen  # the same reading once more
     if seen.jumped_to is not None and _agree(seen.price, seen.jumped_to, mark, collar):
-        return MarkSeen(mark, at)
-    return MarkSeen(seen.price, seen.at, jumped_to=mark, jumped_at=at)
+        return MarkSeen(mark, at, pace=max(abs(seen.jumped_to / seen.price - 1), abs(mark / seen.jumped_to - 1)))
+    return replace(seen, jumped_to=mark, jumped_at=at)
 
 
 def _agree(price: Decimal, first: Decimal, second: Decimal, collar: Decimal) -> bool:
-    """Whether two readings in a row left `price` the same way; a crash that goes on may go on as fast as it began."""
+    """Whether two readings in a row left `price` the same way, the second no faster than the first."""
     same_way = (first > price) is (second > price)
     return same_way and abs(second / first - 1) <= max(collar, abs(first / price - 1))

@@ -12,13 +12,14 @@ from decimal import Decimal
 from hedged.decide.gate import MarginRoom
 from hedged.decide.rebalance import Trade
 from hedged.estimate.liquidation import DEFAULT_TIERS
-from hedged.estimate.margin_pool import added_need
+from hedged.estimate.margin_pool import added_need, is_coin_alone
 from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState, Severity
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Intent, Purpose
 from hedged.model.policy import Limits, MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
+from hedged.model.statistics import MarginOdds
 
 ZERO = Decimal(0)
 
@@ -98,13 +99,24 @@ def room_after(
         return None, 0.0
     odds = snapshot.margin_odds.get(instrument.account)
     survives = odds.survives.get(intent.instrument) if odds is not None else None
-    if odds is None or odds.equity is None or odds.equity_needed is None or survives is None or not instrument.linear:
+    if odds is None or odds.equity is None or odds.equity_needed is None or survives is None:
+        return MarginRoom(instrument.account, None), 0.0
+    if not _backs(odds, odds.equity, instrument, intent.price, snapshot):
         return MarginRoom(instrument.account, None), 0.0
     need = added_need(
         before=float(instrument.notional(held, intent.price)),
         added=float(instrument.notional(intent.signed_quantity, intent.price)),
         survives=survives,
         tiers=instrument.tiers or DEFAULT_TIERS,
+        inverse=not instrument.linear,
     )
     total = float(odds.equity_needed) + added.get(instrument.account, 0.0) + need
     return MarginRoom(instrument.account, float(odds.equity) / total if total > 0 else 1.0), need
+
+
+def _backs(odds: MarginOdds, equity: Decimal, instrument: Instrument, price: Decimal, snapshot: Snapshot) -> bool:
+    """Whether the equity that is known is what would back it: money a linear contract, its own coin an inverse one."""
+    if instrument.linear or odds.coin:
+        return odds.coin == ("" if instrument.linear else instrument.settle)
+    held = odds.equity_needed or odds.breaches  # by linear contracts, then
+    return not held and is_coin_alone(snapshot.accounts[instrument.account], instrument.settle, price, equity)

@@ -124,13 +124,14 @@ def odds_of(pool: Pool, drawn: DrawnNeed, policy: MarginPolicy, fees: Mapping[In
     needed = need.equity_for(policy.probability) * scale
     fee = float(max(fees.values(), default=Decimal(0)))
     keep = need.keep_ratio(equity / scale, policy.probability, fee, drawn.move_until_read)
-    risky = [RiskyPosition(float(each.notional), 0.0, 0.0, each.tiers) for each in pool.positions]
+    risky = [each.still for each in pool.positions]
     breaches = pool_breaches(pool)
     return MarginOdds(
         account=pool.account,
         as_of=pool.as_of,
         horizon=policy.top_up_within,
         currency=pool.currency,
+        coin=pool.coin,
         walk=odds.walk,
         bootstrap=odds.bootstrap,
         equity=round(pool.equity, 8),

@@ -33,6 +33,7 @@ class MarkSeen:
 
     price: Decimal
     at: datetime
+    pace: Decimal = Decimal(0)  # of a jump that was confirmed, a fraction a reading; 0: it moves within the collar
     jumped_to: Decimal | None = None
     jumped_at: datetime | None = None
 

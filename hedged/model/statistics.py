@@ -66,6 +66,7 @@ class MarginOdds:
     as_of: datetime  # when its positions were read
     horizon: timedelta
     currency: str = ""
+    coin: str = ""  # what backs inverse positions; money is then what it is worth
     walk: float | None = None  # probability by a random walk
     bootstrap: float | None = None  # by the market's own past hours; None: there are too few
     equity: Decimal | None = None  # that stands behind the positions
@@ -86,6 +87,11 @@ class MarginOdds:
         if self.walk is None:
             return None
         return self.walk if self.bootstrap is None else max(self.walk, self.bootstrap)
+
+    @property
+    def unit(self) -> str:
+        """What is topped up."""
+        return f"{self.currency} worth of {self.coin}" if self.coin else self.currency
 
     @property
     def room(self) -> float | None:

@@ -17,6 +17,7 @@ from hedged.model.order import (
     OrderRow,
     OrderState,
     Outcome,
+    Placement,
     Rejected,
     Unknown,
     Working,
@@ -128,6 +129,8 @@ def earlier_findings(
     """Orders of earlier cycles: those found out about now, and those nobody knows the end of yet."""
     texts: dict[tuple[Kind, str], list[str]] = {}
     for intent, outcome in settled:
+        if intent.placement is Placement.PASSIVE and isinstance(outcome, Fill | Cancelled):
+            continue  # it waited in the book, as it was to, and its hedge shows what came of that
         order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
         if isinstance(outcome, Fill):
             text = f"{order} was filled at {outcome.price:f}, which was not known before"

@@ -142,7 +142,7 @@ async def test_what_came_while_the_daemon_was_away_is_done_if_in_time(
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_without_the_setting_nothing_is_taken(tmp_path: Path, store: SqlStore, protocol: str) -> None:
-    """Also where an earlier run took some and the broker still keeps them for us."""
+    """Nor later, when it is there again; also where an earlier run took some and the broker kept them for us."""
     with Broker(tmp_path) as broker:
         chosen = options(broker, protocol=protocol)
         async with running(chosen, commands=taker(store)) as channel:
@@ -153,6 +153,7 @@ async def test_without_the_setting_nothing_is_taken(tmp_path: Path, store: SqlSt
                 await connected(channel)
                 await watcher.client.publish("hedged/demo/cmd/pause", asked(2), qos=1)
                 await connected(channel)
+            await watcher.client.publish("hedged/demo/cmd/pause", asked(4), qos=1)
             async with running(chosen, commands=taker(store)) as channel:
                 await connected(channel)
                 await watcher.client.publish("hedged/demo/cmd/resume", asked(3), qos=1)

@@ -52,6 +52,23 @@ async def test_home_assistants_birth_makes_it_told_again(tmp_path: Path) -> None
                 assert len(described(watcher)) == times
 
 
+async def test_a_broker_that_forgot_is_told_again(tmp_path: Path) -> None:
+    """Killed before it saved, it comes back without the description."""
+    broker = Broker(tmp_path)
+    broker.start()
+    try:
+        async with running(options(broker), discovery=DISCOVERY) as channel:
+            await channel.publish_state(state("alts"))
+            for _ in range(2):
+                async with watching(broker) as watcher:
+                    await watcher.until(lambda topics: TOPIC in topics)
+                await connected(channel)
+                broker.kill()
+                broker.start()
+    finally:
+        broker.kill()
+
+
 async def test_a_hedge_that_left_is_taken_out_of_the_device(tmp_path: Path) -> None:
     """Also one that an earlier process described: first as its platform alone, then not at all."""
     with Broker(tmp_path) as broker:

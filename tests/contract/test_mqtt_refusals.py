@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-from hedged.adapters.channels.mqtt import MqttOptions
+from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+from hedged.adapters.channels.mqtt_client import Complaints, new_client
 from hedged.adapters.channels.mqtt_visit import visit
+from hedged.app import App, Exchanges
 from hedged.errors import DeliveryError
+from hedged.model.finding import Finding, Kind, Severity
+from hedged.tell.outbox import Courier
 from tests.broker import Broker, free_port
+from tests.build import hedge, policy
+from tests.fakes import FakeVenue, wire
 from tests.mqtt_rig import ALERT, WITHIN, certificates, connected, options, running, state, watching
+from tests.support import ManualClock
 
 PASSWORD = "CANARY-1"
 
@@ -117,6 +125,40 @@ async def test_a_wrong_password_is_named_in_words(
             await visit(chosen, ["hedged/demo/status"])
 
 
+async def test_a_connection_that_is_lost_is_told_elsewhere_with_nothing_to_deliver(tmp_path: Path) -> None:
+    """After a minute the finding names channel and reason; with the connection it is over."""
+    with Broker(tmp_path, password=PASSWORD) as broker:
+        async with running(options(broker, username="hedged", password="CANARY-2")) as channel:
+            app = await beside(channel)
+            async with asyncio.timeout(WITHIN):
+                while channel.failing is None:
+                    await asyncio.sleep(0.01)
+            began = channel.failing.since
+            assert await down(app, began + timedelta(seconds=59)) == []
+            (finding,) = await down(app, began + timedelta(seconds=60))
+            assert finding.subject == "mqtt"
+            assert "it refuses the user name or the password" in finding.text
+        async with running(options(broker, username="hedged", password=PASSWORD)) as channel:
+            await connected(channel)
+            assert await down(await beside(channel), began + timedelta(hours=1)) == []
+
+
+async def beside(channel: MqttChannel) -> App:
+    """A portfolio with this channel, and nothing to deliver."""
+    clock = ManualClock()
+    portfolio = await wire(policy(hedge("ETH")), clock, FakeVenue(clock))
+    courier = Courier(portfolio.store, channel, clock)
+    return App(portfolio, [channel], [courier], [], None, Exchanges())
+
+
+async def down(app: App, now: datetime) -> list[Finding]:
+    """What a cycle at that time finds of its channels."""
+    app.portfolio.clock.set(now)
+    report = await app.cycle(now, ())
+    found = [each for each in report.state["findings"] if each["kind"] == "channel_down"]
+    return [Finding(Kind(each["kind"]), each["subject"], Severity(each["severity"]), each["text"]) for each in found]
+
+
 async def test_nobody_who_listens_and_no_tls_are_told_apart(tmp_path: Path) -> None:
     """A port without a listener, a listener without TLS, and one with TLS that is spoken to without."""
     files = certificates(tmp_path)
@@ -155,10 +197,30 @@ async def test_a_topic_that_the_acl_denies_is_named(tmp_path: Path, level: str, 
             async with asyncio.timeout(WITHIN):
                 while not channel.denied:
                     await asyncio.sleep(0.01)
-            assert channel.denied == (DENIED[level],)
+            assert channel.denied == (DENIED[level].replace("/e1", "/+"),)
             assert (DENIED[level] in delivered) is (level == "alert/+")
         tried = [*DENIED.values(), "hedged/demo/margin/main/state"]
         assert await visit(options(broker, **login), tried) == [DENIED[level]]
+
+
+async def test_what_is_allowed_later_is_denied_no_more(tmp_path: Path) -> None:
+    """The ACL is mended and the broker started anew: the next alert that comes back ends it."""
+    with Broker(tmp_path, acl="topic read #\ntopic write hedged/+/status") as broker:
+        async with running(options(broker, echo_within=0.5)) as channel:
+            await channel.publish_state(state("alts", "gone"))
+            assert "hedged/demo/alert/e1" in await outcome(channel)
+            async with asyncio.timeout(WITHIN):
+                while len(channel.denied) < 4:
+                    await asyncio.sleep(0.01)
+            broker.kill()
+            (tmp_path / "broker" / "acl").write_text("topic readwrite #")
+            broker.start()
+            await channel.publish_state(state("alts"))
+            async with asyncio.timeout(WITHIN):
+                while await outcome(channel):
+                    await asyncio.sleep(0.01)
+                while channel.denied:
+                    await asyncio.sleep(0.01)
 
 
 async def outcome(channel: Any) -> str:
@@ -173,6 +235,25 @@ async def outcome(channel: Any) -> str:
                 await asyncio.sleep(0.01)
             else:
                 return ""
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_connection_that_ends_before_the_echo_has_delivered_nothing(tmp_path: Path, protocol: str) -> None:
+    """Acknowledged, thrown away by the ACL, and then the connection is lost: that is a failure, at once."""
+    acl = ACL.replace("topic readwrite hedged/+/alert/+", "")
+    with Broker(tmp_path, password=PASSWORD, acl=acl) as broker:
+        login = {"username": "hedged", "password": PASSWORD, "protocol": protocol}
+        chosen = options(broker, **login, echo_within=100.0)
+        async with running(chosen) as channel:
+            async with asyncio.timeout(WITHIN):
+                while channel._client is None:
+                    await asyncio.sleep(0.01)
+            delivering = asyncio.create_task(channel.deliver(ALERT))
+            await asyncio.sleep(0.2)
+            assert not delivering.done()
+            async with asyncio.timeout(WITHIN), new_client(chosen, Complaints()):  # by the same name
+                with pytest.raises(DeliveryError, match="the connection was lost"):
+                    await delivering
 
 
 async def test_a_visit_changes_nothing(tmp_path: Path) -> None:

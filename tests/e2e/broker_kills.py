@@ -1,8 +1,8 @@
 """Alerts through deaths of the broker and of the daemon: each event reaches a subscriber that comes back.
 
 In each round more assets lose their price, an alert each; the broker and the daemon are killed (SIGKILL) at moments
-drawn from a seed, and started again. The broker saves nothing before it is killed, so with it go the retained states,
-the messages it holds for others, and their sessions.
+drawn from a seed, and started again. In every second round the subscriber is away. The broker saves nothing before it
+is killed, so with it go the retained states, the messages it holds for others, and their sessions.
 
     python -m tests.e2e.broker_kills --rounds 10 --alerts 300
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import random
 import tempfile
 import time
@@ -39,12 +38,12 @@ async def kills(folder: Path, rounds: int, alerts: int, seed: int, within: float
     broker = Broker(folder)
     daemon, phone = Daemon(folder, broker.port), Subscriber(broker.port)
     broker.start()
-    listening = asyncio.create_task(phone.run())
     try:
         for number in range(1, rounds + 1):
             daemon.configure(alerts * number // rounds)
             daemon.start()
             before = daemon.cycles
+            await phone.be(there=number % 2 == 0)
             await daemon.until("it has begun", lambda before=before: daemon.cycles > before)
             await asyncio.sleep(draw.uniform(0.0, 2.0))
             broker.kill()
@@ -55,15 +54,14 @@ async def kills(folder: Path, rounds: int, alerts: int, seed: int, within: float
             daemon.kill()
             tally.daemon_kills += 1
         daemon.start()
+        await phone.be(there=True)
         await daemon.until("all fire", lambda: len(priceless(daemon.firing())) == alerts, within)
         wanted = priceless(daemon.firing())
         await daemon.until("all have come", lambda: not phone.missing(wanted), within)
         changed = {key: ids for key, ids in phone.events.items() if key in wanted and ids != {wanted[key]}}
         assert not changed, f"an event changed its id: {changed}"
     finally:
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening
+        await phone.be(there=False)
         daemon.kill()
         broker.kill()
     tally.alerts = len(wanted)

@@ -36,6 +36,9 @@ instruments = ["sim:ETH/USDT:USDT"]
 host = "127.0.0.1"
 port = {port}
 {mqtt}
+[alerts]
+group_interval = "1s"
+messages_minute_max = 1000
 [store]
 path = "{store}"
 {holdings}
@@ -132,6 +135,7 @@ class Subscriber:
     ) -> None:
         self._port, self._name, self._filters, self._login = port, name, topics, login
         self._tls = aiomqtt.TLSParameters(ca_certs=str(ca_file)) if ca_file is not None else None
+        self._running: asyncio.Task[None] | None = None
         self.events: dict[str, set[str]] = {}  # key → event ids under which it came
         self.topics: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
@@ -140,7 +144,16 @@ class Subscriber:
         session = {"identifier": identifier or self._name, "clean_session": False}
         return aiomqtt.Client("127.0.0.1", self._port, tls_params=self._tls, **session, **self._login)
 
-    async def run(self) -> None:
+    async def be(self, *, there: bool) -> None:
+        """Come back, or go away."""
+        if there and self._running is None:
+            self._running = asyncio.create_task(self._run())
+        if not there and self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+
+    async def _run(self) -> None:
         while True:
             with contextlib.suppress(aiomqtt.MqttError):
                 async with self.client() as client:

@@ -214,6 +214,32 @@ def test_limits_refuse_with_the_reason(limits: Limits, book: Book, reason: str) 
     assert reason in decision.refused[0].reason
 
 
+@pytest.mark.parametrize(
+    ("short", "target", "parts"),
+    [
+        ("-16", "1", ["1.666", "1.666", "1.666", "0.502"]),  # 16.5 short of 10, back to 10.5 at 5,000 an order
+        ("-4", "0", ["1.666", "1.666", "0.668"]),
+    ],
+)
+def test_a_reduction_beyond_the_limit_is_made_in_parts(short: str, target: str, parts: list[str]) -> None:
+    """Each at most order_notional_max, one a cycle, until the edge or nothing is left; none is ever refused for it."""
+    setup = policy(hedge("ETH", ratio=target), limits=Limits(order_notional_max=dec(5_000)))
+    held, done = dec(short), []
+    for _ in range(10):
+        decision = decided(view(f"{held}"), setup)
+        assert decision.refused == ()
+        if not decision.intents:
+            break
+        ((side, quantity, reduce_only),) = orders(decision)
+        assert (side, reduce_only) == (Side.BUY, True)
+        part = f"{quantity:f} of it now, for order_notional_max is 5,000" in decision.intents[0].intent.reason
+        assert part is (quantity == dec("1.666"))
+        held += quantity
+        done.append(quantity)
+    assert done == [dec(part) for part in parts]
+    assert held == (0 if target == "0" else dec("-10.5"))
+
+
 def test_the_same_decision_has_the_same_order_id() -> None:
     """Ids are `hd` + 24 hex, made of the cycle and the instrument, so that a repeat is recognised."""
     first, again = (decided(view("0"), policy(hedge("ETH"))).intents[0].intent for _ in range(2))

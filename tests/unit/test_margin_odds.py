@@ -125,7 +125,9 @@ async def test_positions_in_two_currencies_are_no_pool() -> None:
     other = replace(contract(BTC_PERP), settle="USDC")
     held = derivatives(Position(ETH_PERP, D(-1)), Position(BTC_PERP, D(-1)), margin=Margin(D(9_000), None))
     seen = snapshot(account(positions=held), instruments=[contract(), other], marks={ETH_PERP: 3_000, BTC_PERP: 60_000})
-    assert (await odds_of(seen)).unknown == "its positions settle in USDC and USDT"
+    assert (await odds_of(seen)).unknown == (
+        "its positions settle in USDC and USDT, and what backs each is not told apart"
+    )
 
 
 async def test_what_was_not_read_is_passing() -> None:

@@ -46,6 +46,8 @@ NAMES = (
     "wbs-api.mexc.com",
     "ws-spot.weex.com",
     "ws-contract.weex.com",
+    "ws.bitget.com",
+    "wspap.bitget.com",
     "api.hyperliquid.xyz",
     "api.hyperliquid-testnet.xyz",
     "api.kucoin.com",

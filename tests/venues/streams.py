@@ -1,4 +1,4 @@
-"""The websockets of six local venues: logging in, subscribing, pings, and what they tell. Faults on demand.
+"""The websockets of local venues: logging in, subscribing, pings, and what they tell. Faults on demand.
 
     server.streams = Hub("okx", KEYS)
     await server.streams.tell("mark", "ETH-USDT-SWAP", "3100")
@@ -410,4 +410,125 @@ class Weex(Speech):
         return "balances:spot", {"e": "account", "E": MILLISECONDS, "v": 1, "msgEvent": "DepositUpdate", "d": [row]}
 
 
-SPEECHES = {"binance": Binance, "bybit": Bybit, "okx": Okx, "bingx": BingX, "mexc": Mexc, "weex": Weex}
+class Bitget(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame == "ping":
+            return ["pong"]
+        if frame["op"] == "login":
+            given = frame["args"][0]
+            signature = self.hub.sign(f"{given['timestamp']}GET/user/verify", "base64")
+            right = given["apiKey"] == self.hub.keys["apiKey"] and given["sign"] == signature
+            if self.hub.refuse_login or not right or given["passphrase"] != self.hub.keys["password"]:
+                return [{"event": "error", "code": "30005", "msg": f"error: {json.dumps(frame)}"}]
+            socket.logged_in = True
+            return [{"event": "login", "code": "0"}]
+        for arg in frame["args"]:
+            if arg["channel"] == "ticker":
+                socket.topics.add(f"{'spot' if arg['instType'] == 'SPOT' else 'marks'}:{arg['instId']}")
+            elif socket.logged_in:
+                wallet = "spot" if arg["instType"] == "SPOT" else "swap"
+                socket.topics.add({"positions": "positions", "fill": "fills"}.get(arg["channel"], f"balances:{wallet}"))
+        return [{"event": "subscribe", "arg": arg} for arg in frame["args"]]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instId": market, "lastPr": price, "markPrice": price, "indexPrice": price, "ts": str(MILLISECONDS)}
+        return f"marks:{market}", self._push("USDT-FUTURES", "ticker", market, [data])
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instId": market, "lastPr": price, "ts": str(MILLISECONDS)}
+        return f"spot:{market}", self._push("SPOT", "ticker", market, [data])
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        side = "short" if contracts.startswith("-") else "long"
+        held = {"posId": "1", "instId": market, "marginCoin": "USDT", "holdSide": side, "posMode": "one_way_mode"}
+        held |= {
+            "total": contracts.removeprefix("-"),
+            "available": "0",
+            "marginMode": "crossed",
+            "openPriceAvg": "3000",
+        }
+        return "positions", self._push("USDT-FUTURES", "positions", "default", [held])
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        data = {"orderId": "1", "tradeId": "2", "symbol": market, "side": "buy", "baseVolume": "1", "price": "3000"}
+        data |= {
+            "quoteVolume": "3000",
+            "feeDetail": [{"feeCoin": "USDT", "totalFee": "-1"}],
+            "cTime": str(MILLISECONDS),
+        }
+        return "fills", self._push("USDT-FUTURES", "fill", "default", [data])
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {"coin": asset, "available": total, "frozen": "0", "locked": "0", "limitAvailable": "0"}
+        return "balances:spot", self._push("SPOT", "account", "default", [data])
+
+    def _push(self, kind: str, channel: str, market: str, data: list[Any]) -> Any:
+        arg = {"instType": kind, "channel": channel, "instId": market}
+        return {"action": "snapshot", "arg": arg, "data": data, "ts": MILLISECONDS}
+
+
+class Deribit(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        reply = {"jsonrpc": "2.0", "id": frame["id"]}
+        if frame["method"] == "public/auth":
+            given = frame["params"]
+            signature = self.hub.sign(f"{given['timestamp']}\n{given['nonce']}\n", "hex")
+            right = given["client_id"] == self.hub.keys["apiKey"] and given["signature"] == signature
+            if self.hub.refuse_login or not right:
+                return [{**reply, "error": {"code": 13004, "message": f"invalid_credentials {given}"}}]
+            socket.logged_in = True
+            return [{**reply, "result": {"access_token": "token", "expires_in": 900, "token_type": "bearer"}}]
+        for channel in frame["params"]["channels"]:
+            if channel.startswith("ticker."):
+                socket.topics.add(f"marks:{channel.split('.')[1]}")
+            elif socket.logged_in:
+                socket.topics.add("fills")
+        return [{**reply, "result": frame["params"]["channels"]}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instrument_name": market, "last_price": float(price), "mark_price": float(price), "state": "open"}
+        data |= {"timestamp": MILLISECONDS, "stats": {"volume": 1, "high": None, "low": None}}
+        return f"marks:{market}", self._push(f"ticker.{market}.100ms", data)
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        data = {"trade_id": "1", "trade_seq": 1, "instrument_name": market, "direction": "buy", "amount": 1.0}
+        data |= {"price": 3000.0, "fee": 0.1, "fee_currency": "USDC", "order_id": "2", "timestamp": MILLISECONDS}
+        return "fills", self._push("user.trades.any.any.raw", [data])
+
+    def _push(self, channel: str, data: Any) -> Any:
+        return {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}
+
+
+class Hyperliquid(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["method"] == "ping":
+            return [{"channel": "pong"}]
+        asked = frame["subscription"]
+        if asked["type"] == "activeAssetCtx":
+            socket.topics.add(f"marks:{asked['coin']}")
+        elif asked["user"] == self.hub.keys["walletAddress"]:
+            socket.topics.add("fills")
+        return [{"channel": "subscriptionResponse", "data": frame}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        ctx = {"funding": "0.0000125", "openInterest": "1", "prevDayPx": price, "dayNtlVlm": "1", "premium": "0"}
+        ctx |= {"oraclePx": price, "markPx": price, "midPx": price, "impactPxs": [price, price], "dayBaseVlm": "1"}
+        return f"marks:{market}", {"channel": "activeAssetCtx", "data": {"coin": market, "ctx": ctx}}
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        fill = {"coin": market, "px": "3000", "sz": "1", "side": "B", "time": MILLISECONDS, "startPosition": "0"}
+        fill |= {"dir": "Open Long", "closedPnl": "0", "hash": "0x1", "oid": 1, "crossed": True, "fee": "1", "tid": 2}
+        return "fills", {"channel": "userFills", "data": {"user": self.hub.keys["walletAddress"], "fills": [fill]}}
+
+
+SPEECHES = {
+    "binance": Binance,
+    "bybit": Bybit,
+    "okx": Okx,
+    "bingx": BingX,
+    "mexc": Mexc,
+    "weex": Weex,
+    "bitget": Bitget,
+    "deribit": Deribit,
+    "hyperliquid": Hyperliquid,
+}

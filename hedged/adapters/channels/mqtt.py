@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,6 +23,7 @@ from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message
 from hedged.ports import Clock, CommandTaker, Ids, StandingAlerts
 from hedged.tell.message import message_object
+from hedged.tell.outbox import Failing
 from hedged.tell.state import time
 
 if TYPE_CHECKING:
@@ -75,17 +77,17 @@ class MqttChannel:
         self._asked: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_COMMANDS_MAX)
         self._overflowing = False
         self._echoes: dict[tuple[str, bytes], list[asyncio.Future[None]]] = {}
-        self._denied: dict[str, None] = {}  # topics of which nothing came back, in the order they were found
+        self._denied: dict[str, None] = {}  # what did not come back when it was last tried, in the order it was found
         self._complaints = Complaints()
-        self._error = "not connected yet"
-        self._complained = False
+        self._failing: Failing | None = None
 
     async def deliver(self, message: Message) -> None:
         """Returns once the broker has handed it out. Raises `DeliveryError`, at once while not connected."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
         if self._client is None:
-            raise DeliveryError(f"the MQTT broker {self._options.address}: {self._error}")
+            why = "not connected yet" if self._failing is None else self._failing.why
+            raise DeliveryError(f"the MQTT broker {self._options.address}: {why}")
         topic = self._topics.alert(message.event_id)
         try:
             came_back = await self._publish(self._client, topic, message_object(message))
@@ -104,8 +106,13 @@ class MqttChannel:
 
     @property
     def denied(self) -> tuple[str, ...]:
-        """Topics that the broker denies, as far as they were tried in this connection."""
+        """Topics that the broker denied when they were last tried; of all alerts and of all replies the filter."""
         return tuple(self._denied)
+
+    @property
+    def failing(self) -> Failing | None:
+        """Since when there is no connection, and why; None: there is one, or it was not tried yet."""
+        return self._failing
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled."""
@@ -133,7 +140,6 @@ class MqttChannel:
         """Work until the connection breaks, which raises."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
-        self._denied.clear()
         self._described = {}
         await self._subscribe(client)
         self._client = client
@@ -142,8 +148,8 @@ class MqttChannel:
         work: list[Coroutine[Any, Any, None]] = [
             self._listen(client),
             self._publish_states(client),
-            self._carry_out(client),
             self._tell_again(client),
+            *([self._carry_out(client, self._commands)] if self._commands is not None else []),
         ]
         tasks = {asyncio.create_task(each) for each in work}
         try:
@@ -190,7 +196,7 @@ class MqttChannel:
                 if not echo.done():
                     echo.set_result(None)
             verb = self._topics.verb(topic)
-            if verb is not None:
+            if verb is not None:  # also without the setting: what came before it was taken back
                 self._ask(verb, payload, retained=message.retain)
             elif topic == BIRTH:
                 self._born(payload)
@@ -213,6 +219,8 @@ class MqttChannel:
             self._wake.set()
 
     def _ask(self, verb: str, payload: bytes, *, retained: bool) -> None:
+        if self._commands is None:
+            return
         try:
             self._asked.put_nowait((verb, payload, retained))
             self._overflowing = False
@@ -221,13 +229,11 @@ class MqttChannel:
                 _log.warning("too many commands at once, those beyond are dropped", waiting=_COMMANDS_MAX)
             self._overflowing = True
 
-    async def _carry_out(self, client: aiomqtt.Client) -> None:
+    async def _carry_out(self, client: aiomqtt.Client, commands: CommandTaker) -> None:
         """One command after the other, apart from the listening, which must not wait for a store."""
         while True:
             verb, payload, retained = await self._asked.get()
-            if self._commands is None:
-                continue
-            reply = await self._commands.take(self.name, verb, payload, retained=retained)
+            reply = await commands.take(self.name, verb, payload, retained=retained)
             if reply is not None and not retained:
                 await self._publish(client, self._topics.reply(reply.request), _reply_object(reply))
 
@@ -247,6 +253,7 @@ class MqttChannel:
         for topic in sorted(self._retained - states.keys()):  # left the configuration
             await client.publish(topic, b"", qos=1, retain=True)
             self._retained.discard(topic)
+            self._denied.pop(topic, None)
 
     async def _describe(self, client: aiomqtt.Client, discovery: Discovery) -> None:
         """Keep Home Assistant's description of us as it should be, written only where it is not."""
@@ -299,7 +306,7 @@ class MqttChannel:
             if not echo.done():
                 self._missed(topic)
                 return False
-        self._denied.pop(topic, None)
+        self._denied.pop(self._topics.rule(topic), None)
         return True
 
     @contextlib.contextmanager
@@ -315,23 +322,24 @@ class MqttChannel:
                 self._echoes.pop((topic, payload), None)
 
     def _missed(self, topic: str) -> None:
-        if topic not in self._denied:
-            self._denied[topic] = None
+        rule = self._topics.rule(topic)
+        if rule not in self._denied:
+            self._denied[rule] = None
             _log.warning("the MQTT broker denies a topic", broker=self._options.address, topic=topic)
 
     def _jitter(self) -> float:
         """0.5 … 1, so that many daemons do not come back to a broker in step."""
         return 0.5 + int(self._ids.new()[-8:], 16) / 2**33
 
-    def _lost(self, error: str) -> None:
-        self._error = error
-        if not self._complained:
-            self._complained = True
-            _log.warning("no connection to the MQTT broker, trying again", broker=self._options.address, error=error)
+    def _lost(self, why: str) -> None:
+        if self._failing is None:
+            _log.warning("no connection to the MQTT broker, trying again", broker=self._options.address, error=why)
+            self._failing = Failing(self._clock.now(), why)
+        self._failing = replace(self._failing, why=why)
 
     def _found(self) -> None:
-        if self._complained:
-            self._complained = False
+        if self._failing is not None:
+            self._failing = None
             _log.info("connected to the MQTT broker again", broker=self._options.address)
 
 

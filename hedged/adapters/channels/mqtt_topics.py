@@ -66,6 +66,11 @@ class Topics:
     def reply(self, request: str) -> str:
         return f"{self.root}/reply/{encode(request)}"
 
+    def rule(self, topic: str) -> str:
+        """What an ACL says of it and its likes: of alerts and replies, which come and go, the filter of all."""
+        level = topic.removeprefix(f"{self.root}/").partition("/")[0]
+        return f"{self.root}/{level}/+" if level in {"alert", "reply"} else topic
+
     def verb(self, topic: str) -> str | None:
         """Of a command's topic; None: it is another's."""
         start = f"{self.root}/cmd/"

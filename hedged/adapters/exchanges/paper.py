@@ -15,21 +15,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 from hedged.adapters.exchanges.margin_view import derivatives_of, in_quote, tightest
-from hedged.adapters.exchanges.paper_ledger import Ledger, Totals, from_blob, to_blob
+from hedged.adapters.exchanges.paper_ledger import Ended, Ledger, Resting, Totals, from_blob, to_blob
 from hedged.adapters.exchanges.paper_view import View, ended
 from hedged.errors import Refused, StoreError, Unreachable, Unreadable, VenueError
 from hedged.estimate.margin_account import MarginAccount
 from hedged.estimate.taker import Taken, TakerOrder, TakerTerms, TurnedDown, take
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome, Rejected, Unknown
+from hedged.model.order import Absent, ApprovedIntent, Cancelled, Fill, Intent, Outcome, Rejected, Unknown, Working
 from hedged.model.policy import PaperPolicy
-from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Read
+from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, Read
 from hedged.ports import AccountReader, Clock, MarketReader
 
 _SWAP = "swap"
@@ -153,7 +153,7 @@ class PaperAccount:
     absent_after = timedelta(0)  # the ledger is ours: what is not in it is nowhere
 
     async def submit(self, approved: ApprovedIntent) -> Outcome:
-        """Fill at once at the book's side, or reject with the numbers; the same client order id is answered again.
+        """Fill at once at the book's side, let it rest, or reject with the numbers; the same id is answered again.
 
         Stored before it is answered, a rejection too. What could not be stored is `Unknown`: the database may have
         failed before or after it wrote.
@@ -161,34 +161,92 @@ class PaperAccount:
         client_order_id = approved.intent.client_order_id
         async with self._lock:
             try:
+                pool = self._pool_of(approved.intent.instrument)
                 known = await self._known(client_order_id)
                 if known is not None:
                     return known
-                pool = self._pool_of(approved.intent.instrument)
-                outcome, ledger = await self._execute(await self._load(pool), approved)
+                if client_order_id in (await self._load(pool)).resting:
+                    return Working(client_order_id, client_order_id)
+                execute = self._execute if approved.rest_at is None else self._rest
+                outcome, ledger = await execute(await self._load(pool), approved)
                 await self._keep(pool, ledger, self._clock.now())
             except (VenueError, StoreError) as error:
                 return Unknown(client_order_id, f"the paper ledger cannot be used: {error}")
         return outcome
 
     async def find(self, intent: Intent) -> Outcome | Absent:
-        client_order_id = intent.client_order_id
-        async with self._lock:
-            try:
-                known = await self._known(client_order_id)
-            except VenueError as error:
-                return Unknown(client_order_id, str(error))
-        return known or Absent(client_order_id)
+        return await self._sought(intent, cancel=False)
 
     async def cancel(self, intent: Intent) -> Outcome | Absent:
-        return await self.find(intent)  # nothing rests here
+        return await self._sought(intent, cancel=True)
 
     async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
         """See above."""
 
     # parts
 
-    async def _known(self, client_order_id: str) -> Fill | Rejected | None:
+    async def _sought(self, intent: Intent, *, cancel: bool) -> Outcome | Absent:
+        """What has become of an order. One at rest is filled where the market has gone through its price since.
+
+        Only here and not with every look at the positions: who finds these changed has been told of the fill before.
+        """
+        client_order_id = intent.client_order_id
+        async with self._lock:
+            try:
+                pool = self._pool_of(intent.instrument)
+                ledger, known = await self._load(pool), await self._known(client_order_id)
+                order = ledger.resting.get(client_order_id)
+                if known is not None or order is None:
+                    return known or Absent(client_order_id)
+                outcome: Ended | None
+                outcome, ledger = await self._reached(ledger, client_order_id, order)
+                if outcome is None and cancel:
+                    outcome = Cancelled(client_order_id, "it was taken back before anything of it was filled")
+                    ledger = ledger.with_outcome(outcome)
+                await self._keep(pool, ledger, self._clock.now())
+            except (VenueError, StoreError) as error:
+                return Unknown(client_order_id, f"the paper ledger cannot be used: {error}")
+        return outcome or Working(client_order_id, client_order_id)
+
+    async def _rest(self, ledger: Ledger, approved: ApprovedIntent) -> tuple[Working | Rejected, Ledger]:
+        """An order put into the book, where it only waits."""
+        intent, client_order_id = approved.intent, approved.intent.client_order_id
+        price = approved.rest_at or approved.price_limit
+        order = Resting(intent.instrument, intent.side, intent.quantity, price, intent.reduce_only)
+        try:
+            view = await self._look({*ledger.account.positions, intent.instrument})
+            why = self._turned_down(intent.instrument, view)
+        except VenueError as error:
+            why = f"nothing was placed: {error}"
+        else:
+            if why is None and order.would_take(view.quotes[intent.instrument].value):
+                why = f"at {price} it would have been filled at once, and was only to wait"
+        if why is not None:
+            rejected = Rejected(client_order_id, why)
+            return rejected, ledger.with_outcome(rejected)
+        return Working(client_order_id, client_order_id), ledger.with_resting(client_order_id, order)
+
+    async def _reached(
+        self, ledger: Ledger, client_order_id: str, order: Resting
+    ) -> tuple[Fill | Rejected | None, Ledger]:
+        """The fill of an order at rest, at its own price and the maker's fee; None: it waits on."""
+        try:
+            view = await self._look({*ledger.account.positions, order.instrument})
+        except VenueError:
+            return None, ledger
+        quoted = view.quotes.get(order.instrument)
+        if quoted is None or self._turned_down(order.instrument, view) or not order.is_reached(quoted.value):
+            return None, ledger
+        ledger = await self._up_to_now(ledger, view)
+        at_price = replace(quoted.value, bid=order.price, ask=order.price, bid_size=None, ask_size=None)
+        terms = TakerTerms(
+            fee_rate=self._policy.fee_maker, slippage=Decimal(0), spread=Decimal(0), leverage=self._policy.leverage
+        )
+        instrument = view.instruments[order.instrument]
+        wanted = TakerOrder(instrument, order.side, order.quantity, order.reduce_only, order.price)
+        return self._settled(ledger, client_order_id, self._taken(ledger, wanted, at_price, view, terms), wanted, view)
+
+    async def _known(self, client_order_id: str) -> Ended | None:
         outcomes = [(await self._load(pool)).outcome(client_order_id) for pool in self._pools]
         return next((outcome for outcome in outcomes if outcome is not None), None)
 
@@ -213,18 +271,27 @@ class PaperAccount:
         try:
             view = await self._look({*ledger.account.positions, intent.instrument})
             ledger = await self._up_to_now(ledger, view)
-            result = self._take(ledger, approved, view)
+            why = self._turned_down(intent.instrument, view)
+            if why is None:
+                return self._take(ledger, approved, view)
         except VenueError as error:
-            result = TurnedDown(f"nothing was placed: {error}")
+            why = f"nothing was placed: {error}"
+        rejected = Rejected(intent.client_order_id, why)
+        return rejected, ledger.with_outcome(rejected)
+
+    def _settled(
+        self, ledger: Ledger, client_order_id: str, result: Taken | TurnedDown, order: TakerOrder, view: View
+    ) -> tuple[Fill | Rejected, Ledger]:
+        """What taking came to, as the outcome of an order, in the ledger."""
         if isinstance(result, TurnedDown):
-            rejected = Rejected(intent.client_order_id, result.reason)
+            rejected = Rejected(client_order_id, result.reason)
             return rejected, ledger.with_outcome(rejected)
-        instrument = view.instruments[intent.instrument]
+        instrument = order.instrument
         unit = Decimal(1) if instrument.linear else result.price  # what is paid in coins is told in quote currency
         fill = Fill(
-            client_order_id=intent.client_order_id,
-            instrument=intent.instrument,
-            side=intent.side,
+            client_order_id=client_order_id,
+            instrument=instrument.id,
+            side=order.side,
             quantity=result.quantity,
             price=result.price,
             fee=result.fee * unit,
@@ -234,28 +301,37 @@ class PaperAccount:
         ledger = ledger.filled(fill, result, instrument)
         return fill, ledger.announcing({id_: read.value for id_, read in view.quotes.items()})
 
-    def _take(self, ledger: Ledger, approved: ApprovedIntent, view: View) -> Taken | TurnedDown:
-        intent = approved.intent
-        instrument, quote = view.instruments.get(intent.instrument), view.quotes.get(intent.instrument)
+    def _turned_down(self, name: InstrumentId, view: View) -> str | None:
+        """Why no order can be placed there at all."""
+        instrument = view.instruments.get(name)
         if instrument is None or not instrument.trading or ended(instrument.ends(), view.now):
-            return TurnedDown(f"{intent.instrument} is not trading")
+            return f"{name} is not trading"
         if not self._takes(instrument):
-            return TurnedDown(self._why_not(instrument))
-        if quote is None:
-            return TurnedDown(f"no quote for {intent.instrument}")
-        marks = {id_: read.value.mark for id_, read in view.quotes.items()}
-        if not intent.reduce_only:
-            view.marks(ledger.account)  # the margin left is known only with all of them
-        policy = self._policy
+            return self._why_not(instrument)
+        return f"no quote for {name}" if name not in view.quotes else None
+
+    def _take(self, ledger: Ledger, approved: ApprovedIntent, view: View) -> tuple[Fill | Rejected, Ledger]:
+        """Fill what the book offers; `view` has the instrument and its quote."""
+        intent, policy = approved.intent, self._policy
+        instrument = view.instruments[intent.instrument]
         terms = TakerTerms(
             fee_rate=policy.fee_taker if instrument.fee_taker is None else instrument.fee_taker,
             slippage=policy.slippage_bps * _BASIS_POINT,
             spread=policy.spread_bps * _BASIS_POINT,
             leverage=policy.leverage,
         )
-        tiers = {**view.tiers(ledger.account), instrument.id: view.tiers_of(instrument.id)}
         order = TakerOrder(instrument, intent.side, intent.quantity, intent.reduce_only, approved.price_limit)
-        return take(ledger.account, order, quote=quote.value, marks=marks, tiers=tiers, terms=terms)
+        taken = self._taken(ledger, order, view.quotes[intent.instrument].value, view, terms)
+        return self._settled(ledger, intent.client_order_id, taken, order, view)
+
+    def _taken(
+        self, ledger: Ledger, order: TakerOrder, quote: Quote, view: View, terms: TakerTerms
+    ) -> Taken | TurnedDown:
+        marks = {id_: read.value.mark for id_, read in view.quotes.items()}
+        if not order.reduce_only:
+            view.marks(ledger.account)  # the margin left is known only with all of them
+        tiers = {**view.tiers(ledger.account), order.instrument.id: view.tiers_of(order.instrument.id)}
+        return take(ledger.account, order, quote=quote, marks=marks, tiers=tiers, terms=terms)
 
     def _takes(self, instrument: Instrument) -> bool:
         if instrument.linear:

@@ -17,7 +17,7 @@ from typing import Any
 from hedged.estimate.margin_account import LIQUIDATION_FEE, MarginAccount, Marks, OpenPosition, Tiers, money
 from hedged.estimate.taker import Taken
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Fill, Rejected, Side
+from hedged.model.order import Cancelled, Fill, Rejected, Side
 from hedged.model.snapshot import Quote
 
 OUTCOMES_KEPT = 1_000
@@ -27,6 +27,10 @@ _FORMAT = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FUNDING_HOURS = Decimal(8)  # where the venue does not tell its interval
 _ZERO = Decimal(0)
+
+_CANCELLED = "cancelled"
+
+Ended = Fill | Cancelled | Rejected
 
 Rates = Mapping[InstrumentId, Mapping[datetime, Decimal]]
 """Funding rates seen beforehand, by the time they were announced for."""
@@ -58,6 +62,27 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Resting:
+    """An order that waits in the book at its price; nothing of it is filled yet."""
+
+    instrument: InstrumentId
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    reduce_only: bool
+
+    def would_take(self, quote: Quote) -> bool:
+        """Whether the other side of the book is at its price already."""
+        other = quote.ask if self.side is Side.BUY else quote.bid
+        return (self.price - (quote.mark if other is None else other)) * self.side.sign >= 0
+
+    def is_reached(self, quote: Quote) -> bool:
+        """Whether the market has gone through its price: at the price itself others are in front of it."""
+        other = quote.ask if self.side is Side.BUY else quote.bid
+        return (self.price - (quote.mark if other is None else other)) * self.side.sign > 0
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that changed a position."""
 
@@ -77,16 +102,21 @@ class Ledger:
     events: tuple[Event, ...] = ()
     # What `totals.funding` is made of; of inverse contracts at what their coins were worth then, in quote currency.
     funding_paid: Mapping[InstrumentId, Decimal] = field(default_factory=dict)
+    resting: Mapping[str, Resting] = field(default_factory=dict)  # by client order id
 
-    def outcome(self, client_order_id: str) -> Fill | Rejected | None:
+    def outcome(self, client_order_id: str) -> Ended | None:
         stored = self.outcomes.get(client_order_id)
         return None if stored is None else _outcome_from(client_order_id, stored)
 
-    def with_outcome(self, outcome: Fill | Rejected) -> Ledger:
+    def with_resting(self, client_order_id: str, order: Resting) -> Ledger:
+        return replace(self, resting={**self.resting, client_order_id: order})
+
+    def with_outcome(self, outcome: Ended) -> Ledger:
         excess = max(len(self.outcomes) + 1 - OUTCOMES_KEPT, 0)
         kept = dict(islice(self.outcomes.items(), excess, None))
         kept[outcome.client_order_id] = _outcome_to(outcome)
-        return replace(self, outcomes=kept)
+        resting = {id_: each for id_, each in self.resting.items() if id_ != outcome.client_order_id}
+        return replace(self, outcomes=kept, resting=resting)
 
     def filled(self, fill: Fill, taken: Taken, instrument: Instrument) -> Ledger:
         """After `taken`; funding counts from the fill on for a position that it opened."""
@@ -195,7 +225,7 @@ class Ledger:
 
     def restarted(self, cash: Decimal, now: datetime) -> Ledger:
         """With this cash and nothing else. What its orders came to stays, so that none is ever placed twice."""
-        ledger = replace(self, account=MarginAccount(cash), terms={}, totals=Totals())
+        ledger = replace(self, account=MarginAccount(cash), terms={}, totals=Totals(), resting={})
         for instrument, held in self.account.positions.items():
             text = f"{held.contracts} contracts dropped: the paper account was reset"
             ledger = ledger.noting(Event(now, instrument, text))
@@ -250,6 +280,10 @@ def to_blob(ledger: Ledger) -> dict[str, object]:
         },
         "funding_paid": {instrument: str(paid) for instrument, paid in ledger.funding_paid.items()},
         "outcomes": dict(ledger.outcomes),
+        "resting": {
+            id_: [each.instrument, each.side.value, str(each.quantity), str(each.price), each.reduce_only]
+            for id_, each in ledger.resting.items()
+        },
         "events": [[event.at.isoformat(), event.instrument, event.text] for event in ledger.events],
     }
 
@@ -287,23 +321,32 @@ def from_blob(blob: Mapping[str, Any]) -> Ledger:
         outcomes=dict(blob["outcomes"]),
         # not there in a ledger of an earlier version
         funding_paid={InstrumentId(name): Decimal(paid) for name, paid in blob.get("funding_paid", {}).items()},
+        resting={
+            id_: Resting(InstrumentId(name), Side(side), Decimal(quantity), Decimal(price), reduce_only is True)
+            for id_, (name, side, quantity, price, reduce_only) in blob.get("resting", {}).items()
+        },
         events=tuple(
             Event(datetime.fromisoformat(at), InstrumentId(instrument), text) for at, instrument, text in blob["events"]
         ),
     )
 
 
-def _outcome_to(outcome: Fill | Rejected) -> list[str]:
-    """A short list, since a thousand of them are written with every change: seven texts for a fill, else the reason."""
-    if isinstance(outcome, Rejected):
-        return [outcome.reason]
+def _outcome_to(outcome: Ended) -> list[str]:
+    """A short list, since a thousand of them are written with every change: seven texts for a fill, else the reason.
+
+    A second text beside that says that the order had been there.
+    """
+    if not isinstance(outcome, Fill):
+        return [outcome.reason] if isinstance(outcome, Rejected) else [outcome.reason, _CANCELLED]
     numbers = (outcome.quantity, outcome.price, outcome.fee, outcome.slippage)
     return [outcome.instrument, outcome.side.value, *map(str, numbers), outcome.at.isoformat()]
 
 
-def _outcome_from(client_order_id: str, stored: Sequence[str]) -> Fill | Rejected:
+def _outcome_from(client_order_id: str, stored: Sequence[str]) -> Ended:
     if len(stored) == 1:
         return Rejected(client_order_id, stored[0])
+    if len(stored) == 2:
+        return Cancelled(client_order_id, stored[0])
     instrument, side, quantity, price, fee, slippage, at = stored
     return Fill(
         client_order_id=client_order_id,

@@ -164,6 +164,7 @@ def _contract(exchange: Any, row: Row, context: Row, meta: Row, settle: str) -> 
             "symbol": f"{base}/{settle}:{settle}",
             **coins,
             **kind,
+            "baseName": row["name"],  # by which ccxt.pro asks for it
             "active": True,
             "limits": {"cost": {"min": _NOTIONAL_MIN}},
             "info": info,
