@@ -90,7 +90,7 @@ def acknowledge_buttons(token: str, alerts: Sequence[Told]) -> Buttons:
 
 
 def under(buttons: Buttons) -> dict[str, object]:
-    """The part of a call that puts them under a message. Without any it is left out, which takes away what was there."""
+    """The part of a call that puts them under a message; left out where there are none, which takes away what was."""
     return {"reply_markup": {"inline_keyboard": buttons}} if buttons else {}
 
 
