@@ -13,14 +13,15 @@ import pytest
 from hedged.adapters.clock import seeded_generator
 from hedged.adapters.store.memory import MemoryStore
 from hedged.assess import assess
-from hedged.assess.margin import alarms_after, with_alarms
+from hedged.assess.margin import alarms_after, margin_statuses, with_alarms
+from hedged.assess.margin import margin_findings as findings_of_margin
 from hedged.decide import Book, decide
 from hedged.estimate.innovations import innovations
 from hedged.estimate.price_past import PricePast, common_innovations
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.history import STEP, Bar
 from hedged.model.instrument import MarginTier
-from hedged.model.policy import MarginPolicy, PortfolioPolicy
+from hedged.model.policy import MarginPolicy, PortfolioPolicy, Thresholds
 from hedged.model.snapshot import Fault, Margin, Missing, Position, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.observe.margin_risk import MarginRisk, subjects_of
@@ -223,6 +224,20 @@ async def test_the_sentence() -> None:
     assert row["top_up"] == "583.84"
     assert row["breach"] == {"instrument": ETH_PERP, "ratio": pytest.approx(0.09453, abs=1e-5)}
     assert row["liquidation_probability"] == pytest.approx(0.0308, abs=1e-3)
+
+
+async def test_the_sentence_of_a_thin_margin() -> None:
+    """How much is left, the move that takes it, and what brings it back below the warning; no move where none is known."""
+    seen = await with_odds(short(-10, 3_000, maintenance_margin=D(150)), setup(ALERT))
+    (row,) = margin_statuses(seen)
+    thin = replace(row, margin_ratio=D("0.88"), equity=D(1_000), maintenance=D(880))
+    (finding,) = findings_of_margin([thin], Thresholds(), "USDT")
+    assert finding.text == (
+        "main margin: 12% of equity left before liquidation, ETH +9.5% gets there; maintenance margin is 88% of it, "
+        "critical from 75%. Top up 760 USDT to get below the warning."
+    )
+    (unknown,) = findings_of_margin([replace(thin, odds=None, estimated=True)], Thresholds(), "USDT")
+    assert "left before liquidation (estimated); maintenance" in unknown.text
 
 
 # the past that odds rest on
