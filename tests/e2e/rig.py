@@ -50,6 +50,8 @@ assets = ["ETH", "UNI", "AAVE"]
 instruments = ["main:ETH/USDT:USDT"]
 [paper]
 cash = 30000
+[alerts]
+group_interval = "0s"
 [alerts.repeat]
 warning = "1s"
 [mqtt]
