@@ -123,7 +123,8 @@ def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str
         f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
     )
     if odds.top_up:
-        text += f" Top up {odds.top_up:,.0f} {odds.unit}"
+        wanted = [f"{each.top_up:,.0f} {each.unit}" for each in odds.pools if each.top_up]
+        text += f" Top up {' and '.join(wanted)}"
         text += f" or {closing_text(odds)}." if odds.to_close else "."
     return text
 

@@ -112,6 +112,7 @@ async def _broker(settings: Settings) -> list[Check]:
         topics.alert(PROBE),
         topics.status,
         topics.summary,
+        topics.proposals,
         *(topics.hedge(hedge.name) for hedge in settings.hedges),
         *(topics.margin(account.name) for account in settings.accounts),
         *([topics.reply(PROBE)] if settings.mqtt.commands else []),

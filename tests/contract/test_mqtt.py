@@ -46,9 +46,9 @@ async def test_the_state_is_retained_for_those_who_come_later(tmp_path: Path) ->
         async with running(options(broker)) as channel:
             await channel.publish_state(state("alts", "majors"))
             async with watching(broker) as watcher:
-                await watcher.until(lambda topics: len(topics) == 4)
+                await watcher.until(lambda topics: len(topics) == 5)
             async with watching(broker) as late:
-                await late.until(lambda topics: len(topics) == 4)
+                await late.until(lambda topics: len(topics) == 5)
         assert all(message.retain for message in late.came)
         assert late.topics["hedged/demo/status"] == "online"
         assert json.loads(late.topics["hedged/demo/hedge/alts/state"]) == {
@@ -82,8 +82,10 @@ async def test_a_hedge_that_left_loses_its_retained_state(tmp_path: Path) -> Non
                 await channel.publish_state(state("majors"))
                 await watcher.until(lambda topics: topics["hedged/demo/hedge/alts/state"] == "")
         async with watching(broker) as late:
-            await late.until(lambda topics: len(topics) == 3)
-        assert set(late.topics) == {"hedged/demo/status", "hedged/demo/summary", "hedged/demo/hedge/majors/state"}
+            await late.until(lambda topics: len(topics) == 4)
+        assert set(late.topics) == {
+            f"hedged/demo/{level}" for level in ("status", "summary", "proposals", "hedge/majors/state")
+        }
 
 
 async def test_margin_and_a_summary_are_retained_too(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ async def test_margin_and_a_summary_are_retained_too(tmp_path: Path) -> None:
     with Broker(tmp_path) as broker:
         async with running(options(broker)) as channel, watching(broker) as watcher:
             await channel.publish_state({**whole, "paused": None, "halted": None})
-            await watcher.until(lambda topics: len(topics) == 4)
+            await watcher.until(lambda topics: len(topics) == 5)
             when = {"now": "2026-11-02T12:00:00Z", "mode": "paper"}
             assert json.loads(watcher.topics["hedged/demo/margin/main%2F2/state"]) == {
                 "schema": "hedged.margin/1", **row, **when,

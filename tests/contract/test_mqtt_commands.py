@@ -7,6 +7,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,11 @@ from hedged.adapters.store.sql import SqlStore
 from hedged.daemon.commands import Commands
 from hedged.model.command import Verb
 from hedged.model.policy import World
+from hedged.model.proposal import Verdict
+from hedged.tell.state import proposal_object
 from tests.broker import Broker
-from tests.mqtt_rig import WITHIN, Watcher, connected, options, running, watching
+from tests.mqtt_rig import WITHIN, Watcher, connected, options, running, state, watching
+from tests.store_samples import proposal, record
 from tests.support import T0
 
 ACL = (Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl").read_text()
@@ -87,6 +91,32 @@ async def test_what_is_asked_is_done_once_and_answered(tmp_path: Path, store: Sq
             await watcher.client.publish("hedged/demo/cmd/pause", payload, qos=1)
             assert (await reply(watcher, "r1"))["text"] == "dropped, replayed: its nonce was used before"
             assert (await kept(store)).paused is None
+
+
+async def test_what_waits_is_shown_with_what_approving_it_takes(tmp_path: Path, store: SqlStore) -> None:
+    """An operator approves from the retained topic alone; forging a number of it makes another digest."""
+    made = proposal(at=datetime.now(UTC))
+    await store.record_cycle(record(1, at=datetime.now(UTC), proposals=[made]), [])
+    whole = {**state("alts"), "decision": {"proposals": [proposal_object(made)]}}
+    with secured(tmp_path) as broker:
+        async with (
+            running(options(broker, **login("5")), commands=taker(store)) as channel,
+            operator(broker) as watcher,
+        ):
+            await channel.publish_state(whole)
+            await watcher.until(lambda topics: "hedged/demo/proposals" in topics)
+            (shown,) = json.loads(watcher.topics["hedged/demo/proposals"])["proposals"]
+            assert (shown["quantity"], shown["price"], shown["side"]) == ("2", "3000.1", "sell")
+            other = replace(made, quantity=made.quantity + 1).digest
+            for n, digest in enumerate((other, shown["digest"])):
+                answer = asked(n, proposal=shown["id"], digest=digest)
+                await watcher.client.publish("hedged/demo/cmd/approve", answer, qos=1)
+                assert (await reply(watcher, f"r{n}"))["ok"] is (digest == made.digest)
+            await channel.publish_state({**state("alts"), "decision": {"proposals": []}})
+            await watcher.until(lambda topics: '"proposals": []' in topics["hedged/demo/proposals"])
+    found = await store.proposal(made.id)
+    assert found is not None
+    assert (found.verdict, found.decided_by) == (Verdict.APPROVED, "mqtt")
 
 
 async def test_nobody_asks_who_only_looks(tmp_path: Path, store: SqlStore) -> None:

@@ -257,7 +257,8 @@ async def kill_and_restart(rig: Rig) -> None:
     await rig.cycles(3)
     assert rig.integrity() == "ok"
     assert len(rig.fills()) == fills, "a second order"
-    assert rig.listener.alerts[alerts:] == [], "a repeated alert"
+    again = [alert for alert in rig.listener.alerts[alerts:] if not alert["republished"]]
+    assert again == [], "a repeated alert"
     assert abs(Decimal(str(rig.state["hedge_ratio"])) - Decimal(str(ratio))) < Decimal("0.001")
 
 

@@ -84,6 +84,7 @@ async def test_nobody_gets_in_without_a_password(answering: int, who: dict[str, 
 PUBLISHED = [
     "hedged/alts/status",
     "hedged/alts/summary",
+    "hedged/alts/proposals",
     "hedged/alts/hedge/a/state",
     "hedged/alts/margin/main/state",
     "hedged/alts/alert/0a",

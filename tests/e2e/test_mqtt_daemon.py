@@ -67,7 +67,7 @@ async def test_with_tls_password_and_acl_a_pause_is_asked_and_answered(tmp_path:
     with beside(tmp_path, broker, login=("hedged", "h"), mqtt=settings) as daemon:
         _, checks = daemon.doctor()
         assert checks["mqtt: broker"] == ("ok", f"127.0.0.1:{broker.port} lets us in, MQTT 5, with TLS")
-        assert checks["mqtt: topics"] == ("ok", "7 can be written and read")
+        assert checks["mqtt: topics"] == ("ok", "8 can be written and read")
         daemon.start()
         phone = Subscriber(broker.port, ca_file=files["ca"], username="operator", password="o")
         await phone.be(there=True)

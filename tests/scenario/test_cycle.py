@@ -92,6 +92,8 @@ async def test_a_failed_read_blocks_and_recovers(stage: Stage, call: str, error:
     assert all(row.quantity for row in blocked.assessment.exposures)
     del stage.venue.faults[call]
     recovered = await stage.tick()
+    if call == "prices":
+        await stage.tick()  # one that has doubled is read twice
     assert len(stage.venue.submitted) == 1
     assert MessageKind.RESOLVED in {message.kind for message in recovered.messages}
 

@@ -326,18 +326,18 @@ async def test_the_dice_are_not_thrown_again_within_an_hour() -> None:
     """The same account an instant later has the same odds, and with a little less equity more."""
     risk = await risk_with(bars(24 * 90), ETH_PERP)
     first = (await risk.odds(short(-10, 3_000)))["main"]
-    drawn = risk._drawn["main"]
+    drawn = risk._drawn["main", "USDT", ""]
     assert (await risk.odds(short(-10, 3_000)))["main"] == first
     poorer = (await risk.odds(short(-10, 2_900)))["main"]
     assert (poorer.probability or 0) > (first.probability or 0)
     moved = (await risk.odds(short(-10, 3_000, mark=3_030)))["main"]
-    assert risk._drawn["main"] is drawn
+    assert risk._drawn["main", "USDT", ""] is drawn
     assert moved.equity_needed == pytest.approx((first.equity_needed or D(0)) * D("1.01"), rel=D("1e-4"))
     await risk.odds(short(-10, 3_000, mark=3_090))
-    assert risk._drawn["main"] is not drawn, "a price that has moved by 3 % is another position"
-    drawn = risk._drawn["main"]
+    assert risk._drawn["main", "USDT", ""] is not drawn, "a price that has moved by 3 % is another position"
+    drawn = risk._drawn["main", "USDT", ""]
     await risk.odds(short("-9.9", 3_000, mark=3_090))
-    assert risk._drawn["main"] is not drawn, "after a trade what it needs is drawn anew"
+    assert risk._drawn["main", "USDT", ""] is not drawn, "after a trade what it needs is drawn anew"
 
 
 async def test_a_store_that_fails_leaves_the_odds_standing() -> None:

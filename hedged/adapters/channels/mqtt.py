@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import structlog
 
 from hedged.adapters.channels.home_assistant import BIRTH, Discovery, leaving
 from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client
+from hedged.adapters.channels.mqtt_echo import Echoes, denies
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message
 from hedged.ports import Clock, CommandTaker, Ids, StandingAlerts
@@ -76,8 +77,7 @@ class MqttChannel:
         self._wake = asyncio.Event()
         self._asked: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_COMMANDS_MAX)
         self._overflowing = False
-        self._echoes: dict[tuple[str, bytes], list[asyncio.Future[None]]] = {}
-        self._denied: dict[str, None] = {}  # what did not come back when it was last tried, in the order it was found
+        self._echoes = Echoes(options)
         self._complaints = Complaints()
         self._failing: Failing | None = None
 
@@ -106,8 +106,8 @@ class MqttChannel:
 
     @property
     def denied(self) -> tuple[str, ...]:
-        """Topics that the broker denied when they were last tried; of all alerts and of all replies the filter."""
-        return tuple(self._denied)
+        """Topics that the broker denies."""
+        return self._echoes.denied
 
     @property
     def failing(self) -> Failing | None:
@@ -166,10 +166,7 @@ class MqttChannel:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for waiting in self._echoes.values():
-                for echo in waiting:
-                    echo.cancel()
-            self._echoes.clear()
+            self._echoes.lost()
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         """To what we publish ourselves, to Home Assistant's birth, and to commands where they are allowed."""
@@ -192,9 +189,7 @@ class MqttChannel:
         """Hear our own echo, what earlier runs left, a birth, commands; raises when the connection breaks."""
         async for message in client.messages:
             topic, payload = str(message.topic), message.payload
-            for echo in self._echoes.get((topic, payload), ()):
-                if not echo.done():
-                    echo.set_result(None)
+            self._echoes.came(message)
             verb = self._topics.verb(topic)
             if verb is not None:  # also without the setting: what came before it was taken back
                 self._ask(verb, payload, retained=message.retain)
@@ -238,7 +233,7 @@ class MqttChannel:
                 await self._publish(client, self._topics.reply(reply.request), _reply_object(reply))
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
-        await self._publish_bytes(client, self._topics.status, b"online", retain=True)
+        await self._echoes.publish(client, self._topics.status, b"online", retain=True)
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -253,7 +248,7 @@ class MqttChannel:
         for topic in sorted(self._retained - states.keys()):  # left the configuration
             await client.publish(topic, b"", qos=1, retain=True)
             self._retained.discard(topic)
-            self._denied.pop(topic, None)
+            self._echoes.forget(topic)
 
     async def _describe(self, client: aiomqtt.Client, discovery: Discovery) -> None:
         """Keep Home Assistant's description of us as it should be, written only where it is not."""
@@ -285,47 +280,9 @@ class MqttChannel:
     async def _publish(
         self, client: aiomqtt.Client, topic: str, value: Mapping[str, object], *, retain: bool = False
     ) -> bool:
-        return await self._publish_bytes(client, topic, json.dumps(value, ensure_ascii=False).encode(), retain=retain)
-
-    async def _publish_bytes(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> bool:
         """Whether it came back. Raises `aiomqtt.MqttError` where the connection is lost."""
-        import aiomqtt  # noqa: PLC0415 - only for those who have a broker
-
-        with self._expected(topic, payload) as echo:
-            publishing = asyncio.create_task(client.publish(topic, payload, qos=1, retain=retain))
-            try:
-                await asyncio.wait({publishing, echo}, return_when=asyncio.FIRST_COMPLETED)
-                if not echo.cancelled():
-                    await publishing
-                    await asyncio.wait({echo}, timeout=self._options.echo_within)
-            finally:
-                publishing.cancel()
-                await asyncio.gather(publishing, return_exceptions=True)
-            if echo.cancelled():
-                raise aiomqtt.MqttError("the connection was lost")
-            if not echo.done():
-                self._missed(topic)
-                return False
-        self._denied.pop(self._topics.rule(topic), None)
-        return True
-
-    @contextlib.contextmanager
-    def _expected(self, topic: str, payload: bytes) -> Iterator[asyncio.Future[None]]:
-        echo: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._echoes.setdefault((topic, payload), [])
-        waiting.append(echo)
-        try:
-            yield echo
-        finally:
-            waiting.remove(echo)
-            if not waiting:
-                self._echoes.pop((topic, payload), None)
-
-    def _missed(self, topic: str) -> None:
-        rule = self._topics.rule(topic)
-        if rule not in self._denied:
-            self._denied[rule] = None
-            _log.warning("the MQTT broker denies a topic", broker=self._options.address, topic=topic)
+        payload = json.dumps(value, ensure_ascii=False).encode()
+        return await self._echoes.publish(client, topic, payload, retain=retain)
 
     def _jitter(self) -> float:
         """0.5 … 1, so that many daemons do not come back to a broker in step."""
@@ -341,10 +298,6 @@ class MqttChannel:
         if self._failing is not None:
             self._failing = None
             _log.info("connected to the MQTT broker again", broker=self._options.address)
-
-
-def denies(topic: str) -> str:
-    return f"did not hand back what was published to {topic}: allow hedged's user to write and to read it (ACL)"
 
 
 def _reply_object(reply: Reply) -> dict[str, object]:
