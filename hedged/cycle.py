@@ -16,7 +16,7 @@ from hedged.assess.foreign import foreign_orders
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
-from hedged.decide.jumps import marks_after
+from hedged.decide.jumps import marks_after, prices_after
 from hedged.decide.margin import is_reducing
 from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
@@ -236,14 +236,24 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    marks = marks_after(portfolio.memory.guard.marks, snapshot, policy.limits.price_collar)
-    guard = replace(seen(portfolio.memory.guard, snapshot, assessment.margin), marks=marks)
+    before = portfolio.memory.guard
+    marks, prices = (
+        marks_after(before.marks, snapshot, policy.limits.price_collar),
+        prices_after(before.prices, snapshot),
+    )
+    guard = replace(seen(before, snapshot, assessment.margin), marks=marks, prices=prices)
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
     stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
-    believed = {name: mark.price for name, mark in marks.items()}
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed)
+    book = replace(
+        portfolio.book,
+        cycle_id=cycle_id,
+        orders_allowed=orders_allowed,
+        stopped=stopped,
+        marks={name: mark.price for name, mark in marks.items()},
+        prices={asset: price.price for asset, price in prices.items()},
+    )
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)
     state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})

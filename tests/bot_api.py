@@ -272,7 +272,9 @@ def _content(asked: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
 
 
 def _buttons(asked: dict[str, Any]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
+    if "reply_markup" in asked and not asked["reply_markup"].get("inline_keyboard"):
+        raise Refusal(400, "Bad Request: object expected as reply markup")
     for row in asked.get("reply_markup", {}).get("inline_keyboard", []):
         for button in row:
             if not 1 <= len(button["callback_data"].encode()) <= 64:

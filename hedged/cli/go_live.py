@@ -219,7 +219,7 @@ async def _keys(settings: Settings, now: datetime) -> list[Check]:
 
 def key_check(name: str, permissions: Permissions | None, confirmed: datetime | None, now: datetime) -> Check:
     """`confirmed`: when its user looked at the exchange that it cannot withdraw."""
-    from hedged.daemon.keys import CONFIRMED_FOR
+    from hedged.daemon.keys import CONFIRMED_FOR, is_confirmed
     from hedged.model.permissions import Permissions as Unknown
 
     what, told = f"{name}: key", permissions or Unknown()
@@ -227,7 +227,7 @@ def key_check(name: str, permissions: Permissions | None, confirmed: datetime | 
         return Check(what, "failed", "it may withdraw: make one that cannot, and delete this one")
     if told.trade is False:
         return Check(what, "failed", "it may not trade: allow orders on derivatives for it, and nothing more")
-    fresh = confirmed is not None and now - confirmed < CONFIRMED_FOR
+    fresh = confirmed is not None and is_confirmed(confirmed, now)
     if told.withdraw is None and not fresh:
         return Check(
             what,
@@ -257,7 +257,7 @@ async def confirming(settings: Settings) -> list[str]:
 
 def _channels(confirming: Collection[str], delivered: Mapping[str, datetime], now: datetime) -> Check:
     what = "two channels"
-    alive = [name for name in confirming if name in delivered and now - delivered[name] <= DELIVERED_WITHIN]
+    alive = [name for name in confirming if name in delivered and abs(now - delivered[name]) <= DELIVERED_WITHIN]
     if len(confirming) < CHANNELS_MIN:
         have = ", ".join(confirming) or "none"
         text = f"at least {CHANNELS_MIN} that reach people are needed, there is {have}: add addresses to `notify`"
@@ -283,7 +283,7 @@ def _heartbeat(settings: Settings, at: datetime | None, now: datetime) -> Check:
     if settings.notify.heartbeat_url is None:
         text = "set heartbeat_url under [notify]: a daemon that is dead tells nobody that it is"
         return Check(what, "failed", text)
-    if at is None or now - at > DELIVERED_WITHIN:
+    if at is None or abs(now - at) > DELIVERED_WITHIN:
         last = "it was never answered" if at is None else f"it was last answered on {at:%Y-%m-%d %H:%M} UTC"
         return Check(what, "failed", f"{last}: see what the log says of it, and let a daemon run")
     return Check(what, "ok", f"answered on {at:%Y-%m-%d %H:%M} UTC")

@@ -39,6 +39,7 @@ class Book:
     orders_day: int = 0  # sent within the last 24 hours
     open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
     marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
+    prices: Mapping[str, Decimal] = field(default_factory=dict)  # of coins, by asset, likewise
     again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
     proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
     proposing: bool = True  # False: only a look, nothing new is put to a person
@@ -54,6 +55,7 @@ class Desk:
     snapshot: Snapshot
     policy: PortfolioPolicy
     book: Book
+    jumped: Mapping[str, str] = field(default_factory=dict)  # by hedge, why its size may be wrong
     approved: list[ApprovedIntent] = field(default_factory=list, init=False)
     refused: list[Refusal] = field(default_factory=list, init=False)
     proposals: list[Intent] = field(default_factory=list, init=False)
@@ -120,6 +122,7 @@ class Desk:
             orders_day=self.book.orders_day + len(self.approved),
             exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
             # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            doubt=next((self.jumped[name] for name in group.hedges if name in self.jumped), None),
             room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):

@@ -46,6 +46,7 @@ class GateContext:
     margin: MarginRoom | None = None  # None: hedged does not keep the account's margin by itself
     now: datetime | None = None  # without it no approval is believed to be fresh
     last_mark: Decimal | None = None  # believed minutes ago at most, see `decide.jumps`; None: there is none
+    doubt: str | None = None  # why its size may be wrong, though the position and the contract's own price are known
     orders_day: int = 0  # sent within 24 hours, and all of this cycle
     exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
     room: AccountRoom | None = None  # None: the order opens nothing, or nobody reads the account's margin
@@ -71,6 +72,7 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
         or _number(context, limits)
         or _margin(intent, context)
         or _account(intent, instrument, quote, context, limits)
+        or (context.doubt if intent.purpose is not Purpose.REDUCE else None)
         or _jump(intent, quote, context, limits)
         or _collar(intent, quote, limits)
     )

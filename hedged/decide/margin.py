@@ -19,7 +19,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Intent, Purpose
 from hedged.model.policy import Limits, MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
-from hedged.model.statistics import MarginOdds
+from hedged.model.statistics import PoolRoom
 
 ZERO = Decimal(0)
 
@@ -98,10 +98,10 @@ def room_after(
     if instrument is None or instrument.by_hand:
         return None, 0.0
     odds = snapshot.margin_odds.get(instrument.account)
+    pools = () if odds is None else odds.pools
+    pool = next((each for each in pools if _backs(each, instrument, intent.price, snapshot)), None)
     survives = odds.survives.get(intent.instrument) if odds is not None else None
-    if odds is None or odds.equity is None or odds.equity_needed is None or survives is None:
-        return MarginRoom(instrument.account, None), 0.0
-    if not _backs(odds, odds.equity, instrument, intent.price, snapshot):
+    if pool is None or survives is None:
         return MarginRoom(instrument.account, None), 0.0
     need = added_need(
         before=float(instrument.notional(held, intent.price)),
@@ -110,13 +110,13 @@ def room_after(
         tiers=instrument.tiers or DEFAULT_TIERS,
         inverse=not instrument.linear,
     )
-    total = float(odds.equity_needed) + added.get(instrument.account, 0.0) + need
-    return MarginRoom(instrument.account, float(odds.equity) / total if total > 0 else 1.0), need
+    total = float(pool.equity_needed) + added.get(instrument.account, 0.0) + need
+    return MarginRoom(instrument.account, float(pool.equity) / total if total > 0 else 1.0), need
 
 
-def _backs(odds: MarginOdds, equity: Decimal, instrument: Instrument, price: Decimal, snapshot: Snapshot) -> bool:
-    """Whether the equity that is known is what would back it: money a linear contract, its own coin an inverse one."""
-    if instrument.linear or odds.coin:
-        return odds.coin == ("" if instrument.linear else instrument.settle)
-    held = odds.equity_needed or odds.breaches  # by linear contracts, then
-    return not held and is_coin_alone(snapshot.accounts[instrument.account], instrument.settle, price, equity)
+def _backs(pool: PoolRoom, instrument: Instrument, price: Decimal, snapshot: Snapshot) -> bool:
+    """Whether this equity is what would back it: money a linear contract, its own coin alone an inverse one."""
+    if pool.currency:
+        return (pool.coin or pool.currency) == instrument.settle
+    view = snapshot.accounts[instrument.account]
+    return instrument.linear or is_coin_alone(view, instrument.settle, price, pool.equity)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -147,6 +147,14 @@ def odds_of(pool: Pool, drawn: DrawnNeed, policy: MarginPolicy, fees: Mapping[In
         survives=drawn.survives,
         basis=drawn.basis,
     )
+
+
+def together(pools: Sequence[MarginOdds]) -> MarginOdds:
+    """Of an account's pools, at least one: the one in most danger speaks, with what is to be closed in any of them."""
+    worst, *others = sorted(pools, key=lambda each: -(each.probability or 0.0))
+    closing = {name: contracts for each in pools for name, contracts in each.to_close.items()}
+    rooms = tuple(room for each in others for room in each.pools)
+    return replace(worst, to_close=closing, others=rooms) if others else worst
 
 
 def _cents_up(amount: float) -> Decimal:

@@ -1,9 +1,9 @@
 """The positions that share one equity, as far as one can tell; else the reason why nothing can be told.
 
 Linear contracts of one settlement currency in cross margin, or inverse ones of one coin that nothing but this coin
-backs; all of them with a fresh mark and a maintenance margin. Everything else is unknown rather than guessed: several
-settlement currencies, whose equities venues do not tell apart, and inverse contracts beside other collateral, which
-does not rise with the coin as a coin does.
+backs; all of them with a fresh mark and a maintenance margin. An account may have several such pools where it tells
+their equities apart. Everything else is unknown rather than guessed: several settlement currencies over one equity, and
+inverse contracts beside other collateral, which does not rise with the coin as a coin does.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class PooledPosition:
     notional: Decimal
     tiers: tuple[MarginTier, ...]
     mark: Decimal = ONE
+    entry: Decimal | None = None
     told_level: float | None = None  # the venue's own liquidation price, over the mark
 
     def risky(self, volatilities: Volatilities) -> RiskyPosition:
@@ -71,11 +72,14 @@ class NoPool:
     passing: bool = False
 
 
-def pool_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> Pool | NoPool | None:
-    """What stands behind what in an account; None where that is no question: nothing is held, or nothing was asked."""
+def pools_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> tuple[Pool, ...] | NoPool:
+    """What stands behind what in an account, by settlement currency; none where that is no question: nothing was asked.
+
+    Without positions it is one pool of nothing.
+    """
     leg = view.derivatives
     if leg is None:
-        return None
+        return ()
     if not isinstance(leg, Read):
         return NoPool("its positions could not be read", passing=True)
     if snapshot.now - leg.as_of > stale_after:
@@ -84,50 +88,54 @@ def pool_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -
     if leg.value.margin is None:
         listed = [snapshot.instruments.get(position.instrument) for position in held]
         by_hand = all(instrument is not None and instrument.by_hand for instrument in listed)
-        return None if by_hand else NoPool("its equity is not told")
+        return () if by_hand else NoPool("its equity is not told")
     apart = [position.instrument for position in held if position.isolated_equity is not None]
     if apart:
         return NoPool(f"{apart[0]} is isolated: what backs it backs nothing else")
-    pooled: list[PooledPosition] = []
+    pooled: dict[str, list[PooledPosition]] = {}
     for position in held:
         found = _pooled(position, leg.value, snapshot, stale_after)
         if isinstance(found, NoPool):
             return found
-        pooled.append(found)
-    currencies = {each.instrument.settle for each in pooled}
-    if len(currencies) > 1:
-        return NoPool(
-            f"its positions settle in {' and '.join(sorted(currencies))}, and what backs each is not told apart"
+        pooled.setdefault(found.instrument.settle, []).append(found)
+    if not pooled:
+        return (Pool(view.account, leg.as_of, "", leg.value.margin.equity, ()),)
+    whole = leg.value.margin.equity if len(pooled) == 1 else None
+    equities = {currency: leg.value.equities.get(currency, whole) for currency in pooled}
+    pools = []
+    for currency, positions in pooled.items():
+        equity = equities[currency]
+        if equity is None:
+            named = " and ".join(sorted(pooled))
+            return NoPool(f"its positions settle in {named}, and what backs each is not told apart")
+        inverse = [each.instrument for each in positions if not each.instrument.linear]
+        if inverse and not (len(inverse) == len(positions) and _is_backed_by_coins(view, positions, equity)):
+            return NoPool(f"{inverse[0].id} is inverse, and what backs it is not told apart")
+        pools.append(
+            Pool(
+                account=view.account,
+                as_of=leg.as_of,
+                currency=inverse[0].quote if inverse else currency,
+                equity=_equity(equity, positions),
+                positions=tuple(positions),
+                assumed=any(not each.instrument.tiers for each in positions),
+                coin=currency if inverse else "",
+            )
         )
-    inverse = [each.instrument for each in pooled if not each.instrument.linear]
-    if inverse and not (
-        len(inverse) == len(pooled) and _is_backed_by_coins(view, held, pooled, leg.value.margin.equity)
-    ):
-        return NoPool(f"{inverse[0].id} is inverse, and what backs it is not told apart")
-    return Pool(
-        account=view.account,
-        as_of=leg.as_of,
-        currency=inverse[0].quote if inverse else next(iter(currencies), ""),
-        equity=_equity(leg.value.margin.equity, pooled),
-        positions=tuple(pooled),
-        assumed=any(not each.instrument.tiers for each in pooled),
-        coin=inverse[0].settle if inverse else "",
-    )
+    return tuple(pools)
 
 
-def _is_backed_by_coins(
-    view: AccountSnapshot, held: list[Position], pooled: list[PooledPosition], equity: Decimal
-) -> bool:
+def _is_backed_by_coins(view: AccountSnapshot, pooled: list[PooledPosition], equity: Decimal) -> bool:
     """Whether the coins of one wallet and the PnL of the positions are all of the equity that the venue tells.
 
     Only then does it rise and fall with the coin, as the needs of inverse contracts are told.
     """
     mark, gained = ZERO, ZERO  # of coins, by contracts of face value N: N / entry − N / mark
-    for position, each in zip(held, pooled, strict=True):
-        if not position.entry_price or each.instrument.settle != each.instrument.base:
+    for each in pooled:
+        if not each.entry or each.instrument.settle != each.instrument.base:
             return False
         mark = each.mark
-        gained += each.instrument.base_quantity(each.contracts, position.entry_price)
+        gained += each.instrument.base_quantity(each.contracts, each.entry)
         gained -= each.instrument.base_quantity(each.contracts, mark)
     return is_coin_alone(view, pooled[0].instrument.settle, mark, equity, gained)
 
@@ -156,7 +164,7 @@ def _pooled(
     told = position.liquidation_price
     estimated = derivatives.margin is not None and derivatives.margin.estimated
     level = float(told / mark) if told is not None and not estimated else None
-    return PooledPosition(instrument, position.contracts, notional, tiers, mark, level)
+    return PooledPosition(instrument, position.contracts, notional, tiers, mark, position.entry_price, level)
 
 
 def _usable(tiers: tuple[MarginTier, ...]) -> tuple[MarginTier, ...]:

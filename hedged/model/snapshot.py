@@ -105,6 +105,9 @@ class Derivatives:
     margin: Margin | None
     # Since the account was opened, by instrument, in its quote currency; absent: nothing yet, > 0 was paid.
     funding_paid: Mapping[InstrumentId, Decimal] | None = None  # None: the account does not tell
+    # In cross margin, what backs the contracts that settle in each currency, and no others; valued in the quote
+    # currency. Absent: not told apart.
+    equities: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ def _in_own_words(message: Message, template: Template, fields: Mapping[str, str
     if template.text is not None:
         title, _, body = fill(template.text, known).strip().partition("\n")
     html = fill(template.html, known, in_html=True) if template.html is not None else None
-    return replace(message, title=clean(title, TITLE_MAX), body=body.strip() or message.body, html=html)
+    title = clean(title, TITLE_MAX) or message.title
+    return replace(message, title=title, body=body.strip() or message.body, html=html or None)
 
 
 def compose_group(group: Sequence[News], message_id: str, now: datetime) -> Message:

@@ -130,6 +130,9 @@ class Courier:
                     if not await self._try(row):
                         return delivered
                     delivered += 1
+                    if self._kicked.is_set():  # what is new may be critical
+                        self._kicked.clear()
+                        break
             else:
                 self.tried = True  # nothing is left to try
         except StoreError as error:

@@ -7,7 +7,7 @@ A page in a browser may not reach it by a name of its own: a request whose Host 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 AGAIN_AFTER = 10.0  # seconds: somebody else has the address, perhaps the process that we replace
 CLOSE_WITHIN = 0.5
 CONNECTIONS_MAX = 32  # at once: whoever can reach it must not use up the daemon's file descriptors
+
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "hedged"}
 
 _log = structlog.get_logger(__name__)
 
@@ -99,10 +101,13 @@ class WebServer:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._is_ours(request.headers.get("Host", "")):
-            return _text("this is not the host that you asked for\n", 421)
-        response = await handler(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
+            return _text("this is not the host that you asked for\n", 421, _HEADERS)
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:  # no such page, no such method
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            response = _text(f"{error.reason}\n", error.status, allowed)
+        response.headers.update(_HEADERS)
         return response
 
     def _is_ours(self, host: str) -> bool:
@@ -111,7 +116,7 @@ class WebServer:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
             return False
-        if name in {"localhost", self._options.host, *self._options.names}:
+        if name in {"localhost", self._options.host, *map(str.lower, self._options.names)}:
             return True
         try:
             address = ip_address(name or "")
@@ -147,5 +152,5 @@ class _Refused(asyncio.Protocol):
         transport.close()
 
 
-def _text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(text=text, status=status, headers=headers)

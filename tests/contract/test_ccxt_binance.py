@@ -269,12 +269,14 @@ async def test_the_tightest_margin_pool_decides() -> None:
         }
         account["assets"].append(pool)
         it.server.replies["/fapi/v3/account"] = json.dumps(account)
-        tight = (await it.reader.derivatives()).value.margin
+        apart = (await it.reader.derivatives()).value
         account["totalMaintMargin"] = "90"  # multi-assets mode: the totals are of all assets
         it.server.replies["/fapi/v3/account"] = json.dumps(account)
-        shared = (await it.reader.derivatives()).value.margin
-    assert tight == Margin(equity=D(100), maintenance=D(60))
-    assert shared == Margin(equity=D(10200), maintenance=D(90), available=D(9900))
+        shared = (await it.reader.derivatives()).value
+    assert apart.margin == Margin(equity=D(100), maintenance=D(60))
+    assert apart.equities == {"USDT": D(10200), "USDC": D(100)}
+    assert shared.margin == Margin(equity=D(10200), maintenance=D(90), available=D(9900))
+    assert shared.equities == {}, "one sum: what backs which is not told"
 
 
 @pytest.mark.parametrize(

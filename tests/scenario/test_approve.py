@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,15 +11,21 @@ from decimal import Decimal
 import pytest
 
 from hedged.act.brake import keep_pause, keep_resumed
+from hedged.act.overrides import set_override
 from hedged.act.proposals import decide
+from hedged.adapters.store.memory import MemoryStore
 from hedged.app import App, Exchanges
+from hedged.cli.unwind import proposal as unwinding
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ProposalError, Unreadable
 from hedged.model.finding import Severity
-from hedged.model.order import Absent, Unknown
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import Absent, Placement, Unknown
 from hedged.model.policy import Limits, Mode
 from hedged.model.proposal import Proposal, Verdict
+from hedged.model.snapshot import Quote, Read
 from hedged.model.stop import Stop
+from hedged.model.timing import Override
 from hedged.model.trade import Purpose, Side
 from tests.build import ETH_PERP, dec, hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, fault, wire
@@ -168,9 +175,6 @@ async def test_a_proposal_stands_while_its_numbers_do(stage: Stage, eth: str, pr
     waiting = await stage.proposed(ETH=12)
     stage.price(price)
     report = await stage.tick(ETH=eth)
-    if "jumped by" in str(report.decision.refused):  # a mark is believed when it is read again
-        assert await stage.waiting() == waiting
-        report = await stage.tick(ETH=eth)
     assert (await stage.waiting() == waiting) is stands
     assert await stage.verdict(waiting) is (Verdict.OPEN if stands else Verdict.REPLACED)
     told = [message.body for message in report.messages if message.key == "proposal/alts"]
@@ -186,7 +190,8 @@ async def test_a_price_further_off_than_the_collar_asks_anew(stage: Stage, price
     """What was proposed stands until the jump is confirmed; then one at the new price takes its place, and is told."""
     waiting = await stage.proposed(ETH=12)
     stage.price(price)
-    await stage.tick()
+    jumped = await stage.tick()
+    assert list(jumped.decision.awaiting) == [waiting]
     assert await stage.waiting() == waiting
     report = await stage.tick()
     assert await stage.verdict(waiting) is Verdict.REPLACED
@@ -393,6 +398,40 @@ async def test_a_clock_that_was_put_back_makes_no_approval_young(stage: Stage) -
     assert await stage.verdict(waiting) is Verdict.EXPIRED
 
 
+async def test_what_is_approved_takes_and_never_rests(stage: Stage) -> None:
+    """An order at rest is taken back and decided anew, which would be another proposal each time."""
+    passive = replace(hedge("ETH", mode=Mode.APPROVE), placement=Placement.PASSIVE)
+    stage.portfolio.policy = policy(passive, mode=Mode.APPROVE)
+
+    async def quotes(instruments: Collection[InstrumentId]) -> dict[InstrumentId, Read[Quote]]:
+        quote = Quote(dec(3000), bid=dec(2999), ask=dec(3001))
+        return {name: Read(quote, stage.clock.now()) for name in instruments}
+
+    stage.venue.quotes = quotes
+    await stage.say(await stage.proposed(ETH=12))
+    await stage.tick()
+    assert [each.intent.placement for each in stage.venue.submitted] == [Placement.IOC]
+    stage.portfolio.policy = policy(replace(passive, mode=Mode.LIVE), mode=Mode.LIVE)
+    await stage.tick(ETH=14)
+    assert [each.intent.placement for each in stage.venue.submitted[1:]] == [Placement.PASSIVE]
+
+
+async def test_unwinding_is_proposed_too(stage: Stage) -> None:
+    """`unwind` says that its order waits for a person; it is proposed reduce-only, and sent once approved."""
+    await set_override(stage.store, "alts", Override(dec(0), None), stage.clock.now())
+    report = await stage.tick()
+    waiting = await stage.waiting()
+    assert (waiting.side, waiting.quantity, waiting.reduce_only) == (Side.BUY, dec(10), True)
+    assert waiting.purpose is Purpose.CLOSE
+    lines = list(unwinding("alts", report, stage.portfolio.policy))
+    assert lines[0] == "alts: buy 10 main:ETH/USDT:USDT near 3,000, reduce-only, 30,000.00 USDT"
+    assert any("sends them once they are approved" in line for line in lines)
+    assert not any("monitor" in line for line in lines)
+    await stage.say(waiting)
+    await stage.tick()
+    assert stage.venue.contracts[ETH_PERP] == 0
+
+
 async def test_a_reduction_is_proposed_as_one(stage: Stage) -> None:
     """Reduce-only, in the words as well."""
     report = await stage.tick(ETH=8)
@@ -404,6 +443,64 @@ async def test_a_reduction_is_proposed_as_one(stage: Stage) -> None:
     await stage.say(waiting)
     await stage.tick()
     assert stage.venue.submitted[0].intent.reduce_only
+
+
+class Mortal(MemoryStore):
+    """A store on whose n-th use, before or after it was done, the process dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until_death: int | None = None
+
+    def __getattribute__(self, name: str):
+        found = object.__getattribute__(self, name)
+        if name.startswith("_") or not asyncio.iscoroutinefunction(found) or self.until_death is None:
+            return found
+
+        async def used(*arguments, **named):
+            self._age()
+            given = await found(*arguments, **named)
+            self._age()
+            return given
+
+        return used
+
+    def _age(self) -> None:
+        if self.until_death is not None:
+            self.until_death -= 1
+            if self.until_death < 0:
+                self.until_death = None
+                raise KeyboardInterrupt
+
+
+async def test_a_death_at_any_moment_sends_one_order_at_most() -> None:
+    """From the approval to the end of its cycle: restarted, the order exists once or not at all, and no second one."""
+    survived, sent = False, []
+    for moment in range(400):
+        clock = ManualClock()
+        venue, store = FakeVenue(clock), Mortal()
+        made = Stage(clock, venue, await wire(SETUP, clock, venue, store=store))
+        await made.tick()
+        await made.say(await made.proposed(ETH=12))
+        store.until_death = moment
+        try:
+            await made.tick()
+            survived = store.until_death is not None
+        except KeyboardInterrupt:
+            pass
+        store.until_death = None
+        await made.restart()
+        for _ in range(4):
+            await made.tick(ETH=13)  # more of the same is wanted now
+        assert len(venue.submitted) <= 1, f"died at {moment}"
+        sent.append(len(venue.submitted))
+        rows = await store.open_orders()
+        assert rows == [], f"died at {moment}"
+        if survived:
+            break
+    assert survived
+    assert {0, 1} == set(sent)
+    assert sent[-1] == 1
 
 
 async def test_an_approval_is_seen_within_a_second() -> None:

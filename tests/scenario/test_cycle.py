@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import Refused, Unreachable, Unreadable
-from hedged.model.alert import MessageKind
-from hedged.model.finding import HedgeStatus, Kind
+from hedged.model.alert import MessageKind, Silence
+from hedged.model.finding import Finding, HedgeStatus, Kind, Severity
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Rejected, Unknown
 from tests.build import ETH_PERP, hedge, perp, policy
@@ -90,6 +92,8 @@ async def test_a_failed_read_blocks_and_recovers(stage: Stage, call: str, error:
     assert all(row.quantity for row in blocked.assessment.exposures)
     del stage.venue.faults[call]
     recovered = await stage.tick()
+    if call == "prices":
+        await stage.tick()  # one that has doubled is read twice
     assert len(stage.venue.submitted) == 1
     assert MessageKind.RESOLVED in {message.kind for message in recovered.messages}
 
@@ -470,3 +474,36 @@ async def test_a_recovered_closing_order_is_nobody_elses(stage: Stage) -> None:
     report = await stage.tick()
     assert Kind.POSITION_CLOSED not in kinds(report)
     assert "order_recovered/alts" in {message.key for message in report.messages}
+
+
+async def test_a_critical_alert_that_nobody_acknowledges_goes_to_the_further_channels(stage: Stage) -> None:
+    """In a real cycle: the further channel gets a row once the time is over, and none where somebody acknowledged."""
+    portfolio = stage.portfolio
+    portfolio.channels, portfolio.further = ("log",), ("phone",)
+    portfolio.rules = replace(portfolio.rules, further_after=timedelta(minutes=5))
+    gone = [Finding(Kind.NOT_TRADING, name, Severity.CRITICAL, f"{name} is gone.") for name in ("main:A", "main:B")]
+
+    async def cycle() -> list[str]:
+        stage.clock.advance(120)
+        await run_cycle(portfolio, stage.clock.now(), gone)
+        rows = await portfolio.store.due("phone", stage.clock.now(), 10)
+        return [told.key for row in rows for told in row.message.alerts]
+
+    assert await cycle() == []
+    assert await portfolio.store.acknowledge("not_trading/main:A", "ann", stage.clock.now())
+    assert await cycle() == []
+    assert await cycle() == []
+    assert await cycle() == ["not_trading/main:B"]
+    assert await cycle() == ["not_trading/main:B"], "once"
+
+
+async def test_a_silence_holds_in_a_real_cycle_and_a_halt_is_told_all_the_same(stage: Stage) -> None:
+    """What a person says while the daemon runs holds from its next cycle on."""
+    portfolio = stage.portfolio
+    now = stage.clock.now()
+    await portfolio.store.silence(Silence("s", "*", now, now + timedelta(hours=1), "ann"))
+    stage.venue.outcome = Rejected("", "no margin")
+    await portfolio.brake.halt("too many orders", now)
+    report = await stage.tick(ETH=12)
+    assert {message.key for message in report.messages} == {"halted/test"}
+    assert "drift/alts" in {alert.key for alert in report.alerts}

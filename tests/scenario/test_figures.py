@@ -222,6 +222,17 @@ async def served(stage: Stage, host: str = "127.0.0.1", **options: Any) -> Async
         assert task.done()
 
 
+async def test_no_answer_names_the_program_or_is_kept(stage: Stage) -> None:
+    """Not the library and its version, on any path, also where there is nothing."""
+    async with served(stage) as (_, url), aiohttp.ClientSession() as session:
+        for path, status in (("/metrics", 200), ("/healthz", 200), ("/nothing", 404)):
+            async with session.get(url + path) as response:
+                assert (response.status, response.headers["Server"]) == (status, "hedged")
+                assert response.headers["Cache-Control"] == "no-store"
+        async with session.post(f"{url}/metrics") as response:
+            assert (response.status, response.headers["Allow"]) == (405, "GET")
+
+
 async def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as response:
         return response.status, await response.text()
@@ -246,6 +257,7 @@ async def test_health_is_the_process_and_readiness_a_cycle(stage: Stage) -> None
         ("127.0.0.1", "localhost:1", 200),
         ("127.0.0.1", "[::1]:9464", 200),
         ("127.0.0.1", "hedged.lan", 200),
+        ("127.0.0.1", "HEDGED.lan:9464", 200),
         ("127.0.0.1", "evil.example:9464", 421),
         ("127.0.0.1", "127.0.0.1.evil.example", 421),
         ("127.0.0.1", "192.0.2.7:9464", 421),
@@ -257,7 +269,7 @@ async def test_health_is_the_process_and_readiness_a_cycle(stage: Stage) -> None
 )
 async def test_a_name_that_is_not_ours_is_refused(stage: Stage, listens: str, host: str, status: int) -> None:
     """A page that has its own name point here gets nothing, on any path."""
-    async with served(stage, listens, names=("hedged.lan",)) as (_, url):
+    async with served(stage, listens, names=("Hedged.LAN",)) as (_, url):
         for path in ("/metrics", "/healthz", "/readyz", "/nothing"):
             got, text = await ask(f"{url}{path}", Host=host)
             expected = {"/readyz": 503, "/nothing": 404}.get(path, 200) if status == 200 else 421

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import Unreachable
-from hedged.model.order import Unknown
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import ApprovedIntent, Fill, Outcome, Unknown, Working
 from hedged.model.policy import Mode
+from hedged.model.trade import Side
 from tests.build import ETH_PERP, hedge, policy
 from tests.fakes import FakeVenue, fault, wire
 from tests.support import ManualClock
@@ -87,6 +90,55 @@ async def test_an_order_of_ours_that_nobody_knows_the_end_of_may_be_it(stage: St
     for _ in range(4):
         assert told(await stage.tick(ETH=12)) == []
     assert stage.venue.submitted
+
+
+async def test_an_order_that_cannot_be_looked_up_may_be_it(stage: Stage) -> None:
+    """As long as the venue does not tell; then it was ours, or the rest was a stranger's."""
+    await stage.tick()
+    submit = stage.venue.submit
+
+    async def filled_without_a_word(approved: ApprovedIntent) -> Outcome:
+        await submit(approved)
+        stage.venue.known[approved.intent.client_order_id] = Unknown(approved.intent.client_order_id, "time-out")
+        return Unknown(approved.intent.client_order_id, "time-out")
+
+    stage.venue.submit = filled_without_a_word  # type: ignore[method-assign]
+    for _ in range(3):
+        assert told(await stage.tick(ETH=12)) == []
+    assert len(stage.venue.submitted) == 1
+
+
+async def test_an_order_that_filled_in_parts_is_ours_to_its_end(stage: Stage) -> None:
+    """Part of it was seen in the position before the whole was known."""
+    stage.portfolio.memory = replace(stage.portfolio.memory, proven=frozenset({InstrumentId(ETH_PERP)}))
+    await stage.tick()
+    await stage.tick(ETH=11)  # a lot first
+    stage.venue.outcome = Working("", "77", Decimal(1))
+    await stage.tick(ETH=13)
+    (_, working) = stage.venue.submitted
+    stage.trade("-1")
+    stage.venue.known[working.intent.client_order_id] = Working(working.intent.client_order_id, "77", Decimal(1))
+    assert told(await stage.tick()) == []
+    whole = working.intent.quantity
+    stage.trade(str(1 - whole))
+    stage.venue.known[working.intent.client_order_id] = Fill(
+        *(working.intent.client_order_id, InstrumentId(ETH_PERP), Side.SELL, whole, Decimal(3000), Decimal(0)),
+        stage.clock.now(),
+    )
+    stage.venue.outcome = None
+    assert told(await stage.tick()) == []
+    assert told(await stage.tick()) == []
+
+
+async def test_a_reduction_that_the_venue_does_not_show_yet_is_ours(stage: Stage) -> None:
+    """Filled, and the position is read as it was before: late, and not somebody's new order."""
+    await stage.tick()
+    before = dict(stage.venue.contracts)
+    await stage.tick(ETH=8)
+    after, stage.venue.contracts = dict(stage.venue.contracts), before
+    assert told(await stage.tick()) == []
+    stage.venue.contracts = after
+    assert told(await stage.tick()) == []
 
 
 async def test_a_fill_that_no_cycle_recorded_is_ours(stage: Stage) -> None:

@@ -221,6 +221,7 @@ SAW = datetime.fromisoformat("2026-11-01T00:00:00+00:00")
         (Permissions(trade=True), None, 0, "failed", "withdraw_disabled_confirmed = 2026-11-01"),
         (Permissions(trade=True), SAW, 89, "ok", "as you saw on 2026-11-01"),
         (Permissions(trade=True), SAW, 90, "failed", "does not tell whether it may withdraw"),
+        (Permissions(trade=True), SAW, -2, "failed", "does not tell whether it may withdraw"),  # a date to come
         (None, SAW, 1, "unknown", "whether it may trade the venue does not tell"),
         (None, None, 1, "failed", "does not tell whether it may withdraw"),
         (Permissions(withdraw=False), None, 0, "unknown", "the first order shows"),

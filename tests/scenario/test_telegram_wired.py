@@ -303,3 +303,17 @@ async def test_no_secret_gets_out(config: Callable[..., Path]) -> None:
     everything = repr(logs) + repr(shown) + (path.parent / "mine.sqlite").read_bytes().decode("latin-1")
     everything += "".join(each.read_bytes().decode("latin-1") for each in path.parent.glob("mine.sqlite-*"))
     assert {name for name, secret in secrets.items() if secret in everything} == set()
+
+
+async def test_a_telegram_that_hangs_holds_up_no_cycle(config: Callable[..., Path]) -> None:
+    """Three cycles are over before the first of its calls has given up."""
+    async with BotServer() as server:
+        server.faults["*"] = "hang"
+        path = config(f'[telegram]\nserver = "{server.url}"\n')
+        with structlog.testing.capture_logs() as logs:
+            async with at_work(path) as wired:
+                await until(lambda: "getUpdates" in server.calls)
+                for _ in range(3):
+                    await cycle(wired)
+                assert [each for each in logs if "Telegram" in each["event"] or each.get("channel") == "telegram"] == []
+                assert len([each for each in logs if each["event"] == "cycle"]) == 3

@@ -80,6 +80,12 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
             {"limits": {"position_notional_max": dec(12_000)}, "here": {"exposed": dec(-3)}},
             {"limits": {"position_notional_max": dec(11_999)}, "here": {"exposed": dec(-3)}},
         ),
+        ("the price of UNI", {}, {"here": {"doubt": "the price of UNI jumped"}}),
+        (
+            "the price of UNI",  # what is bought back for margin is not sized by coins
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"doubt": "the price of UNI jumped"}},
+            {"order": BUY, "here": {"doubt": "the price of UNI jumped"}},
+        ),
         ("second reading", {"here": {"last_mark": dec(2942)}}, {"here": {"last_mark": dec(2941)}}),
         ("second reading", {"here": {"last_mark": dec(3061)}}, {"here": {"last_mark": dec(3062)}}),
         ("not a positive number", {}, {"here": {"last_mark": Decimal("NaN")}}),

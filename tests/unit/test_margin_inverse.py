@@ -16,7 +16,7 @@ from hedged.model.order import Intent, Purpose, Side
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Margin, Position, Snapshot
 from hedged.tell.state import state_object
-from tests.build import account, balances, derivatives, hedge, perp, policy, snapshot
+from tests.build import ETH_PERP, account, balances, derivatives, hedge, perp, policy, snapshot
 from tests.margin import FLAT, REDUCE, RiskAt, with_odds
 
 D = Decimal
@@ -61,7 +61,7 @@ async def test_what_is_needed_is_worked_out_in_coins(mark: int) -> None:
     odds = (await RiskAt(RULES).odds(seen("0.2", mark=mark)))["main"]
     needed = N * (1 - 0.995 / 1.113892)
     assert float(odds.equity_needed or 0) == pytest.approx(needed, rel=1e-4)
-    assert (odds.currency, odds.coin, odds.unit) == ("USD", "BTC", "USD worth of BTC")
+    assert [each.unit for each in odds.pools] == ["USD worth of BTC"]
 
 
 async def test_it_is_bought_back_in_whole_contracts_until_the_target_is_met() -> None:
@@ -110,3 +110,62 @@ async def test_opening_asks_for_coins() -> None:
         assert (room.after is not None) is known
         if known:
             assert need == pytest.approx(30_000 * (1 - 0.995 / 1.113892), rel=1e-3)
+
+
+def both(cash: str, coins: str, **more: object) -> Snapshot:
+    """A linear short of 10 ETH over cash and the inverse one over coins, in an account that tells the two apart."""
+    linear = replace(perp(), tiers=FLAT)
+    held = [Position(ETH_PERP, D(-10)), Position(INVERSE, D(-600), entry_price=D(P0))]
+    shown = derivatives(*held, margin=Margin(min(D(cash), D(coins) * P0), None))
+    told = more or {"equities": {"USDT": D(cash), "BTC": D(coins) * P0}}
+    return snapshot(
+        account(
+            spot=balances(BTC=5),
+            swap=balances(BTC=coins, USDT=cash),
+            positions=replace(shown, value=replace(shown.value, **told)),
+        ),
+        instruments=[CONTRACT, linear],
+        marks={INVERSE: P0, ETH_PERP: 3000},
+        prices={"BTC": P0, "ETH": 3000, "USD": 1},
+    )
+
+
+async def test_two_pools_are_told_by_the_worse_and_both_are_bought_back() -> None:
+    """What each currency backs is judged by itself; neither helps the other, and the alarm says what both lack."""
+    rules = replace(policy(hedge("ETH"), hedge("BTC", name="btc", legs=[INVERSE])), margin=REDUCE)
+    seen_ = await with_odds(both("2000", "0.05"), rules)
+    odds = seen_.margin_odds["main"]
+    (other,) = odds.others
+    assert {odds.coin, other.coin} == {"BTC", ""}
+    assert (odds.probability or 0) > 0.05
+    assert other.top_up > 0
+    assert set(odds.to_close) == {ETH_PERP, INVERSE}
+    alone = (await RiskAt(RULES).odds(seen("0.05")))["main"]
+    assert odds.to_close[INVERSE] == alone.to_close[INVERSE]
+    orders = decide(assess(seen_, rules), seen_, rules, Book("c")).intents
+    assert {each.intent.instrument for each in orders} == {ETH_PERP, INVERSE}
+    assert all(each.intent.reduce_only for each in orders)
+    (finding,) = [each for each in assess(seen_, rules).findings if each.kind is Kind.MARGIN_ODDS]
+    assert "USDT" in finding.text
+    assert "USD worth of BTC" in finding.text
+
+
+async def test_a_pool_with_plenty_lends_nothing_to_the_other() -> None:
+    """A million beside it changes nothing for the coins; and an order is asked of the pool that would back it."""
+    rules = replace(policy(hedge("ETH"), hedge("BTC", name="btc", legs=[INVERSE])), margin=REDUCE)
+    seen_ = await with_odds(both("1000000", "0.05"), rules)
+    assert set(seen_.margin_odds["main"].to_close) == {INVERSE}
+    linear = Intent("hd", "alts", ETH_PERP, Side.SELL, D(1), D(3000), D(3000), False, "why")
+    inverse = Intent("hd", "btc", INVERSE, Side.SELL, D(10), D(P0), D(1000), False, "why")
+    rooms = [room_after(each, D(-1), seen_, rules, {})[0] for each in (linear, inverse)]
+    assert rooms[0] is not None
+    assert rooms[1] is not None
+    assert (rooms[0].after or 0) > 1 > (rooms[1].after or 0) > 0
+
+
+async def test_one_equity_for_two_currencies_is_still_unknown() -> None:
+    """A unified account tells one sum: what of it stands behind which is not guessed."""
+    known = await with_odds(both("2000", "0.05", equities={}), RULES)
+    assert known.margin_odds["main"].unknown == (
+        "its positions settle in BTC and USDT, and what backs each is not told apart"
+    )

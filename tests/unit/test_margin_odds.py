@@ -13,14 +13,15 @@ import pytest
 from hedged.adapters.clock import seeded_generator
 from hedged.adapters.store.memory import MemoryStore
 from hedged.assess import assess
-from hedged.assess.margin import alarms_after, with_alarms
+from hedged.assess.margin import alarms_after, margin_statuses, with_alarms
+from hedged.assess.margin import margin_findings as findings_of_margin
 from hedged.decide import Book, decide
 from hedged.estimate.innovations import innovations
 from hedged.estimate.price_past import PricePast, common_innovations
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.history import STEP, Bar
 from hedged.model.instrument import MarginTier
-from hedged.model.policy import MarginPolicy, PortfolioPolicy
+from hedged.model.policy import MarginPolicy, PortfolioPolicy, Thresholds
 from hedged.model.snapshot import Fault, Margin, Missing, Position, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.observe.margin_risk import MarginRisk, subjects_of
@@ -225,6 +226,20 @@ async def test_the_sentence() -> None:
     assert row["liquidation_probability"] == pytest.approx(0.0308, abs=1e-3)
 
 
+async def test_the_sentence_of_a_thin_margin() -> None:
+    """How much is left, the move that takes it, and what brings it back below the warning; no move where none is known."""
+    seen = await with_odds(short(-10, 3_000, maintenance_margin=D(150)), setup(ALERT))
+    (row,) = margin_statuses(seen)
+    thin = replace(row, margin_ratio=D("0.88"), equity=D(1_000), maintenance=D(880))
+    (finding,) = findings_of_margin([thin], Thresholds(), "USDT")
+    assert finding.text == (
+        "main margin: 12% of equity left before liquidation, ETH +9.5% gets there; maintenance margin is 88% of it, "
+        "critical from 75%. Top up 760 USDT to get below the warning."
+    )
+    (unknown,) = findings_of_margin([replace(thin, odds=None, estimated=True)], Thresholds(), "USDT")
+    assert "left before liquidation (estimated); maintenance" in unknown.text
+
+
 # the past that odds rest on
 
 
@@ -311,18 +326,18 @@ async def test_the_dice_are_not_thrown_again_within_an_hour() -> None:
     """The same account an instant later has the same odds, and with a little less equity more."""
     risk = await risk_with(bars(24 * 90), ETH_PERP)
     first = (await risk.odds(short(-10, 3_000)))["main"]
-    drawn = risk._drawn["main"]
+    drawn = risk._drawn["main", "USDT", ""]
     assert (await risk.odds(short(-10, 3_000)))["main"] == first
     poorer = (await risk.odds(short(-10, 2_900)))["main"]
     assert (poorer.probability or 0) > (first.probability or 0)
     moved = (await risk.odds(short(-10, 3_000, mark=3_030)))["main"]
-    assert risk._drawn["main"] is drawn
+    assert risk._drawn["main", "USDT", ""] is drawn
     assert moved.equity_needed == pytest.approx((first.equity_needed or D(0)) * D("1.01"), rel=D("1e-4"))
     await risk.odds(short(-10, 3_000, mark=3_090))
-    assert risk._drawn["main"] is not drawn, "a price that has moved by 3 % is another position"
-    drawn = risk._drawn["main"]
+    assert risk._drawn["main", "USDT", ""] is not drawn, "a price that has moved by 3 % is another position"
+    drawn = risk._drawn["main", "USDT", ""]
     await risk.odds(short("-9.9", 3_000, mark=3_090))
-    assert risk._drawn["main"] is not drawn, "after a trade what it needs is drawn anew"
+    assert risk._drawn["main", "USDT", ""] is not drawn, "after a trade what it needs is drawn anew"
 
 
 async def test_a_store_that_fails_leaves_the_odds_standing() -> None:

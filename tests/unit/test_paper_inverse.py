@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,9 +11,11 @@ import pytest
 
 from hedged.adapters.exchanges.paper_ledger import from_blob, to_blob
 from hedged.assess import assess
+from hedged.errors import Unreachable, VenueError
 from hedged.model.instrument import ContractKind, InstrumentId
 from hedged.model.order import Rejected, Side
 from hedged.model.policy import PaperPolicy, World
+from hedged.model.snapshot import Read
 from tests.build import ETH_PERP, account, balances, derivatives, hedge, perp, policy, snapshot
 from tests.support import T0
 from tests.unit.test_paper_account import Desk, the
@@ -127,6 +130,7 @@ async def test_the_tightest_wallet_speaks_for_the_account_and_a_restart_finds_bo
     assert {each.instrument: each.contracts for each in read.positions} == {ETH_PERP: D(-1), INVERSE: D(-600)}
     assert read.margin is not None
     assert (read.margin.equity, read.margin.maintenance) == (D(15_000), D(300))
+    assert read.equities == {"USDT": D(10_000), "BTC": D(15_000)}
     desk.restart()
     assert (await desk.paper.derivatives()).value == read
     too_much = await desk.trade(Side.SELL, "600", name=INVERSE)
@@ -155,3 +159,26 @@ async def test_a_ledger_of_before_there_were_coins_is_read() -> None:
     blob = dict(await desk.store.get_blob("paper/main") or {})
     del blob["positions"][ETH_PERP]["inverse"]  # type: ignore[attr-defined]
     assert to_blob(from_blob(blob))["positions"][ETH_PERP]["inverse"] is False  # type: ignore[index]
+
+
+async def test_a_coin_without_a_price_matters_only_where_it_backs_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle coins need no price, told or not; what backs a position without one is an error, and never worth nothing."""
+    desk = await opened()
+    prices = desk.board.prices
+
+    async def failing(assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
+        raise Unreachable("main", "prices", "no answer")
+
+    for price_of in (failing, prices):
+        monkeypatch.setattr(desk.board, "prices", price_of)
+        desk.board.spot.clear()
+        idle = (await desk.paper.derivatives()).value
+        assert idle.margin is not None
+        assert (idle.margin.equity, idle.equities) == (D(10_000), {"USDT": D(10_000)})
+    price(desk, "60000")
+    the(await desk.trade(Side.SELL, "600", name=INVERSE))
+    desk.board.spot.clear()
+    for price_of in (failing, prices):
+        monkeypatch.setattr(desk.board, "prices", price_of)
+        with pytest.raises(VenueError):
+            await desk.paper.derivatives()

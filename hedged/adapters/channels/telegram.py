@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hedged.adapters.channels.telegram_api import Chat
-from hedged.adapters.channels.telegram_text import Buttons, acknowledge_buttons, headed
+from hedged.adapters.channels.telegram_text import Buttons, acknowledge_buttons, headed, under
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Kind, Severity
 
@@ -52,7 +52,7 @@ class TelegramChannel:
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
             "disable_notification": message.severity is Severity.INFO or message.kind not in _STANDS,
-            "reply_markup": {"inline_keyboard": self._buttons(message)},
+            **under(self._buttons(message)),
         }
         await self.chat.api.call("sendMessage", content)
 

@@ -10,7 +10,7 @@ import structlog
 
 from hedged.adapters.channels.telegram_api import BAD_REQUEST, FORBIDDEN, Chat, TelegramError
 from hedged.adapters.channels.telegram_kept import Shown, TelegramMemory
-from hedged.adapters.channels.telegram_text import proposal_buttons, proposal_text
+from hedged.adapters.channels.telegram_text import proposal_buttons, proposal_text, under
 from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import Clock, Store
 
@@ -106,7 +106,7 @@ class Board:
             "text": proposal_text(proposal, self._quote, self._sender),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
-            "reply_markup": {"inline_keyboard": buttons},
+            **under(buttons),
         }
 
 

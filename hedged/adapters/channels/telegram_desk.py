@@ -21,7 +21,7 @@ import structlog
 from hedged.adapters.channels.telegram_api import UNAUTHORIZED, Chat, TelegramError
 from hedged.adapters.channels.telegram_board import Board
 from hedged.adapters.channels.telegram_kept import TelegramMemory
-from hedged.adapters.channels.telegram_text import ANSWER_MAX, Buttons, Pressed, parse_data, seal
+from hedged.adapters.channels.telegram_text import ANSWER_MAX, Buttons, Pressed, parse_data, seal, under
 from hedged.errors import StoreError
 from hedged.model.command import Acknowledge, Answer, Command, Drop, Dropped, Verb
 from hedged.ports import Clock, CommandRunner, Store
@@ -173,8 +173,8 @@ class TelegramDesk:
         await self._answer(press, reply.text, alarm=not reply.ok)
         self.kick()
         if reply.ok and command.verb is Verb.ACK and press.message_id is not None:
-            left = {"chat_id": self._chat.id, "message_id": press.message_id}
-            await self._try("editMessageReplyMarkup", {**left, "reply_markup": {"inline_keyboard": press.others}})
+            place = {"chat_id": self._chat.id, "message_id": press.message_id}
+            await self._try("editMessageReplyMarkup", {**place, **under(press.others)})
 
     async def _command(self, pressed: Pressed, press: Press) -> Command | None:
         """What is asked by this button; None where we did not make it for what the store knows now."""

@@ -89,6 +89,11 @@ def acknowledge_buttons(token: str, alerts: Sequence[Told]) -> Buttons:
     ]
 
 
+def under(buttons: Buttons) -> dict[str, object]:
+    """The part of a call that puts them under a message; left out where there are none, which takes away what was."""
+    return {"reply_markup": {"inline_keyboard": buttons}} if buttons else {}
+
+
 def headed(title: str, body: str) -> str:
     """Bold title and body, cut at a sentence where both are too long."""
     room = TEXT_MAX - _units(title) - 1

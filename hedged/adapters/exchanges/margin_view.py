@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
-
-_ZERO, _ONE = Decimal(0), Decimal(1)
 
 
 def derivatives_of(
@@ -50,8 +49,8 @@ def derivatives_of(
     return Derivatives(tuple(positions), margin, funding_paid)
 
 
-def in_quote(shown: Derivatives, price: Decimal) -> Derivatives:
-    """What was in coins as it counts in the portfolio's quote currency, at `price` for one coin."""
+def in_quote(shown: Derivatives, currency: str, price: Decimal) -> Derivatives:
+    """What was in this currency as it counts in the portfolio's quote currency, at `price` for one of it."""
     margin = shown.margin
     return replace(
         shown,
@@ -71,6 +70,7 @@ def in_quote(shown: Derivatives, price: Decimal) -> Derivatives:
             maintenance=_times(margin.maintenance, price),
             available=_times(margin.available, price),
         ),
+        equities={} if margin is None else {currency: money(margin.equity * price)},
     )
 
 
@@ -78,14 +78,13 @@ def tightest(pools: Sequence[Derivatives]) -> Derivatives:
     """All positions, with the margin of the pool that is nearest to its liquidation; without any, of the largest."""
     used = [each.margin for each in pools if each.positions and each.margin is not None]
     idle = [each.margin for each in pools if each.margin is not None]
-    margin = min(used, key=_left) if used else max(idle, key=lambda each: each.equity, default=None)
-    paid = {name: amount for each in pools for name, amount in (each.funding_paid or {}).items()}
-    return Derivatives(tuple(position for each in pools for position in each.positions), margin, paid)
-
-
-def _left(margin: Margin) -> Decimal:
-    """The share of the equity that is not needed for maintenance."""
-    return (margin.equity - (margin.maintenance or _ZERO)) / margin.equity if margin.equity > 0 else -_ONE
+    margin = max(used, key=attrgetter("tightness")) if used else max(idle, key=attrgetter("equity"), default=None)
+    return Derivatives(
+        tuple(position for each in pools for position in each.positions),
+        margin,
+        funding_paid={name: amount for each in pools for name, amount in (each.funding_paid or {}).items()},
+        equities={currency: equity for each in pools for currency, equity in each.equities.items()},
+    )
 
 
 def _times(amount: Decimal | None, price: Decimal) -> Decimal | None:

@@ -127,7 +127,7 @@ class PaperAccount:
                     funding_paid=ledger.funding_paid,
                 )
                 if pool.currency in prices:
-                    shown.append(in_quote(of_pool, prices[pool.currency]))
+                    shown.append(in_quote(of_pool, pool.currency, prices[pool.currency]))
                 with contextlib.suppress(StoreError):
                     await self._keep(pool, ledger, view.now)
         return Read(tightest(shown), view.now)
@@ -258,9 +258,14 @@ class PaperAccount:
     async def _coin_prices(self, ledgers: Mapping[_Pool, Ledger]) -> dict[str, Decimal]:
         """What each coin is worth in the quote currency; one that backs nothing may be without a price."""
         coins = [pool.currency for pool in ledgers if pool.currency != self._quote]
-        told = await self._market.prices(coins, self._quote) if coins else {}
-        lacking = [pool.currency for pool, each in ledgers.items() if each.account.positions and pool.currency in coins]
-        lacking = [coin for coin in lacking if coin not in told]
+        needed = [pool.currency for pool, each in ledgers.items() if each.account.positions and pool.currency in coins]
+        told: Mapping[str, Read[Decimal]] = {}
+        try:
+            told = await self._market.prices(coins, self._quote) if coins else {}
+        except VenueError:
+            if needed:
+                raise
+        lacking = [coin for coin in needed if coin not in told]
         if lacking:
             raise Unreadable(self.account, "paper margin", f"no price of {', '.join(lacking)} in {self._quote}")
         return {self._quote: Decimal(1), **{coin: read.value for coin, read in told.items()}}

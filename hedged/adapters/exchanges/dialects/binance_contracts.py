@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Connection, Markets, is_plausible
-from hedged.adapters.exchanges.dialects.binance_margin import coin_margins, usd_margins
+from hedged.adapters.exchanges.dialects.binance_margin import coin_equities, coin_margins, usd_equities, usd_margins
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
@@ -166,7 +166,8 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
     margins = (*usd_margins(usd, _open(rows)), *coin_margins(coin, shown, markets))
     margin = max(margins, key=attrgetter("tightness"))
     as_of = min(usd_at, coin_at, rows_at, risks_at)
-    return Read(Derivatives((*held, *coined), margin), as_of)
+    equities = usd_equities(usd) | coin_equities(coin, shown, markets)
+    return Read(Derivatives((*held, *coined), margin, equities=equities), as_of)
 
 
 async def options(connection: Connection) -> list[Row]:
