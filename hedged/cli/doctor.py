@@ -70,6 +70,7 @@ async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
     from hedged.app import open_exchanges
+    from hedged.cli.doctor_broker import mqtt_checks
     from hedged.cli.doctor_channels import heartbeat_checks, notify_checks, telegram_checks
 
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
@@ -95,39 +96,7 @@ async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
         checks += await heartbeat_checks(settings, clock.now())
     finally:
         await exchanges.close()
-    return [*checks, *await _broker(settings)]
-
-
-async def _broker(settings: Settings) -> list[Check]:
-    """Whether the MQTT broker lets us in, and whether each topic can be written and read there."""
-    from hedged.adapters.channels.mqtt_visit import PROBE, visit
-    from hedged.app import mqtt_discovery, mqtt_options
-    from hedged.errors import DeliveryError
-
-    if settings.mqtt is None:
-        return []
-    options = mqtt_options(settings, settings.mqtt)
-    topics = options.topics
-    tried = [
-        topics.alert(PROBE),
-        topics.status,
-        topics.summary,
-        topics.proposals,
-        *(topics.hedge(hedge.name) for hedge in settings.hedges),
-        *(topics.margin(account.name) for account in settings.accounts),
-        *([topics.reply(PROBE)] if settings.mqtt.commands else []),
-        *([mqtt_discovery(settings, settings.mqtt).topic] if settings.mqtt.discovery else []),
-    ]
-    try:
-        denied = await visit(options, tried)
-    except DeliveryError as error:
-        return [Check("mqtt: broker", "failed", f"{options.address}: {error}")]
-    how = f"{options.address} lets us in, MQTT {options.protocol}, {'with' if options.tls else 'without'} TLS"
-    checks = [Check("mqtt: broker", "ok", how)]
-    if denied:
-        text = f"what is published there does not come back: allow to write and to read {', '.join(denied)}"
-        return [*checks, Check("mqtt: topics", "failed", text)]
-    return [*checks, Check("mqtt: topics", "ok", f"{len(tried)} can be written and read")]
+    return [*checks, *await mqtt_checks(settings)]
 
 
 async def _database(settings: Settings) -> Check:

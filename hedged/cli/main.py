@@ -13,6 +13,7 @@ from hedged import __version__
 from hedged.cli.accept import accept_balance, accept_order, accept_position
 from hedged.cli.alerts import ack, alerts, silence
 from hedged.cli.check_config import check_config
+from hedged.cli.commands import commands
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
 from hedged.cli.effect import effect
@@ -84,6 +85,7 @@ app.command()(proposals)
 app.command()(approve)
 app.command()(reject)
 app.command("go-live")(go_live)
+app.command()(commands)
 app.add_typer(paper, name="paper")
 
 

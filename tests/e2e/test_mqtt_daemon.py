@@ -68,6 +68,8 @@ async def test_with_tls_password_and_acl_a_pause_is_asked_and_answered(tmp_path:
         _, checks = daemon.doctor()
         assert checks["mqtt: broker"] == ("ok", f"127.0.0.1:{broker.port} lets us in, MQTT 5, with TLS")
         assert checks["mqtt: topics"] == ("ok", "8 can be written and read")
+        asked_by = f"pause: by whom the broker lets publish to {ROOT_TOPIC}/cmd/+"
+        assert checks["mqtt: commands"] == ("ok", asked_by)
         daemon.start()
         phone = Subscriber(broker.port, ca_file=files["ca"], username="operator", password="o")
         await phone.be(there=True)
@@ -109,6 +111,15 @@ async def test_home_assistant_gets_what_it_accepts(tmp_path: Path) -> None:
             await daemon.until("all have a state", lambda: named <= home.topics.keys())
         finally:
             await home.be(there=False)
+
+
+def test_doctor_says_when_anybody_may_ask(tmp_path: Path) -> None:
+    """A broker without passwords, and commands allowed: who may ask is up to its ACL alone."""
+    with beside(tmp_path, Broker(tmp_path), mqtt='commands = ["pause", "approve"]') as daemon:
+        code, checks = daemon.doctor()
+        assert (code, checks["mqtt: topics"][0]) == (0, "ok")
+        assert checks["mqtt: commands"][0] == "unknown"
+        assert "see that its ACL keeps them from asking pause, approve" in checks["mqtt: commands"][1]
 
 
 @pytest.mark.parametrize(

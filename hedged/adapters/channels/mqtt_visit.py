@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client
 from hedged.errors import DeliveryError
@@ -69,3 +70,15 @@ async def leave(options: MqttOptions, topic: str, payload: str) -> None:
             await client.publish(topic, payload, qos=1)
     except (aiomqtt.MqttError, OSError, ValueError) as error:
         raise DeliveryError(in_words(error, complaints, options)) from None
+
+
+async def lets_anybody_in(options: MqttOptions) -> bool:
+    """Whether the broker takes a connection without user name and password."""
+    import aiomqtt  # noqa: PLC0415 - only for those who have a broker
+
+    nobody = replace(options, username=None, password=None)
+    try:
+        async with new_client(nobody, Complaints(), visiting=True):
+            return True
+    except (aiomqtt.MqttError, OSError, ValueError):
+        return False
