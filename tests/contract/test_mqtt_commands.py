@@ -27,7 +27,7 @@ from hedged.tell.state import proposal_object
 from tests.broker import Broker
 from tests.mqtt_rig import WITHIN, Watcher, connected, options, running, state, watching
 from tests.store_samples import proposal, record
-from tests.support import T0
+from tests.support import T0, absent
 
 ACL = (Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl").read_text()
 PASSWORDS = {"viewer": "v", "operator": "o"}
@@ -190,6 +190,36 @@ async def test_without_the_setting_nothing_is_taken(tmp_path: Path, store: SqlSt
                 await reply(watcher, "r3")
         assert (await kept(store)).paused is None
         assert [row.verb for row in await store.past_commands(9)] == ["of an unknown verb"]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_commands_that_the_broker_does_not_let_us_hear_are_told(
+    tmp_path: Path, store: SqlStore, protocol: str
+) -> None:
+    """Who is deaf to commands must not look as if nobody had asked."""
+    plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"), None)
+    if plugin is None:
+        absent("mosquitto_dynamic_security", "mosquitto's plugin that refuses subscriptions is not installed")
+    access = {"publishClientSend": True, "publishClientReceive": True, "subscribe": False, "unsubscribe": True}
+    levels = ("status", "summary", "proposals", "hedge/+/state", "margin/+/state", "alert/+", "reply/+")
+    rules = [{"acltype": "subscribePattern", "topic": f"hedged/+/{level}", "allow": True} for level in levels]
+    groups = [{"groupname": "all", "roles": [{"rolename": "all"}], "clients": []}]
+    (tmp_path / "rules.json").write_text(
+        json.dumps(
+            {
+                "defaultACLAccess": access,
+                "anonymousGroup": "all",
+                "groups": groups,
+                "roles": [{"rolename": "all", "acls": rules}],
+                "clients": [],
+            }
+        )
+    )
+    more = [f"plugin {plugin}", f"plugin_opt_config_file {tmp_path}/rules.json"]
+    with Broker(tmp_path, more=more) as broker:
+        async with running(options(broker, protocol=protocol), commands=taker(store)) as channel:
+            await connected(channel)
+            assert channel.denied == ("hedged/demo/cmd/+",)
 
 
 async def test_a_flood_delays_no_alert(tmp_path: Path, store: SqlStore) -> None:
