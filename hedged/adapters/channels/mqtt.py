@@ -180,7 +180,7 @@ class MqttChannel:
         for topic, qos in wanted.items():
             if not await subscribed(client, topic, qos, self._options):
                 self._echoes.refuse(topic)
-            elif topic not in self._topics.own:  # those are known by their echo
+            elif topic in {self._topics.commands, BIRTH}:  # of the others the echo tells
                 self._echoes.forget(topic)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
