@@ -177,6 +177,7 @@ def intent_object(intent: Intent) -> dict[str, object]:
         "reduce_only": intent.reduce_only,
         "reason": intent.reason,
         "purpose": intent.purpose.value,
+        "placement": intent.placement.value,
     }
 
 

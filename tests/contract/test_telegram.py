@@ -145,6 +145,8 @@ async def test_an_alert_arrives_escaped_with_a_button(scene: Scene) -> None:
         (MessageKind.REMOVED, Severity.CRITICAL, False, True),
         (MessageKind.FIRING, Severity.WARNING, False, False),
         (MessageKind.FIRING, Severity.INFO, False, True),
+        (MessageKind.DIGEST, Severity.INFO, False, True),
+        (MessageKind.TEST, Severity.INFO, False, False),
     ],
 )
 async def test_what_makes_a_sound_and_what_has_a_button(

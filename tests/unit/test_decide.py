@@ -13,8 +13,9 @@ from hedged.decide import Book, decide
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Decision, Placement, Side
 from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
-from hedged.model.proposal import Verdict
+from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Fault, Missing, Snapshot
+from hedged.model.trade import Purpose
 from tests.build import BTC_PERP, ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
 
@@ -317,3 +318,26 @@ def test_reductions_are_not_held_to_the_position_limit() -> None:
 def test_what_cannot_trade_is_not_closed_blindly() -> None:
     """Without exposure a halted leg is left: an order there could only fail."""
     assert decided(view("-3", eth="0", instrument=perp(trading=False)), policy(hedge("ETH"))).intents == ()
+
+
+def test_an_approval_for_less_leaves_no_dust() -> None:
+    """All 2 are to be closed and 1.6 were approved: 1.5 go, since 0.4 could never be traded by themselves again."""
+    approved = Proposal(
+        id="0badcafe",
+        hedge="alts",
+        instrument=InstrumentId(ETH_PERP),
+        side=Side.BUY,
+        quantity=dec("1.6"),
+        price=dec(3000),
+        notional=dec(4800),
+        reduce_only=True,
+        purpose=Purpose.CLOSE,
+        reason="",
+        made_at=T0,
+        expires_at=T0 + timedelta(minutes=30),
+        verdict=Verdict.APPROVED,
+    )
+    setup = policy(hedge("ETH", mode=Mode.APPROVE), mode=Mode.APPROVE)
+    seen = view("-2", eth="0", instrument=perp(lot="0.1", notional_min=1500))
+    decision = decided(seen, setup, replace(BOOK, proposals=(approved,)))
+    assert orders(decision) == [(Side.BUY, dec("1.5"), True)]

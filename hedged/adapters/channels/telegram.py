@@ -51,7 +51,7 @@ class TelegramChannel:
             "text": headed(message.title, message.body),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
-            "disable_notification": message.severity is Severity.INFO or message.kind not in _STANDS,
+            "disable_notification": not _makes_a_sound(message),
             **under(self._buttons(message)),
         }
         await self.chat.api.call("sendMessage", content)
@@ -69,3 +69,10 @@ class TelegramChannel:
             return []
         stands = [each for each in message.alerts if each.severity is Severity.CRITICAL and each.kind in _STANDS]
         return acknowledge_buttons(self.chat.token, stands)
+
+
+def _makes_a_sound(message: Message) -> bool:
+    """What stands and is worth a look; and a test, which somebody waits for."""
+    if message.kind is MessageKind.TEST:
+        return True
+    return message.kind in _STANDS and message.severity is not Severity.INFO

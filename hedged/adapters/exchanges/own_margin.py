@@ -65,7 +65,7 @@ def fill_margin(
     positions = tuple(fill(position) for position in derivatives.positions)
     if filled == margin and positions == derivatives.positions:
         return derivatives
-    return Derivatives(positions, replace(filled, estimated=True))
+    return replace(derivatives, positions=positions, margin=replace(filled, estimated=True))
 
 
 def _held(derivatives: Derivatives) -> list[Position]:

@@ -178,10 +178,13 @@ class Binance(Dialect):
     async def _quotes(
         self, connection: Connection, wanted: Mapping[str, Instrument], linear: bool
     ) -> dict[InstrumentId, Read[Quote]]:
-        venue = connection.exchange
+        """Every contract of a kind is in one reply: whoever asks for others of it meanwhile shares that."""
+        venue, shared = connection.exchange, connection.shared
+        ask_marks = venue.fapiPublicGetPremiumIndex if linear else venue.dapiPublicGetPremiumIndex
+        ask_books = venue.fapiPublicGetTickerBookTicker if linear else venue.dapiPublicGetTickerBookTicker
         marks, books, intervals = await asyncio.gather(
-            venue.fapiPublicGetPremiumIndex() if linear else venue.dapiPublicGetPremiumIndex(),
-            venue.fapiPublicGetTickerBookTicker() if linear else venue.dapiPublicGetTickerBookTicker(),
+            shared.ask(f"marks {linear}", ask_marks),
+            shared.ask(f"books {linear}", ask_books),
             self._funding_intervals(connection, linear),
         )
         book_of = {row["symbol"]: row for row in books if row["symbol"] in wanted}

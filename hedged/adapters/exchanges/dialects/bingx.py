@@ -135,8 +135,16 @@ class BingX(Dialect):
         linear = {market_id: contract for market_id, contract in wanted.items() if contract.linear}
         coins = {market_id: contract for market_id, contract in wanted.items() if not contract.linear}
         found = await asyncio.gather(
-            quotes_of(connection, linear, venue.swapV2PublicGetQuotePremiumIndex, venue.swapV2PublicGetQuoteTicker),
-            quotes_of(connection, coins, venue.cswapV1PublicGetMarketPremiumIndex, venue.cswapV1PublicGetMarketTicker),
+            quotes_of(
+                connection, linear, "linear", venue.swapV2PublicGetQuotePremiumIndex, venue.swapV2PublicGetQuoteTicker
+            ),
+            quotes_of(
+                connection,
+                coins,
+                "coin-margined",
+                venue.cswapV1PublicGetMarketPremiumIndex,
+                venue.cswapV1PublicGetMarketTicker,
+            ),
         )
         return {**found[0], **found[1]}
 

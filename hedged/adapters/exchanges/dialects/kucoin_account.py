@@ -116,8 +116,11 @@ def position(row: Row, markets: Markets) -> Position:
     )
 
 
-def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -> Margin | None:
-    """The pool nearest to its liquidation, in the quote currency; None without positions.
+def margins_of(
+    overviews: Sequence[Row], rows: Sequence[Row], markets: Markets
+) -> tuple[Margin | None, dict[str, Decimal]]:
+    """The pool nearest to its liquidation, in the quote currency, None without positions; and what backs the cross
+    positions of each settlement currency.
 
     A pool with a position whose maintenance is not told makes the whole unknown: it might be the tightest.
     """
@@ -127,6 +130,7 @@ def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -
         raise Misshapen(f"no futures account of {', '.join(sorted(missing))}, in which positions are held")
     apart: dict[str, Decimal] = {}
     margins, crossed = [], dict[str, list[Row]]()
+    backing: dict[str, Decimal] = {}
     for row in rows:
         if flag(row, "crossMode"):
             crossed.setdefault(row["settleCurrency"], []).append(row)
@@ -139,8 +143,9 @@ def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -
         pool = _pool(equity, members, markets)
         available = number(equities[currency], "availableBalance") * _price(members[0], markets)
         margins.append(Margin(pool.equity, pool.maintenance, available))
+        backing[markets.contract(members[0]["symbol"]).settle] = pool.equity
     unknown = next((margin for margin in margins if margin.maintenance is None), None)
-    return unknown or max(margins, key=attrgetter("tightness"), default=None)
+    return unknown or max(margins, key=attrgetter("tightness"), default=None), backing
 
 
 def _pool(equity: Decimal, rows: Iterable[Row], markets: Markets) -> Margin:

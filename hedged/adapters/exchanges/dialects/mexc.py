@@ -163,8 +163,8 @@ class Mexc(Dialect):
             name: mexc_account.set_apart(held[name], contracts[name], row, marks) for name, row in isolated.items()
         }
         self.one_pool = mexc_account.is_pooled(rows["data"], held)
-        margin = mexc_account.margin(connection.exchange, pools, contracts, marks, held)
-        return Read(Derivatives(tuple(held.values()), margin), min(pools_at, rows_at))
+        margin, equities = mexc_account.margins(connection.exchange, pools, contracts, marks, held)
+        return Read(Derivatives(tuple(held.values()), margin, equities=equities), min(pools_at, rows_at))
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

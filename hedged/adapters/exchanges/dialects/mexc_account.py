@@ -190,17 +190,18 @@ def _is_trusted(row: Row, contract: Instrument, contracts: Decimal, entry: Decim
     return any(worth / _APART_AT_MOST <= each <= worth * _APART_AT_MOST for each in told)
 
 
-def margin(
+def margins(
     venue: Any,
     rows: Iterable[Row],
     contracts: Mapping[str, Instrument],
     tickers: Mapping[str, Row],
     held: Mapping[str, Position],
-) -> Margin | None:
+) -> tuple[Margin | None, dict[str, Decimal]]:
     """The pool that the positions in cross margin use most of; with none the one in USDT, None if the venue shows none.
 
     What is set apart for an isolated position is in its currency's equity, and backs no other. A pool of coins is
-    valued at the mark of a contract that it backs. `contracts`, `tickers` and `held` are by market id.
+    valued at the mark of a contract that it backs. `contracts`, `tickers` and `held` are by market id. And what backs
+    the positions of each settlement currency.
     """
     by_currency = {coin(venue, row["currency"]): row for row in rows}
     apart: dict[str, Decimal] = {}
@@ -210,10 +211,10 @@ def margin(
     shared = {name: each for name, each in contracts.items() if held[name].isolated_equity is None}
     if not shared:
         if "USDT" not in by_currency:
-            return None
+            return None, {}
         idle = _pool(by_currency["USDT"], Decimal(1), maintenance=None if held else ZERO)
-        return replace(idle, equity=idle.equity - apart.get("USDT", ZERO))
-    found = []
+        return replace(idle, equity=idle.equity - apart.get("USDT", ZERO)), {}
+    found, backing = [], {}
     for name, contract in shared.items():
         if contract.settle not in by_currency:
             raise Misshapen(f"there is a position settled in {contract.settle}, but no wallet of it")
@@ -222,8 +223,10 @@ def margin(
             raise Misshapen(f"{name} has no mark to value its margin at")
         price = Decimal(1) if contract.linear else positive(tickers[name], "fairPrice")
         pool = _pool(row, price)
-        found.append((_use(row), replace(pool, equity=pool.equity - apart.get(contract.settle, ZERO) * price)))
-    return max(found, key=lambda use_and_pool: use_and_pool[0])[1]
+        pool = replace(pool, equity=pool.equity - apart.get(contract.settle, ZERO) * price)
+        found.append((_use(row), pool))
+        backing[contract.settle] = pool.equity
+    return max(found, key=lambda use_and_pool: use_and_pool[0])[1], backing
 
 
 def _pool(row: Row, price: Decimal, maintenance: Decimal | None = None) -> Margin:
