@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,31 +29,57 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
+    from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.settings.schema import AccountSettings
 
 log = structlog.get_logger(__name__)
 
 
-async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
+class Outside:
+    """What lies beyond the process, as `build` opens it. The simulation puts its own world in the place of this one."""
+
+    def lock(self, store: Path) -> StoreLock:
+        from hedged.adapters.store.lock import StoreLock
+
+        return StoreLock(store)
+
+    async def store(self, settings: Settings, clock: Clock) -> Store:
+        return await open_store(settings, clock)
+
+    async def exchanges(self, settings: Settings, store: Store, clock: Clock) -> Exchanges:
+        return await open_exchanges(settings, store, clock)
+
+    async def gateways(self, settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
+        await open_gateways(settings, exchanges, clock)
+
+    def channels(
+        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+    ) -> tuple[list[Channel], list[Loop]]:
+        return open_channels(settings, clock, ids, standing)
+
+
+async def build(
+    settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None, outside: Outside | None = None
+) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
 
     `asked`: where the process's signal asks for a pause.
     """
-    from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
 
-    lock = StoreLock(settings.store_path())  # before the store is opened, which may migrate it
+    outside = outside or Outside()
+    lock = outside.lock(settings.store_path())  # before the store is opened, which may migrate it
     exchanges = Exchanges()
     store: Store | None = None
     try:
-        store = await open_store(settings, clock)
-        exchanges = await open_exchanges(settings, store, clock)
+        store = await outside.store(settings, clock)
+        exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
-        await open_gateways(settings, exchanges, clock)
+        await outside.gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
-        channels, loops = open_channels(settings, clock, ids, standing)
+        channels, loops = outside.channels(settings, clock, ids, standing)
     except BaseException:
         await exchanges.close()
         if store is not None:
