@@ -1,0 +1,2 @@
+from hedged.trial.world import Judge
+INVARIANTS: tuple[Judge, ...] = ()

@@ -1,0 +1,3 @@
+class Operator:
+    def __init__(self, world): self.world = world
+    def begin(self): pass
