@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,23 +21,44 @@ from hedged.errors import ConfigurationError, StoreError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Balance
-from hedged.ports import AccountReader, Channel, Clock, Ids, MarketReader, OrderGateway, StandingAlerts, Store
+from hedged.ports import (
+    AccountReader,
+    Channel,
+    Clock,
+    CommandTaker,
+    Ids,
+    MarketReader,
+    OrderGateway,
+    StandingAlerts,
+    Store,
+)
 from hedged.settings import Settings
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
+    from hedged.adapters.channels.home_assistant import Discovery
+    from hedged.adapters.channels.mqtt_client import MqttOptions
+    from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
-    from hedged.settings.schema import AccountSettings
+    from hedged.daemon.commands import Commands
+    from hedged.settings.schema import AccountSettings, MqttSettings
 
 log = structlog.get_logger(__name__)
+
+LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
 
 
 class Outside:
     """What lies beyond the process, as `build` opens it. The simulation puts its own world in the place of this one."""
+
+    def process_name(self) -> str:
+        from hedged.adapters.clock import process_name
+
+        return process_name()
 
     def lock(self, store: Path) -> StoreLock:
         from hedged.adapters.store.lock import StoreLock
@@ -54,9 +75,9 @@ class Outside:
         await open_gateways(settings, exchanges, clock)
 
     def channels(
-        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
     ) -> tuple[list[Channel], list[Loop]]:
-        return open_channels(settings, clock, ids, standing)
+        return open_channels(settings, clock, ids, standing, commands)
 
 
 async def build(
@@ -75,11 +96,15 @@ async def build(
     store: Store | None = None
     try:
         store = await outside.store(settings, clock)
+        lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
+        await store.take_lease(outside.process_name(), clock.now(), lease)
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await outside.gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
-        channels, loops = outside.channels(settings, clock, ids, standing)
+        commands = _commands(settings, store, clock)
+        channels, loops = outside.channels(settings, clock, ids, standing, commands)
+        web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
         if store is not None:
@@ -98,6 +123,8 @@ async def build(
     )
     names = tuple(channel.name for channel in channels)
     portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
+    commands.brake = portfolio.brake
+    portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
     try:
         await history.recall(await store.latest_state())
@@ -109,11 +136,12 @@ async def build(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), keys.run, history.run],
-        heartbeat=_heartbeat(settings),
+        background=[*loops, *(courier.run for courier in couriers), history.run],
+        heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
         history=history,
+        commands=commands,
         lock=lock,
         wakes=wakes,
     )
@@ -121,7 +149,9 @@ async def build(
         *app.background,
         app.watch_stops,
         *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
+        partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
+        *_web(settings, app, web_token, clock),
     ]
     return app
 
@@ -277,7 +307,7 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     """What the keys may do, as far as the venues tell. Raises `ConfigurationError` for keys that can withdraw."""
     keyed = {name: venue for name, venue in exchanges.venues.items() if venue.reader is not None}
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
-    keys = KeyWatch(keyed, confirmed, clock)
+    keys = KeyWatch(keyed, confirmed, clock, exchanges.unkeyed)
     await keys.check()
     problems = [
         f"{settings.path}: account {name}: its key may withdraw, so hedged does not use it: "
@@ -315,7 +345,8 @@ async def _open_ccxt(
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     exchanges.candles[account.name] = venue.candles
     if keys is None:
-        log.warning("no key: only public prices are read", account=account.name)
+        places = exchanges.unkeyed[account.name] = settings.credentials().places_of(account.name)
+        log.warning("no key: only public prices are read", account=account.name, looked_for=[str(p) for p in places])
     return venue.market, venue.reader
 
 
@@ -359,14 +390,17 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     anchor = datetime.fromisoformat(str(kept["anchor"]))
     spot = tuple(Balance(asset=asset, free=quantity) for asset, quantity in account.balances.items())
     market = SimulatedMarket(account.seed, anchor, account.scenario)
-    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot})
+    venue = SimulatedVenue(market, clock, account=account.name, balances={"spot": spot}, cash=account.cash)
     return SimulatedExchange(venue, clock)
 
 
 def open_channels(
-    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+    settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
 ) -> tuple[list[Channel], list[Loop]]:
-    """Where messages go, and the loops that keep connections. `standing`: what these tell again when they come back."""
+    """Where messages go, and the loops that keep connections.
+
+    `standing`: what these tell again when they come back. `commands`: who carries out what is asked over them.
+    """
     channels: list[Channel] = []
     loops: list[Loop] = []
     if settings.notify.log:
@@ -374,26 +408,16 @@ def open_channels(
 
         channels.append(LogChannel())
     if settings.mqtt is not None:
-        from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+        from hedged.adapters.channels.mqtt import MqttChannel
 
-        mqtt = settings.mqtt
-        login = settings.credentials().mqtt(mqtt.credentials_file)
         channel = MqttChannel(
-            MqttOptions(
-                host=mqtt.host,
-                instance=settings.instance,
-                port=mqtt.port or (8883 if mqtt.tls else 1883),
-                prefix=mqtt.prefix,
-                username=login.username if login is not None else None,
-                password=login.password.reveal() if login is not None else None,
-                tls=mqtt.tls,
-                ca_file=mqtt.ca_file,
-                cert_file=mqtt.certificate_file,
-                key_file=mqtt.key_file,
-            ),
+            mqtt_options(settings, settings.mqtt),
             clock,
             ids,
             standing,
+            commands=commands if settings.mqtt.commands else None,
+            discovery=mqtt_discovery(settings, settings.mqtt),
+            offered=settings.mqtt.discovery,
         )
         channels.append(channel)
         loops.append(channel.run)
@@ -405,9 +429,61 @@ def open_channels(
     return channels, loops
 
 
-def _heartbeat(settings: Settings) -> Heartbeat | None:
-    if settings.notify.heartbeat_url is None:
+def mqtt_options(settings: Settings, mqtt: MqttSettings) -> MqttOptions:
+    """Raises `ConfigurationError` for a secret file that cannot be used."""
+    from hedged.adapters.channels.mqtt_client import MqttOptions
+
+    login = settings.credentials().mqtt(mqtt.credentials_file)
+    return MqttOptions(
+        host=mqtt.host,
+        instance=settings.instance,
+        port=mqtt.port or (8883 if mqtt.tls else 1883),
+        prefix=mqtt.prefix,
+        protocol=mqtt.protocol,
+        username=login.username if login is not None else None,
+        password=login.password.reveal() if login is not None else None,
+        tls=mqtt.tls,
+        ca_file=mqtt.ca_file,
+        cert_file=mqtt.certificate_file,
+        key_file=mqtt.key_file,
+    )
+
+
+def mqtt_discovery(settings: Settings, mqtt: MqttSettings) -> Discovery:
+    """A value is shown for three intervals, as long as data counts as fresh."""
+    from hedged.adapters.channels.home_assistant import Discovery
+    from hedged.adapters.channels.mqtt_topics import Topics
+
+    topics = Topics(mqtt.prefix, settings.instance)
+    return Discovery(topics, settings.policy().thresholds.stale_after, mqtt.discovery_prefix)
+
+
+def _commands(settings: Settings, store: Store, clock: Clock) -> Commands:
+    from hedged.daemon.commands import Commands
+
+    allowed = settings.mqtt.commands if settings.mqtt is not None else ()
+    return Commands(store, settings.name, [hedge.name for hedge in settings.hedges], allowed, clock)
+
+
+def _heartbeat(settings: Settings, store: Store, clock: Clock) -> Heartbeat | None:
+    notify = settings.notify
+    if notify.heartbeat_url is None:
         return None
     from hedged.adapters.channels.heartbeat import Heartbeat
 
-    return Heartbeat(settings.notify.heartbeat_url)
+    return Heartbeat(notify.heartbeat_url, store, clock, signals=notify.heartbeat_signals)
+
+
+def _web(settings: Settings, app: App, token: Secret | None, clock: Clock) -> list[Loop]:
+    """The server of figures, where one is asked for."""
+    if settings.web.listen is None:
+        return []
+    from hedged.adapters.store.sqlite import size
+    from hedged.web.address import parse_address
+    from hedged.web.figures import Figures
+    from hedged.web.server import WebOptions, WebServer
+
+    host, port = parse_address(settings.web.listen)
+    options = WebOptions(host, port, settings.web.names, None if token is None else token.reveal())
+    figures = Figures(app, partial(size, settings.store_path()))
+    return [WebServer(options, figures, app.vitals, clock).run]

@@ -10,15 +10,18 @@ from functools import partial
 from hedged.act import Reconciler, submit_all
 from hedged.act.brake import Asked, Brake, StopFile
 from hedged.act.overrides import overrides
-from hedged.act.reconcile import to_send_again
+from hedged.act.reconcile import TakeBack, to_send_again
 from hedged.assess import assess, effect
 from hedged.assess.margin import alarms_after, with_alarms
 from hedged.decide import Book, decide
 from hedged.decide.carry import carried
+from hedged.decide.jumps import marks_after
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY, runaway, seen
 from hedged.decide.runaway import filled as filled_guard
 from hedged.decide.timing import next_signals, timed
-from hedged.errors import StoreError
+from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED, Health
 from hedged.model.alert import Alert, Message
 from hedged.model.effect import EffectDay
@@ -47,7 +50,7 @@ from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, CycleRecord, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
 from hedged.tell.later import Later
 from hedged.tell.lifecycle import AlertRules
-from hedged.tell.pipeline import Happened, earlier_findings, order_findings, store_findings, tell
+from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
 from hedged.tell.proposals import proposal_findings
 from hedged.tell.state import finding_object, order_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
@@ -91,6 +94,10 @@ class Portfolio:
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept
     loaded: bool = field(default=False, init=False)  # the store has been read once
+    lease: timedelta | None = (
+        None  # how long this process may send orders without having been heard of; None: no matter
+    )
+    fenced: str | None = field(default=None, init=False)  # who has taken over from this process
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
     def __post_init__(self) -> None:
@@ -161,7 +168,11 @@ async def run_cycle(
         # Also when acting failed in a way nobody thought of: what was seen is told all the same.
         await portfolio.brake.look(portfolio.clock.now())
         groups = report.assessment.groups
-        outside = [*extra, *earlier_findings(portfolio.settled, portfolio.open_rows, groups), *store_findings(trouble)]
+        outside = [
+            *extra,
+            *earlier_findings(portfolio.settled, portfolio.open_rows, groups),
+            *trouble_findings(portfolio.fenced, trouble, portfolio.policy.name),
+        ]
         outside += effect.findings(portfolio.health, groups)
         outside += order_findings(refused_by_limits(report.decision), report.outcomes, groups)
         outside += proposal_findings(report.decision, groups, portfolio.policy.quote)
@@ -209,12 +220,14 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    guard = seen(portfolio.memory.guard, snapshot, assessment.margin)
+    marks = marks_after(portfolio.memory.guard.marks, snapshot, policy.limits.price_collar)
+    guard = replace(seen(portfolio.memory.guard, snapshot, assessment.margin), marks=marks)
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
     stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
-    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped)
+    believed = {name: mark.price for name, mark in marks.items()}
+    book = replace(portfolio.book, cycle_id=cycle_id, orders_allowed=orders_allowed, stopped=stopped, marks=believed)
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)
     state = Later(lambda: {**state_object(assessment, decision, policy, statistics), **stops})
@@ -231,6 +244,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     store = portfolio.store
     await portfolio.brake.look(now)
     try:
+        await _renew(portfolio, now)
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
@@ -242,6 +256,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
         portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
+        portfolio.reconciler.take_back = _take_back(portfolio, now)
         for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
             if intent.client_order_id not in portfolio.told:
                 portfolio.settled.append((intent, outcome))
@@ -257,19 +272,59 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
         portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
-        minute = sum(order.sent and now - order.planned_at < MINUTE for order in portfolio.past_orders)
+        minute, day = (
+            sum(order.sent and now - order.planned_at < span for order in portfolio.past_orders)
+            for span in (MINUTE, DAY)
+        )
         portfolio.book = Book(
             "",
             turnover_day=turnover.notional,
             in_flight=in_flight,
             orders_minute=minute,
+            orders_day=day,
+            open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
             proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
             proven=portfolio.memory.proven,
+            resting=resting(rows),
+            crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
+    """Which orders at rest are cancelled, so that what is left of them is decided anew."""
+
+    def judged(row: OrderRow, working: Working) -> bool:
+        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
+        why = taken_back(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=seen.price if seen is not None else None,
+            urgent=is_reducing(portfolio.policy.margin, portfolio.memory.margin_alarms, row.intent.instrument),
+        )
+        return why is not None
+
+    return judged
+
+
+async def _renew(portfolio: Portfolio, now: datetime) -> None:
+    """Go on being the one that sends orders. Raises `Fenced` where another process is by now: this one never is again.
+
+    Nothing else is done with the store then: the orders in its journal are that other process's.
+    """
+    if portfolio.fenced is None and portfolio.lease is not None:
+        try:
+            await portfolio.store.renew_lease(now + portfolio.lease)
+        except Fenced as error:
+            portfolio.fenced = str(error)
+    if portfolio.fenced is not None:
+        raise Fenced(portfolio.fenced)
 
 
 async def _record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:

@@ -8,6 +8,7 @@ HedgedError
 │   └── Refused               the venue understood and said no (key, permission): a person has to act
 ├── StoreError                the database could not be read or written
 │   ├── WrongStore            another world's or another application's database: exit 78
+│   ├── Fenced                another process may send this portfolio's orders now: watching goes on
 │   └── StoreUnavailable      locked, full or damaged: orders stop, watching goes on
 ├── ProposalError             a proposal cannot be answered: nobody knows it, it has expired, or was answered already
 ├── DeliveryError             a channel did not take a message: retried by the outbox
@@ -57,6 +58,10 @@ class StoreError(HedgedError):
 
 class WrongStore(StoreError):
     """The database belongs to another application or another world (simulated, paper, real)."""
+
+
+class Fenced(StoreError):
+    """Another process has taken over: what this one would write is refused."""
 
 
 class StoreUnavailable(StoreError):

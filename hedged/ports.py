@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
+from hedged.model.command import CommandRow, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
@@ -72,6 +73,12 @@ class CandleReader(Protocol):
 
         `subject` is a contract of this account, or a coin whose spot price is in `quote`. Bars end on the full hour,
         UTC. An empty answer: nothing since then; None: the venue has no such market.
+        """
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """What was settled after `since` on a perpetual of this account, oldest first; all, or the newest of it.
+
+        None: the venue does not tell, or has no such market.
         """
 
 
@@ -171,6 +178,13 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
+class CommandTaker(Protocol):
+    """Where a transport takes what it was asked."""
+
+    async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
+        """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
+
+
 class StandingAlerts(Protocol):
     """What a connection that comes back has to tell again."""
 
@@ -233,6 +247,20 @@ class Store(Protocol):
         """Create or migrate, then check the stamp: another application's or world's database is refused."""
 
     async def close(self) -> None: ...
+
+    # who may send orders
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        """Become the one process whose cycles and orders are kept. `holder` is `host:pid:random`, one a process.
+
+        Raises `StoreError` naming the holder while another machine's process may send orders. From then on `plan`,
+        `mark_sent`, `record_cycle` and `due` raise `Fenced` in a process that has been taken over from.
+        """
+
+    async def renew_lease(self, until: datetime) -> None:
+        """Raises `Fenced`."""
+
+    async def release_lease(self) -> None:
+        """Another machine need not wait until it has run out."""
 
     # the cycle
     async def memory(self) -> Memory: ...
@@ -298,12 +326,27 @@ class Store(Protocol):
     async def answer(self, proposal: Proposal) -> bool:
         """Replace what is kept of it, durably. False, and nothing is changed: its verdict cannot become this one."""
 
+    # commands from outside
+    async def claim_command(self, row: CommandRow) -> bool:
+        """Use up its nonce, durable before it returns. False: it was used before, and nothing is changed."""
+
+    async def end_command(self, row: CommandRow) -> None:
+        """Outcome and data of the row with this source and nonce."""
+
+    async def note_command(self, row: CommandRow) -> None:
+        """One that was not considered; a nonce that it names is used up too."""
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        """The newest first."""
+
     # delivery
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
         """Undelivered rows whose time has come, oldest first."""
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def backlog(self) -> Mapping[str, int]:
+        """How many messages wait, by channel; one for which none waits is absent."""
 
     # prices of the past
     async def put_bars(self, subject: str, rows: Sequence[Bar]) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import socket
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +20,21 @@ _START_WITHIN = 10.0
 class Broker:
     """`start`, `stop` (SIGTERM: it saves what it retains), `kill` (SIGKILL), on the same `port` each time.
 
-    `password`: the only user is then `hedged`; None admits everybody. `tls`: files of the authority, the server's
-    certificate and its key.
+    `password`: of the user `hedged`; None admits everybody. `others`: further users and theirs. `acl`: the lines of an
+    ACL file. `tls`: files of the authority, the server's certificate and its key; `mutual` wants one of clients too.
+    `more`: lines for the configuration.
     """
 
     def __init__(
-        self, folder: Path, *, password: str | None = None, tls: tuple[Path, Path, Path] | None = None
+        self,
+        folder: Path,
+        *,
+        password: str | None = None,
+        others: Mapping[str, str] | None = None,
+        acl: str | None = None,
+        tls: tuple[Path, Path, Path] | None = None,
+        mutual: bool = False,
+        more: Sequence[str] = (),
     ) -> None:
         self._program = need("mosquitto")
         self._folder = folder / "broker"
@@ -42,11 +52,19 @@ class Broker:
             lines.append("allow_anonymous true")
         else:
             users = self._folder / "users"
-            users.write_text(f"hedged:{_hashed(password)}\n")
+            everybody = {"hedged": password, **(others or {})}
+            users.write_text("".join(f"{name}:{_hashed(word)}\n" for name, word in everybody.items()))
             users.chmod(0o600)
             lines += ["allow_anonymous false", f"password_file {users}"]
         if tls is not None:
             lines += [f"cafile {tls[0]}", f"certfile {tls[1]}", f"keyfile {tls[2]}"]
+            lines += ["require_certificate true"] if mutual else []
+        if acl is not None:
+            rules = self._folder / "acl"
+            rules.write_text(acl)
+            rules.chmod(0o600)
+            lines.append(f"acl_file {rules}")
+        lines += more
         self._config = self._folder / "mosquitto.conf"
         self._config.write_text("\n".join(lines) + "\n")
 

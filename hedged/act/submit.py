@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from hedged.act.brake import Brake
 from hedged.errors import StoreError
-from hedged.model.order import Absent, ApprovedIntent, Outcome, Rejected
+from hedged.model.order import Absent, ApprovedIntent, Fill, Outcome, Rejected
 from hedged.ports import Clock, OrderGateway, Store
+
+_ALONE = "the order that goes before it, so that enough stays hedged, was not filled"
 
 
 async def submit_all(
@@ -23,7 +25,8 @@ async def submit_all(
 
     The brake is asked before each: from the moment it holds, nothing more is sent. What cannot be kept is not sent
     either: from the first failure on the rest is answered as rejected by ourselves. An order whose outcome could not
-    be kept is sent all the same, and is looked up by its id next time.
+    be kept is sent all the same, and is looked up by its id next time. One that goes only after others is not sent
+    unless they were filled whole.
     """
     outcomes: list[Outcome] = []
     try:
@@ -31,10 +34,14 @@ async def submit_all(
             await store.plan(cycle_id, [each.intent for each in approved], clock.now())
         for each in approved:
             await brake.look(clock.now())
+            if brake.why is None and not _filled(each.intent.only_after, approved, outcomes):
+                outcomes += await _withdraw([each], store, clock, _ALONE)
+                continue
             if brake.why is None:
                 await store.mark_sent(each.intent.client_order_id, clock.now())
             if brake.why is not None:  # asked again: a signal may have come in between
-                return (*outcomes, *await _withdraw(approved[len(outcomes) :], store, clock, brake.why)), None
+                rest = approved[len(outcomes) :]
+                return (*outcomes, *await _withdraw(rest, store, clock, f"orders are {brake.why}")), None
             gateway = gateways[each.intent.instrument.partition(":")[0]]
             outcomes.append(await gateway.submit(each))
             await store.record_outcome(outcomes[-1], clock.now())
@@ -47,7 +54,17 @@ async def _withdraw(rest: Sequence[ApprovedIntent], store: Store, clock: Clock, 
     """Close the rows of orders that were planned and are not sent. Raises `StoreError`."""
     for each in rest:
         await store.record_outcome(Absent(client_order_id=each.intent.client_order_id), clock.now())
-    return _unsent(rest, f"orders are {why}")
+    return _unsent(rest, why)
+
+
+def _filled(ids: Sequence[str], approved: Sequence[ApprovedIntent], outcomes: Sequence[Outcome]) -> bool:
+    """Whether all of these orders were filled, each of them whole."""
+    whole = {
+        each.intent.client_order_id
+        for each, outcome in zip(approved, outcomes, strict=False)
+        if isinstance(outcome, Fill) and outcome.quantity >= each.intent.quantity
+    }
+    return whole.issuperset(ids)
 
 
 def _unsent(rest: Sequence[ApprovedIntent], why: str) -> list[Outcome]:

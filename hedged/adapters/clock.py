@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +24,12 @@ _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def monotonic_usec() -> int:
     """CLOCK_MONOTONIC in microseconds, the clock systemd stamps a reload with."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+
+
+@cache
+def process_name() -> str:
+    """`host:pid:random`: this process and no other, also where a pid is used again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class SystemClock:

@@ -105,6 +105,10 @@ class CredentialFiles:
             raise ConfigurationError(f'{path}: holds no key: write {{"apiKey": "…", "secret": "…"}} or remove it')
         return AccountKeys(values)
 
+    def places_of(self, name: str) -> tuple[Path, ...]:
+        """Where the keys of an account are looked for, unless its table names a file."""
+        return tuple(self._places(f"account-{name}"))
+
     def mqtt(self, given: Path | None = None) -> Login | None:
         path = self._find("mqtt", given)
         if path is None:
@@ -125,9 +129,9 @@ class CredentialFiles:
                 raise ConfigurationError(f"{path}:{number}: not an address such as tgram://TOKEN/CHAT")
         return tuple(Secret(line) for line in lines if line and not line.startswith("#"))
 
-    def token(self, name: str) -> Secret | None:
-        """The single line of a file such as `telegram` or `web-token`."""
-        path = self._find(name, None)
+    def token(self, name: str, given: Path | None = None) -> Secret | None:
+        """The single line of a file such as `web-token`."""
+        path = self._find(name, given)
         if path is None:
             return None
         text = self._text(path).strip()
@@ -135,11 +139,17 @@ class CredentialFiles:
             raise ConfigurationError(f"{path}: must hold one line")
         return Secret(text)
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file in one of the usual places."""
+        return self._find(name, None) is not None
+
     def _find(self, name: str, given: Path | None) -> Path | None:
         if given is not None:
             return given
-        places = [folder / name for folder in (self.directory, self.beside) if folder is not None]
-        return next((place for place in places if os.path.lexists(place)), None)
+        return next((place for place in self._places(name) if os.path.lexists(place)), None)
+
+    def _places(self, name: str) -> list[Path]:
+        return [folder / name for folder in (self.directory, self.beside) if folder is not None]
 
     def _json(self, path: Path, allowed: tuple[str, ...]) -> Mapping[str, str]:
         text = self._text(path)

@@ -36,7 +36,7 @@ class Check:
 
 
 def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
-    """Check configuration, database, exchanges, keys and clocks; exit 1 if anything is red."""
+    """Check configuration, database, exchanges, keys, clocks and the broker; exit 1 if anything is red."""
     import json as jsonlib
 
     from hedged.adapters import log
@@ -75,7 +75,9 @@ async def _examine(settings: Settings) -> list[Check]:
             checks.append(await _reachable(name, market.instruments()))
             reader = exchanges.readers.get(name)
             if reader is None:
-                checks.append(Check(f"{name}: key", "unknown", "none is given: only public prices are read"))
+                looked = " or ".join(str(place) for place in exchanges.unkeyed.get(name, ()))
+                text = f"none is there ({looked}): only public prices are read, and nothing that is held counts"
+                checks.append(Check(f"{name}: key", "unknown", text))
                 continue
             checks += await _reading(name, reader, exchanges.venues.get(name))
             if name in exchanges.venues:
@@ -83,21 +85,53 @@ async def _examine(settings: Settings) -> list[Check]:
         checks += await _past(settings, exchanges, clock)
     finally:
         await exchanges.close()
-    return checks
+    return [*checks, *await _broker(settings)]
+
+
+async def _broker(settings: Settings) -> list[Check]:
+    """Whether the MQTT broker lets us in, and whether each topic can be written and read there."""
+    from hedged.adapters.channels.mqtt_visit import PROBE, visit
+    from hedged.app import mqtt_discovery, mqtt_options
+    from hedged.errors import DeliveryError
+
+    if settings.mqtt is None:
+        return []
+    options = mqtt_options(settings, settings.mqtt)
+    topics = options.topics
+    tried = [
+        topics.alert(PROBE),
+        topics.status,
+        topics.summary,
+        *(topics.hedge(hedge.name) for hedge in settings.hedges),
+        *(topics.margin(account.name) for account in settings.accounts),
+        *([topics.reply(PROBE)] if settings.mqtt.commands else []),
+        *([mqtt_discovery(settings, settings.mqtt).topic] if settings.mqtt.discovery else []),
+    ]
+    try:
+        denied = await visit(options, tried)
+    except DeliveryError as error:
+        return [Check("mqtt: broker", "failed", f"{options.address}: {error}")]
+    how = f"{options.address} lets us in, MQTT {options.protocol}, {'with' if options.tls else 'without'} TLS"
+    checks = [Check("mqtt: broker", "ok", how)]
+    if denied:
+        text = f"what is published there does not come back: allow to write and to read {', '.join(denied)}"
+        return [*checks, Check("mqtt: topics", "failed", text)]
+    return [*checks, Check("mqtt: topics", "ok", f"{len(tried)} can be written and read")]
 
 
 async def _database(settings: Settings) -> Check:
     from hedged.adapters.store.sql import SqlStore
+    from hedged.adapters.store.sqlite import exists
     from hedged.errors import StoreError
 
     path = settings.store_path()
     store = SqlStore(path)
     try:
+        if not exists(path):
+            return Check("database", "ok", f"{path} is made at the first start")
         await store.open_read_only(settings.name, settings.world)
     except StoreError as error:
-        if path.exists():
-            return Check("database", "failed", str(error))
-        return Check("database", "ok", f"{path} is made at the first start")
+        return Check("database", "failed", str(error))
     await store.close()
     return Check("database", "ok", f"{path} is this portfolio's, {settings.world.value} world")
 

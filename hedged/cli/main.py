@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Annotated
 
@@ -19,6 +21,8 @@ from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
 from hedged.cli.paper import paper
 from hedged.cli.pause import pause, resume
 from hedged.cli.plan import plan
+from hedged.cli.probe import probe
+from hedged.cli.proposals import approve, proposals, reject
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
@@ -55,6 +59,7 @@ app.command()(demo)
 app.command()(once)
 app.command()(run)
 app.command()(status)
+app.command()(probe)
 app.command()(effect)
 app.command("check-config")(check_config)
 app.command()(doctor)
@@ -68,13 +73,20 @@ app.command("set-ratio")(set_ratio)
 app.command()(pause)
 app.command()(resume)
 app.command()(unwind)
+app.command()(proposals)
+app.command()(approve)
+app.command()(reject)
 app.add_typer(paper, name="paper")
 
 
 def main() -> None:
     """Run a command; errors that are meant for people come as text, with the exit code of their kind."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:  # None where it is closed; a full disk is told here, not when nobody listens any more
+                sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
     except (ConfigurationError, WrongStore) as error:
@@ -83,6 +95,21 @@ def main() -> None:
     except HedgedError as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        typer.echo(_told(error), err=True)
+        _give_up_output()
+        sys.exit(EXIT_FAILED)
+
+
+def _told(error: OSError) -> str:
+    where = error.filename if isinstance(error.filename, str) else "the output could not be written"
+    return f"{where}: {error.strerror or error}"
+
+
+def _give_up_output() -> None:
+    """What could not be written is not tried again at the end, where it would be a second error."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

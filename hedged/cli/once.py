@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hedged.cycle import CycleReport, Portfolio
     from hedged.daemon.history import HistoryKeeper
+    from hedged.model.finding import Finding
     from hedged.model.timing import Override
     from hedged.settings import Settings
 
@@ -57,6 +58,15 @@ async def past_object(history: HistoryKeeper, now: datetime, findings: object) -
     }
 
 
+def _with_keys(report: CycleReport, findings: Iterable[Finding]) -> CycleReport:
+    """With what is to be said of the keys that were used, or that were not there."""
+    from hedged.tell.state import finding_object
+
+    found = report.state["findings"]
+    told = [*(found if isinstance(found, list) else []), *(finding_object(each) for each in findings)]
+    return replace(report, state={**report.state, "findings": told})
+
+
 async def _look(settings: Settings) -> tuple[dict[str, object], bool]:
     from hedged.model.snapshot import Read, Snapshot
 
@@ -82,6 +92,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
     from hedged.adapters.store.memory import MemoryStore
     from hedged.adapters.store.overlay import OverlayStore
     from hedged.adapters.store.sql import SqlStore
+    from hedged.adapters.store.sqlite import exists
     from hedged.app import open_exchanges, watch_keys, wire
     from hedged.cycle import judge, look, recall
     from hedged.daemon.history import HistoryKeeper
@@ -93,13 +104,13 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
         await base.open_read_only(settings.name, settings.world)
         store: MemoryStore = OverlayStore(base)
     except StoreUnavailable:
-        if settings.store_path().exists():
+        if exists(settings.store_path()):
             raise
         store = MemoryStore()  # nothing has run yet
     await store.open(settings.name, settings.world, clock.now())
     exchanges = await open_exchanges(settings, store, clock)
     try:
-        await watch_keys(settings, exchanges, clock)
+        keys = await watch_keys(settings, exchanges, clock)
         portfolio = wire(settings, exchanges, store, clock, ids)
         await recall(portfolio, clock.now())
         portfolio.book = replace(portfolio.book, proposing=False)
@@ -112,7 +123,7 @@ async def look_once(settings: Settings, wishes: Mapping[str, Override] | None = 
             report = judge(portfolio, report.snapshot, report.cycle_id)
             past = await past_object(history, clock.now(), report.state["findings"])
             report = replace(report, state={**report.state, **past})
-        return report, portfolio
+        return _with_keys(report, keys.findings(clock.now())), portfolio
     finally:
         await exchanges.close()
         await base.close()

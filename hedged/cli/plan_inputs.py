@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from hedged.adapters.exchanges.price_table import FundingRates, PriceTable
+from hedged.adapters.exchanges.price_table import BASIS_WINDOW, FundingRates, PriceTable
 from hedged.assess.exposure import cash_assets
 from hedged.errors import DataError
 from hedged.estimate.past_prices import PastPrices, past_prices
@@ -139,7 +139,13 @@ def _assumed(
     funding = rates.get(base)
     carry = None if funding is None else -Decimal(repr(funding.basis(int(table.times[-1]))))
     return Candidate(
-        contract, mark, direction=direction_of(name, {}), carry_year=carry, fee=policy.paper.fee_taker, assumed=True
+        contract,
+        mark,
+        direction=direction_of(name, {}),
+        carry_year=carry,
+        carry_of=f"{BASIS_WINDOW // 86_400} days on file",
+        fee=policy.paper.fee_taker,
+        assumed=True,
     )
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hedged.cli.show import new_console, table
 from hedged.estimate.plan_words import listed, symbol_of
-from hedged.model.plan import PlannedLeg, PlannedMargin, PlannedSet, PlanOptions, PlanProposal
+from hedged.model.plan import TODAY, PlanCost, PlannedLeg, PlannedMargin, PlannedSet, PlanOptions, PlanProposal
 from hedged.tell.state import money
 
 SCHEMA = "hedged.plan/1"
@@ -74,11 +74,23 @@ def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, option
     parts = f"fees {amount(cost.fees)}, funding {amount(cost.funding)}, roll {amount(cost.roll)}"
     total = cost.total
     share = "" if total is None else f" ({float(total / exposure):.2%})"
-    out.print(f"cost a year, at today's funding: {amount(total)} {quote}{share}: {parts}")
+    out.print(f"cost a year: {amount(total)} {quote}{share}: {parts}")
+    if cost.funding is not None:
+        out.print(f"funding is that of {_funding_of(cost)}")
     if total is not None and total < 0:
-        out.print("below 0: today the short is paid more than it costs; that can turn within days")
+        out.print("below 0: the short is paid more than it costs; that can turn within days")
     for margin in best.margin:
         out.print(_margin(margin, options))
+
+
+def _funding_of(cost: PlanCost) -> str:
+    """One source for all, or each with the contracts it is of."""
+    by_source: dict[str, list[str]] = {}
+    for leg, source in cost.funding_of.items():
+        by_source.setdefault(source, []).append(symbol_of(leg))
+    if len(by_source) <= 1:
+        return next(iter(by_source), TODAY)
+    return "; ".join(f"{source}: {', '.join(names)}" for source, names in by_source.items())
 
 
 def _margin(margin: PlannedMargin, options: PlanOptions) -> str:
@@ -168,6 +180,7 @@ def _set(planned: PlannedSet) -> dict[str, Any]:
             "total": money(planned.cost.total),
             "fees": money(planned.cost.fees),
             "funding": money(planned.cost.funding),
+            "funding_of": dict(planned.cost.funding_of),
             "roll": money(planned.cost.roll),
         },
         "margin": [

@@ -11,22 +11,26 @@ import numpy as np
 from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.overlay import OverlayStore
 from hedged.adapters.store.sql import SqlStore
+from hedged.adapters.store.sqlite import exists
 from hedged.app import open_exchanges, wire
 from hedged.assess.exposure import cash_assets
 from hedged.cli.plan_inputs import DAYS, PlanInputs, Progress, hedges_of, net_of_cash
 from hedged.cycle import look, recall
+from hedged.daemon.history import costs_seen
 from hedged.errors import DataError, StoreUnavailable, VenueError
-from hedged.estimate.contract_terms import contract_terms
+from hedged.estimate.contract_terms import contract_terms, mean_funding
 from hedged.estimate.past_prices import PastPrices, past_prices
 from hedged.estimate.plan import is_on
-from hedged.model.history import STEP, Bar
+from hedged.model.history import STEP, Bar, Settlement
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId
-from hedged.model.plan import Candidate, PlanHolding
+from hedged.model.plan import TODAY, Candidate, PlanHolding
 from hedged.model.policy import Mode, PortfolioPolicy
+from hedged.model.snapshot import Quote
 from hedged.ports import CandleReader, Clock, Ids, MarketReader, Store
 from hedged.settings import Settings
 from hedged.settings.worlds import direction_of
 
+FUNDING_PERIOD = timedelta(days=30)
 ALWAYS = ("BTC", "ETH", "BTCDOM", "DEFI")
 CANDIDATES_MAX = 30
 """Coins and indices to choose from: with more, the best of the past is luck, and their past takes minutes to read."""
@@ -44,7 +48,7 @@ async def from_venues(
         await base.open_read_only(settings.name, settings.world)
         store = OverlayStore(base)
     except StoreUnavailable:
-        if settings.store_path().exists():
+        if exists(settings.store_path()):
             raise
     await store.open(settings.name, settings.world, clock.now())
     exchanges = await open_exchanges(settings, store, clock)
@@ -73,12 +77,13 @@ async def from_venues(
             if missing := [asset for asset in held if asset not in {each.asset for each in holdings}]:
                 raise DataError(f"no account has a price of {', '.join(missing)} in {policy.quote}")
         assets = [each.asset for each in holdings]
-        listing = _Listing(settings, policy, portfolio.markets, clock)
+        kept = await costs_seen(store, policy)
+        listing = _Listing(settings, policy, portfolio.markets, clock=clock, past=exchanges.candles, kept=kept)
         candidates = await listing.candidates(assets)
         past = _Past(exchanges.candles, base if isinstance(store, OverlayStore) else None, policy.quote, clock)
         history = await past.read(assets, candidates, progress)
         hedges = hedges_of(policy, assets)
-        return PlanInputs(holdings, tuple(candidates), history, hedges, (*notes, *past.notes))
+        return PlanInputs(holdings, tuple(candidates), history, hedges, (*notes, *listing.notes, *past.notes))
     finally:
         await exchanges.close()
         await base.close()
@@ -94,15 +99,25 @@ async def _prices(markets: Mapping[str, MarketReader], assets: Sequence[str], qu
 
 
 class _Listing:
-    """The contracts to choose from."""
+    """The contracts to choose from. `kept`: what a short of each cost a year in the daemon's own eyes."""
 
     def __init__(
-        self, settings: Settings, policy: PortfolioPolicy, markets: Mapping[str, MarketReader], clock: Clock
+        self,
+        settings: Settings,
+        policy: PortfolioPolicy,
+        markets: Mapping[str, MarketReader],
+        *,
+        clock: Clock,
+        past: Mapping[str, CandleReader],
+        kept: Mapping[InstrumentId, Decimal],
     ) -> None:
         self._settings = settings
         self._policy = policy
         self._markets = markets
         self._clock = clock
+        self._past = past
+        self._kept = kept
+        self.notes: list[str] = []
         self._given = {row.instrument: row.direction for row in settings.document.instruments if row.direction}
 
     async def candidates(self, assets: Sequence[str]) -> list[Candidate]:
@@ -122,8 +137,7 @@ class _Listing:
                 read, rate = quotes.get(each.id), rates.get(each.quote)
                 if read is None or rate is None:
                     continue
-                terms = contract_terms(each, read.value, now)
-                carry = terms.basis_year if each.kind is ContractKind.FUTURE else terms.funding_year
+                carry, known_of = await self._carry(each, read.value, now)
                 found.append(
                     Candidate(
                         each,
@@ -131,11 +145,31 @@ class _Listing:
                         rate=rate,
                         direction=direction_of(each.id, self._given),
                         carry_year=None if carry is None else -carry,
+                        carry_of=known_of,
                         fee=each.fee_taker if each.fee_taker is not None else self._settings.paper.fee_taker,
-                        spread=terms.spread_ratio,
+                        spread=contract_terms(each, read.value, now).spread_ratio,
                     )
                 )
         return found
+
+    async def _carry(self, contract: Instrument, quote: Quote, now: datetime) -> tuple[Decimal | None, str]:
+        """What a short receives a year and of when that is: of the past month, of what hedged saw, of today."""
+        terms = contract_terms(contract, quote, now)
+        if contract.kind is ContractKind.FUTURE:
+            return terms.basis_year, TODAY
+        reader = self._past.get(contract.account)
+        settled: Sequence[Settlement] | None = None
+        if reader is not None:
+            try:
+                settled = await reader.funding(contract.id, now - FUNDING_PERIOD)
+            except VenueError as error:
+                self.notes.append(f"{contract.id}: past funding could not be read: {error}")
+        mean = mean_funding(settled or ())
+        if mean is not None:
+            return mean.year, f"the past {mean.days:.0f} days, as {contract.account} tells it"
+        if contract.id in self._kept:
+            return -self._kept[contract.id], "the past weeks, as hedged saw it"
+        return terms.funding_year, TODAY
 
     def _fits(self, contract: Instrument, now: datetime) -> bool:
         """Linear, trading, not about to end; on paper in the portfolio's currency, as its account trades no other."""

@@ -55,6 +55,8 @@ def show_state(
         if stop := state.get(word):
             said = f": {_plain(stop['reason'])}" if stop["reason"] else ""
             out.print(Text(f"{word:>8}  since {stop['since']} by {stop['by']}{said}", style=COLOURS["critical"]))
+    if heartbeat := state.get("heartbeat"):
+        _heartbeat(out, heartbeat)
     _exposures(out, state["exposures"], quote)
     _hedges(out, state["hedges"], quote)
     _history(out, state.get("history", ()))
@@ -138,6 +140,14 @@ def _past(out: Console, row: Mapping[str, Any]) -> None:
         inner = "" if known["band_inner"] is None else f", orders stop at ± {_ratio(known['band_inner'])}"
         volatilities = f"hedge {percent(known['hedge_volatility'])}, gap {percent(known['gap_volatility'])}"
         out.print(Text(f"{row['name']}: volatility a year: {volatilities}{inner}; as of {known['as_of']}"))
+
+
+def _heartbeat(out: Console, row: Mapping[str, Any]) -> None:
+    last = f"last answered {row['delivered_at'] or 'never'}"
+    if row["problem"]:
+        out.print(Text(f"heartbeat  not answered ({_plain(row['problem'])}), {last}", style=COLOURS["critical"]))
+    else:
+        out.print(Text(f"heartbeat  {last}", style="dim"))
 
 
 def _history(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -27,6 +27,7 @@ def status(
     import json as jsonlib
 
     from hedged.act.brake import kept
+    from hedged.adapters.channels.heartbeat import KEPT
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
     from hedged.cli.effect import DAYS, effect_line, effect_object, effects_of
@@ -44,6 +45,9 @@ def status(
             state = await store.latest_state()
             days = await store.effects(clock.now() - timedelta(days=DAYS))
             stops = stops_object(await kept(store))  # also what was asked for since the last cycle
+            beaten = await store.get_blob(KEPT)
+            if state is not None and state.get("heartbeat") is not None:  # what is kept outlives restarts
+                state = {**state, "heartbeat": {**cast("dict[str, object]", state["heartbeat"]), **(beaten or {})}}
             return await store.last_cycle(), {**state, **stops} if state is not None else None, days
         finally:
             await store.close()

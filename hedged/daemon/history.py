@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import structlog
@@ -242,6 +243,15 @@ class HistoryKeeper:
         if statistics is not None and statistics.carry_year:
             costs: dict[str, object] = dict(statistics.carry_year.items())
             await self._store.put_blob(_carry_key(hedge), costs, self._clock.now())
+
+
+async def costs_seen(store: Store, policy: PortfolioPolicy) -> dict[InstrumentId, Decimal]:
+    """By named instrument, what a short of 1 cost a year in the weeks before the daemon last charged it."""
+    found: dict[InstrumentId, Decimal] = {}
+    for hedge in policy.hedges:
+        kept = await store.get_blob(_carry_key(hedge)) or {}
+        found |= {InstrumentId(name): Decimal(repr(cost)) for name, cost in kept.items() if isinstance(cost, float)}
+    return found
 
 
 def _held(assessment: Assessment, hedge: str, policy: PortfolioPolicy, before: Mapping[str, float]) -> dict[str, float]:

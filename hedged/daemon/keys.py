@@ -1,11 +1,16 @@
-"""What the keys in use may do: asked at the start, again while that failed, and once a day from then on."""
+"""What the keys in use may do: asked at the start, again while that failed, and once a day from then on.
+
+A key that can withdraw is refused at the start. One that has learned to since then stops all orders: its user is not
+the only one who set it up, or no longer knows what it may do.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -39,12 +44,22 @@ class _Known:
 
 
 class KeyWatch:
-    """`confirmed`: account → when its user said that the key cannot withdraw, None: never."""
+    """`confirmed`: account → when its user said that the key cannot withdraw, None: never.
 
-    def __init__(self, venues: Mapping[str, Keyed], confirmed: Mapping[str, datetime | None], clock: Clock) -> None:
+    `unkeyed`: account without a key → where it was looked for.
+    """
+
+    def __init__(
+        self,
+        venues: Mapping[str, Keyed],
+        confirmed: Mapping[str, datetime | None],
+        clock: Clock,
+        unkeyed: Mapping[str, Sequence[Path]] | None = None,
+    ) -> None:
         self._venues = venues
         self._confirmed = confirmed
         self._clock = clock
+        self._unkeyed = unkeyed or {}
         self._known = {name: _Known(clock.now()) for name in venues}
 
     async def check(self) -> None:
@@ -53,11 +68,16 @@ class KeyWatch:
         due = [name for name, known in self._known.items() if known.ask_at <= now]
         await asyncio.gather(*(self._ask(name, now) for name in due))
 
-    async def run(self) -> None:
-        """Keep checking."""
+    async def run(self, halt: Callable[[str], Awaitable[None]]) -> None:
+        """Keep checking; `halt` is told why, as long as a key can withdraw."""
         while True:
             await self._clock.sleep(_LOOK_EVERY)
             await self.check()
+            if names := self.withdrawing():
+                await halt(
+                    f"the key of {', '.join(names)} may withdraw now: give hedged one that cannot, start it again, "
+                    "then resume"
+                )
 
     async def _ask(self, name: str, now: datetime) -> None:
         known = self._known[name]
@@ -75,7 +95,11 @@ class KeyWatch:
         return [name for name, known in self._known.items() if known.permissions and known.permissions.withdraw]
 
     def findings(self, now: datetime) -> Iterator[Finding]:
-        """Keys that can withdraw, and keys of which nobody can tell."""
+        """Keys that can withdraw, keys of which nobody can tell, and accounts that have none."""
+        for name, places in self._unkeyed.items():
+            looked = " or ".join(str(place) for place in places)
+            text = f"{name}: no key ({looked}), so nothing that is held there is read or counted, only prices."
+            yield Finding(Kind.KEY_MISSING, name, Severity.INFO, text)
         for name, known in self._known.items():
             withdraw = known.permissions.withdraw if known.permissions is not None else None
             if withdraw:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from hedged.adapters.channels.heartbeat import Signal
+from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
     from hedged.tell.outbox import Courier
@@ -38,6 +43,7 @@ LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
+DENIED_NAMED = 5  # topics in a sentence
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
 
@@ -55,7 +61,12 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
+    unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
+
+    def weights(self) -> dict[str, float]:
+        """Request weight that each account reached through ccxt has spent since the start, in ccxt's units."""
+        return {name: venue.weight for name, venue in self.venues.items()}
 
     async def close(self) -> None:
         for close in self.closers:
@@ -74,15 +85,21 @@ class App:
     exchanges: Exchanges
     keys: KeyWatch | None = None
     history: HistoryKeeper | None = None
+    commands: Commands | None = None
     lock: StoreLock | None = None
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
     look_every: float = LOOK_FOR_STOPS_EVERY  # at pauses and approvals
+    vitals: Vitals = field(init=False)
     _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
+    cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.vitals = Vitals(self.portfolio.clock, self.every)
 
     @property
     def name(self) -> str:
@@ -93,7 +110,8 @@ class App:
         return self.portfolio.policy.every
 
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> CycleReport:
-        cycle_id = self.portfolio.ids.new()
+        cycle_id, began = self.portfolio.ids.new(), self.portfolio.clock.monotonic()
+        self._beat(Signal.START)
         if self.history is not None:
             self.portfolio.statistics = self.history.statistics
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
@@ -101,19 +119,27 @@ class App:
         for streams in self.exchanges.streams.values():
             streams.cycle_begins()
         outside = [*extra, *self._findings(now), *await self._streams_down(now)]
-        beside = {"woken_by": list(woken_by), "streams": [stream_object(state) for state in self._stream_states()]}
+        beside = {
+            "woken_by": list(woken_by),
+            "streams": [stream_object(state) for state in self.stream_states()],
+            "heartbeat": None if self.heartbeat is None else self.heartbeat.state(),
+        }
         try:
             report = await run_cycle(self.portfolio, now, outside, cycle_id=cycle_id, beside=beside)
         except Exception as error:
             self._tell_failure(error, now)
+            self.vitals.failed()
+            self._beat(Signal.FAIL)
             raise
         finally:
             self._looked.set()
         self._failing = None
         if self.history is not None:
             self.history.learn(report)
+        self._weigh()
+        self.vitals.completed(report, self.portfolio.clock.monotonic() - began, self.cycle_weights)
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}
-        said = {"messages": len(report.messages), "weight": self._weights(), **woken}
+        said = {"messages": len(report.messages), "weight": self.cycle_weights, **woken}
         log.info("cycle", decision=report.decision.reason, **said)
         for order in report.orders():
             log.info("order", **order)
@@ -123,6 +149,11 @@ class App:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
         await self._looked.wait()
         await streams.run(self.wakes.wake)
+
+    async def halt(self, reason: str) -> None:
+        """Stop orders, where any could be made: until a person resumes them."""
+        if self.portfolio.gateways:
+            await self.portfolio.brake.halt(reason, self.portfolio.clock.now())
 
     async def watch_stops(self) -> None:
         """See a pause or its end within a second, and show it by a cycle before its time."""
@@ -164,8 +195,8 @@ class App:
             self._deliver_directly([])
         for channel in self.channels:
             await channel.publish_state(report.state)
-        if self.heartbeat is not None:
-            self.heartbeat.ping()
+        self._beat(Signal.SUCCESS)
+        self.vitals.backlog = await self._backlog()
         await self._thin(report.assessment.now)
 
     async def close(self) -> None:
@@ -176,16 +207,29 @@ class App:
             await channel.close()
         if self.heartbeat is not None:
             await self.heartbeat.close()
+        if self.lock is not None and not self.lock.shared:
+            with contextlib.suppress(StoreError):  # then another machine waits until it has run out
+                await self.portfolio.store.release_lease()
         await self.portfolio.store.close()
         if self.lock is not None:
             self.lock.release()
 
-    def _weights(self) -> dict[str, float]:
-        """Request weight each venue was asked for since the last cycle, in its own units."""
-        total = {name: venue.weight for name, venue in self.exchanges.venues.items()}
-        spent = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
+    def _beat(self, signal: Signal) -> None:
+        if self.heartbeat is not None:
+            self.heartbeat.send(signal)
+
+    async def _backlog(self) -> Mapping[str, int] | None:
+        """Messages that wait in the outbox, by channel; None: nobody can tell."""
+        try:
+            waiting = await self.portfolio.store.backlog()
+        except StoreError:  # which the next cycle tells
+            return None
+        return {**{channel.name: 0 for channel in self.channels}, **waiting}
+
+    def _weigh(self) -> None:
+        total = self.exchanges.weights()
+        self.cycle_weights = {name: round(weight - self._weighed.get(name, 0.0), 3) for name, weight in total.items()}
         self._weighed = total
-        return spent
 
     def _findings(self, now: datetime) -> Iterator[Finding]:
         """What is told with every cycle and found outside of it."""
@@ -194,6 +238,19 @@ class App:
             yield from self.keys.findings(now)
         if self.history is not None:
             yield from self.history.findings(now)
+        if self.commands is not None:
+            yield from self.commands.findings(now)
+        for channel in self.channels:
+            if isinstance(channel, MqttChannel):
+                yield from self._denied(channel)
+
+    def _denied(self, channel: MqttChannel) -> Iterator[Finding]:
+        """Topics that a broker denies, which it tells nobody who publishes there."""
+        topics = channel.denied
+        if topics:
+            named = ", ".join(topics[:DENIED_NAMED]) + (" and more" if len(topics) > DENIED_NAMED else "")
+            text = f"{self.name}: what was published over {channel.name} did not come back: {named}."
+            yield Finding(Kind.TOPICS_DENIED, self.name, Severity.WARNING, text, {"topics": len(topics)})
 
     def _skews(self) -> Iterator[Finding]:
         """Accounts whose venue's clock and this machine's are apart."""
@@ -203,7 +260,7 @@ class App:
                 text = f"{name}: this machine's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}."
                 yield Finding(Kind.CLOCK_SKEW, name, Severity.WARNING, text, {"skew_ms": round(skew * 1000)})
 
-    def _stream_states(self) -> Iterator[StreamState]:
+    def stream_states(self) -> Iterator[StreamState]:
         for streams in self.exchanges.streams.values():
             yield from streams.states()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hedged.decide.desk import Book, Desk
 from hedged.decide.margin import margin_trades
+from hedged.decide.placement import sliced
 from hedged.decide.rebalance import trades_for
 from hedged.decide.roll import roll_trades
+from hedged.decide.sequence import in_sequence
 from hedged.model.finding import Assessment
 from hedged.model.order import Decision
 from hedged.model.policy import Mode, PortfolioPolicy
@@ -36,9 +38,16 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         if not trades:
             trades, roll = roll_trades(group, snapshot, policy)
             reason = f"{reason}; {roll}" if roll else reason
+        if any(trade.instrument in book.resting for trade in trades):
+            reasons.append(f"{group.name}: waits for its order at rest in the book")
+            continue
         reasons.append(reason)
-        for number, trade in enumerate(trades):
-            desk.offer(trade, group, number)
+        first, then = in_sequence(
+            [sliced(trade, group, snapshot, policy) for trade in trades], group, snapshot.instruments
+        )
+        done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
+        for number, trade in enumerate(then, start=len(first)):
+            desk.offer(trade, group, number, only_after=done, at_once=True)
     modes = {hedge.name: hedge.mode for hedge in policy.hedges}
     stopped = book.stopped is not None or not book.orders_allowed
     waiting = {

@@ -8,19 +8,22 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
 from hedged.decide.gate import GateContext, approve, judge, misfit
 from hedged.decide.margin import room_after
 from hedged.decide.pending import Pending, Want
+from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
 from hedged.estimate.sizing import order_min
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import ApprovedIntent, Decision, Intent, Refusal, Side
+from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
+_ALONE = "it would leave too little hedged without the order that goes before it, which was refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,15 @@ class Book:
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
+    orders_day: int = 0  # sent within the last 24 hours
+    open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
+    marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
     again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
     proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
     proposing: bool = True  # False: only a look, nothing new is put to a person
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
+    resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
+    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
 @dataclass(slots=True)
@@ -53,28 +61,52 @@ class Desk:
     _turnover: Decimal = field(default=ZERO, init=False)
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
+    _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
+    _passed_ids: set[str] = field(default_factory=set, init=False)  # orders that the gate let through
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
         book, policy = self.book, self.policy
+        self._under_way = UnderWay.of(book.open_orders)
         self._pending = Pending(
             book.proposals, self.snapshot.now, book.cycle_id, policy.proposals_expire, policy.limits.price_collar
         )
 
-    def offer(self, trade: Trade, group: HedgeGroup, number: int) -> None:
-        """Put one trade of a group to the gate. `number` tells this cycle's orders on an instrument apart."""
+    def offer(
+        self,
+        trade: Trade,
+        group: HedgeGroup,
+        number: int,
+        *,
+        only_after: tuple[str, ...] = (),
+        at_once: bool = False,
+    ) -> str:
+        """Put one trade of a group to the gate; the id of its order, sent or not.
+
+        `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
+        before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
+        """
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
-        mode = next(hedge.mode for hedge in self.policy.hedges if hedge.name == group.hedges[0])
+        members = [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+        mode = members[0].mode
         approval = self._approval(trade, group) if mode is Mode.APPROVE else None
         wanted, trade = trade, self._sized(trade, leg, instrument, mode, approval)
-        held = None if leg.contracts is None else leg.contracts + self._traded.get(trade.instrument, ZERO)
-        order_id = self._order_id(trade, number)
-        intent = _intent(trade, group, leg, instrument, held=held, order_id=order_id)
+        before = self._held(leg, instrument)
+        held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
+        quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
+        placement = Placement.IOC
+        if trade.instrument not in self.book.crossing and not at_once:
+            placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
+        intent = replace(
+            _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
+            placement=placement,
+            only_after=only_after,
+        )
         room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
         context = GateContext(
             instrument=instrument,
-            quote=_fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after),
+            quote=quote,
             contracts=held,
             turnover_day=self.book.turnover_day + self._turnover,
             orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand) + len(self._pending.standing),
@@ -83,13 +115,29 @@ class Desk:
             rate=leg.rate or Decimal(1),
             margin=room,
             now=self.snapshot.now,
+            last_mark=self.book.marks.get(trade.instrument),
+            orders_day=self.book.orders_day + len(self.approved),
+            exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
+            # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
-            self.offer(wanted, group, number)  # as nobody has approved it
-        elif self._passed(intent, context, mode, approval, number):
+            return self.offer(
+                wanted, group, number, only_after=only_after, at_once=at_once
+            )  # as nobody has approved it
+        if self._passed(intent, context, mode, approval, number):
+            self._passed_ids.add(intent.client_order_id)
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
+            self._under_way.add(intent)
+        return intent.client_order_id
+
+    def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
+        """Contracts before this cycle's orders; None where they are not known, or were read too long ago."""
+        stale_after = self.policy.thresholds.stale_after
+        known = instrument.by_hand or fresh_derivatives(instrument.account, self.snapshot, stale_after) is not None
+        return leg.contracts if known else None
 
     def _order_id(self, trade: Trade, number: int) -> str:
         """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
@@ -129,9 +177,12 @@ class Desk:
     def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
+        alone = not self._passed_ids.issuperset(intent.only_after)
         unsent = mode is Mode.MONITOR or by_hand
         if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
+        elif alone:
+            why = _ALONE
         elif unsent or (mode is Mode.APPROVE and approval is None):
             why = judge(intent, context, self.policy.limits)
             if why is None and unsent:
@@ -210,7 +261,7 @@ def client_order_id(cycle_id: str, instrument: InstrumentId, number: int) -> str
 def _fresh_quote(snapshot: Snapshot, instrument: InstrumentId, stale_after: timedelta) -> Quote | None:
     quotes: Mapping[InstrumentId, object] = snapshot.quotes
     leg = quotes.get(instrument)
-    if isinstance(leg, Read) and snapshot.now - leg.as_of <= stale_after:
+    if isinstance(leg, Read) and is_fresh(leg.as_of, snapshot.now, stale_after):
         quote: Quote = leg.value
         return quote
     return None

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeGuard
 
-from hedged.estimate.sizing import order_min
+from hedged.decide.account_room import AccountRoom
+from hedged.decide.placement import resting_price
+from hedged.estimate.sizing import leaves_crumb, order_min
 from hedged.model.instrument import Instrument
-from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Refusal, Side
-from hedged.model.policy import Limits, Mode
+from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Placement, Purpose, Refusal, Side
+from hedged.model.policy import FREE_MARGIN_MIN, Limits, Mode
 from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Quote
 
 ZERO = Decimal(0)
+_LARGEST = Decimal("1e15")  # contracts, or a price: beyond anything that is traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +45,33 @@ class GateContext:
     rate: Decimal = Decimal(1)  # quote currency for one unit of what the instrument is priced in
     margin: MarginRoom | None = None  # None: hedged does not keep the account's margin by itself
     now: datetime | None = None  # without it no approval is believed to be fresh
+    last_mark: Decimal | None = None  # believed minutes ago at most, see `decide.jumps`; None: there is none
+    orders_day: int = 0  # sent within 24 hours, and all of this cycle
+    exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
+    room: AccountRoom | None = None  # None: the order opens nothing, or nobody reads the account's margin
 
 
 def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
     """Why this intent may not be sent, in words with the numbers; None where nothing speaks against it."""
     instrument, quote, contracts = context.instrument, context.quote, context.contracts
     if not _is_positive(intent.quantity):
-        return f"quantity {intent.quantity} is not a positive number"
+        return f"quantity {intent.quantity} is not a positive number that can be traded"
     if instrument is None or not instrument.trading:
         return f"{intent.instrument} does not trade"
     if quote is None or not _is_positive(quote.mark):
         return f"no fresh price of {intent.instrument}"
-    if contracts is None or not contracts.is_finite():
+    if contracts is None or not contracts.is_finite() or abs(contracts) > _LARGEST:
         return f"the position in {intent.instrument} is not known"
     if context.in_flight:
         return f"an earlier order on {intent.instrument} has not come to an end"
     return (
         _size(intent, instrument, quote, contracts)
+        or _crumb(intent, instrument, quote, context, limits)
         or _notional(intent, instrument, quote, context, limits)
+        or _number(context, limits)
         or _margin(intent, context)
+        or _account(intent, instrument, quote, context, limits)
+        or _jump(intent, quote, context, limits)
         or _collar(intent, quote, limits)
     )
 
@@ -80,7 +92,8 @@ def approve(
         return Refusal(intent=intent, reason=reason or f"no fresh price of {intent.instrument}")
     intent = replace(intent, approval=approval.id if approval is not None and mode is Mode.APPROVE else None)
     worst = 1 + limits.price_collar * intent.side.sign
-    return ApprovedIntent(intent=intent, price_limit=context.quote.mark * worst, seal=GATE_SEAL)
+    rest_at = resting_price(intent.side, context.quote) if intent.placement is Placement.PASSIVE else None
+    return ApprovedIntent(intent=intent, price_limit=context.quote.mark * worst, seal=GATE_SEAL, rest_at=rest_at)
 
 
 def misfit(intent: Intent, context: GateContext, limits: Limits, approval: Proposal | None) -> str | None:
@@ -129,22 +142,46 @@ def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decim
     return None
 
 
+def _crumb(intent: Intent, instrument: Instrument, quote: Quote, context: GateContext, limits: Limits) -> str | None:
+    """A reduction leaves at least the smallest order, or nothing: or what is left can never be traded by itself.
+
+    Unless the limit of an order is smaller than that, and so leaves no other way down. A roll ends with nothing left
+    whatever its slices leave meanwhile.
+    """
+    least = order_min(instrument, quote.mark)
+    after = abs((context.contracts or ZERO) + intent.signed_quantity)
+    if not intent.reduce_only or intent.purpose is Purpose.ROLL or not leaves_crumb(after, instrument.lot_size, least):
+        return None
+    worth = abs(instrument.notional(least + instrument.lot_size, quote.mark)) * context.rate
+    if limits.order_notional_max is not None and worth > limits.order_notional_max:
+        return None
+    return f"{after:f} contracts would be left, less than the smallest order of {least:f}"
+
+
 def _notional(intent: Intent, instrument: Instrument, quote: Quote, context: GateContext, limits: Limits) -> str | None:
-    """Order, position, turnover and number of orders, all at the mark the gate knows, not the intent's own."""
+    """Order, position and turnover, all at the mark the gate knows, not the intent's own."""
     order = abs(instrument.notional(intent.quantity, quote.mark)) * context.rate
     if limits.order_notional_max is not None and order > limits.order_notional_max:
         return f"order of {order:,.2f} exceeds order_notional_max {limits.order_notional_max:,.2f}"
-    after = (context.contracts or ZERO) + intent.signed_quantity
+    before = context.contracts if context.exposed is None else context.exposed
+    after = (before or ZERO) + intent.signed_quantity
     position = abs(instrument.notional(after, quote.mark)) * context.rate
     if limits.position_notional_max is not None and not intent.reduce_only and position > limits.position_notional_max:
         return f"position of {position:,.2f} would exceed position_notional_max {limits.position_notional_max:,.2f}"
     turnover = context.turnover_day + order
     if limits.turnover_day_max is not None and turnover > limits.turnover_day_max:
         return f"turnover of {turnover:,.2f} today would exceed turnover_day_max {limits.turnover_day_max:,.2f}"
+    return None
+
+
+def _number(context: GateContext, limits: Limits) -> str | None:
+    """Orders a cycle, a minute and a day."""
     if context.orders_cycle >= limits.orders_cycle_max:
         return f"{context.orders_cycle} orders in this cycle are orders_cycle_max"
     if context.orders_minute >= limits.orders_minute_max:
         return f"{context.orders_minute} orders within a minute, orders_minute_max is {limits.orders_minute_max}"
+    if context.orders_day >= limits.orders_day_max:
+        return f"{context.orders_day} orders within a day, orders_day_max is {limits.orders_day_max}"
     return None
 
 
@@ -160,11 +197,71 @@ def _margin(intent: Intent, context: GateContext) -> str | None:
     return None
 
 
+def _account(intent: Intent, instrument: Instrument, quote: Quote, context: GateContext, limits: Limits) -> str | None:
+    """What the account carries once the order is filled, as far as it opens something."""
+    room = context.room
+    if room is None or intent.reduce_only:
+        return None
+    before = (context.contracts if context.exposed is None else context.exposed) or ZERO
+    held, after = abs(before), abs(before + intent.signed_quantity)
+    position = abs(instrument.notional(after, quote.mark)) * context.rate
+    added = abs(instrument.notional(max(after - held, ZERO), quote.mark)) * context.rate * room.margin_rate
+    return _leverage(room, position, limits) or _free_margin(room, added, limits)
+
+
+def _leverage(room: AccountRoom, position: Decimal, limits: Limits) -> str | None:
+    """All positions of the account together over its equity."""
+    most = limits.leverage_max
+    if most is None:
+        return None
+    if not _is_known(room.equity) or not _is_known(room.notional):
+        return f"the leverage of {room.account} is not known, and leverage_max is set"
+    total = room.notional + position
+    if total > most * room.equity:
+        return f"{room.account} would hold {total:,.2f} with {room.equity:,.2f} of equity, leverage_max is {most:f}"
+    return None
+
+
+def _free_margin(room: AccountRoom, added: Decimal, limits: Limits) -> str | None:
+    """What is not bound as initial margin. Unknown, it refuses only where the user has set the limit."""
+    if not _is_known(room.equity) or not _is_known(room.available):
+        if limits.free_margin_min:
+            return f"the free margin of {room.account} is not known, and free_margin_min is set"
+        return None
+    least = FREE_MARGIN_MIN if limits.free_margin_min is None else limits.free_margin_min
+    left = room.available - added
+    if least and (room.equity <= 0 or left < least * room.equity):
+        return (
+            f"{left:,.2f} of the {room.equity:,.2f} of equity of {room.account} would stay free as margin, "
+            f"free_margin_min is {least:.1%}"
+        )
+    return None
+
+
+def _jump(intent: Intent, quote: Quote, context: GateContext, limits: Limits) -> str | None:
+    """A mark far from the last one may be wrong: it is read a second time before anything rests on it."""
+    last = context.last_mark
+    if last is None:
+        return None
+    if not _is_positive(last):
+        return f"the last mark of {intent.instrument}, {last}, is not a positive number"
+    if abs(quote.mark / last - 1) > limits.price_collar:
+        return (
+            f"the mark of {intent.instrument} jumped by {quote.mark / last - 1:+.2%} from {last:f} to {quote.mark:f}, "
+            f"which a second reading has to confirm"
+        )
+    return None
+
+
 def _collar(intent: Intent, quote: Quote, limits: Limits) -> str | None:
-    """Neither the price it was decided on nor the side of the book it would take may be far from the mark."""
+    """Neither the price it was decided on nor the side of the book that it meets may be far from the mark."""
     if not _is_positive(intent.price):
         return f"price {intent.price} is not a positive number"
     touch = quote.ask if intent.side is Side.BUY else quote.bid
+    if intent.placement is Placement.PASSIVE:
+        touch = resting_price(intent.side, quote)
+        if touch is None:
+            return f"there is no book of {intent.instrument} to rest in"
     for name, price in (("decision price", intent.price), ("book", touch)):
         if price is None:
             continue
@@ -179,4 +276,9 @@ def _collar(intent: Intent, quote: Quote, limits: Limits) -> str | None:
 
 
 def _is_positive(value: Decimal) -> bool:
-    return value.is_finite() and value > 0
+    """A number that can be reckoned with: with more digits than that, remainders are not exact any more."""
+    return value.is_finite() and 0 < value <= _LARGEST
+
+
+def _is_known(value: Decimal | None) -> TypeGuard[Decimal]:
+    return value is not None and value.is_finite()

@@ -13,10 +13,11 @@ from hedged.decide.gate import MarginRoom
 from hedged.decide.rebalance import Trade
 from hedged.estimate.liquidation import DEFAULT_TIERS
 from hedged.estimate.margin_pool import added_need
+from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState, Severity
-from hedged.model.instrument import Instrument, round_down
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Intent, Purpose
-from hedged.model.policy import Limits, OnCritical, PortfolioPolicy
+from hedged.model.policy import Limits, MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 
 ZERO = Decimal(0)
@@ -58,20 +59,27 @@ def margin_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy
 def _slices(closing: Decimal, leg: LegState, instrument: Instrument, limits: Limits) -> Iterator[Decimal]:
     """The contracts to trade in whole lots, at most what is held and each within the limit of an order.
 
-    A rest below a lot cannot be traded; a venue takes any reduction of at least one.
+    A rest below a lot cannot be traded; a venue takes any reduction of at least one. What stays is no dust.
     """
-    left = round_down(min(abs(closing), abs(leg.contracts or ZERO)), instrument.lot_size)
-    most = left
-    if limits.order_notional_max is not None and leg.mark:
-        worth = abs(instrument.notional(instrument.lot_size, leg.mark)) * (leg.rate or Decimal(1))
-        lots = (limits.order_notional_max / worth).to_integral_value(rounding="ROUND_FLOOR")
-        most = max(lots, Decimal(1)) * instrument.lot_size
+    lot, most, least = instrument.lot_size, None, instrument.lot_size
+    if leg.mark:
+        least = order_min(instrument, leg.mark)
+        if limits.order_notional_max is not None:
+            most = instrument.contracts_for(limits.order_notional_max / (leg.rate or Decimal(1)), leg.mark)
+    held = abs(leg.contracts or ZERO)
+    left = min(abs(closing), held)
     for _ in range(limits.orders_cycle_max):
-        if left <= 0:
+        if left <= 0 or held < lot:
             return
-        quantity = min(left, most)
+        quantity = reduction(held, left, lot, least, most)
         yield quantity.copy_sign(closing)
-        left -= quantity
+        held, left = held - quantity, left - quantity
+
+
+def is_reducing(policy: MarginPolicy, alarms: Mapping[str, str], instrument: InstrumentId) -> bool:
+    """Whether positions of the instrument's account are being bought back for margin. `alarms`: by account."""
+    critical = alarms.get(instrument.partition(":")[0]) == Severity.CRITICAL.value
+    return critical and policy.on_critical is OnCritical.REDUCE
 
 
 def room_after(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hedged.assess.hedge_ratio import leg_gaps
 from hedged.assess.roll import in_order
 from hedged.estimate.band import is_outside, ratio_to_reach
-from hedged.estimate.sizing import quantity_into_band
+from hedged.estimate.sizing import order_min, quantity_into_band, reduction
 from hedged.model.finding import HedgeGroup, HedgeStatus, LegState
 from hedged.model.instrument import Instrument, InstrumentId, round_down
 from hedged.model.order import Purpose, Side
@@ -93,7 +93,7 @@ def _change(
     """Trades that change the hedge value by `change` (> 0: more hedge); `slot` None means any leg."""
     legs = in_order([leg for leg in group.legs if slot is None or leg.slot == slot], opening=change > 0)
     word = "under-hedged" if change > 0 else "over-hedged"
-    left = abs(change)
+    left, beyond = abs(change), _width(group)
     for leg in legs:
         instrument = instruments.get(leg.instrument)
         if instrument is None or not leg.tradable or not leg.mark or not leg.rate or leg.contracts is None:
@@ -102,10 +102,9 @@ def _change(
         reduces = bool(leg.contracts) and (leg.contracts > 0) is (side < 0)
         if not reduces and change < 0:
             continue  # nothing there to buy back
-        quantity = quantity_into_band(instrument, leg.mark, left / leg.rate, notional_min / leg.rate)
-        if reduces:
-            # Never through zero: what is left is opened by the next cycle, once this is known to have happened.
-            quantity = min(quantity, abs(leg.contracts))
+        quantity = _quantity(leg, instrument, left, left + beyond, notional_min, reduces=reduces)
+        if not quantity:
+            continue  # a lot there is worth more than the band is wide
         yield Trade(
             instrument=leg.instrument,
             contracts=quantity * side,
@@ -118,6 +117,35 @@ def _change(
         left -= abs(instrument.notional(quantity, leg.mark)) * leg.rate
         if change > 0 or left <= 0:
             return
+
+
+def _width(group: HedgeGroup) -> Decimal:
+    """How far an order may go beyond the edge that it is made for, quote currency: to the other edge of the band."""
+    inner = group.band if group.inner_band is None else group.inner_band
+    return (inner + group.band) * (group.beta_exposure or ZERO)
+
+
+def _quantity(
+    leg: LegState, instrument: Instrument, value: Decimal, most: Decimal, notional_min: Decimal, *, reduces: bool
+) -> Decimal:
+    """Contracts, positive, that move the hedge by at least `value`; 0 where that takes more than `most`.
+
+    Rounded towards less risk: up, to land inside the edge; down, and so not all the way, where a whole lot would go
+    out on the other side.
+    """
+    mark, rate = leg.mark or ZERO, leg.rate or Decimal(1)
+    held = abs(leg.contracts or ZERO)
+    least = order_min(instrument, mark, notional_min / rate)
+    quantity = quantity_into_band(instrument, mark, value / rate, notional_min / rate)
+    if reduces:
+        # Never through zero: what is left is opened by the next cycle, once this is known to have happened.
+        quantity = reduction(held, quantity, instrument.lot_size, order_min(instrument, mark))
+    if abs(instrument.notional(quantity, mark)) * rate <= most:
+        return quantity
+    quantity = round_down(instrument.contracts_for(value / rate, mark), instrument.lot_size)
+    if reduces:
+        quantity = min(quantity, round_down(held - order_min(instrument, mark), instrument.lot_size))
+    return quantity if quantity >= least else ZERO
 
 
 def _close_all(group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> Iterator[Trade]:

@@ -25,10 +25,10 @@ ZERO = Decimal(0)
 
 
 def roll_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy) -> tuple[list[Trade], str]:
-    """The next slice of the first pair that is due, far leg first; ([], "") where none is.
+    """The next slice of the first pair that is due; ([], "") where none is. `decide.sequence` says which goes first.
 
     Each order by itself keeps the hedge inside its band, so that either may fail. Only at the last call, with the
-    near leg about to be settled, does all of it go at once.
+    near leg about to be settled, does all of it go at once, and the near leg then not without the far one.
     """
     if group.blocked_by or group.status in {HedgeStatus.NO_EXPOSURE, HedgeStatus.BLOCKED}:
         return [], ""

@@ -150,6 +150,7 @@ def without(guard: GuardMemory, account: str) -> GuardMemory:
         {name: guard.expected[name] for name in others(guard.expected)},
         {name: guard.unfollowed[name] for name in others(guard.unfollowed)},
         {name: samples for name, samples in guard.equity.items() if name != account},
+        guard.marks,
     )
 
 

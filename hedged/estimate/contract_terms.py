@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from hedged.estimate.sizing import order_min
+from hedged.model.history import Settlement
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Quote
 
 HOURS_A_YEAR = Decimal(8760)
 SECONDS_A_YEAR = Decimal(365 * 86_400)
+_DAY = Decimal(86_400)
+_DAYS_MIN = 7  # of settlements, for a mean that says more than today's rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +52,21 @@ def contract_terms(instrument: Instrument, quote: Quote, now: datetime) -> Contr
         funding_year=funding,
         basis_year=basis,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MeanFunding:
+    """What a short received a year (> 0) over so many days, by what was settled."""
+
+    year: Decimal
+    days: Decimal
+
+
+def mean_funding(settled: Sequence[Settlement]) -> MeanFunding | None:
+    """Σ of the rates after the first settlement over the time since, however often they came; None: under 7 days."""
+    if len(settled) < 2:
+        return None
+    seconds = Decimal(round((settled[-1].at - settled[0].at).total_seconds()))
+    if seconds < _DAYS_MIN * _DAY:
+        return None
+    return MeanFunding(sum((row.rate for row in settled[1:]), Decimal(0)) * SECONDS_A_YEAR / seconds, seconds / _DAY)

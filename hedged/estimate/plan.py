@@ -247,7 +247,7 @@ def trading_year(candidate: Candidate) -> float:
 
 
 def cost_year(candidate: Candidate) -> float:
-    """What holding a unit of it costs a year at today's funding or basis, below 0: earns; NaN where that is unknown."""
+    """What holding a unit of it costs a year by funding or basis, below 0: earns; NaN where that is unknown."""
     carry = math.nan if candidate.carry_year is None else float(candidate.carry_year)
     return candidate.direction * carry + trading_year(candidate)
 
@@ -324,7 +324,8 @@ def _cost(
             funding = None if leg.contracts else funding
         else:
             funding -= leg.notional * candidate.carry_year
-    return PlanCost(_cents(fees), None if funding is None else _cents(funding), _cents(roll))
+    known_of = {leg.instrument: candidates[leg.instrument].carry_of for leg in legs if leg.contracts}
+    return PlanCost(_cents(fees), None if funding is None else _cents(funding), _cents(roll), known_of)
 
 
 def _beside(planned: PlannedSet, dropped: Sequence[tuple[str, Alternative]]) -> tuple[Alternative, ...]:

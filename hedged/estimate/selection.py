@@ -7,7 +7,8 @@
 
 from the past year's returns per bar (`returns.align_returns`), (n, p) of the assets and (n, c) of the candidates, NaN
 where not known; `weights` (p,) as in `beta`. Covariances are those of winsorised returns over four hours, overlapping
-where bars are shorter: a year of daily ones is too short to tell sets apart, and single days decide it.
+where bars are shorter: a year of daily ones is too short to tell sets apart, and single days decide it. Of the year the
+later months count for more: a return loses half its weight in a year.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _EXHAUSTIVE_MAX = 100_000  # sets; beyond, one instrument is added at a time and
 _BATCH = 20_000
 _STABLE = 1e-9  # of a set's mean variance, so that instruments that move as one do not stop the search
 
-_FACTOR_OBSERVATIONS = 150.0  # weight of the one-factor correlations that sets are ranked by
+_HALF_LIFE = 365 * 86_400  # of the weight of a return, in seconds
 
 _DRIFT = 0.65  # standard deviation of logit(effectiveness) from one year to the next, beyond sampling error
 _TAILS = 4.0  # excess kurtosis of daily returns, by which sampling errors of covariances are larger than normal ones
@@ -63,9 +64,8 @@ class SelectionSettings:
 class RankedSet:
     """`past`: effectiveness within the sample, of the winsorised four-hourly returns, which foretells next year's daily
     one better than the past daily one does; `expected`: after the penalty for ratios that are estimated. `score`, by
-    which sets are ranked, is `expected` on correlations shrunk towards a single factor − cost_year / risk_price.
-    `margin`: collateral per unit of exposure. `covariance` (k + 1, k + 1): of the four-hourly winsorised returns of the
-    instruments and, last, of the exposure.
+    which sets are ranked, is `expected` − cost_year / risk_price. `margin`: collateral per unit of exposure.
+    `covariance` (k + 1, k + 1): of the four-hourly winsorised returns of the instruments and, last, of the exposure.
     """
 
     instruments: tuple[int, ...]  # columns, ascending
@@ -123,16 +123,14 @@ def choose_sets(
     columns = np.flatnonzero(known)
     whole = exposure_returns(assets, np.asarray(weights, np.float64))
     rows = compound(np.column_stack([candidates[:, columns], whole]), span)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    observations = len(rows) // span
+    complete = np.isfinite(rows).all(axis=1)
+    weight = 0.5 ** (np.arange(len(rows) - 1, -1, -1) * settings.step / _HALF_LIFE)
+    observations = int(complete.sum()) // span
     if observations < OBSERVATIONS_MIN:
         return ()
-    rows = winsorise(rows, WINSOR_LIMIT)
     nothing = np.zeros(count)
-    covariance = np.atleast_2d(np.cov(rows.T))
     search = _Search(
-        covariance,
-        towards_one_factor(covariance, _FACTOR_OBSERVATIONS / (_FACTOR_OBSERVATIONS + observations)),
+        np.atleast_2d(np.cov(winsorise(rows[complete], WINSOR_LIMIT).T, aweights=weight[complete])),
         observations,
         settings,
         (nothing if cost_year is None else np.asarray(cost_year, np.float64))[columns],
@@ -203,7 +201,6 @@ class _Search:
     """`covariance` (c + 1, c + 1): the candidates', and in the last row and column the exposure's."""
 
     covariance: Floats
-    ranking: Floats  # the same, made robust: what sets are compared by
     observations: int
     settings: SelectionSettings
     cost_year: Floats
@@ -247,8 +244,8 @@ class _Search:
         return 1 + size / (self.observations - size - 1)
 
     def _scores(self, sets: Sets) -> Floats:
-        past = _solve(self.ranking, sets)[1]
-        size = np.abs(_solve(self.covariance, sets)[0])
+        h, past = _solve(self.covariance, sets)
+        size = np.abs(h)
         cost = (size * self.cost_year[sets]).sum(axis=1) / self.settings.risk_price
         affordable = (size * self.margin[sets]).sum(axis=1) <= self.settings.margin_max
         return np.where(affordable, 1 - (1 - past) * self._penalty(sets.shape[1]) - cost, -np.inf)
@@ -273,25 +270,6 @@ class _Search:
             )
             yield exchanged
             chosen = tuple(exchanged[np.argmax(self._scores(exchanged))].tolist())
-
-
-def towards_one_factor(covariance: Floats, share: float) -> Floats:
-    """`covariance` (c + 1, c + 1) with its correlations moved by `share` towards those of a single common factor.
-
-    The factor is the mean of the c standardised candidates. Of coins that fit the past about as well, the one that is
-    closer to the market is the safer choice for next year (Ledoit, Wolf 2003).
-    """
-    size = np.sqrt(np.diag(covariance))
-    size = np.where(size > 0, size, 1.0)
-    correlation = covariance / np.outer(size, size)
-    with_factor = correlation[:, :-1].mean(axis=1)
-    factor = float(with_factor[:-1].mean())
-    if not factor > 0:
-        return covariance
-    loading = np.clip(with_factor / math.sqrt(factor), -1.0, 1.0)
-    target = np.outer(loading, loading)
-    np.fill_diagonal(target, np.diag(correlation))
-    return np.asarray(((1 - share) * correlation + share * target) * np.outer(size, size))
 
 
 def _solve(covariance: Floats, sets: Sets) -> tuple[Floats, Floats]:

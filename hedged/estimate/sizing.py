@@ -22,6 +22,32 @@ def quantity_into_band(
     return max(quantity, order_min(instrument, price, notional_min))
 
 
+def leaves_crumb(left: Decimal, lot: Decimal, least: Decimal) -> bool:
+    """Whether a position of `left` ≥ 0 contracts could be closed but never opened: it is best not left at all.
+
+    Less than a lot cannot be traded at all, and is no reason for anything.
+    """
+    return lot <= left < least
+
+
+def reduction(held: Decimal, wanted: Decimal, lot: Decimal, least: Decimal, most: Decimal | None = None) -> Decimal:
+    """Contracts to trade off `held`, at least about `wanted`, both > 0; whole lots, at most `most`.
+
+    Leaves nothing (but for less than a lot), or at least the smallest order: so that a position that shrinks by parts
+    never becomes dust. Where all of it would be more than `most`, it stops `least` before the end.
+    """
+    whole = round_down(held, lot)
+    quantity = min(round_up(wanted, lot), whole)
+    if most is not None:
+        quantity = min(quantity, max(round_down(most, lot), lot))
+    if not leaves_crumb(held - quantity, lot, least):
+        return quantity
+    if most is None or whole <= most:
+        return whole
+    stop = round_down(held - least, lot)
+    return stop if stop > 0 else quantity
+
+
 def contracts_for_target(instrument: Instrument, price: Decimal, exposure: Decimal, target_ratio: Decimal) -> Decimal:
     """Whole lots for a simple (value) hedge: exposure × target ratio / (multiplier × price), rounded down.
 

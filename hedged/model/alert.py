@@ -16,6 +16,17 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
+class MessageKind(StrEnum):
+    FIRING = "firing"
+    REPEAT = "repeat"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    REMOVED = "removed"
+    ORDER = "order"
+    UNCONFIRMED = "unconfirmed"  # critical, and nobody has acknowledged it
+    PASSED = "passed"  # it came and went before its group's next message
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One finding's life. `event_id` stays the same from firing to resolved, and across a quick reopening."""
@@ -34,20 +45,26 @@ class Alert:
     told_at: datetime | None = None  # last message about it
     told_severity: Severity | None = None
     closed_as: str | None = None  # "resolved" or "removed"
+    lower_since: datetime | None = None  # since then it was found less severe than `severity` says
+    risen_at: datetime | None = None  # when people were first told its present severity
+    owed: MessageKind | None = None  # its group was told too recently: said with the group's next message
+    told_in: str | None = None  # id of the last message about it: its own event id, or that of a group's message
+    further_at: datetime | None = None  # since then the further channels are told too
 
 
-class MessageKind(StrEnum):
-    FIRING = "firing"
-    REPEAT = "repeat"
-    ESCALATED = "escalated"
-    RESOLVED = "resolved"
-    REMOVED = "removed"
-    ORDER = "order"
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a message says of one alert."""
+
+    event_id: str
+    key: str
+    kind: MessageKind
+    severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to tell, the same for every channel."""
+    """One thing to tell, the same for every channel: of one alert under its event id, or of a group's under its own."""
 
     event_id: str
     kind: MessageKind
@@ -59,7 +76,15 @@ class Message:
     values: Mapping[str, Scalar] = field(default_factory=dict)
     portfolio: str = ""
     world: str = ""  # simulated, paper or real: never to be mistaken for each other
+    alerts: tuple[Told, ...] = ()  # each that it speaks of
+    further: bool = False  # to the further channels as well
+    html: str | None = None  # a template's; else it is made of title and body
     republished: bool = False  # told before under the same event id, and told again to who may have missed it
+
+    @property
+    def event_ids(self) -> frozenset[str]:
+        """Every event that it speaks of, and its own id."""
+        return frozenset({self.event_id, *(told.event_id for told in self.alerts)})
 
 
 @dataclass(frozen=True, slots=True)

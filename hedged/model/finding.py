@@ -59,6 +59,7 @@ class Kind(StrEnum):
     TOO_COARSE = "too_coarse"
     KEY_WITHDRAWS = "key_withdraws"
     KEY_UNCONFIRMED = "key_unconfirmed"
+    KEY_MISSING = "key_missing"
     STREAM_DOWN = "stream_down"
     HISTORY_MISSING = "history_missing"
     HEDGE_INEFFECTIVE = "hedge_ineffective"
@@ -69,6 +70,8 @@ class Kind(StrEnum):
     PROPOSAL_VOID = "proposal_void"
     FENCED = "fenced"
     FOREIGN_ORDER = "foreign_order"
+    COMMANDS_DROPPED = "commands_dropped"
+    TOPICS_DENIED = "topics_denied"
 
 
 class SubjectKind(StrEnum):
@@ -115,6 +118,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.TOO_COARSE: SubjectKind.HEDGE,
     Kind.KEY_WITHDRAWS: SubjectKind.ACCOUNT,
     Kind.KEY_UNCONFIRMED: SubjectKind.ACCOUNT,
+    Kind.KEY_MISSING: SubjectKind.ACCOUNT,
     Kind.STREAM_DOWN: SubjectKind.ACCOUNT,
     Kind.HISTORY_MISSING: SubjectKind.HEDGE,
     Kind.HEDGE_INEFFECTIVE: SubjectKind.HEDGE,
@@ -125,6 +129,8 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
     Kind.FENCED: SubjectKind.PORTFOLIO,
     Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
+    Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
+    Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
 }
 
 

@@ -28,9 +28,20 @@ class EquitySample:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkSeen:
+    """The last mark that was believed, and one that jumped away from it and waits for a second reading."""
+
+    price: Decimal
+    at: datetime
+    jumped_to: Decimal | None = None
+    jumped_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuardMemory:
     """All JSON-able, part of a cycle's memory."""
 
     expected: Mapping[InstrumentId, Expected] = field(default_factory=dict)  # not seen in the position yet
     unfollowed: Mapping[InstrumentId, tuple[datetime, ...]] = field(default_factory=dict)  # when in a row it did not
     equity: Mapping[str, tuple[EquitySample, ...]] = field(default_factory=dict)  # by account, a day, oldest first
+    marks: Mapping[InstrumentId, MarkSeen] = field(default_factory=dict)  # of the past minutes, see `decide.jumps`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 STEP = timedelta(hours=1)
 """Length of the bars that are kept: shorter ones bounce, and longer ones lose what a day looked like."""
@@ -24,3 +25,11 @@ class Bar:
     close: float
     high: float
     low: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A funding rate that was settled at `at`, UTC; > 0: longs paid shorts."""
+
+    at: datetime
+    rate: Decimal

@@ -37,6 +37,7 @@ class Intent:
     purpose: Purpose = Purpose.REBALANCE
     placement: Placement = Placement.IOC
     held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
+    only_after: tuple[str, ...] = ()  # ids of orders that have to be filled first: without them too little is hedged
     approval: str | None = None  # the proposal that a person approved; planning the order uses that up
 
     @property
@@ -66,6 +67,7 @@ class ApprovedIntent:
     intent: Intent
     price_limit: Decimal  # the worst price the collar allows
     seal: _GateSeal
+    rest_at: Decimal | None = None  # where a passive order waits in the book; None: it takes what is there
 
     def __post_init__(self) -> None:
         if self.seal is not GATE_SEAL:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import BAND, RISK_COST_YEAR, Target
 
 SIZES = (1, 2, 3, 4)
+TODAY = "today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Candidate:
     rate: Decimal = Decimal(1)  # portfolio's quote currency for one unit of that
     direction: int = 1  # −1: rises when the assets fall, so that it is bought
     carry_year: Decimal | None = None  # what a short costs a year by funding or basis; < 0: it is paid
+    carry_of: str = TODAY  # when: "today", or of how many past days, and by whom
     fee: Decimal = Decimal("0.0005")  # one way
     spread: Decimal | None = None
     assumed: bool = False  # its rules are typical ones, no venue was asked
@@ -62,8 +65,9 @@ class PlanCost:
     """A year's cost; below 0 is received. `fees`: opening the hedge and rebalancing it, spread included."""
 
     fees: Decimal
-    funding: Decimal | None  # and the basis of dated contracts, at today's; None: not known of every leg
+    funding: Decimal | None  # and the basis of dated contracts; None: not known of every leg
     roll: Decimal
+    funding_of: Mapping[InstrumentId, str] = field(default_factory=dict)  # by leg, see `Candidate.carry_of`
 
     @property
     def total(self) -> Decimal | None:

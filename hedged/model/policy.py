@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.model.instrument import InstrumentId, MarginTier
+from hedged.model.order import Placement
 from hedged.model.timing import Insurance, Signal
 
 
@@ -82,6 +83,7 @@ class HedgePolicy:
     prior_betas: Mapping[str, Mapping[str, float]] = field(
         default_factory=dict
     )  # asset → BTC, ETH: until there is enough past
+    placement: Placement = Placement.IOC
     target_reason: str = ""  # why `target_ratio` is not the configured one now, or whether it may change
 
     @property
@@ -148,6 +150,13 @@ class Limits:
     unfollowed_max: int = 2  # filled orders in a row after which the position was not what it should be
     equity_drop_day_max: Decimal | None = None  # fraction of an account's highest equity within a day; None: no limit
     order_notional_min: Decimal = Decimal(0)  # smaller orders are not worth their fee; widens the band where it must
+    leverage_max: Decimal | None = None  # an account's positions over its equity, after an order that opens
+    # Fraction of an account's equity that such an order leaves unbound. None: `FREE_MARGIN_MIN` where margin is known.
+    free_margin_min: Decimal | None = None
+    passive_for: timedelta = timedelta(minutes=2)  # how long passive orders wait to be filled before one takes
+
+
+FREE_MARGIN_MIN = Decimal("0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +182,9 @@ class PaperPolicy:
     leverage: Decimal = Decimal(5)
 
 
+PROPOSALS_EXPIRE = timedelta(minutes=30)
+
+
 @dataclass(frozen=True, slots=True)
 class PortfolioPolicy:
     """Everything the pure core needs of one configuration file."""
@@ -195,4 +207,4 @@ class PortfolioPolicy:
     margin: MarginPolicy = field(default_factory=MarginPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
     tiers: Mapping[InstrumentId, tuple[MarginTier, ...]] = field(default_factory=dict)
-    proposals_expire: timedelta = timedelta(minutes=30)  # how long a proposal may be answered
+    proposals_expire: timedelta = PROPOSALS_EXPIRE  # how long a proposal may be answered

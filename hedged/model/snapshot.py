@@ -86,6 +86,7 @@ class Margin:
     maintenance: Decimal | None  # None: the venue does not say and tiers are unknown
     available: Decimal | None = None  # free to open new positions
     estimated: bool = False  # True: computed from tiers, not told by the venue
+    leverage: Decimal | None = None  # what a position binds is its value over this; None: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,9 @@ class Quote:
     funding_rate: Decimal | None = None
     funding_interval_hours: Decimal | None = None
     funding_next: datetime | None = None
+    volume_day: Decimal | None = None  # traded within 24 hours, its quote currency
+    high_day: Decimal | None = None  # within 24 hours, as is the low
+    low_day: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

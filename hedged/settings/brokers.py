@@ -87,6 +87,7 @@ def _contracts(draft: Draft) -> Iterator[Problem]:
     for place, row in tables_in(draft.values, "instruments"):
         if "multiplier" in row:
             yield from _contract_problems(place, row, accounts)
+            yield from _price_problems(place, row, draft)
             continue
         for key in _ONLY_THERE:
             if key in row:
@@ -124,11 +125,23 @@ def _contract_problems(place: Place, row: Mapping[str, Any], accounts: frozenset
             yield Problem(
                 (*place, "expiry"), f"is on {last.astimezone(UTC):%Y-%m-%d}, the instrument's name says {day:%Y-%m-%d}"
             )
-    source = row.get("price_from")
-    if isinstance(source, str) and ":" in source and source.partition(":")[0] not in accounts:
+
+
+def _price_problems(place: Place, row: Mapping[str, Any], draft: Draft) -> Iterator[Problem]:
+    """A contract goes by a price of its own coin: that of another would count it at a multiple of its worth."""
+    instrument, source = row.get("instrument"), row.get("price_from")
+    if not isinstance(instrument, str) or not isinstance(source, str):
+        return
+    account, colon, symbol = source.partition(":")
+    if colon and account not in _account_names(draft):
         yield Problem(
             (*place, "price_from"), "must be a contract of an account here, or a coin, whose spot price is taken"
         )
+        return
+    coin = (symbol if colon else source).partition("/")[0]
+    base = instrument.partition(":")[2].partition("/")[0]
+    if draft.asset(coin) != draft.asset(base):
+        yield Problem((*place, "price_from"), f'must be a price of "{base}", the coin that the contract is on')
 
 
 def _positions(draft: Draft) -> Iterator[Problem]:

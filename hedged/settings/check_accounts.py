@@ -34,7 +34,7 @@ AVAILABLE: Mapping[str, frozenset[str]] = {
 }
 """Exchanges this version reads, and their wallets. Written down, because asking the adapters takes long to import."""
 
-_SIMULATED_ONLY = ("seed", "scenario", "balances")
+_SIMULATED_ONLY = ("seed", "scenario", "balances", "cash")
 _VENUE_ONLY = ("sandbox", "connect_to", "ca_file", "credentials_file", "withdraw_disabled_confirmed")
 
 
@@ -112,8 +112,9 @@ def _channels(draft: Draft) -> Iterator[Problem]:
             yield Problem(("mqtt", key), f"needs {other} as well")
     for key in ("ca_file", "certificate_file", "key_file", "credentials_file"):
         yield from _missing_file(draft, ("mqtt", key), mqtt.get(key))
-    notify = table_in(draft.values, "notify")
-    yield from _missing_file(draft, ("notify", "credentials_file"), notify.get("credentials_file"))
+    for name in ("notify", "web"):
+        given = table_in(draft.values, name).get("credentials_file")
+        yield from _missing_file(draft, (name, "credentials_file"), given)
 
 
 def _store(draft: Draft) -> Iterator[Problem]:

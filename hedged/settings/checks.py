@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from hedged.adapters.credentials import CredentialFiles
 from hedged.model.policy import Mode
 from hedged.settings import brokers, check_accounts, check_hedges
 from hedged.settings.check_accounts import TAKING_ORDERS
 from hedged.settings.draft import Draft, mode_of, texts_in
 from hedged.settings.faults import Problem
 from hedged.settings.lines import Place
+from hedged.settings.schema import WebSettings
 from hedged.settings.worlds import SIMULATED
+from hedged.web.address import is_loopback, parse_address
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -38,6 +41,18 @@ def senders(draft: Draft) -> Iterator[Problem]:
                 (*place, "instruments", number),
                 f'is on {exchange}, which hedged sends no orders to: with mode = "{mode}" name one on {listed}',
             )
+
+
+def exposed(web: WebSettings, files: CredentialFiles) -> Iterator[Problem]:
+    """What others can reach asks for a token."""
+    if web.listen is None or is_loopback(parse_address(web.listen)[0]):
+        return
+    if web.credentials_file is None and not files.has("web-token"):
+        yield Problem(
+            ("web", "listen"),
+            "can be reached from elsewhere and needs a token in the secret file web-token, or an address of this "
+            'machine alone, such as "127.0.0.1:9464"',
+        )
 
 
 def _same_names(what: str, tables: Iterable[tuple[Place, Mapping[str, Any]]]) -> Iterator[Problem]:

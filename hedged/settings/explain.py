@@ -21,11 +21,6 @@ _QUOTED = re.compile(r"'([^']*)'")
 _NEVER_SHOWN = frozenset({("notify", "heartbeat_url")})  # whoever knows it can keep the switch from telling
 _LISTED_MAX = 8
 
-_LATER = "is not available in this version"
-_LATER_KEYS = {
-    ("web",): f"{_LATER}: remove the table",
-}
-
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is missing",
     "greater_than": lambda ctx: f"must be above {ctx['gt']}",
@@ -105,8 +100,6 @@ def _choice(place: Place, value: object, allowed: list[str]) -> str:
 
 def _unknown_key(place: Place, value: object) -> Problem:
     key = str(place[-1])
-    if place in _LATER_KEYS:
-        return Problem(place, _LATER_KEYS[place], show_value=False)
     known = table_at(place[:-1])
     allowed = [field.alias or name for name, field in known.model_fields.items()] if known else []
     if SECRET.search(key):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from hedged.model.policy import Mode
 from hedged.settings.check_accounts import AVAILABLE
-from hedged.settings.checks import check, senders
+from hedged.settings.checks import check, exposed, senders
 from hedged.settings.draft import Draft, located
 from hedged.settings.environment import merged, overrides
 from hedged.settings.explain import problems
@@ -24,7 +24,7 @@ from hedged.settings.fields import printable_name
 from hedged.settings.lines import Place, find_lines
 from hedged.settings.schema import Document
 from hedged.settings.sectors import sectors
-from hedged.settings.settings import Settings
+from hedged.settings.settings import Settings, credential_files
 from hedged.settings.worlds import world_of
 
 _SIZE_MAX = 1_000_000  # bytes; a file larger than this is not a configuration
@@ -57,6 +57,8 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool 
     wrong += [problem for problem in check(draft) if problem.place not in reported]
     if not dry_run:
         wrong += [problem for problem in senders(draft) if problem.place not in reported]
+    if document is not None:
+        wrong += exposed(document.web, credential_files(path, environ))
     name = _name(path, values)
     if name is None:
         wrong.append(Problem(("name",), "is needed, because the file's own name cannot serve as one"))
@@ -104,6 +106,7 @@ def _resolved(document: Document, folder: Path) -> Document:
         accounts=tuple(_absolute(account, folder) for account in document.accounts),
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
         notify=_absolute(document.notify, folder),
+        web=_absolute(document.web, folder),
         store=_absolute(document.store, folder),
     )
 

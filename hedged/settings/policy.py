@@ -66,6 +66,7 @@ def portfolio_policy(
         roll=RollPolicy(before=document.expiry.roll, stop=document.expiry.stop),
         paper=PaperPolicy(**dict(document.paper)),
         tiers=_tiers(document),
+        proposals_expire=document.approve.expires,
     )
 
 
@@ -95,6 +96,7 @@ def _hedge(
         carry_shrink_max=hedge.carry_shrink_max,
         mode=hedge.mode or mode,
         takes_rest=takes_rest,
+        placement=hedge.placement,
         target=hedge.target,
         timing=_timing(hedge),
         prior_betas={asset: dict(known) for asset, known in betas.items()},  # plain: a policy goes to other processes

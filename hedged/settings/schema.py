@@ -10,17 +10,19 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from hedged.adapters.store.retention import Retention
+from hedged.model.command import Verb
 from hedged.model.finding import Kind, Severity
 from hedged.model.guard import UNFOLLOWED_KEPT
+from hedged.model.order import Placement
 from hedged.model.policy import (
     BAND,
+    PROPOSALS_EXPIRE,
     RISK_COST_YEAR,
     Limits,
     MarginPolicy,
@@ -51,6 +53,7 @@ from hedged.settings.fields import (
     Whole,
 )
 from hedged.tell.lifecycle import REPEAT, AlertRules
+from hedged.web.address import is_loopback, parse_address
 
 _LIMITS = Limits()
 _RETENTION = Retention()
@@ -67,14 +70,20 @@ _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 def _loopback(value: str) -> str:
     """`host:port` on this machine; anything else would send real keys to a stranger."""
-    parts = urlsplit(f"//{value}")
     try:
-        port, host = parts.port, parts.hostname or ""
-        local = host == "localhost" or ip_address(host).is_loopback
+        local = is_loopback(parse_address(value)[0])
     except ValueError:
-        port, local = None, False
-    if not local or not port or parts.path or parts.query or parts.fragment or "@" in value:
+        local = False
+    if not local:
         raise ValueError('must be a port of this machine, such as "127.0.0.1:8443"')
+    return value
+
+
+def _listen(value: str) -> str:
+    try:
+        parse_address(value)
+    except ValueError:
+        raise ValueError('must be an address and a port, such as "127.0.0.1:9464"') from None
     return value
 
 
@@ -126,9 +135,21 @@ def _ladder(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return tuple(sorted(value, reverse=True))
 
 
+def _once_each(value: tuple[Verb, ...]) -> tuple[Verb, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("must name each command once")
+    return value
+
+
 def _at_most_a_month(value: timedelta) -> timedelta:
     if value > timedelta(days=30):
         raise ValueError("must be at most 30d")
+    return value
+
+
+def _an_answers_time(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= timedelta(days=1):
+        raise ValueError("must be between 1m and 24h")
     return value
 
 
@@ -171,6 +192,7 @@ class AccountSettings(Table):
     seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 1
     scenario: Literal["calm", "story"] = "calm"
     balances: Annotated[Mapping[Asset, Amount], Frozen] = {}
+    cash: Amount = Decimal(0)
 
 
 class HoldingSettings(Table):
@@ -230,6 +252,7 @@ class HedgeSettings(Table):
     carry_shrink_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
     weights: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] | None = None
     mode: Mode | None = None
+    placement: Placement = Placement.IOC
     insurance: tuple[WindowSettings, ...] = ()
     signal: SignalSettings | None = None
 
@@ -278,6 +301,13 @@ class LimitSettings(Table):
     rejections_max: Annotated[Whole, Field(ge=1, le=1000)] = _LIMITS.rejections_max
     unfollowed_max: Annotated[Whole, Field(ge=1, le=UNFOLLOWED_KEPT)] = _LIMITS.unfollowed_max
     equity_drop_day_max: Fraction | None = None
+    leverage_max: Annotated[Decimal, Field(gt=0, le=125)] | None = None
+    free_margin_min: Annotated[Decimal, Field(ge=0, lt=1)] | None = None
+    passive_for: Duration = _LIMITS.passive_for
+
+
+class ApproveSettings(Table):
+    expires: Annotated[Duration, AfterValidator(_an_answers_time)] = PROPOSALS_EXPIRE
 
 
 class RepeatSettings(Table):
@@ -304,13 +334,24 @@ class MqttSettings(Table):
     ca_file: FilePath | None = None
     certificate_file: FilePath | None = None
     key_file: FilePath | None = None
+    protocol: Literal["5", "3.1.1"] = "5"
     prefix: Annotated[str, AfterValidator(_topic)] = "hedged"
+    discovery: StrictBool = False
+    discovery_prefix: Annotated[str, AfterValidator(_topic)] = "homeassistant"
+    commands: Annotated[tuple[Verb, ...], AfterValidator(_once_each)] = ()
     credentials_file: FilePath | None = None
 
 
 class NotifySettings(Table):
     log: bool = True
     heartbeat_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    heartbeat_signals: StrictBool = True
+    credentials_file: FilePath | None = None
+
+
+class WebSettings(Table):
+    listen: Annotated[str, AfterValidator(_listen)] | None = None
+    names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
     credentials_file: FilePath | None = None
 
 
@@ -341,7 +382,9 @@ class Document(Table):
     margin: MarginSettings = MarginSettings()
     expiry: ExpirySettings = ExpirySettings()
     limits: LimitSettings = LimitSettings()
+    approve: ApproveSettings = ApproveSettings()
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()
+    web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()

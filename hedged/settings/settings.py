@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from hedged.adapters.credentials import CredentialFiles
+from hedged.adapters.credentials import CredentialFiles, Secret
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
 from hedged.model.broker import Broker
@@ -31,10 +31,13 @@ from hedged.settings.schema import (
     PortfolioSettings,
     ScheduleSettings,
     StoreSettings,
+    WebSettings,
 )
 from hedged.settings.sectors import Sectors
 from hedged.settings.worlds import SIMULATED
 from hedged.tell.lifecycle import AlertRules
+
+_WEB_TOKEN_MIN = 16  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,10 @@ class Settings:
         return self.document.notify
 
     @property
+    def web(self) -> WebSettings:
+        return self.document.web
+
+    @property
     def store(self) -> StoreSettings:
         return self.document.store
 
@@ -143,10 +150,17 @@ class Settings:
 
     def credentials(self) -> CredentialFiles:
         """Where secrets of this portfolio are looked for."""
-        directory = self.environ.get("CREDENTIALS_DIRECTORY")
-        return CredentialFiles(
-            beside=self.path.absolute().parent / "credentials", directory=Path(directory) if directory else None
-        )
+        return credential_files(self.path, self.environ)
+
+    def web_token(self) -> Secret | None:
+        """What `/metrics` asks for; None: nothing. Raises `ConfigurationError`, also for one that can be guessed."""
+        token = self.credentials().token("web-token", self.web.credentials_file)
+        if token is not None and len(token.reveal()) < _WEB_TOKEN_MIN:
+            raise ConfigurationError(
+                f"the secret file web-token: must be at least {_WEB_TOKEN_MIN} characters, such as what "
+                "`openssl rand -hex 32` prints"
+            )
+        return token
 
     def check_credentials(self) -> None:
         """Read every secret file that this portfolio would use. Raises ConfigurationError with all their faults."""
@@ -157,6 +171,8 @@ class Settings:
             if account.exchange != SIMULATED
         ]
         reads.append(partial(files.notify, self.notify.credentials_file))
+        if self.web.listen is not None:
+            reads.append(self.web_token)
         if self.mqtt is not None:
             reads.append(partial(files.mqtt, self.mqtt.credentials_file))
         faults: list[str] = []
@@ -173,6 +189,14 @@ class Settings:
         name = self.name if self.dry_run else self.instance
         path = self.store.path or _state_directory(self.environ) / f"{quote(name, safe=' ')}.sqlite"
         return path.with_name(f"{path.name}.{self.world}") if self.dry_run else path
+
+
+def credential_files(path: Path, environ: Mapping[str, str]) -> CredentialFiles:
+    """Where the secrets of the configuration at `path` are looked for."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    return CredentialFiles(
+        beside=path.absolute().parent / "credentials", directory=Path(directory) if directory else None
+    )
 
 
 def _state_directory(environ: Mapping[str, str]) -> Path:

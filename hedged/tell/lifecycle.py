@@ -8,13 +8,20 @@ What people believe is what they were told last. Rules that keep that belief rig
 
 - The first firing is told at once, its first end too. In what is told of one key, firing and resolved alternate.
 - While it fires: escalated at once when severity rises above what was told, a repeat after each repeat interval,
-  nothing when severity falls.
+  nothing when severity falls. It falls once the alert was found less severe for `AlertRules.lower_after`.
 - An alert that fires again within the repeat interval after its end is the same event, with the same event id.
   Kinds in `AlertRules.quiet` (drift: trading to the nearest edge leaves the ratio *on* the edge) come back and end
   again without a word until the interval since the last message is over, unless severity rises or the order of the
   hedge was refused or failed.
   Every other kind is told when it comes back, because nobody may believe an account to be fine that is not; from
   then on it is not over before it has stayed away for `AlertRules.settle`. So neither sort gives a message a flap.
+- What goes at the same time about one kind is one message, and the next one of that kind comes a group interval later
+  at the earliest. What is held back that long is owed: it is told then, also where it is over by then. A critical one
+  goes at once, and takes along what its group is owed.
+- Silences, acknowledgements and alerts that explain others (`hedged.tell.quiet`) hold back firings and repeats, never
+  the end of what was told, and nothing that is protected.
+- A critical one that nobody acknowledges goes to the further channels after `AlertRules.further_after`; or as soon as
+  no channel has confirmed its delivery in time.
 - Data that is missing proves nothing: such an alert neither fires anew nor ends. A subject that left the
   configuration ends as `removed`.
 - Where a stored time lies in the future (the wall clock was set back) the latest one counts as now: what is to come
@@ -23,14 +30,18 @@ What people believe is what they were told last. Rules that keep that belief rig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 from hedged.model.alert import Alert, AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.message import compose
+from hedged.tell.grouping import News, due_groups
+from hedged.tell.message import compose, compose_group
+from hedged.tell.quiet import Attention, acknowledged, firing_now, inhibited_by, protected, silenced_by
+from hedged.tell.templates import Template
 
 
 class Observed(Enum):
@@ -38,7 +49,7 @@ class Observed(Enum):
 
     SEEN = auto()  # found, but not yet for as long as its `for`
     HELD = auto()  # found for that long
-    LULL = auto()  # not found, but it has come back before and has not stayed away for long enough
+    LULL = auto()  # not found, but it has not stayed away for long enough
     GOOD = auto()  # not found, on fresh good data
     UNKNOWN = auto()  # its data is missing
     REMOVED = auto()  # its subject is no longer in the configuration
@@ -56,6 +67,8 @@ LIFE: Mapping[AlertState | None, Mapping[Observed, AlertState | None]] = {
 
 FOUND = frozenset({Observed.SEEN, Observed.HELD})
 
+ENDS = frozenset({MessageKind.RESOLVED, MessageKind.REMOVED})
+
 QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCLE_MISSED, Kind.CYCLE_OVERRUN})
 """Kinds that hedged puts right by itself, or that are over as soon as they are seen."""
 
@@ -70,6 +83,7 @@ EVENTS = frozenset(
         Kind.PROPOSAL,
         Kind.PROPOSAL_VOID,
         Kind.FOREIGN_ORDER,
+        Kind.COMMANDS_DROPPED,
     }
 )
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
@@ -86,9 +100,15 @@ class AlertRules:
     """How patient and how talkative alerts are. Every severity needs a repeat interval."""
 
     hold: Mapping[Kind, timedelta] = field(default_factory=dict)  # `for`: pending this long first; absent: 0
+    keep: Mapping[Kind, timedelta] = field(default_factory=dict)  # fires on for this long after it was found last
     repeat: Mapping[Severity, timedelta] = field(default_factory=lambda: dict(REPEAT))
     settle: timedelta = timedelta(hours=1)  # how long one that came back must stay away before it is over
     quiet: frozenset[Kind] = QUIET  # kinds that come back without a message within the repeat interval
+    lower_after: timedelta = timedelta(minutes=10)  # how long it must be found less severe before it is
+    group_interval: timedelta = timedelta(minutes=1)  # between two messages about one kind
+    further_after: timedelta | None = None  # a critical one unacknowledged for so long goes to further channels
+    confirm_within: timedelta | None = None  # and one that no channel has confirmed for so long; None: none can
+    templates: Mapping[Kind, Template] = field(default_factory=dict)  # the user's own words
 
 
 def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only be unpacked again
@@ -102,6 +122,7 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
     new_event_id: Callable[[], str],
     *,
     orders: Mapping[str, str] | None = None,
+    attention: Attention | None = None,
 ) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
     """One cycle's step of every alert.
 
@@ -110,35 +131,32 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
     `order_trouble`: names of hedges whose order was refused or failed. `orders`: hedge, or key → what was ordered
     about it this cycle, in a sentence.
 
-    Returns the alerts that are pending or firing, and those that ended now; and the messages, most severe first.
+    Returns the alerts that are pending or firing, and those that ended now or were told now; and the messages, most
+    severe first.
     """
-    cycle = _Cycle(undetermined, configured, order_trouble, rules, now)
+    cycle = _Cycle(undetermined, configured, order_trouble, rules, now, attention or Attention(), orders or {})
     known = _newest_by_key(alerts)
     found = _worst_by_key(findings)
-    after: list[Alert] = []
+    steps = [
+        step
+        for key in sorted(known.keys() | found.keys())
+        if (step := _step(key, known.get(key), found.get(key), cycle, new_event_id)) is not None
+    ]
+    after = {step.alert.event_id: step.alert for step in steps}
+    firing = firing_now(after.values())
+    news = [each for step in steps if (each := _worth_telling(step, firing, cycle)) is not None]
+    last_told = _last_told(known.values(), now)
     messages: list[Message] = []
-    for key in sorted(known.keys() | found.keys()):
-        finding = found.get(key)
-        before = _before(known.get(key), finding, rules, now)
-        observed = _observe(key, before, finding, cycle)
-        state = LIFE[before.state if before else None][observed]
-        if state is None:
+    for group, ready in due_groups(news, last_told, rules.group_interval, now):
+        if not ready:
+            owed = ((each.alert, _owed(each.kind)) for each in group)
+            after.update({alert.event_id: replace(alert, owed=kind or alert.owed) for alert, kind in owed})
             continue
-        if finding is not None and observed in FOUND:
-            alert = _found(before or _born(finding, now, new_event_id()), finding, state, now)
-        elif before is None or before.state is _R:
-            continue  # never was, or ended in an earlier cycle and is still over
-        else:
-            alert = _not_found(before, observed, state, now)
-        news = _news(before, alert, observed, cycle)
-        if news is not None:
-            alert = _told(alert, news, now)
-            said = orders or {}
-            order = said.get(alert.key) or (said.get(alert.subject) if alert.kind in ORDERED else None)
-            messages.append(compose(alert, news, now, order=order, unknown=observed is Observed.UNKNOWN))
-        after.append(alert)
+        message = _message(group, cycle, new_event_id)
+        after.update({each.alert.event_id: _told(each.alert, each.kind, message, now) for each in group})
+        messages.append(message)
     messages.sort(key=lambda message: -message.severity.rank)
-    return tuple(after), tuple(messages)
+    return tuple(after.values()), tuple(messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +168,36 @@ class _Cycle:
     order_trouble: frozenset[str]
     rules: AlertRules
     now: datetime
+    attention: Attention
+    orders: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where one alert went in this cycle."""
+
+    before: Alert | None
+    alert: Alert
+    observed: Observed
+
+
+def _step(
+    key: str, known: Alert | None, finding: Finding | None, cycle: _Cycle, new_event_id: Callable[[], str]
+) -> _Step | None:
+    """The alert in its next state; None where there is none and nothing left to say of it."""
+    before = _before(known, finding, cycle.rules, cycle.now)
+    observed = _observe(key, before, finding, cycle)
+    state = LIFE[before.state if before else None][observed]
+    if state is None:
+        return None
+    if finding is not None and observed in FOUND:
+        born = before or _born(finding, cycle.now, new_event_id())
+        return _Step(before, _found(born, finding, state, cycle), observed)
+    if before is None:
+        return None
+    if before.state is _R:  # ended in an earlier cycle and is still over
+        return _Step(before, before, observed) if before.owed is not None else None
+    return _Step(before, _not_found(before, observed, state, cycle.now), observed)
 
 
 def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: _Cycle) -> Observed:
@@ -161,19 +209,26 @@ def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: _Cyc
         since = alert.since if alert is not None and alert.state is not _R else None
         hold = cycle.rules.hold.get(finding.kind, timedelta(0))
         return Observed.HELD if cycle.now - (since or cycle.now) >= hold else Observed.SEEN
-    lasting = alert is not None and alert.kind not in cycle.rules.quiet | EVENTS
-    if alert is not None and lasting and _came_back(alert) and _believed_firing(alert):
-        settled = cycle.now - (alert.resolved_at or cycle.now) >= cycle.rules.settle
-        return Observed.GOOD if settled else Observed.LULL
-    return Observed.GOOD
+    if alert is None or alert.state is not _F or alert.kind in EVENTS:
+        return Observed.GOOD
+    away = cycle.now - (alert.resolved_at or cycle.now)
+    settles = alert.kind not in cycle.rules.quiet and _came_back(alert) and _believed_firing(alert)
+    wait = max(cycle.rules.keep.get(alert.kind, timedelta(0)), cycle.rules.settle if settles else timedelta(0))
+    return Observed.GOOD if away >= wait else Observed.LULL
 
 
-def _found(alert: Alert, finding: Finding, state: AlertState, now: datetime) -> Alert:
+def _found(alert: Alert, finding: Finding, state: AlertState, cycle: _Cycle) -> Alert:
     """The alert in its next state, with this cycle's figures; what was told of it is left as it was."""
+    now = cycle.now
+    lower = alert.state is _F and finding.severity.rank < alert.severity.rank
+    lower_since = (alert.lower_since or now) if lower else None
+    falls = lower_since is None or now - lower_since >= cycle.rules.lower_after
+    alert = _end_unsaid(alert)
     return replace(
         alert,
         state=state,
-        severity=finding.severity,
+        severity=finding.severity if falls else alert.severity,
+        lower_since=None if falls else lower_since,
         text=finding.text,
         values=finding.values,
         since=now if alert.state is _R else alert.since,
@@ -182,14 +237,38 @@ def _found(alert: Alert, finding: Finding, state: AlertState, now: datetime) -> 
     )
 
 
+def _end_unsaid(alert: Alert) -> Alert:
+    """Where its end is still owed it comes back as if it had not ended: that is what people believe."""
+    if alert.state is _R and alert.owed in ENDS:
+        return replace(alert, state=_F, owed=None, closed_as=None)
+    return alert
+
+
 def _not_found(alert: Alert, observed: Observed, state: AlertState, now: datetime) -> Alert:
     """The alert in its next state, with the last known figures."""
     if state is _R:
         ended = "removed" if observed is Observed.REMOVED else "resolved"
-        return replace(alert, state=_R, resolved_at=alert.resolved_at or now, closed_as=ended)
+        return replace(alert, state=_R, resolved_at=alert.resolved_at or now, closed_as=ended, lower_since=None)
     if observed is Observed.LULL:
         return replace(alert, resolved_at=alert.resolved_at or now)
-    return alert
+    return replace(alert, lower_since=None)
+
+
+def _worth_telling(step: _Step, firing: Collection[tuple[Kind, str]], cycle: _Cycle) -> News | None:
+    """What to say of the alert now, unless somebody or something keeps it quiet."""
+    alert = step.alert
+    kind = _news(step.before, alert, step.observed, cycle) or _still_owed(alert)
+    if kind is None:
+        return None
+    if kind not in ENDS:
+        attention = cycle.attention
+        if silenced_by(alert, attention.silences, cycle.now) or inhibited_by(alert, firing):
+            return None
+        seen = acknowledged(alert, attention.acknowledgements, cycle.now) is not None
+        if seen and kind is MessageKind.REPEAT and not protected(alert):
+            return None
+    order = cycle.orders.get(alert.key) or (cycle.orders.get(alert.subject) if alert.kind in ORDERED else None)
+    return News(alert, kind, order=order, unknown=step.observed is Observed.UNKNOWN)
 
 
 def _news(before: Alert | None, alert: Alert, observed: Observed, cycle: _Cycle) -> MessageKind | None:
@@ -206,8 +285,13 @@ def _news(before: Alert | None, alert: Alert, observed: Observed, cycle: _Cycle)
     if believed_firing:
         if risen:
             return MessageKind.ESCALATED
-        again = (due and alert.resolved_at is None) or _is_another_proposal(before, alert)
-        return MessageKind.REPEAT if again else None
+        if _is_another_proposal(before, alert):
+            return MessageKind.REPEAT
+        if alert.resolved_at is not None:
+            return None
+        if _unconfirmed(alert, cycle):
+            return MessageKind.UNCONFIRMED
+        return MessageKind.REPEAT if due else None
     if observed not in FOUND:
         return None
     troubled = alert.kind is Kind.DRIFT and alert.subject in cycle.order_trouble
@@ -222,16 +306,72 @@ def _is_another_proposal(before: Alert | None, alert: Alert) -> bool:
     return before.values.get("ids") != alert.values.get("ids")
 
 
-def _told(alert: Alert, news: MessageKind, now: datetime) -> Alert:
+def _unconfirmed(alert: Alert, cycle: _Cycle) -> bool:
+    """It is critical, was told so, and nobody has shown to know of it: time for the further channels."""
+    rules, attention = cycle.rules, cycle.attention
+    if rules.further_after is None or alert.further_at is not None or alert.severity is not Severity.CRITICAL:
+        return False
+    if alert.told_at is None or acknowledged(alert, attention.acknowledgements, cycle.now) is not None:
+        return False
+    if cycle.now - (alert.risen_at or alert.told_at) >= rules.further_after:
+        return True
+    waited = rules.confirm_within is not None and cycle.now - alert.told_at >= rules.confirm_within
+    return waited and alert.told_in not in attention.reached
+
+
+def _owed(kind: MessageKind) -> MessageKind | None:
+    """What has to be remembered while it is held back; the rest is found anew in the next cycle."""
+    if kind in ENDS:
+        return kind
+    return MessageKind.FIRING if kind in {MessageKind.FIRING, MessageKind.PASSED} else None
+
+
+def _still_owed(alert: Alert) -> MessageKind | None:
+    """What an earlier cycle had to say and held back."""
+    if alert.owed is not MessageKind.FIRING or (alert.state is _R and alert.kind in EVENTS):
+        return alert.owed
+    return {_F: MessageKind.FIRING, _R: MessageKind.PASSED}.get(alert.state)
+
+
+def _message(group: Sequence[News], cycle: _Cycle, new_event_id: Callable[[], str]) -> Message:
+    further = any(each.alert.further_at is not None or each.kind is MessageKind.UNCONFIRMED for each in group)
+    template = cycle.rules.templates.get(group[0].alert.kind)
+    if len(group) == 1:
+        only = group[0]
+        message = compose(only.alert, only.kind, cycle.now, order=only.order, unknown=only.unknown, template=template)
+    else:
+        message = compose_group(group, new_event_id(), cycle.now)
+    return replace(message, further=further)
+
+
+def _told(alert: Alert, news: MessageKind, message: Message, now: datetime) -> Alert:
     """The alert after this message: `told_severity` and `closed_as` are what people now believe."""
+    told = replace(alert, told_at=now, told_in=message.event_id, owed=None)
     if alert.state is _R:
-        return replace(alert, told_at=now)
-    return replace(alert, told_at=now, told_severity=alert.severity, closed_as=None)
+        return told
+    risen = alert.told_severity is None or alert.severity.rank > alert.told_severity.rank
+    return replace(
+        told,
+        told_severity=alert.severity,
+        closed_as=None,
+        risen_at=now if risen else alert.risen_at,
+        further_at=alert.further_at or (now if news is MessageKind.UNCONFIRMED else None),
+    )
+
+
+def _last_told(alerts: Iterable[Alert], now: datetime) -> dict[Kind, datetime]:
+    """When each kind was told last."""
+    last: dict[Kind, datetime] = {}
+    for alert in alerts:
+        told_at = _not_in_the_future(alert, now).told_at
+        if told_at is not None:
+            last[alert.kind] = max(told_at, last.get(alert.kind, told_at))
+    return last
 
 
 def _believed_firing(alert: Alert) -> bool:
     """People were told that it fires, and nothing since. One that came back quietly still carries its told end."""
-    return alert.told_severity is not None and alert.closed_as is None
+    return alert.told_severity is not None and (alert.closed_as is None or alert.owed in ENDS)
 
 
 def _came_back(alert: Alert) -> bool:
@@ -244,7 +384,7 @@ def _before(alert: Alert | None, finding: Finding | None, rules: AlertRules, now
     if alert is None:
         return None
     alert = _not_in_the_future(alert, now)
-    if alert.state is not _R or finding is None:
+    if alert.state is not _R or finding is None or alert.owed is not None:
         return alert
     if alert.told_at is None or alert.resolved_at is None or alert.closed_as == "removed":
         return None
@@ -280,9 +420,12 @@ def _worst_by_key(findings: Iterable[Finding]) -> dict[str, Finding]:
 
 def _not_in_the_future(alert: Alert, now: datetime) -> Alert:
     """All its times moved back together, to just before `now`, so that their order and distances stay."""
-    times = (alert.since, alert.fired_at, alert.resolved_at, alert.told_at)
-    ahead = max((time for time in times if time is not None), default=now) - now + timedelta.resolution
+    times = {name: time for name in _TIMES if (time := getattr(alert, name)) is not None}
+    ahead = max(times.values(), default=now) - now + timedelta.resolution
     if ahead <= timedelta(0):
         return alert
-    since, fired_at, resolved_at, told_at = (None if time is None else time - ahead for time in times)
-    return replace(alert, since=since, fired_at=fired_at, resolved_at=resolved_at, told_at=told_at)
+    moved: dict[str, Any] = {name: time - ahead for name, time in times.items()}
+    return replace(alert, **moved)
+
+
+_TIMES = ("since", "fired_at", "resolved_at", "told_at", "lower_since", "risen_at", "further_at")

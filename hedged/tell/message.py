@@ -7,24 +7,43 @@ lengths are bounded. The words of each kind stand in `hedged.tell.words`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hedged.model.alert import Alert, Message, MessageKind
+from hedged.model.alert import Alert, Message, MessageKind, Told
 from hedged.model.finding import SUBJECT_KIND, Scalar, SubjectKind
 from hedged.model.order import Cancelled, Decision, Fill, Intent, Outcome, Purpose, Rejected, Side, Working
 from hedged.model.proposal import Proposal
+from hedged.tell.grouping import OVER, News
+from hedged.tell.templates import Template, fill
 from hedged.tell.words import WORDS
 
 TITLE_MAX = 80
 SUBJECT_MAX = 48
 TEXT_MAX = 600
+LINE_MAX = 240
+LINES = 10  # of a group's message
+NAMED = 3  # in its title
+
+_ORDER = tuple(
+    MessageKind[name]
+    for name in ("FIRING", "ESCALATED", "UNCONFIRMED", "REPEAT", "PASSED", "REMOVED", "RESOLVED", "ORDER")
+)
+"""Of several in one message, which of them the message is."""
+
 
 SCHEMA = 1
 
 
 def compose(
-    alert: Alert, kind: MessageKind, now: datetime, *, order: str | None = None, unknown: bool = False
+    alert: Alert,
+    kind: MessageKind,
+    now: datetime,
+    *,
+    order: str | None = None,
+    unknown: bool = False,
+    template: Template | None = None,
 ) -> Message:
     """The message about `alert`.
 
@@ -33,8 +52,11 @@ def compose(
     words = WORDS[alert.kind]
     subject = clean(alert.subject, SUBJECT_MAX)
     text = clean(alert.text, TEXT_MAX)
+    does = advice = ""
     if kind is MessageKind.RESOLVED:
         lines = [f"It is over {_after(alert, now)}. It was: {text}"]
+    elif kind is MessageKind.PASSED:
+        lines = [f"It came, and is over {_after(alert, now)}. It was: {text}"]
     elif kind is MessageKind.REMOVED:
         what = SUBJECT_KIND[alert.kind].value.capitalize()
         lines = [f"{what} {subject} is no longer in the configuration; its alert is closed. It was: {text}"]
@@ -42,19 +64,99 @@ def compose(
             lines.append("No position was closed: what is open at the exchange stays open.")
     else:
         does = clean(order, TEXT_MAX) if order else words.does
-        lines = [f"{text} {does}", *([] if order else [f"You can {words.advice}"]), _since(alert, now)]
+        advice = "" if order else words.advice
+        lines = [f"{text} {does}", *([f"You can {advice}"] if advice else []), _since(alert, now)]
         if unknown:
             lines.append("Its data is missing at the moment: these are the last known figures.")
-    return Message(
+        if kind is MessageKind.UNCONFIRMED:
+            lines.append("Nobody has acknowledged it, so it is told further.")
+    headline = words.headline.format(subject=subject)
+    message = Message(
         event_id=alert.event_id,
         kind=kind,
         key=alert.key,
         severity=alert.severity,
-        title=clean(f"{_prefix(alert, kind)}: {words.headline.format(subject=subject)}", TITLE_MAX),
+        title=clean(f"{_prefix(alert, kind)}: {headline}", TITLE_MAX),
         body="\n".join(lines),
         at=now,
         values={name: _clean_value(value) for name, value in alert.values.items()},
+        alerts=(Told(alert.event_id, alert.key, kind, alert.severity),),
     )
+    if template is None:
+        return message
+    return _in_own_words(
+        message,
+        template,
+        {
+            "state": _prefix(alert, kind),
+            "kind": alert.kind.value,
+            "subject": subject,
+            "headline": headline,
+            "text": text,
+            "does": does,
+            "advice": advice,
+            "since": _since(alert, now),
+        },
+    )
+
+
+def _in_own_words(message: Message, template: Template, fields: Mapping[str, str]) -> Message:
+    """The message as the user's template has it."""
+    known = {
+        **fields,
+        "severity": message.severity.value,
+        "key": clean(message.key, TEXT_MAX),
+        "event_id": message.event_id,
+        "title": message.title,
+        "body": message.body,
+    }
+    title, body = message.title, message.body
+    if template.text is not None:
+        title, _, body = fill(template.text, known).strip().partition("\n")
+    html = fill(template.html, known, in_html=True) if template.html is not None else None
+    return replace(message, title=clean(title, TITLE_MAX), body=body.strip() or message.body, html=html)
+
+
+def compose_group(group: Sequence[News], message_id: str, now: datetime) -> Message:
+    """One message about several alerts of one kind, the most severe first: a line each, as far as they fit."""
+    kinds = [each.kind for each in group]
+    first = group[0].alert
+    lead = min(group, key=lambda each: (_ORDER.index(each.kind), -each.alert.severity.rank))
+    subjects = [clean(each.alert.subject, SUBJECT_MAX) for each in group]
+    more = f" and {len(subjects) - NAMED} more" if len(subjects) > NAMED else ""
+    what = first.kind.value.replace("_", " ")
+    lines = [_line_of(each, now) for each in group[:LINES]]
+    if len(group) > LINES:
+        lines.append(f"… and {len(group) - LINES} more: `hedged alerts` lists them.")
+    standing = [each for each in group if each.kind not in OVER]
+    words = WORDS[first.kind]
+    if any(each.order is None for each in standing):
+        lines += [words.does, f"You can {words.advice}"]
+    title = f"{_prefix(lead.alert, lead.kind)}: {len(group)} alerts, {what}: {', '.join(subjects[:NAMED])}{more}"
+    return Message(
+        event_id=message_id,
+        kind=min(kinds, key=_ORDER.index),
+        key=f"{first.kind.value}/*",
+        severity=max((each.alert.severity for each in standing or group), key=lambda severity: severity.rank),
+        title=clean(title, TITLE_MAX),
+        body="\n".join(lines),
+        at=now,
+        values={"alerts": len(group)},
+        alerts=tuple(Told(each.alert.event_id, each.alert.key, each.kind, each.alert.severity) for each in group),
+    )
+
+
+def _line_of(news: News, now: datetime) -> str:
+    alert = news.alert
+    text = clean(alert.text, LINE_MAX)
+    if news.kind in OVER:
+        over = "closed" if news.kind is MessageKind.REMOVED else f"over {_after(alert, now)}"
+        return f"- {clean(alert.subject, SUBJECT_MAX)}: {over}. It was: {text}"
+    order = f" {clean(news.order, LINE_MAX)}" if news.order else ""
+    since = alert.since or now
+    lasted = f" ({alert.severity.value}, since {_moment(since)})" if now - since >= timedelta(minutes=1) else ""
+    unknown = " Its data is missing at the moment." if news.unknown else ""
+    return f"- {text}{lasted}{order}{unknown}"
 
 
 def message_object(message: Message) -> dict[str, object]:
@@ -74,6 +176,10 @@ def message_object(message: Message) -> dict[str, object]:
         "portfolio": message.portfolio,
         "world": message.world,
         "republished": message.republished,
+        "alerts": [
+            {"event_id": told.event_id, "key": told.key, "kind": told.kind.value, "severity": told.severity.value}
+            for told in message.alerts or (Told(message.event_id, message.key, message.kind, message.severity),)
+        ],
         "values": {
             name: _plain(value) if isinstance(value, Decimal) else value for name, value in message.values.items()
         },
@@ -199,6 +305,8 @@ def _prefix(alert: Alert, kind: MessageKind) -> str:
     return {
         MessageKind.REPEAT: f"Still {severity}",
         MessageKind.ESCALATED: f"Now {severity}",
+        MessageKind.UNCONFIRMED: f"Unacknowledged, {severity}",
+        MessageKind.PASSED: f"Over again, {severity}",
         MessageKind.RESOLVED: "Resolved",
         MessageKind.REMOVED: "Closed",
     }.get(kind, severity.capitalize())

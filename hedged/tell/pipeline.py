@@ -24,6 +24,7 @@ from hedged.model.order import (
 from hedged.model.policy import PortfolioPolicy, World
 from hedged.tell.lifecycle import AlertRules, advance
 from hedged.tell.message import clean, margin_sentences, order_sentences, order_trouble
+from hedged.tell.quiet import Attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ class Happened:
     outside: Sequence[Finding] = ()
 
 
-def tell(
+def tell(  # noqa: PLR0917 - as `advance`
     happened: Happened,
     alerts: Sequence[Alert],
     policy: PortfolioPolicy,
     rules: AlertRules,
     new_event_id: Callable[[], str],
+    attention: Attention | None = None,
 ) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
     """The alerts after this cycle and the messages about them, most severe first."""
     assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
@@ -59,6 +61,7 @@ def tell(
             **_each_hedge(order_sentences(decision, outcomes, reach), assessment.groups),
             **{f"{Kind.MARGIN_ODDS.value}/{name}": said for name, said in margin_sentences(decision, outcomes).items()},
         },
+        attention=attention,
     )
     return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
 
@@ -92,12 +95,29 @@ def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequ
             rejected[intent.hedge] = f"{order} was rejected: {outcome.reason}."
         else:
             unknown[intent.hedge] = f"{order} may or may not have been placed: {outcome.reason}."
+    for name, done in _filled_beside(intents, outcomes).items():
+        for texts in (rejected, unknown):
+            if name in texts:
+                texts[name] += f" {done}; the next cycle finishes or undoes what is half done."
     told = ((Kind.ORDER_REFUSED, refused), (Kind.ORDER_REJECTED, rejected), (Kind.ORDER_FAILED, unknown))
     return [
         Finding(kind=kind, subject=name, severity=Severity.WARNING, text=f"{name}: {text}")
         for kind, texts in told
         for name, text in _each_hedge(texts, groups).items()
     ]
+
+
+def _filled_beside(intents: Mapping[str, Intent], outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """By group, which of its orders were filled, in words."""
+    filled: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Fill) and outcome.client_order_id in intents:
+            order = f"{outcome.side.value} {outcome.quantity:f} {outcome.instrument}"
+            filled.setdefault(intents[outcome.client_order_id].hedge, []).append(order)
+    return {
+        name: f"{' and '.join(orders)} {'was' if len(orders) == 1 else 'were'} filled"
+        for name, orders in filled.items()
+    }
 
 
 def earlier_findings(
@@ -135,8 +155,13 @@ def earlier_findings(
     ]
 
 
-def store_findings(trouble: str | None) -> list[Finding]:
-    """The database that cannot keep what happens: critical, because a restart would forget it."""
+def trouble_findings(fenced: str | None, trouble: str | None, portfolio: str) -> list[Finding]:
+    """The database that cannot keep what happens: critical, because a restart would forget it.
+
+    `fenced`: it is another process's now, which is critical too.
+    """
+    if fenced is not None:
+        return [Finding(Kind.FENCED, portfolio, Severity.CRITICAL, f"{portfolio}: {fenced}.")]
     if trouble is None:
         return []
     return [

@@ -173,7 +173,7 @@ WORDS: Mapping[Kind, Words] = {
     ),
     Kind.KEY_WITHDRAWS: Words(
         "the key of {subject} can withdraw",
-        "hedged goes on reading with it until the next start, and then refuses it.",
+        "hedged halts all orders and goes on reading with it until the next start, which refuses it.",
         "make a key that can read and nothing else, and delete this one at the exchange.",
     ),
     Kind.KEY_UNCONFIRMED: Words(
@@ -181,6 +181,11 @@ WORDS: Mapping[Kind, Words] = {
         "hedged reads with it.",
         "look at the key's permissions at the exchange; if it cannot withdraw, say so with "
         "`withdraw_disabled_confirmed = <today>` under the account, anew every 90 days.",
+    ),
+    Kind.KEY_MISSING: Words(
+        "{subject} has no key",
+        "hedged reads its prices; coins and positions that are there are in no figure.",
+        "put a key that can only read into the file that is named, or enter what is there as `[[holdings]]`.",
     ),
     Kind.STREAM_DOWN: Words(
         "{subject}'s streams are down",
@@ -233,5 +238,16 @@ WORDS: Mapping[Kind, Words] = {
         "somebody else traded {subject}",
         "hedged believes the position that it reads, and hedges from there.",
         "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
+    ),
+    Kind.COMMANDS_DROPPED: Words(
+        "commands to {subject} were dropped",
+        "hedged did nothing of what they asked.",
+        "see who may publish to `…/cmd/#` at the broker, and what sends commands that are old, retained or sent twice.",
+    ),
+    Kind.TOPICS_DENIED: Words(
+        "the MQTT broker denies {subject} a topic",
+        "hedged publishes to the others and tells its alerts on every channel that works.",
+        "allow hedged's user to write and to read the topic (`topic readwrite …` in mosquitto's ACL); "
+        "`hedged doctor --config FILE` tries each one.",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,15 @@ class Journal:
     def proposal(self, proposal_id: str) -> Proposal | None:
         row = self._base.execute("SELECT data FROM proposals WHERE id = ?", (proposal_id,)).fetchone()
         return None if row is None else from_text(Proposal, row[0])
+
+    def open_proposals(self) -> list[Proposal]:
+        rows = self._base.execute("SELECT data FROM proposals WHERE verdict = 'open' ORDER BY made_at, id")
+        return [from_text(Proposal, row[0]) for row in rows]
+
+    def stops(self) -> set[str]:
+        """Of "pause" and "halt", what is in force."""
+        rows = self._base.execute("SELECT key, data FROM blobs WHERE key IN ('pause', 'halt')")
+        return {key for key, data in rows if json.loads(data).get("stop") is not None}
 
     def firing(self) -> set[tuple[str, str]]:
         """Kind and subject of every alert that fires or is about to."""

@@ -21,7 +21,7 @@ from hedged.daemon.service import Wired, serve
 from hedged.errors import HedgedError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode
-from hedged.ports import Channel, Clock, Ids, StandingAlerts, Store
+from hedged.ports import Channel, Clock, CommandTaker, Ids, StandingAlerts, Store
 from hedged.settings import Settings, load
 from hedged.trial.loop import Killed, VirtualLoop
 from hedged.trial.outside import TrialChannel, TrialExchange, TrialLine
@@ -42,6 +42,7 @@ class Life:
     def __init__(self, world: World, number: int) -> None:
         self.world = world
         self.number = number
+        self.host = 1
         self.alive = True
         self.draw = world.plan.stream(f"life {number}")
         self.clock = TrialClock(self)
@@ -196,6 +197,7 @@ class _Outside(app.Outside):
         self._locks: list[StoreLock] = []
         self._stores: list[TrialStore] = []
         self.app: App | None = None
+        self.commands: CommandTaker | None = None
 
     def lock(self, store: Path) -> StoreLock:
         lock = StoreLock(store)
@@ -224,9 +226,13 @@ class _Outside(app.Outside):
 
         exchanges.gateways["sim"] = LiveGateway(TrialLine(self._life), listed, clock)
 
+    def process_name(self) -> str:
+        return f"host{self._life.host}:{self._life.number}:trial"
+
     def channels(
-        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts
+        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
     ) -> tuple[list[Channel], list[Loop]]:
+        self.commands = commands
         return [TrialChannel(name, self._life) for name in CHANNELS], []
 
     def abandon(self) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from hedged.adapters.store import lease
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError
@@ -49,15 +50,15 @@ class TrialStore(StoreAtOnce):
         return cast("_ConnectionAtOnce", self._connection)
 
     async def _run(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        life, name = self._life, f"{work.__module__.rpartition('.')[2]}.{work.__name__}"
+        life, (name, given) = self._life, _named(work, args)
         await life.passing(f"store {name}")
         try:
             result = await super()._run(work, *args, **kwargs)
         except StoreError:
-            life.world.not_kept(name, args)
+            life.world.not_kept(name, given)
             raise
         if self._connection is not None and self._disk.wrote:
-            life.world.kept(name, args)
+            life.world.kept(name, given)
             await life.passing(f"store {name} done")
         return result
 
@@ -104,6 +105,14 @@ class _ConnectionAtOnce:
         if not self._connection.closed:
             self._connection.invalidate()  # closes the driver's connection, which rolls back
             self._connection.close()
+
+
+def _named(work: Any, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """What is asked of the store, for example `orders.plan`, and with what; also behind the fence of the lease."""
+    if work in {lease.fenced, lease.checked}:
+        _, work, *rest = args
+        args = tuple(rest)
+    return f"{work.__module__.rpartition('.')[2]}.{work.__name__}", args
 
 
 def _as_sqlite_says(fault: str) -> OperationalError:

@@ -224,6 +224,9 @@ class World:
         self.seen.messages += len(record.messages)
         self.seen.alerts += sum(message.kind is MessageKind.FIRING for message in record.messages)
         self.seen.cycles += 1
+        said = [word for word in ("paused", "halted") if state.get(word)]
+        if said and self.journal is not None and self.journal.stops():
+            self.seen.stopped = said[0]
         self.look()
         self.judge(recorded=recorded)
         self.seen.before, self.seen.last = self.seen.last, recorded
@@ -258,6 +261,7 @@ class Seen:
     lenient: set[str] = field(default_factory=set)  # keys of messages that could not be kept
     lies: dict[str, float] = field(default_factory=dict)  # kind → last time
     approvals: dict[str, Proposal] = field(default_factory=dict)  # that a person gave
+    wrongly_answered: list[str] = field(default_factory=list)  # proposals that took an answer they may not take
     used: dict[str, str] = field(default_factory=dict)  # approval → order
     stopped: str | None = None  # why no order may leave: acknowledged, and not resumed
     targets: dict[str, Decimal] = field(default_factory=dict)  # set by a person

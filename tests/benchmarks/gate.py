@@ -3,26 +3,40 @@
     python -m tests.benchmarks.gate --orders 1000000
 
 A plain seeded generator, hostile on purpose: prices that are missing, zero, negative or no number, positions nobody
-knows, quantities off the lot, sides that would turn a position around, limits set and not set. What is approved is
-checked anew from the numbers alone, in floats, by rules written down a second time.
+knows, quantities off the lot, sides that would turn a position around, marks that jumped, accounts whose margin is
+short or not known, numbers of forty digits, limits set and not set. What is approved is checked anew from the numbers
+alone, in floats, by rules written down a second time.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from hedged.decide.account_room import AccountRoom
 from hedged.decide.gate import GateContext, approve
 from hedged.model.instrument import Instrument
-from hedged.model.order import ApprovedIntent, Intent, Side
+from hedged.model.order import ApprovedIntent, Intent, Placement, Purpose, Side
 from hedged.model.policy import Limits, Mode
 from hedged.model.snapshot import Quote
 from tests.build import ETH_PERP, perp
 
-ODD = (Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity"), Decimal(0), Decimal(-3000))
+ODD = (
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    Decimal("Infinity"),
+    Decimal("-Infinity"),
+    Decimal(0),
+    Decimal(-3000),
+    Decimal("1e40"),
+    Decimal("1e-40"),
+    Decimal("3000." + "0" * 40 + "1"),
+    Decimal("9" * 40),
+)
 LOTS = ("0.001", "0.1", "1")
 SLACK = 1e-9  # relative: floats beside exact decimals
 
@@ -41,6 +55,17 @@ def price(random_: random.Random, near: float, odd: float = 0.02) -> Decimal:
 
 def maybe(random_: random.Random, value: float) -> Decimal | None:
     return Decimal(repr(round(value, 2))) if random_.random() < 0.7 else None
+
+
+def room(random_: random.Random) -> AccountRoom:
+    def amount(most: float) -> Decimal | None:
+        if random_.random() < 0.03:
+            return random_.choice((None, *ODD))
+        return Decimal(repr(round(random_.uniform(-0.05, 1) * most, 2)))
+
+    return AccountRoom(
+        "main", amount(100_000), amount(50_000), amount(60_000), Decimal(random_.choice(("0.05", "0.2")))
+    )
 
 
 def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent, GateContext, Limits]:
@@ -69,24 +94,34 @@ def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent,
         notional=Decimal(repr(random_.uniform(0, 100))),  # a lie: the gate reckons for itself
         reduce_only=reduces if random_.random() < 0.9 else not reduces,
         reason="",
+        purpose=random_.choice((Purpose.REBALANCE, Purpose.REBALANCE, Purpose.REDUCE, Purpose.ROLL)),
+        placement=random_.choice((Placement.IOC, Placement.IOC, Placement.PASSIVE)),
     )
     context = GateContext(
         instrument=instrument if random_.random() < 0.99 else None,
         quote=quote if random_.random() < 0.99 else None,
-        contracts=Decimal(repr(round(held, 6))) if random_.random() < 0.98 else random_.choice((None, *ODD[:2])),
+        contracts=Decimal(repr(round(held, 6))) if random_.random() < 0.98 else random_.choice((None, *ODD)),
         turnover_day=Decimal(repr(round(random_.uniform(0, 50_000), 2))),
-        orders_cycle=random_.randrange(12),
+        orders_cycle=random_.randrange(6),
         in_flight=random_.random() < 0.02,
-        orders_minute=random_.randrange(22),
+        orders_minute=random_.randrange(10),
         rate=Decimal(random_.choice(("1", "1", "0.99", "1.08"))),
+        last_mark=None if random_.random() < 0.3 else price(random_, near * random_.choice((1, 1, 1, 0.9, 1.1))),
+        orders_day=random_.randrange(20),
+        exposed=None if random_.random() < 0.7 else Decimal(repr(round(held * 1.5, 6))),
+        room=None if reduces or random_.random() < 0.2 else room(random_),
     )
+    most = random_.choice((1, 1, 4))
     limits = Limits(
         order_notional_max=maybe(random_, random_.choice((10, 5_000, 50_000))),
         position_notional_max=maybe(random_, random_.choice((5_000, 500_000))),
         turnover_day_max=maybe(random_, random_.choice((20_000, 500_000))),
-        orders_cycle_max=random_.randrange(1, 12),
-        orders_minute_max=random_.randrange(1, 22),
-        price_collar=Decimal(repr(round(random_.uniform(0.001, 0.05), 4))),
+        orders_cycle_max=most * random_.randrange(1, 12),
+        orders_minute_max=most * random_.randrange(1, 22),
+        orders_day_max=most * random_.randrange(1, 60),
+        leverage_max=None if random_.random() < 0.5 else Decimal(random_.choice(("0.5", "2", "10"))),
+        free_margin_min=random_.choice((None, None, Decimal(0), Decimal("0.3"))),
+        price_collar=Decimal(repr(round(random_.uniform(0.001, 0.1), 4))),
     )
     return intent, context, limits
 
@@ -96,38 +131,81 @@ def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str 
     intent, quote, instrument = approved.intent, context.quote, context.instrument
     if quote is None or instrument is None or context.contracts is None or context.in_flight:
         return "made without knowing enough"
-    mark, held, quantity = float(quote.mark), float(context.contracts), float(intent.quantity)
-    touch = quote.ask if intent.side is Side.BUY else quote.bid
+    mark, held, quantity = _number(quote.mark), _number(context.contracts), _number(intent.quantity)
+    passive, buys = intent.placement is Placement.PASSIVE, intent.side is Side.BUY
+    touch = quote.ask if buys is not passive else quote.bid
     if not 0 < mark < float("inf") or not 0 < quantity < float("inf") or not -float("inf") < held < float("inf"):
         return "impossible numbers"
     after = held + quantity * intent.side.sign
-    notional = quantity * float(instrument.multiplier) * mark * float(context.rate)
-    position = abs(after) * float(instrument.multiplier) * mark * float(context.rate)
-    collar = float(limits.price_collar) + SLACK
-    lots = quantity / float(instrument.lot_size)
+    unit = _number(instrument.multiplier) * mark * _number(context.rate)
+    exposed = held if context.exposed is None else _number(context.exposed)
+    position = abs(exposed + quantity * intent.side.sign) * unit
+    collar = _number(limits.price_collar) + SLACK
+    lot = _number(instrument.lot_size)
     tests = {
         "turned around": after * held >= -SLACK,
         "reduce-only": intent.reduce_only is (abs(after) < abs(held) - SLACK),
-        "whole lots": abs(lots - round(lots)) < 1e-6,
+        "whole lots": abs(quantity / lot - round(quantity / lot)) < 1e-6,
         "minimum": intent.reduce_only
-        or quantity * float(instrument.multiplier) * mark >= float(instrument.notional_min) * (1 - SLACK),
-        "order_notional_max": _within(notional, limits.order_notional_max),
+        or quantity * _number(instrument.multiplier) * mark >= _number(instrument.notional_min) * (1 - SLACK),
+        "dust": not _is_dust(intent, abs(after), instrument, mark, unit, limits),
+        "order_notional_max": _within(quantity * unit, limits.order_notional_max),
         "position_notional_max": intent.reduce_only or _within(position, limits.position_notional_max),
-        "turnover_day_max": _within(notional + float(context.turnover_day), limits.turnover_day_max),
+        "turnover_day_max": _within(quantity * unit + _number(context.turnover_day), limits.turnover_day_max),
         "orders_cycle_max": context.orders_cycle < limits.orders_cycle_max,
         "orders_minute_max": context.orders_minute < limits.orders_minute_max,
-        "decision price": abs(float(intent.price) / mark - 1) <= collar,
-        "book": touch is None or abs(float(touch) / mark - 1) <= collar,
-        "worst price": abs(float(approved.price_limit) / mark - 1) <= collar,
+        "orders_day_max": context.orders_day < limits.orders_day_max,
+        "jump": context.last_mark is None or _is_near(mark, _number(context.last_mark), collar),
+        "decision price": _is_near(_number(intent.price), mark, collar),
+        "book": touch is None or _is_near(_number(touch), mark, collar),
+        "worst price": _is_near(_number(approved.price_limit), mark, collar),
+        "rests": (approved.rest_at is not None) is passive and (not passive or approved.rest_at == touch),
+        "account": intent.reduce_only
+        or context.room is None
+        or _carries(context.room, position, max(position - abs(exposed) * unit, 0), limits),
     }
     return next((name for name, kept in tests.items() if not kept), None)
+
+
+def _is_dust(intent: Intent, left: float, instrument: Instrument, mark: float, unit: float, limits: Limits) -> bool:
+    """Less than could ever be opened, although it could have gone in one order of the size that is allowed."""
+    lot, size = float(instrument.lot_size), float(instrument.multiplier) * mark
+    least = max(lot, math.ceil(float(instrument.notional_min) / size / lot - 1e-9) * lot)
+    largest = limits.order_notional_max
+    pinned = largest is not None and (least + lot) * unit > float(largest) * (1 - SLACK)
+    dust = lot * (1 - 1e-6) <= left < least * (1 - 1e-6)
+    return intent.reduce_only and intent.purpose is not Purpose.ROLL and dust and not pinned
+
+
+def _carries(room: AccountRoom, position: float, added: float, limits: Limits) -> bool:
+    """Leverage, and margin left free; what is not known keeps no limit that is set."""
+    equity, notional, available = (
+        None if value is None or not value.is_finite() else float(value)
+        for value in (room.equity, room.notional, room.available)
+    )
+    if limits.leverage_max is not None and (
+        equity is None or notional is None or notional + position > float(limits.leverage_max) * equity + 1e-6
+    ):
+        return False
+    if equity is None or available is None:
+        return not limits.free_margin_min
+    least = 0.1 if limits.free_margin_min is None else float(limits.free_margin_min)
+    return not least or (equity > 0 and available - added * float(room.margin_rate) >= least * equity - 1e-6)
+
+
+def _is_near(value: float, measure: float, collar: float) -> bool:
+    return abs(value - measure) <= collar * measure
+
+
+def _number(value: Decimal) -> float:
+    return float("nan") if value.is_nan() else float(value)
 
 
 def _within(value: float, most: Decimal | None) -> bool:
     return most is None or value <= float(most) * (1 + SLACK)
 
 
-def run(orders: int, seed: int) -> Tally:
+def run(orders: int, seed: int, *, until_over: bool = False) -> Tally:
     random_ = random.Random(seed)
     instruments = [
         perp(ETH_PERP, lot=lot, multiplier=size, notional_min=least)
@@ -143,6 +221,8 @@ def run(orders: int, seed: int) -> Tally:
             tally.approved += 1
             if broken := over(verdict, context, limits):
                 tally.over.append(f"{broken}: {verdict} {context} {limits}")
+                if until_over:
+                    break
     return tally
 
 

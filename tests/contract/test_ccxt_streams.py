@@ -118,3 +118,12 @@ async def test_ends_at_once_and_leaves_nothing(venue: str) -> None:
         await asyncio.sleep(0.02)
         mine = {task for task in asyncio.all_tasks() - before if "hedged" in repr(task) or "ccxt" in repr(task)}
         assert mine == set()
+
+
+async def test_requests_of_streams_are_counted(venue: str) -> None:
+    """Listen keys are requests like any other; a websocket is none."""
+    async with stage(venue) as on:
+        await on.listening()
+        await on.marked()
+        assert bool(on.hub.listen_keys) is (venue in {"binance", "bingx"})
+        assert on.it.opened.requests == len(on.it.server.requests) - on.hub.opened

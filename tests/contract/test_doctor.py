@@ -13,6 +13,7 @@ import pytest
 from hedged import app as root
 from hedged.adapters.clock import SystemClock, SystemIds
 from hedged.cli.doctor import Check, _examine, _reading
+from hedged.cli.once import look_once
 from hedged.errors import ConfigurationError
 from hedged.settings import Settings, load
 from tests.venues.benches import BENCHES
@@ -155,9 +156,23 @@ async def test_a_wrong_key_is_red_with_the_venues_reason(tmp_path: Path) -> None
 
 
 async def test_without_a_key_nobody_can_know(tmp_path: Path) -> None:
-    """Public data alone: grey, not green."""
+    """Public data alone: grey, not green, with the file where a key was looked for."""
     async with local(tmp_path, keys=False) as (_, settings):
-        assert told(await _examine(settings), "main: key")[0][0] == "unknown"
+        ((result, text),) = told(await _examine(settings), "main: key")
+    assert result == "unknown"
+    assert str(tmp_path / "credentials" / "account-main") in text
+
+
+async def test_once_says_that_an_account_has_no_key(tmp_path: Path) -> None:
+    """What is held there is in no figure, and a look at the portfolio says so; with a key nothing is said."""
+    for keys in (False, True):
+        async with local(tmp_path, keys=keys) as (_, settings):
+            report, _portfolio = await look_once(settings)
+        found = report.state["findings"]
+        assert isinstance(found, list)
+        missing = [each for each in found if each["kind"] == "key_missing"]
+        assert [each["subject"] for each in missing] == ([] if keys else ["main"])
+        assert not missing or str(tmp_path / "credentials" / "account-main") in missing[0]["text"]
 
 
 async def test_accounts_of_one_venue_load_its_markets_once(tmp_path: Path) -> None:

@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import aiomqtt
 import pytest
 import structlog
 
-from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions, encode
+from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+from hedged.adapters.channels.mqtt_topics import encode
 from hedged.adapters.clock import SystemClock
 from hedged.errors import DeliveryError
-from hedged.model.alert import Message, MessageKind
-from hedged.model.finding import Severity
-from hedged.tell.outbox import Backoff
 from tests.broker import Broker
-from tests.support import ROOT, T0, CountingIds, need
-
-WITHIN = 10.0  # seconds, for what takes milliseconds
-QUICK = Backoff(first=0.02, cap=0.05)
-ALERT = Message("e1", MessageKind.FIRING, "margin/main", Severity.CRITICAL, "Margin", "Body – ±", T0)
-
-
-def state(*names: str, ratio: float = 0.91) -> dict[str, object]:
-    hedges = [{"name": name, "hedge_ratio": ratio, "exposure_value": "1000.50"} for name in names]
-    return {"schema": 1, "now": "2026-11-02T12:00:00Z", "mode": "paper", "hedges": hedges}
-
-
-def options(broker: Broker, **more: Any) -> MqttOptions:
-    return MqttOptions(**{"host": "127.0.0.1", "port": broker.port, "instance": "demo", "backoff": QUICK, **more})
-
-
-@contextlib.asynccontextmanager
-async def running(chosen: MqttOptions) -> AsyncIterator[MqttChannel]:
-    channel = MqttChannel(chosen, SystemClock(), CountingIds())
-    task = asyncio.create_task(channel.run())
-    try:
-        yield channel
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+from tests.mqtt_rig import ALERT, WITHIN, certificates, connected, options, running, state, watching
+from tests.support import ROOT, CountingIds
 
 
 @pytest.fixture
@@ -57,52 +29,19 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker.kill()
 
 
-class Watcher:
-    """A subscriber that keeps the newest payload of each topic, and everything that came."""
-
-    def __init__(self, client: aiomqtt.Client) -> None:
-        self._client = client
-        self.topics: dict[str, str] = {}
-        self.came: list[aiomqtt.Message] = []
-
-    async def until(self, true: Callable[[Mapping[str, str]], object]) -> None:
-        async with asyncio.timeout(WITHIN):
-            while not true(self.topics):
-                message = await anext(self._client.messages)
-                self.came.append(message)
-                assert isinstance(message.payload, bytes)
-                self.topics[str(message.topic)] = message.payload.decode()
-
-
-@contextlib.asynccontextmanager
-async def watching(broker: Broker, **more: Any) -> AsyncIterator[Watcher]:
-    async with aiomqtt.Client("127.0.0.1", broker.port, **more) as client:
-        await client.subscribe("#", qos=1)
-        yield Watcher(client)
-
-
-async def connected(channel: MqttChannel) -> None:
-    async with asyncio.timeout(WITHIN):
-        while True:
-            with contextlib.suppress(DeliveryError):
-                await channel.deliver(Message("probe", MessageKind.FIRING, "k", Severity.INFO, "t", "b", T0))
-                return
-            await asyncio.sleep(0.01)
-
-
 async def test_the_state_is_retained_for_those_who_come_later(tmp_path: Path) -> None:
     """Each hedge's item with `now` and `mode`, and `online`, wait on the broker for a new subscriber."""
     with Broker(tmp_path) as broker:
         async with running(options(broker)) as channel:
             await channel.publish_state(state("alts", "majors"))
             async with watching(broker) as watcher:
-                await watcher.until(lambda topics: len(topics) == 3)
+                await watcher.until(lambda topics: len(topics) == 4)
             async with watching(broker) as late:
-                await late.until(lambda topics: len(topics) == 3)
+                await late.until(lambda topics: len(topics) == 4)
         assert all(message.retain for message in late.came)
         assert late.topics["hedged/demo/status"] == "online"
         assert json.loads(late.topics["hedged/demo/hedge/alts/state"]) == {
-            "name": "alts", "hedge_ratio": 0.91, "exposure_value": "1000.50",
+            "schema": "hedged.hedge/1", "name": "alts", "hedge_ratio": 0.91, "exposure_value": "1000.50",
             "now": "2026-11-02T12:00:00Z", "mode": "paper",
         }  # fmt: skip
 
@@ -132,8 +71,8 @@ async def test_a_hedge_that_left_loses_its_retained_state(tmp_path: Path) -> Non
                 await channel.publish_state(state("majors"))
                 await watcher.until(lambda topics: topics["hedged/demo/hedge/alts/state"] == "")
         async with watching(broker) as late:
-            await late.until(lambda topics: len(topics) == 2)
-        assert set(late.topics) == {"hedged/demo/status", "hedged/demo/hedge/majors/state"}
+            await late.until(lambda topics: len(topics) == 3)
+        assert set(late.topics) == {"hedged/demo/status", "hedged/demo/summary", "hedged/demo/hedge/majors/state"}
 
 
 async def test_an_alert_reaches_a_subscriber_that_was_away_exactly_once(tmp_path: Path) -> None:
@@ -250,9 +189,9 @@ async def test_a_password_is_needed_and_given(tmp_path: Path) -> None:
 
 async def test_tls_with_an_authority_of_ones_own(tmp_path: Path) -> None:
     """With `ca_file` the broker is trusted; without it, it is not."""
-    ca, cert, key = certificates(tmp_path)
-    with Broker(tmp_path, tls=(ca, cert, key)) as broker:
-        async with running(options(broker, tls=True, ca_file=ca)) as channel:
+    files = certificates(tmp_path)
+    with Broker(tmp_path, tls=(files["ca"], files["server"], files["server_key"])) as broker:
+        async with running(options(broker, tls=True, ca_file=files["ca"])) as channel:
             await connected(channel)
         with structlog.testing.capture_logs() as logs:
             async with running(options(broker, tls=True)):
@@ -260,24 +199,6 @@ async def test_tls_with_an_authority_of_ones_own(tmp_path: Path) -> None:
                     while not logs:
                         await asyncio.sleep(0.01)
         assert "certificate" in logs[0]["error"]
-
-
-def certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """An authority, and a certificate for 127.0.0.1 with its key."""
-    openssl = need("openssl")
-    ca, ca_key, cert, key, request, names = (
-        folder / name for name in ("ca.pem", "ca.key", "cert.pem", "key.pem", "request.pem", "names")
-    )
-    names.write_text("subjectAltName=IP:127.0.0.1\n")
-    new_key = ("-newkey", "rsa:2048", "-nodes")
-    for command in (
-        ("req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-subj", "/CN=test authority", "-days", "2"),
-        ("req", *new_key, "-keyout", key, "-out", request, "-subj", "/CN=127.0.0.1"),
-        ("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", cert,
-         "-days", "2", "-extfile", names),
-    ):  # fmt: skip
-        subprocess.run([openssl, *map(str, command)], check=True, capture_output=True)
-    return ca, cert, key
 
 
 async def test_no_broker_at_all_is_a_delivery_error_at_once(tmp_path: Path) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 import structlog
 from aiohttp import web
 
 from hedged.adapters.channels.apprise import AppriseChannel, apprise_channels
-from hedged.adapters.channels.heartbeat import Heartbeat
-from hedged.errors import ConfigurationError, DeliveryError
+from hedged.adapters.channels.heartbeat import Heartbeat, Signal
+from hedged.adapters.store.memory import MemoryStore
+from hedged.errors import ConfigurationError, DeliveryError, StoreUnavailable
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Severity
+from hedged.model.policy import World
 from tests.broker import free_port
-from tests.support import T0
+from tests.support import T0, ManualClock
 
 ALERT = Message("e1", MessageKind.FIRING, "margin/main", Severity.CRITICAL, "Critical: margin", "12 % left ±", T0)
 
@@ -34,7 +37,7 @@ class Service:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.got.append(await request.json() if request.can_read_body else request.path)
+        self.got.append(await request.json() if request.can_read_body else request.path_qs)
         self.arrived.set()
         await self.gate.wait()
         return web.Response(status=self.status)
@@ -158,49 +161,129 @@ async def settle(heartbeat: Heartbeat) -> None:
     await asyncio.wait_for(asyncio.wait({heartbeat._task}), 10)
 
 
-async def test_the_heartbeat_pings_its_url() -> None:
-    """One GET a completed cycle."""
+class Kept(MemoryStore):
+    """Counts what is written; `down` refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes, self.down = 0, False
+
+    async def put_blob(self, key: str, value: Mapping[str, object], now: datetime) -> None:
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        self.writes += 1
+        await super().put_blob(key, value, now)
+
+
+async def beating(
+    url: str, clock: ManualClock | None = None, store: Kept | None = None, *, signals: bool = True, timeout: float = 5.0
+) -> Heartbeat:
+    kept, clock = store or Kept(), clock or ManualClock()
+    await kept.open("mine", World.PAPER, clock.now())
+    return Heartbeat(url, kept, clock, signals=signals, timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("signals", "tail", "got"),
+    [
+        (True, "", ["/ping/CANARY/start", "/ping/CANARY", "/ping/CANARY/start", "/ping/CANARY/fail"]),
+        (True, "/", ["/ping/CANARY/start", "/ping/CANARY/", "/ping/CANARY/start", "/ping/CANARY/fail"]),
+        (
+            True,
+            "?a=1",
+            ["/ping/CANARY/start?a=1", "/ping/CANARY?a=1", "/ping/CANARY/start?a=1", "/ping/CANARY/fail?a=1"],
+        ),
+        (False, "?a=1", ["/ping/CANARY?a=1"]),
+    ],
+)
+async def test_each_signal_has_its_address(signals: bool, tail: str, got: list[str]) -> None:
+    """Start, success, start, fail: words behind the path; without signals a completed cycle alone."""
     async with serving() as service:
-        heartbeat = Heartbeat(f"http://127.0.0.1:{service.port}/ping/CANARY")
-        for _ in range(2):
-            heartbeat.ping()
-            await settle(heartbeat)
+        heartbeat = await beating(f"http://127.0.0.1:{service.port}/ping/CANARY{tail}", signals=signals)
+        for signal in (Signal.START, Signal.SUCCESS, Signal.START, Signal.FAIL):
+            heartbeat.send(signal)
+            if heartbeat._task is not None:
+                await settle(heartbeat)
         await heartbeat.close()
-    assert service.got == ["/ping/CANARY"] * 2
+    assert service.got == got
 
 
 async def test_a_heartbeat_that_is_not_answered_delays_nothing_and_does_not_pile_up() -> None:
-    """`ping` returns at once; while one hangs there is no second; closing does not wait for it."""
+    """`send` returns at once; while one hangs the newest two wait, in order; closing does not wait for it."""
     async with serving() as service:
         service.gate.clear()
-        heartbeat = Heartbeat(f"http://127.0.0.1:{service.port}/")
-        for _ in range(5):
-            heartbeat.ping()
+        heartbeat = await beating(f"http://127.0.0.1:{service.port}/p")
+        heartbeat.send(Signal.START)
         await asyncio.wait_for(service.arrived.wait(), 10)
-        heartbeat.ping()
-        await asyncio.wait_for(heartbeat.close(), 1)
-    assert len(service.got) == 1
+        for signal in (Signal.FAIL, Signal.START, Signal.SUCCESS):
+            heartbeat.send(signal)
+        assert service.got == ["/p/start"]
+        service.gate.set()
+        await settle(heartbeat)
+        assert service.got == ["/p/start", "/p/start", "/p"]
+        service.gate.clear()
+        heartbeat.send(Signal.START)
+        await asyncio.wait_for(heartbeat.close(), 5)
+
+
+async def test_when_the_heartbeat_was_answered_is_kept_at_most_once_a_minute() -> None:
+    """Only a success counts; a clock set back does not stop the keeping."""
+    clock, store = ManualClock(), Kept()
+    async with serving() as service:
+        heartbeat = await beating(f"http://127.0.0.1:{service.port}/", clock, store)
+        kept = []
+        for signal, seconds in ((Signal.START, 0), (Signal.SUCCESS, 0), (Signal.SUCCESS, 59), (Signal.SUCCESS, 1)):
+            clock.advance(seconds)
+            heartbeat.send(signal)
+            await settle(heartbeat)
+            kept.append(store.writes)
+        assert kept == [0, 1, 1, 2]
+        assert await store.get_blob("heartbeat") == {"delivered_at": "2026-11-02T12:01:00Z"}
+        clock.set(T0)
+        heartbeat.send(Signal.SUCCESS)
+        await settle(heartbeat)
+        assert await store.get_blob("heartbeat") == {"delivered_at": "2026-11-02T12:00:00Z"}
+        await heartbeat.close()
+    assert heartbeat.delivered_at == T0
+
+
+async def test_a_heartbeat_whose_answer_cannot_be_kept_goes_on() -> None:
+    """A full disk is said once, and the switch is fed all the same."""
+    store = Kept()
+    async with serving() as service:
+        heartbeat = await beating(f"http://127.0.0.1:{service.port}/", store=store)
+        store.down = True
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                heartbeat.send(Signal.SUCCESS)
+                await settle(heartbeat)
+        await heartbeat.close()
+    assert [each["error"] for each in logs] == ["the disk is full"]
+    assert len(service.got) == 2
+    assert heartbeat.problem is None
 
 
 async def test_heartbeat_failure_and_recovery_are_logged_once() -> None:
     """An answer of 500, none in time and no server are failures; the URL is never shown."""
     async with serving() as service:
-        heartbeat = Heartbeat(f"http://127.0.0.1:{service.port}/CANARY", timeout=0.2)
+        heartbeat = await beating(f"http://127.0.0.1:{service.port}/CANARY", timeout=0.2)
         with structlog.testing.capture_logs() as logs:
             service.status = 500
             for _ in range(3):
-                heartbeat.ping()
+                heartbeat.send(Signal.SUCCESS)
                 await settle(heartbeat)
+            assert heartbeat.problem == "success: status 500"
             service.status = 200
-            heartbeat.ping()
+            heartbeat.send(Signal.SUCCESS)
             await settle(heartbeat)
+            assert heartbeat.problem is None
             service.gate.clear()
-            heartbeat.ping()
+            heartbeat.send(Signal.SUCCESS)
             await settle(heartbeat)
         await heartbeat.close()
-    dead = Heartbeat(f"http://127.0.0.1:{free_port()}/CANARY")
+    dead = await beating(f"http://127.0.0.1:{free_port()}/CANARY")
     with structlog.testing.capture_logs() as more:
-        dead.ping()
+        dead.send(Signal.SUCCESS)
         await settle(dead)
     await dead.close()
     assert [(each["log_level"], each.get("reason")) for each in logs + more] == [
@@ -210,3 +293,20 @@ async def test_heartbeat_failure_and_recovery_are_logged_once() -> None:
         ("warning", "ClientConnectorError"),
     ]
     assert "CANARY" not in repr(logs + more)
+
+
+async def test_a_service_that_knows_no_start_is_named_by_it() -> None:
+    """Its success is answered and its /start is not: said once, with the key that ends it."""
+    async with serving() as service:
+        heartbeat = await beating(f"http://127.0.0.1:{service.port}/")
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                service.status = 404
+                heartbeat.send(Signal.START)
+                await settle(heartbeat)
+                service.status = 200
+                heartbeat.send(Signal.SUCCESS)
+                await settle(heartbeat)
+        await heartbeat.close()
+    assert [(each["signal"], "heartbeat_signals = false" in each["hint"]) for each in logs] == [("start", True)]
+    assert heartbeat.problem == "start: status 404"

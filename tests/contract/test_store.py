@@ -486,6 +486,18 @@ async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) 
     assert [row.id for row in await store.due("log", T0 + MINUTE, 10)] == [first.id]
 
 
+async def test_what_waits_is_counted_by_channel(store: Store) -> None:
+    """A failed message still waits, a delivered one does not, and a channel for which none waits is not named."""
+    assert await store.backlog() == {}
+    await store.record_cycle(record(0, messages=[message("e1"), message("e2")]), ["log", "mqtt"])
+    first, second = await store.due("log", T0, 10)
+    await store.failed(first.id, T0 + MINUTE, "refused")
+    await store.delivered(second.id, T0)
+    assert await store.backlog() == {"log": 1, "mqtt": 2}
+    await store.delivered(first.id, T0)
+    assert await store.backlog() == {"mqtt": 2}
+
+
 # small facts
 
 

@@ -19,7 +19,7 @@ from tests.support import T0, CountingIds
 UNKNOWN, GONE = "unknown", "gone"
 KINDS = (Kind.DRIFT, Kind.MARGIN, Kind.EXPIRY)
 KEYS = tuple(f"{kind.value}/x" for kind in KINDS)
-RULES = AlertRules(hold={Kind.EXPIRY: timedelta(minutes=3)})
+RULES = AlertRules(hold={Kind.EXPIRY: timedelta(minutes=3)}, group_interval=timedelta(0))
 
 seen = st.sampled_from([None, None, UNKNOWN, GONE, *Severity, *Severity])
 steps = st.sampled_from([timedelta(minutes=1)] * 4 + [timedelta(minutes=30), timedelta(hours=5), timedelta(days=2)])

@@ -95,6 +95,9 @@ def test_the_form_on_disk() -> None:
             "funding_rate": None,
             "funding_interval_hours": None,
             "funding_next": "2026-11-02T12:00:00Z",
+            "volume_day": None,
+            "high_day": None,
+            "low_day": None,
         },
     }
     missing: Any = encode(Missing(Fault.UNREADABLE, "fetch_balance", "HTML"), Leg[Decimal])
@@ -111,7 +114,7 @@ def test_outcomes_keep_their_kind(outcome: Outcome | Absent) -> None:
 def test_an_approval_cannot_be_read_back() -> None:
     """A stored approval shows what was allowed, without the seal, and nothing can make it sendable again."""
     stored: Any = encode(Decision("drift", intents=(ApprovedIntent(intent("hd1"), Decimal("2940.0"), GATE_SEAL),)))
-    assert stored["intents"] == [{"intent": encode(intent("hd1")), "price_limit": "2940.0"}]
+    assert stored["intents"] == [{"intent": encode(intent("hd1")), "price_limit": "2940.0", "rest_at": None}]
     with pytest.raises(TypeError, match="evidence"):
         decode(Decision, stored)
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 import pytest
 import structlog
 
+from hedged.adapters.channels.heartbeat import Signal
 from hedged.app import App, Exchanges
 from hedged.model.alert import Message
+from hedged.model.policy import Mode
 from tests.build import hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.support import ManualClock
@@ -88,10 +90,13 @@ async def test_a_clock_that_is_off_is_told(
 
 class FakeHeartbeat:
     def __init__(self) -> None:
-        self.pings = 0
+        self.sent: list[str] = []
 
-    def ping(self) -> None:
-        self.pings += 1
+    def send(self, signal: Signal) -> None:
+        self.sent.append(signal.name)
+
+    def state(self) -> Mapping[str, object]:
+        return {"delivered_at": None, "problem": "success: status 500"}
 
     async def close(self) -> None: ...
 
@@ -119,7 +124,22 @@ async def test_after_each_cycle_the_heartbeat_and_the_couriers(stage: tuple[App,
     for _ in range(61):
         clock.advance(60)
         await app.after_cycle(await app.cycle(clock.now(), ()))
-    assert (app.heartbeat.pings, courier.kicks, len(thinned)) == (61, 61, 2)
+    assert app.heartbeat.sent == ["START", "SUCCESS"] * 61
+    assert (courier.kicks, len(thinned)) == (61, 2)
+
+
+async def test_a_cycle_that_fails_is_a_failed_heartbeat(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
+    """The switch raises its alarm at once, and hears of the next cycle all the same."""
+    app, _, venue, clock = stage
+    app.heartbeat = FakeHeartbeat()
+    venue.faults["derivatives"] = RuntimeError("a defect")
+    with pytest.raises(RuntimeError):
+        await app.cycle(clock.now(), ())
+    venue.faults.clear()
+    report = await app.cycle(clock.now(), ())
+    await app.after_cycle(report)
+    assert app.heartbeat.sent == ["START", "FAIL", "START", "SUCCESS"]
+    assert report.state["heartbeat"] == {"delivered_at": None, "problem": "success: status 500"}
 
 
 async def test_the_weight_of_a_cycle_is_logged(stage: tuple[App, Ear, FakeVenue, ManualClock]) -> None:
@@ -133,3 +153,24 @@ async def test_the_weight_of_a_cycle_is_logged(stage: tuple[App, Ear, FakeVenue,
             await app.cycle(clock.now(), ())
     weights = [line["weight"] for line in lines if line["event"] == "cycle"]
     assert weights == [{"main": 12.5}, {"main": 7.5}]
+
+
+async def test_orders_are_halted_from_outside_a_cycle_where_any_could_be_made() -> None:
+    """As a key that can withdraw does it: no order from then on, told as critical; without a gateway nothing to stop."""
+    for trades in (True, False):
+        clock = ManualClock()
+        venue = FakeVenue(clock)
+        venue.hold(ETH=12)
+        mode = Mode.PAPER if trades else Mode.MONITOR
+        portfolio = await wire(policy(hedge("ETH", mode=mode), mode=mode), clock, venue)
+        portfolio.gateways = portfolio.gateways if trades else {}
+        app = App(portfolio, [], [], [], None, Exchanges())
+        await app.halt("the key of main may withdraw now")
+        report = await app.cycle(clock.now(), ())
+        told = {message.key: message.body for message in report.messages}
+        assert (f"halted/{portfolio.policy.name}" in told) is trades
+        assert (portfolio.brake.why is not None) is trades
+        if trades:
+            assert report.decision.intents == ()
+            assert "the key of main may withdraw now" in told[f"halted/{portfolio.policy.name}"]
+            assert report.decision.refused

@@ -31,6 +31,7 @@ mode = "{mode}"
 name = "sim"
 exchange = "simulated"
 balances = {{ ETH = 4, SOL = 100 }}
+cash = {cash}
 [[hedges]]
 name = "alts"
 assets = ["ETH", "SOL"]

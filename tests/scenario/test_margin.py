@@ -51,8 +51,9 @@ async def squeeze(margin: MarginPolicy) -> Squeeze:
     clock = ManualClock()
     venue = FakeVenue(clock)
     venue.listed = {ETH_PERP: contract()}
-    # The guard aside, which halts where one order after the other lacks margin.
-    setup = policy(hedge("ETH"), holdings=[Holding("ETH", D(3), T0)], limits=Limits(rejections_max=1_000))
+    # The guard aside, which halts where one order after the other lacks margin, and with hardly any margin left free.
+    limits = Limits(rejections_max=1_000, free_margin_min=D(0))
+    setup = policy(hedge("ETH"), holdings=[Holding("ETH", D(3), T0)], limits=limits)
     rules = replace(setup, margin=margin, paper=PaperPolicy(cash=D(1_800)))
     store = MemoryStore()
     await store.open(rules.name, rules.world, T0)

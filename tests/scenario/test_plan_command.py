@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from typer.testing import CliRunner
 from hedged.cli.main import app
 from hedged.cli.plan_venues import _Listing, _Past
 from hedged.errors import Unreachable
-from hedged.model.history import Bar
+from hedged.model.history import Bar, Settlement
+from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.snapshot import Quote, Read
 from hedged.settings import load
 from tests.support import ROOT, T0, ManualClock, need_shared
 from tests.unit.test_plan import contract
@@ -239,7 +243,7 @@ def test_holdings_from_a_file_at_the_accounts_prices(config: Path, tmp_path: Pat
 def test_which_coins_are_chosen_from(config: Path) -> None:
     """Own first, BTC, ETH and indices, then the holdings' sector before others by turns; thirty besides the own at most."""
     settings = load(config, {})
-    listing = _Listing(settings, settings.policy(), {}, ManualClock())
+    listing = _Listing(settings, settings.policy(), {}, clock=ManualClock(), past={}, kept={})
     listed = {*settings.sectors, "DEFI", "BTCDOM", "1000UNI", "NOSECTOR"}
     found = list(listing._bases(["UNI"], listed))
     assert found[:6] == ["1000UNI", "UNI", "BTC", "ETH", "BTCDOM", "DEFI"]
@@ -266,6 +270,59 @@ class Candles:
         first = since.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         times = (first + timedelta(hours=hour) for hour in range(self._page))
         return [Bar(at, 100.0, 101.0, 99.0) for at in times if at <= T0]
+
+
+class Funding:
+    """A venue's market and past funding: a contract of 0.01 % each 8 h, which was 0.03 % in the past month."""
+
+    def __init__(self, settled: object) -> None:
+        self.account = "sim"
+        self._settled = settled
+
+    async def instruments(self) -> dict[str, Instrument]:
+        one = replace(contract("ETH").instrument, id=InstrumentId("sim:ETH/USDT:USDT"), account="sim")
+        return {one.id: one}
+
+    async def quotes(self, names: list[InstrumentId]) -> dict[InstrumentId, Read[Quote]]:
+        quote = Quote(Decimal(3000), funding_rate=Decimal("0.0001"), funding_interval_hours=Decimal(8))
+        return dict.fromkeys(names, Read(quote, T0))
+
+    async def funding(self, _: InstrumentId, since: datetime) -> list[Settlement] | None:
+        if isinstance(self._settled, Exception):
+            raise self._settled
+        if self._settled is None:
+            return None
+        times = (T0 - timedelta(hours=8 * count) for count in range(100, -1, -1))
+        return [Settlement(at, Decimal("0.0003")) for at in times if at > since]
+
+
+@pytest.mark.parametrize(
+    ("settled", "kept", "year", "of"),
+    [
+        ("told", {}, "-0.3285", "the past 30 days, as sim tells it"),
+        (None, {"sim:ETH/USDT:USDT": Decimal("-0.2")}, "-0.2", "the past weeks, as hedged saw it"),
+        (None, {}, "-0.1095", "today"),
+        (Unreachable("sim", "past funding", "no answer"), {}, "-0.1095", "today"),
+    ],
+)
+async def test_funding_is_that_of_the_past_where_it_is_known(
+    config: Path, settled: object, kept: dict[InstrumentId, Decimal], year: str, of: str
+) -> None:
+    """The venue's settlements, else what the daemon saw, else today's rate; and what it is, is told with it."""
+    settings = load(config, {})
+    venue = Funding(settled)
+    listing = _Listing(
+        settings,
+        settings.policy(),
+        {"sim": venue},  # type: ignore[dict-item]
+        clock=ManualClock(),
+        past={"sim": venue},  # type: ignore[dict-item]
+        kept=kept,
+    )
+    (found,) = await listing.candidates(["ETH"])
+    assert found.carry_year == Decimal(year)
+    assert found.carry_of == of
+    assert len(listing.notes) == isinstance(settled, Exception)
 
 
 async def test_a_year_of_bars_is_read_page_by_page() -> None:

@@ -97,12 +97,13 @@ def test_monitor_proposes_and_never_approves() -> None:
     assert [intent.quantity for intent in decision.proposals] == [dec("9.5")]
 
 
-@pytest.mark.parametrize("mode", [Mode.APPROVE, Mode.LIVE])
-def test_modes_that_are_not_there_yet_send_nothing(mode: Mode) -> None:
-    """Approve and live are refused at the gate as well."""
-    decision = decided(view("0"), policy(hedge("ETH", mode=mode), mode=mode))
-    assert decision.intents == ()
-    assert mode.value in decision.refused[0].reason
+def test_approve_asks_and_live_begins_with_the_smallest_order() -> None:
+    """What passes the gate is put to a person, or sent: the first on a contract is only to see that it is filled."""
+    asked = decided(view("0"), policy(hedge("ETH", mode=Mode.APPROVE), mode=Mode.APPROVE))
+    assert asked.intents == ()
+    assert [proposal.quantity for proposal in asked.awaiting] == [dec("9.5")]
+    sent = decided(view("0"), policy(hedge("ETH", mode=Mode.LIVE), mode=Mode.LIVE))
+    assert [approved.intent.quantity for approved in sent.intents] == [perp().lot_size]
 
 
 def test_the_fall_back_takes_over_and_is_bought_back_first() -> None:
@@ -139,9 +140,10 @@ def test_weights_split_the_target() -> None:
     )
     decision = decided(seen, policy(hedge("ETH", legs=legs)))
     assert [(a.intent.instrument, a.intent.side, a.intent.quantity) for a in decision.intents] == [
-        (ETH_PERP, Side.BUY, dec("2.5")),
         (BTC_PERP, Side.SELL, dec("0.125")),
+        (ETH_PERP, Side.BUY, dec("2.5")),
     ]
+    assert decision.intents[1].intent.only_after == (decision.intents[0].intent.client_order_id,)
 
 
 def test_a_weighted_chain_counts_as_one_leg() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hedged.decide.account_room import AccountRoom
 from hedged.decide.gate import GateContext, approve, judge
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import ApprovedIntent, Intent, Refusal, Side
+from hedged.model.order import ApprovedIntent, Intent, Placement, Refusal, Side
 from hedged.model.policy import Limits, Mode
 from hedged.model.snapshot import Quote
 from tests.build import ETH_PERP, dec, perp
@@ -38,6 +39,19 @@ HERE = GateContext(
 )
 
 
+BUY = {"side": Side.BUY, "reduce_only": True}
+DUST = {"order": {**BUY, "quantity": dec("1.6")}, "here": {"instrument": perp(lot="0.1", notional_min=4800)}}
+
+
+def room(limits: dict, allowed: dict, refused: dict) -> tuple[dict, dict]:
+    """10,000 of equity, nothing else held, 9,000 free; a new 3,000 binds a fifth, which is 600."""
+    base = AccountRoom("main", dec(10_000), dec(0), dec(9_000), dec("0.2"))
+    return (
+        {"limits": limits, "here": {"room": replace(base, **allowed)}},
+        {"limits": limits, "here": {"room": replace(base, **refused)}},
+    )
+
+
 def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
     """The worst price is the mark less the collar for a sale, plus it for a purchase."""
     sold = approve(SELL, HERE, Limits(price_collar=dec("0.02")), Mode.PAPER)
@@ -57,6 +71,46 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
             {"limits": {"position_notional_max": dec(9000)}},
             {"limits": {"position_notional_max": dec(8999)}},
         ),
+        ("orders_day_max", {"here": {"orders_day": 499}}, {"here": {"orders_day": 500}}),
+        (
+            "position_notional_max",  # what is on its way on the same side counts as filled
+            {"limits": {"position_notional_max": dec(12_000)}, "here": {"exposed": dec(-3)}},
+            {"limits": {"position_notional_max": dec(11_999)}, "here": {"exposed": dec(-3)}},
+        ),
+        ("second reading", {"here": {"last_mark": dec(2942)}}, {"here": {"last_mark": dec(2941)}}),
+        ("second reading", {"here": {"last_mark": dec(3061)}}, {"here": {"last_mark": dec(3062)}}),
+        ("not a positive number", {}, {"here": {"last_mark": Decimal("NaN")}}),
+        ("not a positive number", {}, {"order": {"quantity": Decimal("1e40")}}),
+        ("is not known", {}, {"here": {"contracts": Decimal("-1e40")}}),
+        (
+            "would be left",  # 0.1 more would be dust under the smallest order of 0.5
+            {"order": {**BUY, "quantity": dec("1.5")}, "here": {"instrument": perp(lot="0.1", notional_min=1500)}},
+            {"order": {**BUY, "quantity": dec("1.6")}, "here": {"instrument": perp(lot="0.1", notional_min=1500)}},
+        ),
+        (
+            "would be left",  # where the limit of an order is smaller than the smallest, there is no other way down
+            {**DUST, "limits": {"order_notional_max": dec(5099)}},
+            {**DUST, "limits": {"order_notional_max": dec(5100)}},
+        ),
+        (
+            "no book",
+            {"order": {"placement": Placement.PASSIVE}},
+            {"order": {"placement": Placement.PASSIVE}, "here": {"quote": replace(QUOTE, ask=None)}},
+        ),
+        (
+            "price_collar",  # a passive sale meets the book at the asks
+            {"order": {"placement": Placement.PASSIVE}, "here": {"quote": replace(QUOTE, ask=dec(3060), bid=dec(1))}},
+            {"order": {"placement": Placement.PASSIVE}, "here": {"quote": replace(QUOTE, ask=dec(3061))}},
+        ),
+        ("leverage_max", *room({"leverage_max": dec(2)}, {"notional": dec(11_000)}, {"notional": dec("11_000.01")})),
+        ("leverage_max", *room({"leverage_max": dec(2)}, {}, {"notional": None})),
+        ("leverage_max", *room({"leverage_max": dec(2)}, {}, {"equity": None})),
+        ("leverage_max", *room({"leverage_max": dec(2)}, {}, {"equity": dec(-1)})),
+        ("free_margin_min", *room({}, {"available": dec(1_600)}, {"available": dec("1_599.99")})),
+        ("free_margin_min", *room({}, {"available": None}, {"available": dec(0)})),
+        ("free_margin_min", *room({}, {"equity": None}, {"equity": dec(0), "available": dec(600)})),
+        ("free_margin_min", *room({"free_margin_min": dec("0.5")}, {"available": dec(5_600)}, {"available": dec(5_599)})),
+        ("free_margin_min", *room({"free_margin_min": dec("0.1")}, {}, {"available": None})),
         ("orders_minute_max", {"here": {"orders_minute": 19}}, {"here": {"orders_minute": 20}}),
         ("turnover_day_max", {"limits": {"turnover_day_max": dec(3000)}}, {"limits": {"turnover_day_max": dec(2999)}}),
         ("orders_cycle_max", {"limits": {"orders_cycle_max": 1}}, {"limits": {"orders_cycle_max": 1}, "here": {"orders_cycle": 1}}),
@@ -112,3 +166,21 @@ def test_nobody_else_makes_an_approved_intent() -> None:
         if "GATE_SEAL" in path.read_text(encoding="utf-8")
     }
     assert users == {"hedged/model/order.py", "hedged/decide/gate.py"}
+
+
+def test_a_passive_order_rests_at_its_own_side_of_the_book() -> None:
+    """A sale waits at the best ask, and its limit is the collar's all the same."""
+    passive = approve(replace(SELL, placement=Placement.PASSIVE), HERE, Limits(), Mode.PAPER)
+    assert isinstance(passive, ApprovedIntent)
+    assert (passive.rest_at, passive.price_limit) == (3001, 2940)
+    taking = approve(SELL, HERE, Limits(), Mode.PAPER)
+    assert isinstance(taking, ApprovedIntent)
+    assert taking.rest_at is None
+
+
+def test_what_reduces_needs_no_margin() -> None:
+    """However little is left on the account, risk may be given back."""
+    bare = replace(HERE, room=AccountRoom("main", dec(0), dec(1_000_000), dec(0)))
+    limits = Limits(leverage_max=dec(1), free_margin_min=dec("0.5"))
+    assert judge(replace(SELL, **BUY), bare, limits) is None
+    assert judge(SELL, bare, limits) is not None

@@ -17,9 +17,11 @@ def test_no_random_order_is_over_a_limit() -> None:
     assert tally.approved > 300
 
 
-@pytest.mark.parametrize("rule", ["_size", "_notional", "_collar"])
+@pytest.mark.parametrize(
+    "rule", ["_size", "_crumb", "_notional", "_number", "_leverage", "_free_margin", "_jump", "_collar"]
+)
 def test_the_second_reckoning_would_notice(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With any of the gate's rules taken out there are orders over a limit."""
     nothing: Callable[..., None] = lambda *_: None  # noqa: E731
     monkeypatch.setattr(gate, rule, nothing)
-    assert run(20_000, seed=1).over
+    assert run(20_000, seed=1, until_over=True).over

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,53 @@ async def test_the_users_word_is_good_for_ninety_days(
     keys = watch(Venue(answer), clock, T0 - ago if ago is not None else None)
     await keys.check()
     assert told(keys, clock) == [(Kind.KEY_UNCONFIRMED, severity)]
+
+
+async def test_a_key_that_has_learned_to_withdraw_stops_orders() -> None:
+    """As long as it can, and not for a moment before; the reason names the account and what to do."""
+    clock = ManualClock()
+    venue = Venue(Permissions(withdraw=False))
+    keys = watch(venue, clock)
+    said: list[str] = []
+
+    async def halt(reason: str) -> None:
+        said.append(reason)
+        if len(said) == 2:
+            venue.answer = Permissions(withdraw=False)
+        await asyncio.sleep(0)
+
+    await keys.check()
+    task = asyncio.create_task(keys.run(halt))
+
+    async def turns(number: int) -> None:
+        for _ in range(number):
+            await asyncio.sleep(0)
+
+    await turns(200)
+    venue.answer = Permissions(withdraw=True)
+    while not said:
+        await turns(100)
+    assert clock.now() - T0 >= ASK_EVERY
+    assert said[0] == ("the key of main may withdraw now: give hedged one that cannot, start it again, then resume")
+    while len(said) < 2:
+        await turns(1)
+    while keys.withdrawing():
+        await turns(100)
+    count = len(said)
+    await turns(500)
+    assert len(said) == count
+    task.cancel()
+
+
+async def test_an_account_without_a_key_is_told_with_where_it_was_looked_for() -> None:
+    """Its coins are in no figure: said as information, as long as it is so."""
+    clock = ManualClock()
+    places = (Path("/run/credentials/account-spare"), Path("/etc/hedged/credentials/account-spare"))
+    keys = KeyWatch({}, {}, clock, {"spare": places})
+    await keys.check()
+    assert told(keys, clock) == [(Kind.KEY_MISSING, Severity.INFO)]
+    (finding,) = keys.findings(clock.now())
+    assert finding.text == (
+        "spare: no key (/run/credentials/account-spare or /etc/hedged/credentials/account-spare), so nothing that is "
+        "held there is read or counted, only prices."
+    )

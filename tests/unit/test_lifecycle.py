@@ -225,8 +225,47 @@ def test_the_worst_of_two_findings_of_one_key_counts() -> None:
 
 def test_the_most_severe_message_comes_first() -> None:
     """The outbox delivers in order, so critical ones go in first."""
-    _, messages = step([], [finding(severity=each, subject=each.value) for each in (INFO, CRITICAL, WARNING)])
+    kinds = {INFO: Kind.NO_EXPOSURE, CRITICAL: Kind.MARGIN, WARNING: Kind.DRIFT}
+    _, messages = step([], [finding(kind, severity) for severity, kind in kinds.items()])
     assert [message.severity for message in messages] == [CRITICAL, WARNING, INFO]
+
+
+@pytest.mark.parametrize("kind", [LOUD, QUIET])
+def test_keeps_firing_for_as_long_as_its_kind_does(kind: Kind) -> None:
+    """With `keep_firing_for` it is over only after so long without, and since the moment it was seen to be good."""
+    life = Life(kind, rules=AlertRules(keep={kind: 3 * MINUTE}))
+    assert life.said(WARNING, None, None, None) == ["firing", "", "", ""]
+    assert life.said(WARNING, None, None, None) == ["", "", "", ""], "seen again, its time begins anew"
+    (message,) = life.cycle(None)
+    assert message.kind is MessageKind.RESOLVED
+    assert life.alert.resolved_at == life.now - 3 * MINUTE
+
+
+def test_severity_falls_after_it_was_lower_for_long_enough() -> None:
+    """A margin on the threshold stays critical; one that stays below it for ten minutes is a warning again."""
+    life = Life()
+    life.said(CRITICAL, *[WARNING, CRITICAL] * 5)
+    assert life.alert.severity is CRITICAL
+    life.said(*[WARNING] * 10)
+    assert life.alert.severity is CRITICAL
+    life.cycle(WARNING)
+    assert life.alert.severity is WARNING
+
+
+def test_missing_data_makes_nothing_less_severe() -> None:
+    """Minutes without figures are no minutes below."""
+    life = Life()
+    life.said(CRITICAL, *[WARNING] * 9, UNKNOWN, *[WARNING] * 9)
+    assert life.alert.severity is CRITICAL
+
+
+def test_a_repeat_in_between_says_the_severity_that_holds() -> None:
+    """Within those ten minutes the alert is as bad as it was, and repeats at that pace."""
+    life = Life()
+    life.said(CRITICAL)
+    life.cycle(WARNING, after=HOUR - MINUTE)
+    (message,) = life.cycle(WARNING)
+    assert (message.kind, message.severity) == (MessageKind.REPEAT, CRITICAL)
 
 
 def test_numbers_are_no_part_of_the_key() -> None:

@@ -40,6 +40,7 @@ class Line:
 
     account = "main"
     valid_for = 5.0
+    post_only = True
 
     def __init__(self, *found: Found | Absent | Unknown, covers: Covers | None = Covers.MARKET) -> None:
         self.found = list(found)
@@ -47,7 +48,7 @@ class Line:
         self.armed: list[tuple[int, frozenset[InstrumentId]]] = []
         self.fails = False
 
-    async def submit(self, approved: ApprovedIntent) -> Any:
+    async def submit(self, approved: ApprovedIntent, *, rest_at: Decimal | None = None) -> Any:
         return Accepted(approved.intent.client_order_id, "77")
 
     async def find_by_client_id(self, client_order_id: str, instrument: InstrumentId) -> Any:

@@ -197,6 +197,6 @@ async def test_orders_of_one_cycle_count_for_those_that_follow() -> None:
     desk = Desk(seen, rules, Book("c" * 24))
     for number in range(2):
         desk.offer(Trade(ETH_PERP, D(6), reduce_only=True, reason="why", purpose=Purpose.REDUCE), group, number)
-    decision = desk.decision("why")
+    decision = desk.decision("why", waits=lambda _: False)
     assert len(decision.intents) == 1
     assert "would turn the position of -4 around" in decision.refused[0].reason

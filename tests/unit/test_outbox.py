@@ -13,11 +13,10 @@ import structlog
 
 from hedged.adapters.store.memory import MemoryStore
 from hedged.errors import DeliveryError, StoreUnavailable
-from hedged.model.alert import Alert, Message, MessageKind, OutboxRow
-from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.alert import Message, MessageKind, OutboxRow
+from hedged.model.finding import Severity
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory
-from hedged.tell.lifecycle import AlertRules, advance
 from hedged.tell.outbox import Backoff, Courier
 from tests.support import T0, CountingIds, ManualClock
 from tests.virtual_time import VirtualTimeLoop, WallClock
@@ -304,31 +303,3 @@ def test_a_dead_channel_delays_no_other_and_drains_within_a_minute() -> None:
             task.cancel()
 
     virtual(scene)
-
-
-async def test_a_storm_of_500_conditions_stays_bounded(store: Outbox) -> None:
-    """500 conditions flapping every second for ten seconds: two firings and one end each, the critical one first."""
-    clock = ManualClock()
-    alerts: dict[str, Alert] = {}
-    ids = CountingIds()
-    phone = Phone()
-    courier = Courier(store, phone, clock)
-    for second in range(10):
-        clock.advance(1)
-        found = [
-            Finding(Kind.MARGIN, f"a{each}", Severity.CRITICAL if each == 498 else Severity.WARNING, "low.")
-            for each in range(500)
-            if (second + each) % 2 == 0
-        ]
-        rules, all_configured = AlertRules(), lambda _kind, _subject: True
-        known = list(alerts.values())
-        after, said = advance(known, found, frozenset(), all_configured, frozenset(), rules, clock.now(), ids.new)
-        alerts.update({alert.event_id: alert for alert in after})
-        if said:
-            await store.put(*said, now=clock.now())
-    await courier.deliver_due()
-    assert phone.got[0].severity is Severity.CRITICAL
-    assert len(alerts) == 500
-    by_kind = Counter((each.key, each.kind) for each in phone.got)
-    assert set(by_kind.values()) == {1, 2}
-    assert len(phone.got) == 3 * 500

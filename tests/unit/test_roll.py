@@ -51,9 +51,10 @@ def intents(decision: Decision) -> list[Intent]:
 
 
 def test_a_slice_of_both_legs_within_the_band() -> None:
-    """With ±5 % of 30,000 to spare, 1,500 of each: the far leg sold first, the near one bought back reduce-only."""
+    """With ±5 % of 30,000 to spare, 1,500 of each: the near leg bought back reduce-only, the far one sold."""
     decision = decided(view())
-    assert orders(decision) == [(FAR, Side.SELL, dec("0.495"), False), (NEAR, Side.BUY, dec("0.5"), True)]
+    assert orders(decision) == [(NEAR, Side.BUY, dec("0.5"), True), (FAR, Side.SELL, dec("0.495"), False)]
+    assert all(not intent.only_after for intent in intents(decision))
     assert {intent.purpose for intent in intents(decision)} == {Purpose.ROLL}
     assert f"roll {NEAR} into {FAR}" in decision.reason
 
@@ -71,6 +72,8 @@ def test_at_the_last_call_all_of_it_goes() -> None:
         (FAR, Side.SELL, dec("6.930"), False),
         (NEAR, Side.BUY, dec(7), True),
     ]
+    far, near = intents(decided(view("-7", "-3", left=left)))
+    assert near.only_after == (far.client_order_id,)
     assert len(orders(decided(view("-7", "-3", left=left + timedelta(seconds=1))))) == 2
     assert intents(decided(view("-7", "-3", left=left + timedelta(seconds=1))))[1].quantity < 1
 
@@ -78,7 +81,7 @@ def test_at_the_last_call_all_of_it_goes() -> None:
 def test_a_limit_on_orders_makes_smaller_slices() -> None:
     """No roll order is larger than order_notional_max."""
     decision = decided(view(), policy(hedge("ETH", legs=[NEAR]), limits=Limits(order_notional_max=dec(600))))
-    assert [intent.quantity for intent in intents(decision)] == [dec("0.198"), dec("0.2")]
+    assert [intent.quantity for intent in intents(decision)] == [dec("0.2"), dec("0.198")]
     assert decision.refused == ()
 
 
@@ -106,7 +109,7 @@ def test_a_delisting_is_an_end_and_the_fall_back_takes_over() -> None:
         quotes={**view().quotes, InstrumentId(other): view().quotes[InstrumentId(ETH_PERP)]},
     )
     setup = policy(hedge("ETH", legs=[ETH_PERP, other]))
-    assert [order[:2] for order in orders(decided(seen, setup))] == [(other, Side.SELL), (ETH_PERP, Side.BUY)]
+    assert [order[:2] for order in orders(decided(seen, setup))] == [(ETH_PERP, Side.BUY), (other, Side.SELL)]
     split = policy(
         hedge("ETH", legs=[LegPolicy(InstrumentId(name), weight=dec("0.5")) for name in (ETH_PERP, other)]),
     )
@@ -116,15 +119,15 @@ def test_a_delisting_is_an_end_and_the_fall_back_takes_over() -> None:
 def test_in_monitor_a_roll_is_proposed() -> None:
     """Nothing is sent; what would be traded is shown."""
     decision = decided(view(), policy(hedge("ETH", legs=[NEAR], mode=Mode.MONITOR), mode=Mode.MONITOR))
-    assert [intent.instrument for intent in decision.proposals] == [FAR, NEAR]
+    assert [intent.instrument for intent in decision.proposals] == [NEAR, FAR]
 
 
 def test_a_long_hedge_is_rolled_the_other_way_round() -> None:
     """What is held long because it rises when the assets fall is sold near and bought far."""
     legs = [LegPolicy(InstrumentId(NEAR), direction=-1)]
     assert orders(decided(view("10"), policy(hedge("ETH", legs=legs)))) == [
-        (FAR, Side.BUY, dec("0.495"), False),
         (NEAR, Side.SELL, dec("0.5"), True),
+        (FAR, Side.BUY, dec("0.495"), False),
     ]
 
 

@@ -14,7 +14,6 @@ from hedged.estimate.selection import (
     choose_sets,
     effectiveness_interval,
     recommended,
-    towards_one_factor,
     whole_contracts,
 )
 
@@ -113,32 +112,19 @@ def test_single_days_do_not_decide() -> None:
     assert choose_sets(exposure, moves, ONE, DAILY)[1].instruments == (0, 1)
 
 
-def test_of_two_that_fit_about_alike_the_one_nearer_the_market_is_taken() -> None:
-    """Correlations of .70 and .71 with the exposure: over a year of days that is a tie, and the market decides it."""
-    loadings = np.array([0.95, 0.75, 0.9, 0.9, 0.9, 0.9, 0.72])  # of leader, stray, four others and the exposure
-    correlation = np.outer(loadings, loadings)
-    correlation[0, 6] = correlation[6, 0] = 0.70
-    correlation[1, 6] = correlation[6, 1] = 0.71
-    np.fill_diagonal(correlation, 1.0)
-    raw = np.random.default_rng(1).standard_normal((365, 7))
-    raw -= raw.mean(axis=0)
-    exact = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw.T))).T @ np.linalg.cholesky(correlation).T
-    (chosen,) = choose_sets(exact[:, 6:] * 0.03, exact[:, :6] * 0.03, ONE, SelectionSettings(step=86_400, sizes=(1,)))
-    assert chosen.instruments == (0,)
-    assert chosen.best.past == pytest.approx(0.70**2)
-    assert chosen.runners_up[0].instruments != (0,)
-
-
-def test_shrinking_leaves_variances_and_stays_a_covariance() -> None:
-    """Only correlations move, by the share given; nothing becomes more certain than certain."""
-    exposure, moves = _factors()
-    covariance = np.cov(np.column_stack([moves, exposure]).T)
-    for share in (0.0, 0.3, 1.0):
-        shrunk = towards_one_factor(covariance, share)
-        assert np.diag(shrunk) == pytest.approx(np.diag(covariance))
-        assert np.linalg.eigvalsh(shrunk).min() > -1e-12
-    assert towards_one_factor(covariance, 0.0) == pytest.approx(covariance)
-    assert abs(towards_one_factor(covariance, 1.0) - covariance).max() > 0.1 * covariance.max()
+def test_later_months_count_for_more() -> None:
+    """One candidate moved with the exposure in the first half of a year, one in the second: the second is taken."""
+    random = np.random.default_rng(1)
+    exposure, early, late = random.standard_normal((3, 364)) * 0.03
+    early[:182], late[182:] = exposure[:182], exposure[182:]
+    (chosen,) = choose_sets(
+        exposure[:, None], np.column_stack([early, late]), ONE, SelectionSettings(step=86_400, sizes=(1,))
+    )
+    assert chosen.instruments == (1,)
+    backwards = choose_sets(
+        exposure[::-1, None], np.column_stack([early, late])[::-1], ONE, SelectionSettings(step=86_400, sizes=(1,))
+    )
+    assert backwards[0].instruments == (0,)
 
 
 def _of(size: int, score: float) -> ChosenSet:

@@ -37,6 +37,12 @@ class Candles:
         hours = range((first - ORIGIN) // HOUR, min((last - ORIGIN) // HOUR + 1, (first - ORIGIN) // HOUR + limit))
         return [(ORIGIN + hour * HOUR, *path[hour]) for hour in hours]
 
+    def settled(self, begin: int) -> list[tuple[int, str]]:
+        """Funding from `begin` on, every eight hours: settled when, and the rate, which grows by 1e-7 a time."""
+        every = 8 * HOUR
+        times = range(-(-begin // every) * every, self._now() + 1, every)
+        return [(at, f"{(at - ORIGIN) // every / 10**7:.7f}") for at in times]
+
 
 @functools.cache
 def _path(market_id: str) -> list[tuple[float, float, float, float]]:
@@ -127,7 +133,44 @@ def _weex_spot(asked: Asked, candles: Candles) -> list[list[Any]]:
     return _binance({"symbol": asked["symbol"], "limit": asked.get("limit", "300")}, candles)
 
 
+def _binance_funding(asked: Asked, candles: Candles) -> list[dict[str, Any]]:
+    rows = candles.settled(int(asked["startTime"]))[: int(asked["limit"])]
+    return [
+        {"symbol": asked["symbol"], "fundingRate": rate, "fundingTime": at, "markPrice": "100.0"} for at, rate in rows
+    ]
+
+
+def _bybit_funding(asked: Asked, candles: Candles) -> dict[str, Any]:
+    """Newest first, of a period whose end has to be given."""
+    rows = [row for row in candles.settled(int(asked["startTime"])) if row[0] <= int(asked["endTime"])]
+    found = [
+        {"symbol": asked["symbol"], "fundingRate": rate, "fundingRateTimestamp": str(at)}
+        for at, rate in reversed(rows[-int(asked["limit"]) :])
+    ]
+    result = {"category": asked["category"], "list": found}
+    return {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": candles._now()}
+
+
+def _okx_funding(asked: Asked, candles: Candles) -> dict[str, Any]:
+    rows = candles.settled(int(asked["before"]) + 1)[-int(asked["limit"]) :]
+    data = [
+        {
+            "instType": "SWAP",
+            "instId": asked["instId"],
+            "fundingRate": "0.5",
+            "realizedRate": rate,
+            "fundingTime": str(at),
+        }
+        for at, rate in reversed(rows)
+    ]
+    return {"code": "0", "msg": "", "data": data}
+
+
 ANSWERS: Mapping[str, Answer] = {
+    "/fapi/v1/fundingRate": _binance_funding,
+    "/dapi/v1/fundingRate": _binance_funding,
+    "/v5/market/funding/history": _bybit_funding,
+    "/api/v5/public/funding-rate-history": _okx_funding,
     "/api/v3/klines": lambda asked, candles: (_mexc_spot if asked["interval"] == "60m" else _binance)(asked, candles),
     "/fapi/v1/klines": _binance,
     "/dapi/v1/klines": _binance,

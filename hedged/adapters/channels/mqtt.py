@@ -1,90 +1,97 @@
-"""MQTT: the state as retained topics, alerts as QoS 1 messages, and a last will.
+"""MQTT: the state as retained topics, alerts as QoS 1 messages, a last will, and commands where they are allowed.
 
-    <prefix>/<instance>/status               online | offline, retained; offline is also the last will
-    <prefix>/<instance>/hedge/<name>/state   JSON, retained: the hedge's item of `once --json`, with `now` and `mode`
-    <prefix>/<instance>/alert/<event id>     JSON, QoS 1, not retained
-
-In a name `%`, `#`, `+`, `/` and what is not printable are percent-encoded. One task keeps the connection: aiomqtt
-does not reconnect by itself.
+The topics stand in `mqtt_topics`. One task keeps the connection: aiomqtt does not reconnect by itself. A broker that
+denies a publication acknowledges it all the same, so everything published is read back: what does not come back counts
+as not delivered. On every connection the alerts that still fire are published again, and once more when others have
+had time to reconnect too, because a broker that was killed has forgotten what it held for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from hedged.errors import DeliveryError
+from hedged.adapters.channels.home_assistant import BIRTH, Discovery, leaving
+from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client
+from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message
-from hedged.ports import Clock, Ids, StandingAlerts
+from hedged.ports import Clock, CommandTaker, Ids, StandingAlerts
 from hedged.tell.message import message_object
-from hedged.tell.outbox import Backoff
+from hedged.tell.state import time
 
 if TYPE_CHECKING:
     import aiomqtt
+
+    from hedged.model.command import Reply
+
+__all__ = ["MqttChannel", "MqttOptions"]
 
 _log = structlog.get_logger(__name__)
 
 _STEADY = 30.0  # seconds that a connection has to stand before the back-off begins anew
 _GOODBYE = 0.8  # seconds for saying offline; the daemon gives its background tasks one to end
-
-
-@dataclass(frozen=True, slots=True)
-class MqttOptions:
-    """Where the broker is and who we are there. Times in seconds."""
-
-    host: str
-    instance: str
-    port: int = 1883
-    prefix: str = "hedged"
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: bool = False
-    ca_file: Path | None = None  # None: the system's authorities
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    keepalive: int = 30
-    timeout: float = 5.0  # for the connection and for each acknowledgement
-    backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, cap=30.0))
+_COMMANDS_MAX = 100  # that wait to be carried out; what comes beyond is dropped
 
 
 class MqttChannel:
-    """Publishes to one broker. `run`, a task of the daemon, keeps the connection; cancelling it says offline."""
+    """Publishes to one broker. `run`, a task of the daemon, keeps the connection; cancelling it says offline.
+
+    `discovery`: how Home Assistant is told. `offered`: whether that is wanted; where it is not, a message that an
+    earlier run left is taken back. `commands`: who carries them out; None: none are taken.
+    """
 
     name = "mqtt"
 
-    def __init__(self, options: MqttOptions, clock: Clock, ids: Ids, standing: StandingAlerts | None = None) -> None:
+    def __init__(
+        self,
+        options: MqttOptions,
+        clock: Clock,
+        ids: Ids,
+        standing: StandingAlerts | None = None,
+        *,
+        commands: CommandTaker | None = None,
+        discovery: Discovery | None = None,
+        offered: bool = True,
+    ) -> None:
         self._options = options
-        self._standing = standing
         self._clock = clock
         self._ids = ids
-        self._root = f"{options.prefix}/{encode(options.instance)}"
+        self._standing = standing
+        self._commands = commands
+        self._discovery = discovery
+        self._offered = offered
+        self._topics = options.topics
         self._client: aiomqtt.Client | None = None  # None: not connected
         self._state: Mapping[str, object] | None = None  # the latest only: a newer one replaces it
-        self._retained: set[str] = set()  # names of hedges whose state the broker is known to keep
+        self._retained: set[str] = set()  # topics of states that the broker is known to keep
+        self._described: Mapping[str, object] = {}  # the device as the broker is known to keep it
         self._wake = asyncio.Event()
+        self._asked: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_COMMANDS_MAX)
+        self._overflowing = False
+        self._echoes: dict[tuple[str, bytes], list[asyncio.Future[None]]] = {}
+        self._denied: dict[str, None] = {}  # topics of which nothing came back, in the order they were found
+        self._complaints = Complaints()
         self._error = "not connected yet"
         self._complained = False
 
     async def deliver(self, message: Message) -> None:
-        """Returns after the broker's acknowledgement. Raises `DeliveryError`, at once while not connected."""
+        """Returns once the broker has handed it out. Raises `DeliveryError`, at once while not connected."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
         if self._client is None:
-            raise DeliveryError(f"the MQTT broker {self._address}: {self._error}")
-        payload = json.dumps(message_object(message), ensure_ascii=False)
+            raise DeliveryError(f"the MQTT broker {self._options.address}: {self._error}")
+        topic = self._topics.alert(message.event_id)
         try:
-            await self._client.publish(f"{self._root}/alert/{encode(message.event_id)}", payload, qos=1)
+            came_back = await self._publish(self._client, topic, message_object(message))
         except (aiomqtt.MqttError, ValueError) as error:  # ValueError: a payload beyond the protocol's limit
-            raise DeliveryError(f"the MQTT broker {self._address}: {error}") from None
+            raise DeliveryError(f"the MQTT broker {self._options.address}: {error}") from None
+        if not came_back:
+            raise DeliveryError(f"the MQTT broker {self._options.address} {denies(topic)}")
 
     async def publish_state(self, state: Mapping[str, object]) -> None:
         """Remember it, for the connection's task to publish now or on reconnecting. Never waits."""
@@ -95,8 +102,9 @@ class MqttChannel:
         """Nothing: the connection ends with `run`."""
 
     @property
-    def _address(self) -> str:
-        return f"{self._options.host}:{self._options.port}"
+    def denied(self) -> tuple[str, ...]:
+        """Topics that the broker denies, as far as they were tried in this connection."""
+        return tuple(self._denied)
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled."""
@@ -105,11 +113,12 @@ class MqttChannel:
         failures = 0
         while True:
             began = self._clock.monotonic()
+            self._complaints = Complaints()
             try:
-                async with self._new_client() as client:
+                async with new_client(self._options, self._complaints) as client:
                     await self._serve(client)
             except (aiomqtt.MqttError, OSError, ValueError) as error:
-                self._lost(str(error))
+                self._lost(in_words(error, self._complaints, self._options))
             except Exception as error:  # noqa: BLE001 - a bug here must not end the reconnecting for ever
                 self._lost(f"{type(error).__name__}: {error}")
             finally:
@@ -120,79 +129,194 @@ class MqttChannel:
             await self._clock.sleep(self._options.backoff.after(failures) * self._jitter())
 
     async def _serve(self, client: aiomqtt.Client) -> None:
-        """Publish until the connection breaks, which raises."""
+        """Work until the connection breaks, which raises."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
-        status = f"{self._root}/status"
-        await client.publish(status, "online", qos=1, retain=True)
-        await client.subscribe(f"{self._root}/hedge/+/state", qos=0)
+        self._denied.clear()
+        self._described = {}
+        await self._subscribe(client)
         self._client = client
         self._found()
         self._wake.set()
-        tasks = {asyncio.create_task(self._listen(client)), asyncio.create_task(self._publish_states(client))}
+        work: list[Coroutine[Any, Any, None]] = [
+            self._listen(client),
+            self._publish_states(client),
+            self._carry_out(client),
+            self._tell_again(client),
+        ]
+        tasks = {asyncio.create_task(each) for each in work}
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
         except asyncio.CancelledError:
             # A broker sends no last will for a client that takes its leave.
             with contextlib.suppress(aiomqtt.MqttError):
-                await client.publish(status, "offline", qos=1, retain=True, timeout=_GOODBYE)
+                await client.publish(self._topics.status, "offline", qos=1, retain=True, timeout=_GOODBYE)
             raise
         finally:
+            self._client = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for waiting in self._echoes.values():
+                for echo in waiting:
+                    echo.cancel()
+            self._echoes.clear()
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        """To what we publish ourselves, to Home Assistant's birth, and to commands where they are allowed."""
+        from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
+
+        wanted = [*self._topics.own]
+        if self._discovery is not None:
+            wanted += [self._discovery.topic, *([BIRTH] if self._offered else [])]
+        for topic in wanted:
+            await client.subscribe(topic, qos=0)
+        if self._commands is None:
+            await client.unsubscribe(self._topics.commands)  # an earlier run may have allowed some
+        elif self._options.protocol == "5":
+            # As it was published: else one that is being retained now looks like any other.
+            await client.subscribe(self._topics.commands, options=SubscribeOptions(qos=1, retainAsPublished=True))
+        else:
+            await client.subscribe(self._topics.commands, qos=1)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
-        """Learn which hedges an earlier run left on the broker; raises when the connection breaks."""
+        """Hear our own echo, what earlier runs left, a birth, commands; raises when the connection breaks."""
         async for message in client.messages:
-            if message.retain and message.payload:
-                self._retained.add(unquote(str(message.topic).removeprefix(self._root).split("/")[2]))
-                self._wake.set()
+            topic, payload = str(message.topic), message.payload
+            for echo in self._echoes.get((topic, payload), ()):
+                if not echo.done():
+                    echo.set_result(None)
+            verb = self._topics.verb(topic)
+            if verb is not None:
+                self._ask(verb, payload, retained=message.retain)
+            elif topic == BIRTH:
+                self._born(payload)
+            elif message.retain and payload:
+                self._left_by_another_run(topic, payload)
+
+    def _left_by_another_run(self, topic: str, payload: bytes) -> None:
+        """Or by this one, before the connection was lost."""
+        if self._discovery is not None and topic == self._discovery.topic:
+            self._described = _object(payload)
+            self._wake.set()
+        elif self._topics.is_state(topic) and topic not in self._retained:
+            self._retained.add(topic)
+            self._wake.set()
+
+    def _born(self, payload: bytes) -> None:
+        """Home Assistant has started: it knows nothing that is not told now."""
+        if payload == b"online":
+            self._described = {}
+            self._wake.set()
+
+    def _ask(self, verb: str, payload: bytes, *, retained: bool) -> None:
+        try:
+            self._asked.put_nowait((verb, payload, retained))
+            self._overflowing = False
+        except asyncio.QueueFull:
+            if not self._overflowing:
+                _log.warning("too many commands at once, those beyond are dropped", waiting=_COMMANDS_MAX)
+            self._overflowing = True
+
+    async def _carry_out(self, client: aiomqtt.Client) -> None:
+        """One command after the other, apart from the listening, which must not wait for a store."""
+        while True:
+            verb, payload, retained = await self._asked.get()
+            if self._commands is None:
+                continue
+            reply = await self._commands.take(self.name, verb, payload, retained=retained)
+            if reply is not None and not retained:
+                await self._publish(client, self._topics.reply(reply.request), _reply_object(reply))
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
+        await self._publish_bytes(client, self._topics.status, b"online", retain=True)
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._discovery is not None:
+                await self._describe(client, self._discovery)
             if self._state is not None:
-                await self._publish_state(client, self._state)
+                await self._publish_state(client, self._topics.states(self._state))
 
-    async def _publish_state(self, client: aiomqtt.Client, state: Mapping[str, object]) -> None:
-        hedges = _hedges(state)
-        for name, hedge in hedges.items():
-            payload = json.dumps({**hedge, "now": state.get("now"), "mode": state.get("mode")}, ensure_ascii=False)
-            self._retained.add(name)
-            await client.publish(self._state_topic(name), payload, qos=1, retain=True)
-        for name in sorted(self._retained - hedges.keys()):  # left the configuration
-            await client.publish(self._state_topic(name), b"", qos=1, retain=True)
-            self._retained.discard(name)
+    async def _publish_state(self, client: aiomqtt.Client, states: Mapping[str, Mapping[str, object]]) -> None:
+        self._retained |= {topic for topic in states if self._topics.is_state(topic)}
+        await asyncio.gather(*(self._publish(client, topic, each, retain=True) for topic, each in states.items()))
+        for topic in sorted(self._retained - states.keys()):  # left the configuration
+            await client.publish(topic, b"", qos=1, retain=True)
+            self._retained.discard(topic)
 
-    def _state_topic(self, name: str) -> str:
-        return f"{self._root}/hedge/{encode(name)}/state"
+    async def _describe(self, client: aiomqtt.Client, discovery: Discovery) -> None:
+        """Keep Home Assistant's description of us as it should be, written only where it is not."""
+        if not self._offered:
+            if self._described:
+                await client.publish(discovery.topic, b"", qos=1, retain=True)
+                self._described = {}
+        elif self._state is not None and (wanted := discovery.message(self._state)) != self._described:
+            if (removing := leaving(self._described, wanted)) is not None:
+                await self._publish(client, discovery.topic, removing, retain=True)
+            await self._publish(client, discovery.topic, wanted, retain=True)
+            self._described = wanted
 
-    def _new_client(self) -> aiomqtt.Client:
+    async def _tell_again(self, client: aiomqtt.Client) -> None:
+        """What still fires, now and when others have had time to come back."""
+        if self._standing is None:
+            return
+        for pause in (0.0, _STEADY):
+            await self._clock.sleep(pause)
+            try:
+                messages = await self._standing.standing()
+            except StoreError as error:
+                _log.warning("what still fires could not be told again", error=str(error))
+                continue
+            for message in messages:
+                if not await self._publish(client, self._topics.alert(message.event_id), message_object(message)):
+                    break
+
+    async def _publish(
+        self, client: aiomqtt.Client, topic: str, value: Mapping[str, object], *, retain: bool = False
+    ) -> bool:
+        return await self._publish_bytes(client, topic, json.dumps(value, ensure_ascii=False).encode(), retain=retain)
+
+    async def _publish_bytes(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> bool:
+        """Whether it came back. Raises `aiomqtt.MqttError` where the connection is lost."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
-        options = self._options
-        tls = None
-        if options.tls:
-            tls = aiomqtt.TLSParameters(
-                ca_certs=_path(options.ca_file), certfile=_path(options.cert_file), keyfile=_path(options.key_file)
-            )
-        return aiomqtt.Client(
-            options.host,
-            options.port,
-            username=options.username,
-            password=options.password,
-            # The same id every time: the broker then ends a half-open old connection, and sends its last will,
-            # before ours says online, and not minutes after.
-            identifier="hedged-" + hashlib.sha256(self._root.encode()).hexdigest()[:16],
-            will=aiomqtt.Will(f"{self._root}/status", "offline", qos=1, retain=True),
-            timeout=options.timeout,
-            keepalive=options.keepalive,
-            tls_params=tls,
-        )
+        with self._expected(topic, payload) as echo:
+            publishing = asyncio.create_task(client.publish(topic, payload, qos=1, retain=retain))
+            try:
+                await asyncio.wait({publishing, echo}, return_when=asyncio.FIRST_COMPLETED)
+                if not echo.cancelled():
+                    await publishing
+                    await asyncio.wait({echo}, timeout=self._options.echo_within)
+            finally:
+                publishing.cancel()
+                await asyncio.gather(publishing, return_exceptions=True)
+            if echo.cancelled():
+                raise aiomqtt.MqttError("the connection was lost")
+            if not echo.done():
+                self._missed(topic)
+                return False
+        self._denied.pop(topic, None)
+        return True
+
+    @contextlib.contextmanager
+    def _expected(self, topic: str, payload: bytes) -> Iterator[asyncio.Future[None]]:
+        echo: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._echoes.setdefault((topic, payload), [])
+        waiting.append(echo)
+        try:
+            yield echo
+        finally:
+            waiting.remove(echo)
+            if not waiting:
+                self._echoes.pop((topic, payload), None)
+
+    def _missed(self, topic: str) -> None:
+        if topic not in self._denied:
+            self._denied[topic] = None
+            _log.warning("the MQTT broker denies a topic", broker=self._options.address, topic=topic)
 
     def _jitter(self) -> float:
         """0.5 … 1, so that many daemons do not come back to a broker in step."""
@@ -202,25 +326,32 @@ class MqttChannel:
         self._error = error
         if not self._complained:
             self._complained = True
-            _log.warning("no connection to the MQTT broker, trying again", broker=self._address, error=error)
+            _log.warning("no connection to the MQTT broker, trying again", broker=self._options.address, error=error)
 
     def _found(self) -> None:
         if self._complained:
             self._complained = False
-            _log.info("connected to the MQTT broker again", broker=self._address)
+            _log.info("connected to the MQTT broker again", broker=self._options.address)
 
 
-def encode(name: str) -> str:
-    """A name as one level of a topic."""
-    return "".join(quote(char, safe="") if char in "%#+/" or not char.isprintable() else char for char in name)
+def denies(topic: str) -> str:
+    return f"did not hand back what was published to {topic}: allow hedged's user to write and to read it (ACL)"
 
 
-def _hedges(state: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    hedges = state.get("hedges")
-    if not isinstance(hedges, list | tuple):
+def _reply_object(reply: Reply) -> dict[str, object]:
+    return {
+        "schema": "hedged.reply/1",
+        "request": reply.request,
+        "verb": reply.verb,
+        "ok": reply.ok,
+        "text": reply.text,
+        "at": time(reply.at),
+    }
+
+
+def _object(payload: bytes) -> Mapping[str, object]:
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
         return {}
-    return {str(hedge["name"]): hedge for hedge in hedges}
-
-
-def _path(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    return found if isinstance(found, dict) else {}

@@ -19,7 +19,7 @@ from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
 from hedged.adapters.exchanges.ccxt_streams import CcxtStreams, Watched
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import Guard, Saying
-from hedged.adapters.exchanges.limiter import Limiter
+from hedged.adapters.exchanges.limiter import Limiter, Meter
 from hedged.adapters.exchanges.listing import Listing
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
@@ -49,7 +49,7 @@ class CcxtVenue:
         self.reader = reader
         self._line = line
         self._session = wire.session
-        self._limiter = wire.limiter
+        self._meter = wire.meter
         self._streaming = streaming
 
     @property
@@ -62,8 +62,13 @@ class CcxtVenue:
 
     @property
     def weight(self) -> float:
-        """Request weight spent since the start, in the venue's own units."""
-        return self._limiter.spent
+        """Request weight spent since the start, in ccxt's units of the venue: readers and streams, not orders."""
+        return self._meter.weight
+
+    @property
+    def requests(self) -> int:
+        """How many requests that were."""
+        return self._meter.requests
 
     async def permissions(self) -> Permissions | None:
         """What the key may do; None without a key and where the venue does not tell. Raises `VenueError`."""
@@ -131,7 +136,7 @@ async def open_ccxt(
     connection = Connection(account, wire.exchange, clock, SharedCalls())
     line = VenueLine(connection, dialect, wire.errors, time_limit, tiers, listing=listing)
     reader = CcxtAccountReader(line, wallets) if credentials is not None else None
-    streaming = StreamOpening(frozenset(wallets), wire.keys, sandbox, connect_to, ca_file, 0.9 * time_limit)
+    streaming = StreamOpening(frozenset(wallets), wire.keys, sandbox, connect_to, ca_file, 0.9 * time_limit, wire.meter)
     return CcxtVenue(line, wire, reader, streaming)
 
 
@@ -143,6 +148,7 @@ class Wire:
     errors: Any  # ccxt.base.errors
     session: aiohttp.ClientSession
     limiter: Limiter
+    meter: Meter
     keys: Mapping[str, str] = field(repr=False)
 
 
@@ -169,7 +175,8 @@ def connect(
         dialect.use_sandbox(venue)
     dialect.prepare(venue)
     session = open_session(account, connect_to, ca_file)
-    limiter = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit)
+    meter = Meter()
+    limiter = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit, meter=meter)
     _take_over(venue, dialect, clock, session, limiter)
     guard = Guard(
         account,
@@ -182,7 +189,7 @@ def connect(
         time_limit=0.9 * time_limit,  # less than a read's, so that the message names the very request
     )
     venue.fetch = guard.fetch
-    return Wire(venue, errors, session, limiter, keys)
+    return Wire(venue, errors, session, limiter, meter, keys)
 
 
 def find_dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:

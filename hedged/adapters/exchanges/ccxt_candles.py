@@ -1,16 +1,17 @@
-"""Past prices of a venue through ccxt: hourly candles as bars, a page at a time."""
+"""The past of a venue through ccxt: hourly candles as bars, a page at a time, and what funding was settled."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.dialects.base import Markets
 from hedged.adapters.exchanges.limiter import Limiter
-from hedged.adapters.exchanges.shapes import Misshapen, milliseconds, moment
-from hedged.model.history import KEPT, STEP, Bar, full_hour
+from hedged.adapters.exchanges.shapes import Misshapen, milliseconds, moment, number
+from hedged.model.history import KEPT, STEP, Bar, Settlement, full_hour
 from hedged.model.instrument import InstrumentId
 
 SETTLED = timedelta(seconds=30)
@@ -18,6 +19,10 @@ SETTLED = timedelta(seconds=30)
 
 QUIET_MAX = 3 * STEP
 """A market that trades and shows nothing at all for longer than this has not been read."""
+
+_INTERVAL_MAX = timedelta(hours=8)  # between two settlements
+_RATE_MAX = Decimal("0.1")  # a settlement of a tenth of the value is no funding: venues cap it at 3 %
+_FUNDING_PAGES_MAX = 20
 
 
 class CcxtCandleReader:
@@ -53,6 +58,39 @@ class CcxtCandleReader:
             if now - first > QUIET_MAX and _trades(subject, markets):
                 raise Misshapen(f"{subject} trades and has no candles since {first:%Y-%m-%d %H:%M}")
         return []
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        """See `CandleReader.funding`."""
+        line = self._line
+        if not line.dialect.funding_page:
+            return None
+        async with line.reading("past funding"):
+            contract = (await line.markets()).instruments.get(instrument)
+        if contract is None or contract.expiry is not None:
+            return None
+        found: dict[datetime, Settlement] = {}
+        now, begin = line.connection.clock.now(), since
+        for _ in range(_FUNDING_PAGES_MAX):
+            await self._limiter.spare()
+            async with line.reading("past funding"):
+                rows = await line.dialect.funding_rates(line.connection, contract.symbol, milliseconds(begin) + 1)
+                page = {row.at: row for row in map(_settlement, rows) if since < row.at <= now}
+            newest = max(page, default=begin)
+            found |= page
+            if newest <= begin or now - newest < _INTERVAL_MAX:
+                break
+            begin = newest
+        async with line.reading("past funding"):
+            if not found and contract.trading and now - since > _INTERVAL_MAX:
+                raise Misshapen(f"{instrument} trades and has had no funding since {since:%Y-%m-%d %H:%M}")
+        return [found[at] for at in sorted(found)]
+
+
+def _settlement(row: Mapping[str, object]) -> Settlement:
+    rate = number(row, "fundingRate")
+    if abs(rate) > _RATE_MAX:
+        raise Misshapen("a funding rate is beyond a tenth of the value")
+    return Settlement(moment(row, "timestamp"), rate)
 
 
 def bars_of(rows: Iterable[Sequence[object]], first: datetime, until: datetime) -> list[Bar]:

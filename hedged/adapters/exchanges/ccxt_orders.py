@@ -36,6 +36,7 @@ from hedged.adapters.exchanges.dialects.orders import (
     Ticket,
 )
 from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, Resting, reading
+from hedged.adapters.exchanges.limiter import Meter
 from hedged.adapters.exchanges.shapes import Misshapen
 from hedged.errors import ConfigurationError, VenueError
 from hedged.model.instrument import InstrumentId
@@ -64,6 +65,7 @@ class CcxtOrders:
         clock: Clock,
         session: aiohttp.ClientSession,
         time_limit: float,
+        meter: Meter | None = None,
     ) -> None:
         self.account = account
         self._exchange = exchange
@@ -73,6 +75,7 @@ class CcxtOrders:
         self._clock = clock
         self._session = session
         self._time_limit = time_limit
+        self._meter = meter or Meter()
         self._measured_at: float | None = None  # monotonic; None: the venue's time is not known
 
     @property
@@ -82,6 +85,11 @@ class CcxtOrders:
         `Absent` counts only after that.
         """
         return self._dialect.valid_for
+
+    @property
+    def weight(self) -> float:
+        """Request weight spent since the start by this line alone, in ccxt's units of the venue."""
+        return self._meter.weight
 
     @property
     def post_only(self) -> bool:
@@ -325,6 +333,7 @@ async def open_ccxt_orders(
         clock=clock,
         session=wire.session,
         time_limit=time_limit,
+        meter=wire.meter,
     )
 
 

@@ -27,7 +27,6 @@ from hedged.model.order import (
     Intent,
     OrderStatus,
     Outcome,
-    Placement,
     Rejected,
     Unknown,
     Working,
@@ -53,7 +52,13 @@ class OrderLine(Protocol):
     def valid_for(self) -> float:
         """Seconds after sending for which an order that is Unknown may still be taken by the venue."""
 
-    async def submit(self, approved: ApprovedIntent) -> Accepted | Rejected | Unknown: ...
+    @property
+    def post_only(self) -> bool:
+        """Whether an order can wait in the book without ever taking."""
+
+    async def submit(
+        self, approved: ApprovedIntent, *, rest_at: Decimal | None = None
+    ) -> Accepted | Rejected | Unknown: ...
     async def find_by_client_id(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
     async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
     async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
@@ -80,11 +85,12 @@ class LiveGateway:
 
     async def submit(self, approved: ApprovedIntent) -> Outcome:
         intent = approved.intent
-        sent = await self._line.submit(approved)
+        rest_at = approved.rest_at if self._line.post_only else None  # where nothing can wait, it takes
+        sent = await self._line.submit(approved, rest_at=rest_at)
         if not isinstance(sent, Accepted):
             return sent
         working = Working(intent.client_order_id, sent.venue_order_id)
-        if intent.placement is Placement.PASSIVE:
+        if rest_at is not None:
             return working
         for wait in WAITS:
             await self._clock.sleep(wait)

@@ -43,5 +43,6 @@ def derivatives_of(
         maintenance=account.maintenance(marks, tiers),
         available=max(account.available(marks, tiers, leverage), Decimal(0)),
         estimated=estimated,
+        leverage=leverage,
     )
     return Derivatives(tuple(positions), margin, funding_paid)

@@ -8,13 +8,14 @@ from decimal import Decimal
 
 from hedged.adapters.exchanges.margin_view import derivatives_of
 from hedged.errors import Refused, VenueError
-from hedged.model.history import STEP, Bar, full_hour
+from hedged.model.history import STEP, Bar, Settlement, full_hour
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome, Rejected, Unknown
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 from hedged.ports import Clock
 from hedged.simulation.coins import QUOTE
 from hedged.simulation.history import Event, VenueOrder
+from hedged.simulation.market import funding_times
 from hedged.simulation.venue import SimulatedVenue
 
 _HOURS_A_PAGE = 168
@@ -75,6 +76,16 @@ class SimulatedExchange:
             Bar(begin + (hour + 1) * STEP, float(row[-1]), float(row.max()), float(row.min()))
             for hour, row in enumerate(by_hour)
         ]
+
+    async def funding(self, instrument: InstrumentId, since: datetime) -> Sequence[Settlement] | None:
+        symbol = instrument.removeprefix(f"{self.account}:")
+        market = self._venue.market
+        contract = next((each for each in self._venue.instruments() if each.id == instrument), None)
+        if contract is None or contract.expiry is not None:
+            return None
+        times = funding_times(max(since, market.anchor), self._clock.now())
+        rates = ((at, market.funding_rate(symbol, at)) for at in times)
+        return [Settlement(at, rate) for at, rate in rates if rate is not None]
 
     # AccountReader
 

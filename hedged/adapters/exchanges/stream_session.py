@@ -18,7 +18,7 @@ import aiohttp
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.guard import Endpoint, Guard
-from hedged.adapters.exchanges.limiter import Limiter
+from hedged.adapters.exchanges.limiter import Limiter, Meter
 from hedged.adapters.exchanges.shapes import Row, milliseconds
 from hedged.adapters.exchanges.stream_table import OPTIONS, TABLES, Watch
 from hedged.errors import Unreachable, VenueError
@@ -39,6 +39,7 @@ class StreamOpening:
     connect_to: str | None
     ca_file: Path | None
     time_limit: float  # seconds, of a listen key's call
+    meter: Meter  # the account's
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ async def listen(
         return milliseconds(clock.now()) - round(1000 * (line.skew_seconds or 0.0))
 
     exchange.milliseconds, exchange.seconds = venue_milliseconds, lambda: venue_milliseconds() // 1000
-    exchange.throttle = Limiter(clock, burst=dialect.burst, per_second=1000 / exchange.rateLimit).acquire
+    exchange.throttle = Limiter(
+        clock, burst=dialect.burst, per_second=1000 / exchange.rateLimit, meter=opening.meter
+    ).acquire
     dialect.prepare(exchange)
     exchange.fetch = Guard(
         account,

@@ -22,6 +22,11 @@ class StoreLock:
             descriptor = _lock(self._path, store)
         _held[self._path] = (descriptor, holders + 1)
 
+    @property
+    def shared(self) -> bool:
+        """Whether another holder in this process would keep it: a reload is under way."""
+        return _held[self._path][1] > 1
+
     def release(self) -> None:
         descriptor, holders = _held.pop(self._path)
         if holders > 1:

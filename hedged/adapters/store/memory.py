@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, new
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
@@ -57,6 +59,7 @@ class MemoryStore:
         self._waiting: dict[int, OutboxRow] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
+        self._commands: dict[tuple[str, str], CommandRow] = {}  # by source and nonce, oldest first
         self._acknowledged: dict[str, Acknowledgement] = {}
         self._silences: dict[str, Silence] = {}
 
@@ -69,6 +72,17 @@ class MemoryStore:
     def _require_open(self) -> None:
         if not self._open:
             raise StoreUnavailable("the store in memory is not open")
+
+    # who may send orders: nobody else can reach this one
+
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        self._require_open()
+
+    async def renew_lease(self, until: datetime) -> None:
+        self._require_open()
+
+    async def release_lease(self) -> None:
+        self._require_open()
 
     # the cycle
 
@@ -322,6 +336,30 @@ class MemoryStore:
         row = self._waiting.get(row_id)
         if row is not None:
             self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+
+    async def backlog(self) -> Mapping[str, int]:
+        self._require_open()
+        return Counter(row.channel for row in self._waiting.values())
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        self._require_open()
+        key = row.source, row.nonce or f"#{len(self._commands)}"  # no nonce begins like this
+        return self._commands.setdefault(key, row) is row
+
+    async def end_command(self, row: CommandRow) -> None:
+        self._require_open()
+        key = row.source, row.nonce or ""
+        self._commands[key] = replace(self._commands[key], outcome=row.outcome, data=row.data)
+
+    async def note_command(self, row: CommandRow) -> None:
+        if not await self.claim_command(row):
+            await self.claim_command(replace(row, nonce=None))
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        self._require_open()
+        return [row for row, _ in zip(reversed(self._commands.values()), range(limit), strict=False)]
 
     # small facts
 

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, union_a
 from sqlalchemy.exc import IntegrityError
 
 from hedged.adapters.store import journal, proposals
-from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.adapters.store.tables import fills, orders
 from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Working
@@ -79,7 +78,6 @@ _TURNOVER = union_all(
 
 
 def plan(connection: Connection, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
-    dialect.begin(connection)  # an approval that is read here is used here
     for intent in intents:
         proposals.use(connection, intent)
     rows = [

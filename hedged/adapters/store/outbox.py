@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from hedged.adapters.store.rows import from_text
 from hedged.adapters.store.tables import outbox
@@ -23,6 +23,7 @@ _DUE = (
 _UNDELIVERED = update(outbox).where(outbox.c.id == bindparam("wanted"), outbox.c.delivered_at.is_(None))
 _DELIVERED = _UNDELIVERED.values(delivered_at=bindparam("now"), error=None)
 _FAILED = _UNDELIVERED.values(attempts=outbox.c.attempts + 1, next_try_at=bindparam("again"), error=bindparam("why"))
+_BACKLOG = select(outbox.c.channel, func.count()).where(outbox.c.delivered_at.is_(None)).group_by(outbox.c.channel)
 
 
 def due(connection: Connection, channel: str, now: datetime, limit: int) -> list[OutboxRow]:
@@ -36,3 +37,7 @@ def delivered(connection: Connection, row_id: int, now: datetime) -> None:
 
 def failed(connection: Connection, row_id: int, next_try_at: datetime, error: str) -> None:
     connection.execute(_FAILED, {"wanted": row_id, "again": next_try_at, "why": error})
+
+
+def backlog(connection: Connection) -> dict[str, int]:
+    return {row[0]: row[1] for row in connection.execute(_BACKLOG)}

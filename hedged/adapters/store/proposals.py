@@ -62,7 +62,10 @@ def answer(connection: Connection, proposal: Proposal) -> bool:
 
 
 def use(connection: Connection, intent: Intent) -> None:
-    """Use up the approval of an order. Raises `StoreError` where there is none that this order may use."""
+    """Use up the approval of an order; the caller holds the write lock, as what is read decides what is written.
+
+    Raises `StoreError` where there is none that this order may use.
+    """
     if intent.approval is None:
         return
     kept = get(connection, intent.approval)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -18,8 +18,10 @@ from hedged.adapters.store import (
     attention,
     bars,
     blobs,
+    commands,
     cycles,
     effects,
+    lease,
     opening,
     orders,
     outbox,
@@ -33,6 +35,7 @@ from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
 from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import Absent, Fill, Intent, OrderRow, Outcome, PastOrder
@@ -75,6 +78,7 @@ class SqlStore:
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._known: _Known | None = None
+        self._epoch: int | None = None  # of our lease
 
     # opening
 
@@ -152,6 +156,21 @@ class SqlStore:
                 raise
             return result
 
+    async def _run_fenced(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same, for what only the holder of the lease may do. Raises `Fenced`."""
+        return await self._run(lease.fenced, self._epoch, work, *args, **kwargs)
+
+    # who may send orders
+
+    async def take_lease(self, holder: str, now: datetime, lasts: timedelta) -> None:
+        self._epoch = await self._run(lease.take, holder, now, lasts)
+
+    async def renew_lease(self, until: datetime) -> None:
+        await self._run(lease.renew, self._epoch, until)
+
+    async def release_lease(self) -> None:
+        await self._run(lease.release, self._epoch)
+
     # the cycle
 
     async def memory(self) -> Memory:
@@ -174,7 +193,7 @@ class SqlStore:
         known = await self._last_stored()
         self._known = None  # until the transaction is known to have been committed
         try:
-            await self._run(
+            await self._run_fenced(
                 cycles.write,
                 record,
                 channels,
@@ -231,10 +250,10 @@ class SqlStore:
 
     async def plan(self, cycle_id: str, intents: Sequence[Intent], now: datetime) -> None:
         if intents:
-            await self._run(orders.plan, cycle_id, intents, now)
+            await self._run_fenced(orders.plan, cycle_id, intents, now)
 
     async def mark_sent(self, client_order_id: str, now: datetime) -> None:
-        await self._run(orders.mark_sent, client_order_id, now)
+        await self._run_fenced(orders.mark_sent, client_order_id, now)
 
     async def record_outcome(self, outcome: Outcome | Absent, now: datetime) -> None:
         await self._run(orders.record_outcome, outcome, now)
@@ -268,13 +287,30 @@ class SqlStore:
     # delivery
 
     async def due(self, channel: str, now: datetime, limit: int) -> Sequence[OutboxRow]:
-        return await self._run(outbox.due, channel, now, limit)
+        return await self._run(lease.checked, self._epoch, outbox.due, channel, now, limit)
 
     async def delivered(self, row_id: int, now: datetime) -> None:
         await self._run(outbox.delivered, row_id, now)
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
+
+    async def backlog(self) -> Mapping[str, int]:
+        return await self._run(outbox.backlog)
+
+    # commands from outside
+
+    async def claim_command(self, row: CommandRow) -> bool:
+        return await self._run(commands.claim, row)
+
+    async def end_command(self, row: CommandRow) -> None:
+        await self._run(commands.end, row)
+
+    async def note_command(self, row: CommandRow) -> None:
+        await self._run(commands.note, row)
+
+    async def past_commands(self, limit: int) -> Sequence[CommandRow]:
+        return await self._run(commands.newest, limit)
 
     # small facts
 

@@ -52,6 +52,15 @@ def exists(path: Path) -> bool:
         ) from None
 
 
+def size(path: Path) -> int | None:
+    """Bytes of the file and its write-ahead log on disk; None: nobody can tell."""
+    try:
+        log = path.with_name(f"{path.name}-wal")
+        return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+    except OSError:
+        return None
+
+
 def create_file(path: Path) -> None:
     """Make the folder and an empty file, readable by the owner and the group. An existing file is left as it is."""
     try:

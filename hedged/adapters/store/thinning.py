@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
-from hedged.adapters.store import journal
+from hedged.adapters.store import commands, journal
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.tables import Grain, alerts, bars, cycles, effects, orders, outbox, proposals
 from hedged.model.alert import AlertState
@@ -27,6 +27,7 @@ def thin(connection: Connection, now: datetime, retention: Retention) -> int:
             break
         key = table.primary_key.columns[0]
         removed += connection.execute(delete(table).where(key.in_(select(key).where(old).limit(left)))).rowcount
+    removed += commands.thin(connection, retention.rows_a_call - removed) if removed < retention.rows_a_call else 0
     # As many as came in since the last call, a few for each subject; of days one a hedge.
     removed += connection.execute(delete(effects).where(effects.c.day < now - KEPT)).rowcount
     return removed + connection.execute(delete(bars).where(bars.c.at < now - KEPT)).rowcount

@@ -120,6 +120,8 @@ class Dialect(ABC):
     """
     candles_page: ClassVar[int] = 0
     """Hourly candles in one request; 0: the venue's past prices are not read."""
+    funding_page: ClassVar[int] = 0
+    """Past funding rates in one request; 0: they are not read."""
 
     def error_code(self, reply: Row) -> str:
         """The venue's code in a reply that is an object, as text; "" where it has none. Asked for every such reply."""
@@ -219,6 +221,11 @@ class Dialect(ABC):
         rows: Sequence[Sequence[object]] = await connection.exchange.fetch_ohlcv(
             symbol, "1h", begin, self.candles_page, {"until": end}
         )
+        return rows
+
+    async def funding_rates(self, connection: Connection, symbol: str, begin: int) -> Sequence[Row]:
+        """Funding of ccxt's unified symbol settled from `begin` on, milliseconds, as ccxt has it: a page at most."""
+        rows: Sequence[Row] = await connection.exchange.fetch_funding_rate_history(symbol, begin, self.funding_page)
         return rows
 
     def instrument(self, account: str, market: Row) -> Instrument:

@@ -76,6 +76,7 @@ _COIN_LISTED: Fields = {
     "filters": Rows({"filterType": TEXT}),
 }
 _CANDLES = Lists(5)
+_SETTLED = Rows({"symbol": TEXT, "fundingRate": NUMBER, "fundingTime": NUMBER})
 _CLASSIC = 'the account is not in portfolio margin: in `wallets` take "margin" and "swap" instead of "portfolio"'
 _KEY: Fields = {"ipRestrict": PRESENT, "enableReading": PRESENT, "enableWithdrawals": PRESENT, "enableFutures": PRESENT}
 
@@ -86,6 +87,7 @@ class Binance(Dialect):
     own_margin: ClassVar[bool] = False  # what is None does not exist; COIN-M and portfolio margin are no plain pools
     burst: ClassVar[float] = 600.0  # half of what the venue allows in a minute
     candles_page: ClassVar[int] = 499  # futures ask a weight of 2 for these and of 5 for one more
+    funding_page: ClassVar[int] = 1000
     config: ClassVar[Mapping[str, Any]] = {
         "options": {
             "fetchMarkets": {"types": ["spot", "linear", "inverse"]},
@@ -115,6 +117,8 @@ class Binance(Dialect):
         ("GET", "/api/v3/klines"): Endpoint("spot candles", _CANDLES),
         ("GET", "/fapi/v1/klines"): Endpoint("futures candles", _CANDLES),
         ("GET", "/dapi/v1/klines"): Endpoint("COIN-M candles", _CANDLES),
+        ("GET", "/fapi/v1/fundingRate"): Endpoint("past futures funding", _SETTLED),
+        ("GET", "/dapi/v1/fundingRate"): Endpoint("past COIN-M funding", _SETTLED),
         ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint("key permissions", Record(_KEY)),
         **binance_contracts.ENDPOINTS,
         **binance_wallets.ENDPOINTS,

@@ -54,6 +54,8 @@ _EARN = ("FlexibleSaving", "OnChain")
 
 _LISTED = {"symbol": TEXT, "status": TEXT, "baseCoin": TEXT, "quoteCoin": TEXT}
 
+_SETTLED = {"symbol": TEXT, "fundingRate": NUMBER, "fundingRateTimestamp": NUMBER}
+
 
 class Bybit(Dialect):
     exchange: ClassVar[str] = "bybit"
@@ -61,6 +63,7 @@ class Bybit(Dialect):
     own_margin: ClassVar[bool] = False  # coins are collateral: only the venue's own liquidation prices are right
     burst: ClassVar[float] = 150.0  # three seconds of what ccxt paces; the venue counts 600 requests in five
     candles_page: ClassVar[int] = 1000
+    funding_page: ClassVar[int] = 200
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # signed; networks and withdrawal fees
         "options": {
@@ -94,6 +97,7 @@ class Bybit(Dialect):
             "tickers", envelope({"list": Rows({"symbol": TEXT, "lastPrice": PRESENT}, at_least=1)})
         ),
         ("GET", "/v5/market/kline"): Endpoint("candles", envelope({"list": Lists(5)})),
+        ("GET", "/v5/market/funding/history"): Endpoint("past funding", envelope({"list": Rows(_SETTLED)})),
         **bybit_account.ENDPOINTS,
         **bybit_limits.ENDPOINTS,
         **bybit_movements.ENDPOINTS,

@@ -68,6 +68,7 @@ class Okx(Dialect):
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap", "funding", "earn"})
     burst: ClassVar[float] = 20.0  # ten requests of weight 2: what the strictest of these endpoints takes in 2 s
     candles_page: ClassVar[int] = 300
+    funding_page: ClassVar[int] = 100  # the newest so many, whenever the period began
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # signed; networks and withdrawal fees
         "options": {"fetchMarkets": {"types": ["spot", "swap", "future"]}},

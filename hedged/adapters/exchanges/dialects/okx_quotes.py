@@ -33,6 +33,7 @@ _HOUR = 3_600_000  # milliseconds
 
 _TICKER = {"instId": TEXT, "last": PRESENT, "bidPx": PRESENT, "askPx": PRESENT, "ts": PRESENT}
 _RATE = {"instId": TEXT, "fundingRate": PRESENT, "fundingTime": PRESENT, "nextFundingTime": PRESENT}
+_SETTLED = {"instId": TEXT, "realizedRate": NUMBER, "fundingTime": NUMBER}
 _TIER = {"instFamily": TEXT, "minSz": NUMBER, "mmr": NUMBER, "maxLever": NUMBER}
 
 QUOTE_ENDPOINTS = {
@@ -51,6 +52,7 @@ QUOTE_ENDPOINTS = {
     ),
     ("GET", "/api/v5/market/candles"): Endpoint("candles", Record({"data": Lists(5)})),
     ("GET", "/api/v5/market/history-candles"): Endpoint("old candles", Record({"data": Lists(5)})),
+    ("GET", "/api/v5/public/funding-rate-history"): Endpoint("past funding", Record({"data": Rows(_SETTLED)})),
     ("GET", "/api/v5/public/position-tiers"): Endpoint("margin tiers", Record({"data": Rows(_TIER, at_least=1)})),
 }
 

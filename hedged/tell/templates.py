@@ -1,0 +1,47 @@
+"""The user's own words for a kind of alert: text with named fields in braces, and nothing that could run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from string import Formatter
+
+FIELDS = frozenset({
+    "state",  # Warning, Still critical, Now critical, Resolved, Closed …
+    "severity", "kind", "subject", "key", "event_id",
+    "headline", "text", "does", "advice", "since",
+    "title", "body",  # as they are without a template
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`text`: the title on its first line, the body below. `html`: a body. None: as without a template."""
+
+    text: str | None = None
+    html: str | None = None
+
+
+def problem(source: str) -> str | None:
+    """What is wrong with the text of a template; None: nothing."""
+    try:
+        parts = list(Formatter().parse(source))
+    except ValueError as error:
+        return f"{error} (a brace that is meant as one is written twice)"
+    for _, name, spec, conversion in parts:
+        if name is None:
+            continue
+        if name not in FIELDS:
+            return f"{{{name}}} is no field; there are {', '.join(sorted(FIELDS))}"
+        if spec or conversion:
+            return f"{{{name}}} stands alone: no format and no conversion"
+    return None
+
+
+def fill(source: str, fields: Mapping[str, str], *, in_html: bool = False) -> str:
+    """The template with its fields filled in; `in_html` escapes what is filled in. `problem` has found none in it."""
+    write: Callable[[str], str] = escape if in_html else str
+    return "".join(
+        literal + (write(fields[name]) if name is not None else "") for literal, name, _, _ in Formatter().parse(source)
+    )

@@ -1,0 +1,1 @@
+"""What hedged shows over HTTP: figures for Prometheus, and whether it lives."""

@@ -1,0 +1,130 @@
+"""`/metrics`, `/healthz` and `/readyz`, read-only and meant for this machine.
+
+A page in a browser may not reach it by a name of its own: a request whose Host is not this server's is answered with
+421. Where there is a token it is asked for, and off loopback there has to be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+from hedged.daemon.vitals import Vitals
+from hedged.ports import Clock
+from hedged.web.address import is_loopback
+
+if TYPE_CHECKING:
+    from hedged.web.figures import Figures
+
+AGAIN_AFTER = 10.0  # seconds: somebody else has the address, perhaps the process that we replace
+CLOSE_WITHIN = 0.5
+
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Where to listen, under which further names, and what `/metrics` asks for."""
+
+    host: str
+    port: int
+    names: Collection[str] = ()
+    token: str | None = field(default=None, repr=False)
+
+
+class WebServer:
+    """`run`, a task of the daemon, listens until cancelled. Takes no signal for itself."""
+
+    def __init__(self, options: WebOptions, figures: Figures, vitals: Vitals, clock: Clock) -> None:
+        self._options = options
+        self._figures = figures
+        self._vitals = vitals
+        self._clock = clock
+        self.port: int | None = None  # while it listens
+
+    async def run(self) -> None:
+        app = web.Application(middlewares=[self._guarded], client_max_size=1024)
+        for path, handler in (("/metrics", self._metrics), ("/healthz", self._alive), ("/readyz", self._ready)):
+            app.router.add_get(path, handler, allow_head=False)
+        complained = False
+        while True:
+            runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CLOSE_WITHIN)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, self._options.host, self._options.port, backlog=16).start()
+                self.port = runner.addresses[0][1]
+                if complained:
+                    _log.info("figures are served now", address=self._address)
+                await self._for_ever()
+            except OSError as error:
+                if not complained:
+                    _log.error("figures cannot be served, trying again", address=self._address, error=error.strerror)
+                complained = True
+            finally:
+                self.port = None
+                await runner.cleanup()
+            await self._clock.sleep(AGAIN_AFTER)
+
+    async def _for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(3600)
+
+    @property
+    def _address(self) -> str:
+        return f"{self._options.host}:{self._options.port}"
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._is_ours(request.headers.get("Host", "")):
+            return _text("this is not the host that you asked for\n", 421)
+        response = await handler(request)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _is_ours(self, host: str) -> bool:
+        """Addresses can be no trap, as names can: a name has to be known to be this server's."""
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        if name in {"localhost", self._options.host, *self._options.names}:
+            return True
+        try:
+            address = ip_address(name or "")
+        except ValueError:
+            return False
+        return address.is_loopback or not is_loopback(self._options.host)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        token = self._options.token
+        if token is not None and not compare_digest(
+            request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode()
+        ):
+            return _text("a token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
+        body, content_type = self._figures.exposition(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return _text("ok\n")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        """Whether what hedged knows of the portfolio is how things are."""
+        silent = self._vitals.silent_for()
+        if self._vitals.fresh() is not None:
+            return _text("ready\n")
+        since = "no cycle has been completed yet" if silent is None else f"no cycle was completed for {silent:.0f} s"
+        return _text(f"{since}, at an interval of {self._vitals.every.total_seconds():g} s\n", 503)
+
+
+def _text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(text=text, status=status, headers=headers)

@@ -1,0 +1,86 @@
+"""A mark that jumps is read twice; a crash costs one cycle and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.decide.jumps import COMPARED_FOR, marks_after
+from hedged.model.guard import MarkSeen
+from hedged.model.instrument import InstrumentId
+from hedged.model.snapshot import Fault, Missing
+from tests.build import ETH_PERP, dec, quote, snapshot
+from tests.support import T0
+
+MINUTE = timedelta(minutes=1)
+COLLAR = dec("0.02")
+ETH = InstrumentId(ETH_PERP)
+
+
+def believed(marks: Sequence[str | int], *, every: timedelta = MINUTE, frozen: bool = False) -> list[Decimal]:
+    """After each reading, the mark that is believed; `frozen`: the venue stamps all of them with the first time."""
+    seen: dict[InstrumentId, MarkSeen] = {}
+    found = []
+    for number, mark in enumerate(marks):
+        now = T0 + number * every
+        seen = marks_after(seen, snapshot(marks={ETH: quote(mark, T0 if frozen else now)}, now=now), COLLAR)
+        found.append(seen[ETH].price)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ([3000, 3060, 3000], [3000, 3060, 3000]),  # within the collar
+        ([3000, 30_000, 3010], [3000, 3000, 3010]),  # one wrong figure
+        ([3000, 2700, 2690], [3000, 3000, 2690]),  # a crash: a second reading agrees
+        ([3000, 2700, 2430, 2200], [3000, 3000, 2430, 2430]),  # that goes on as fast, and jumps again from there
+        ([3000, 2700, 3300, 3290], [3000, 3000, 3000, 3290]),  # two that disagree: a third decides
+        ([3000, 2940, 300, 2930], [3000, 2940, 2940, 2930]),
+        ([3000, 2900, 30], [3000, 3000, 3000]),  # a wrong figure behind a jump
+    ],
+)
+def test_one_wrong_figure_is_not_believed_and_two_alike_are(marks: list[int], expected: list[int]) -> None:
+    """Within the collar at once, beyond it when the next reading goes the same way."""
+    assert believed(marks) == expected
+
+
+def test_the_same_reading_once_more_confirms_nothing() -> None:
+    """A venue that repeats an old stamp has said it once."""
+    assert believed([3000, 2700, 2700], frozen=True) == [3000, 3000, 3000]
+
+
+def test_what_is_minutes_old_is_no_measure() -> None:
+    """After five minutes without a mark that is believed, the next one stands for itself; slow polls never wait."""
+    assert believed([3000, 2700], every=COMPARED_FOR + timedelta(seconds=1)) == [3000, 2700]
+
+
+def test_a_mark_that_was_not_read_stays_a_while() -> None:
+    """An outage of a minute does not make a wrong figure the first one; the memory stays bounded."""
+    seen = {ETH: MarkSeen(dec(3000), T0), InstrumentId("main:OLD/USDT:USDT"): MarkSeen(dec(1), T0 - COMPARED_FOR * 2)}
+    lost = snapshot(marks={ETH: Missing(Fault.UNREACHABLE, "quotes", "")}, now=T0 + MINUTE)
+    assert marks_after(seen, lost, COLLAR) == {ETH: MarkSeen(dec(3000), T0)}
+
+
+def test_a_clock_that_was_put_back_holds_nothing_up() -> None:
+    """A day earlier the last mark is no measure either."""
+    seen = {ETH: MarkSeen(dec(3000), T0)}
+    earlier = snapshot(marks={ETH: 2000}, now=T0 - timedelta(days=1))
+    assert marks_after(seen, earlier, COLLAR)[ETH].price == 2000
+
+
+@given(moves=st.lists(st.floats(0.7, 1.3), min_size=1, max_size=30))
+def test_nothing_is_held_up_for_long(moves: list[float]) -> None:
+    """Whatever the market does, within six readings a minute apart one is believed."""
+    marks = [dec(3000)]
+    for move in moves:
+        marks.append(max(round(marks[-1] * dec(repr(move)), 2), dec("0.01")))
+    waits = 0
+    for mark, held in zip(marks, believed([str(mark) for mark in marks]), strict=True):
+        waits = 0 if held == mark else waits + 1
+        assert waits <= COMPARED_FOR // MINUTE
