@@ -16,7 +16,7 @@ from hedged.errors import DeliveryError, Unreachable, Unreadable
 from hedged.model.alert import Message
 from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, Placement, Rejected, Unknown
+from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, Rejected, Unknown
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 from hedged.trial.venue import Ticket
 
@@ -111,22 +111,25 @@ class TrialLine:
     """The writing calls of the account, for one life; an `OrderLine` that looks as `CcxtOrders` does."""
 
     valid_for = VALID_FOR
+    post_only = True
     countdown: Countdown | None = None
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self.account = life.world.venue.account
 
-    async def submit(self, approved: ApprovedIntent) -> Accepted | Rejected | Unknown:
+    async def submit(
+        self, approved: ApprovedIntent, *, rest_at: Decimal | None = None
+    ) -> Accepted | Rejected | Unknown:
         if not isinstance(approved, ApprovedIntent):
             raise TypeError("only an intent that the gate has approved can be sent")
         life, intent = self._life, approved.intent
         world, client_order_id = life.world, intent.client_order_id
         await life.passing("order")
         instrument = world.venue.instrument(intent.instrument.partition(":")[2])
-        if instrument is None or intent.placement is not Placement.IOC:
+        if instrument is None:
             return Rejected(client_order_id, "nothing was sent: the venue does not trade that")
-        ticket = Ticket.of(approved, instrument)
+        ticket = Ticket.of(approved, instrument, rest_at)
         fault = life.fault("order", _ORDER_FAULTS, storm=0.5, calm=0.06)
         if life.down():
             fault = life.draw.choice(("lost", "late", "reply lost"))
@@ -162,7 +165,14 @@ class TrialLine:
         return life.world.venue.find(client_order_id, life.world.elapsed) or Absent(client_order_id)
 
     async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Found | Absent | Unknown:
-        return await self.find_by_client_id(client_order_id, instrument)  # what takes at once has ended
+        life = self._life
+        await life.passing("cancel")
+        if life.down():
+            return Unknown(client_order_id, "cancelling: no answer")
+        if life.fault("cancel", ("lost",), storm=0.3, calm=0.02) is None:
+            life.world.venue.cancel(client_order_id)
+            life.world.trace.say("venue", f"{client_order_id} is cancelled")
+        return await self.find_by_client_id(client_order_id, instrument)
 
     async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
         raise ValueError("there is none here")

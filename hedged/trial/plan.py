@@ -106,6 +106,7 @@ class Plan:
         hedges = "".join(
             f'[[hedges]]\nname = "{each.name}"\nassets = [{", ".join(f"{asset!r}" for asset in each.assets)}]\n'
             f'instruments = ["sim:{each.symbol}"]\nmode = "{self.modes[each.name].value}"\nband = {BAND}\n'
+            f'placement = "{"passive" if self.seed % 2 and each.name != "btc" else "ioc"}"\n'
             for each in HEDGES
         )
         return f"""name = "trial"

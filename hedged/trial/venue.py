@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 
+from hedged.estimate.sizing import order_min
 from hedged.model.instrument import Instrument, instrument_id
 from hedged.model.order import ApprovedIntent, Found, OrderStatus, Side
 from hedged.simulation.coins import QUOTE, list_instruments
@@ -25,14 +26,21 @@ class Ticket:
     quantity: Decimal
     price_limit: Decimal
     reduce_only: bool
+    rests: bool = False  # waits in the book at its limit, and is turned down where it would take
 
     @classmethod
-    def of(cls, approved: ApprovedIntent, instrument: Instrument) -> Ticket:
+    def of(cls, approved: ApprovedIntent, instrument: Instrument, rest_at: Decimal | None = None) -> Ticket:
         intent, tick = approved.intent, instrument.tick_size
-        ticks, rest = divmod(approved.price_limit, tick)
+        ticks, rest = divmod(approved.price_limit if rest_at is None else rest_at, tick)
         price = (ticks + (1 if rest and intent.side is Side.SELL else 0)) * tick
         return cls(
-            intent.client_order_id, instrument.symbol, intent.side, intent.quantity, price, intent.reduce_only
+            intent.client_order_id,
+            instrument.symbol,
+            intent.side,
+            intent.quantity,
+            price,
+            intent.reduce_only,
+            rests=rest_at is not None,
         )
 
     @property
@@ -54,6 +62,12 @@ class Placed:
     after: Decimal
     refused: str | None = None  # the venue's reason; it then counts as never placed
     shown_from: float = 0.0
+
+    @property
+    def open(self) -> Decimal:
+        """Contracts, signed, that may still be filled."""
+        left = self.ticket.quantity - self.filled if self.status is OrderStatus.OPEN else ZERO
+        return left * self.ticket.side.sign
 
     def found(self) -> Found:
         return Found(
@@ -128,48 +142,85 @@ class TrialVenue(SimulatedVenue):
             self.courses.setdefault(f"spot/{asset}", Course()).note(at, self.coins(asset))
 
     def arrive(self, ticket: Ticket, at: float, *, share: Decimal, shown_from: float) -> Placed | None:
-        """The order reaches the matching engine: `share` of it is filled at once, the rest is gone. None: a repeat."""
+        """The order reaches the matching engine. None: it has been there before, and nothing comes of it.
+
+        One that takes fills `share` at once, and the rest is gone; one that rests does so whole.
+        """
         self.look(at)
         if ticket.client_order_id in self.placed:
             self.twice.append(ticket.client_order_id)
             return None
         before = self.held(ticket.symbol)
-        instrument = self.instrument(ticket.symbol)
-        quantity = ticket.quantity
+        placed = Placed(ticket, at, OrderStatus.OPEN, ZERO, None, ZERO, before, before, shown_from=shown_from)
+        if not ticket.rests:
+            placed = self._fill(placed, at, share)
+        elif self._would_take(ticket):
+            placed = replace(placed, status=OrderStatus.REJECTED, refused="post-only, and it would take")
+        self.placed[ticket.client_order_id] = placed
+        return placed
+
+    def match(self, at: float, share: Decimal) -> list[Placed]:
+        """Fill so much of what rests where the market has come to it; what changed."""
+        changed = []
+        for client_order_id, placed in self.placed.items():
+            if placed.status is OrderStatus.OPEN and self._would_take(placed.ticket):
+                self.look(at)
+                changed.append(self._fill(placed, at, share))
+                self.placed[client_order_id] = changed[-1]
+        return changed
+
+    def cancel(self, client_order_id: str) -> None:
+        placed = self.placed.get(client_order_id)
+        if placed is not None and placed.status is OrderStatus.OPEN:
+            self.placed[client_order_id] = replace(placed, status=OrderStatus.CANCELLED)
+
+    @property
+    def resting(self) -> list[Placed]:
+        return [placed for placed in self.placed.values() if placed.status is OrderStatus.OPEN]
+
+    def _would_take(self, ticket: Ticket) -> bool:
+        quote = self.market.quote(ticket.symbol, self._clock.now())
+        if quote is None:
+            return False
+        touch = quote.ask if ticket.side is Side.BUY else quote.bid
+        return touch is not None and (ticket.price_limit - touch) * ticket.side.sign >= 0
+
+    def _fill(self, placed: Placed, at: float, share: Decimal) -> Placed:
+        ticket, before = placed.ticket, self.held(placed.ticket.symbol)
+        instrument, left = self.instrument(ticket.symbol), ticket.quantity - placed.filled
+        quantity = left
         if instrument is not None and share < 1:
-            lots = (quantity * share / instrument.lot_size).to_integral_value(ROUND_FLOOR)
-            least = instrument.lot_size if ticket.reduce_only else instrument.quantity_min
-            quantity = max(lots * instrument.lot_size, least)
+            lots = (left * share / instrument.lot_size).to_integral_value(ROUND_FLOOR)
+            least = instrument.lot_size if ticket.reduce_only else order_min(instrument, ticket.price_limit)
+            quantity = min(max(lots * instrument.lot_size, least), left)
         order = self.place(
-            ticket.client_order_id,
+            f"{ticket.client_order_id}/{placed.filled}",
             ticket.symbol,
             ticket.side,
-            quantity=min(quantity, ticket.quantity),
+            quantity=quantity,
             price_limit=ticket.price_limit,
             reduce_only=ticket.reduce_only,
         )
         self.look(at)
-        after = self.held(ticket.symbol)
+        filled, after = placed.filled + order.quantity, self.held(ticket.symbol)
         refused = order.rejected if order.rejected is not None and _NOT_WORTH_IT not in order.rejected else None
-        status = OrderStatus.FILLED
         if order.rejected is not None:
-            status = OrderStatus.REJECTED if refused else OrderStatus.EXPIRED
-        elif order.quantity < ticket.quantity:
-            status = OrderStatus.CANCELLED
-        placed = Placed(
-            ticket=ticket,
-            at=at,
+            status = OrderStatus.REJECTED if refused and not placed.filled else OrderStatus.EXPIRED
+        elif filled >= ticket.quantity:
+            status = OrderStatus.FILLED
+        else:
+            status = OrderStatus.OPEN if ticket.rests and not ticket.reduce_only else OrderStatus.CANCELLED
+        worth = (placed.price or ZERO) * placed.filled + order.price * order.quantity
+        return replace(
+            placed,
             status=status,
-            filled=order.quantity,
-            price=order.price if order.quantity else None,
-            fee=order.fee,
+            filled=filled,
+            price=worth / filled if filled else None,
+            fee=placed.fee + order.fee,
             before=before,
             after=after,
-            refused=refused,
-            shown_from=shown_from,
+            refused=refused if status is OrderStatus.REJECTED else None,
         )
-        self.placed[ticket.client_order_id] = placed
-        return placed
 
     def find(self, client_order_id: str, at: float) -> Found | None:
         placed = self.placed.get(client_order_id)

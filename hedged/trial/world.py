@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hedged.model.alert import Message, MessageKind
-from hedged.model.order import ApprovedIntent
+from hedged.model.order import ApprovedIntent, OrderStatus
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance
 from hedged.ports import CycleRecord
@@ -195,7 +195,18 @@ class World:
         )
         self.seen.orders += 1
         self.judge(placed=placed, ticket=ticket)
+        if placed.status is OrderStatus.OPEN:
+            self.after(30, self._match)
         return placed
+
+    def _match(self) -> None:
+        """The market comes to what rests, or does not."""
+        share = self._luck.choice((Decimal("0.4"), Decimal(1)))
+        for placed in self.venue.match(self.elapsed, share):
+            self.trace.say("venue", f"{placed.ticket.client_order_id} {placed.status} {placed.filled:f} while it rests")
+            self.judge(placed=placed, ticket=placed.ticket)
+        if self.venue.resting:
+            self.after(30, self._match)
 
     def kept(self, name: str, args: tuple[Any, ...]) -> None:
         """The store has committed."""
