@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hedged.adapters.store.rows import from_text
+from hedged.model.alert import Message
 from hedged.model.order import Fill, Intent
 from hedged.model.proposal import Proposal
 
@@ -57,6 +58,14 @@ class Journal:
         """Of "pause" and "halt", what is in force."""
         rows = self._base.execute("SELECT key, data FROM blobs WHERE key IN ('pause', 'halt')")
         return {key for key, data in rows if json.loads(data).get("stop") is not None}
+
+    def lease(self) -> str | None:
+        """Which process may send orders."""
+        row = self._base.execute("SELECT holder FROM lease").fetchone()
+        return None if row is None else str(row[0])
+
+    def message(self, text: str) -> Message:
+        return from_text(Message, text)
 
     def firing(self) -> set[tuple[str, str]]:
         """Kind and subject of every alert that fires or is about to."""

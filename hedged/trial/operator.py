@@ -17,7 +17,7 @@ from hedged.act.proposals import decide
 from hedged.adapters.pause_file import PauseFile
 from hedged.errors import HedgedError, ProposalError
 from hedged.model.finding import Kind
-from hedged.model.order import Absent, Fill
+from hedged.model.order import Absent, Fill, OrderStatus
 from hedged.model.policy import World as Worlds
 from hedged.model.proposal import Proposal
 from hedged.model.stop import Stop
@@ -170,6 +170,7 @@ class Operator:
         until = world.machine_now() + timedelta(hours=1)
         override = Override(ratio, until)
         if self._command(lambda store: set_override(store, hedge, override, world.machine_now())):
+            world.seen.targets[hedge] = (world.elapsed + 2 * 3600, ratio)
             world.trace.say("command", f"set-ratio {hedge} {ratio}")
 
     # looking after it
@@ -246,6 +247,8 @@ class Operator:
             if row.state not in {"unknown", "sent", "acknowledged"} or self._since(intent.client_order_id) < 1500:
                 continue
             placed = world.venue.placed.get(intent.client_order_id)
+            if placed is not None and placed.status is OrderStatus.OPEN:
+                continue
             end: Fill | Absent = Absent(intent.client_order_id)
             if placed is not None and placed.filled:
                 end = Fill(

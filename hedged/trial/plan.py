@@ -46,6 +46,10 @@ class Hedge:
     assets: tuple[str, ...]
     symbol: str
 
+    @property
+    def dated(self) -> bool:
+        return "-" in self.symbol
+
 
 HEDGES = (
     Hedge("alts", ("SOL", "LINK"), "ETH/USDT:USDT"),
@@ -97,6 +101,12 @@ class Plan:
     def holding(self, at: float, *kinds: str) -> str | None:
         """The first of these kinds that lasts now; None: none does."""
         return next((spell.kind for spell in self.spells if spell.kind in kinds and spell.holds(at)), None)
+
+    def up_since(self, at: float, channel: str) -> float:
+        """Since when nothing keeps this channel, the disk or the venue from working; now, while something does."""
+        hindering = {f"{channel}_down", f"{channel}_hangs", "disk_full", "disk_locked"}
+        ends = [min(spell.end, at) for spell in self.spells if spell.kind in hindering and spell.start <= at]
+        return max(ends, default=0.0)
 
     def stormy(self, at: float) -> bool:
         return self.holding(at, "storm") is not None

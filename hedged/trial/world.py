@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from hedged.ports import CycleRecord
 from hedged.simulation.market import SimulatedMarket
 from hedged.trial.journal import Journal
 from hedged.trial.life import STOP, Life, hash_of
-from hedged.trial.plan import CASH, CHANNELS, COINS, EVERY, Plan
+from hedged.trial.plan import CASH, CHANNELS, COINS, EVERY, Hedge, Plan
 from hedged.trial.trace import Trace
 from hedged.trial.venue import Placed, Ticket, TrialVenue
 
@@ -106,6 +106,7 @@ class World:
         self._luck = plan.stream("venue")
         self.journal: Journal | None = None
         self.seen = Seen()
+        self.sighting = Sighting()
         self.at(plan.seconds, self._stop)
 
     # time
@@ -164,6 +165,22 @@ class World:
     def look(self) -> None:
         self.venue.look(self.elapsed)
 
+    def true_ratio(self, hedge: Hedge) -> Decimal | None:
+        """The hedge ratio by the venue's own books; None where nothing is to be hedged or a contract has no price."""
+        now, exposure, value = self.true_now(), Decimal(0), Decimal(0)
+        for asset in hedge.assets:
+            exposure += self.venue.coins(asset) * (self.venue.market.price(asset, now) or Decimal(0))
+        chain = hedge.symbol.partition("-")[0] + "-" if hedge.dated else hedge.symbol
+        for symbol in self.venue.courses:
+            of_hedge = symbol.startswith(chain) if hedge.dated else symbol == chain
+            if not of_hedge or not self.venue.held(symbol):
+                continue
+            quote, instrument = self.venue.market.quote(symbol, now), self.venue.instrument(symbol)
+            if quote is None or instrument is None:
+                return None
+            value -= self.venue.held(symbol) * instrument.multiplier * quote.mark
+        return value / exposure if exposure > 0 else None
+
     def leaves(self, approved: ApprovedIntent, ticket: Ticket) -> None:
         self.look()
         self.trace.say(
@@ -220,16 +237,21 @@ class World:
         if name == "cycles.write":
             record: CycleRecord = args[0]
             self.seen.failed_at = self.elapsed
-            for message in record.messages:
-                self.seen.lenient.add(message.key)
+            for message in record.messages:  # told all the same, and nobody knows it after a crash
+                for told in message.alerts:
+                    self.seen.told[told.key] = told.kind
+                    self.seen.lenient.add(told.key)
 
     def _recorded(self, record: CycleRecord) -> None:
         state = dict(record.state or {})
         recorded = Recorded(self.elapsed, self.lives, record, state)
         text = json.dumps(state, sort_keys=True, default=str)
         self.trace.say("state", text)
-        for alert in record.alerts:
-            self.trace.say("alert", f"{alert.key} {alert.state} {alert.severity} {alert.event_id}")
+        shown = {alert.key: f"{alert.key} {alert.state} {alert.severity} {alert.event_id}" for alert in record.alerts}
+        for key, said in shown.items():
+            if self.seen.shown.get(key) != said:
+                self.trace.say("alert", said)
+        self.seen.shown.update(shown)
         for message in record.messages:
             self.trace.say("message", f"{message.kind} {message.key} {message.event_id} {message.title}")
         self.seen.messages += len(record.messages)
@@ -275,13 +297,18 @@ class Seen:
     wrongly_answered: list[str] = field(default_factory=list)  # proposals that took an answer they may not take
     used: dict[str, str] = field(default_factory=dict)  # approval → order
     stopped: str | None = None  # why no order may leave: acknowledged, and not resumed
-    targets: dict[str, Decimal] = field(default_factory=dict)  # set by a person
+    targets: dict[str, tuple[float, Decimal]] = field(default_factory=dict)  # until when, and what a person has set
     jumps: list[float] = field(default_factory=list)
     failed_at: float = -_FOREVER  # the last time a cycle could not be kept
     drifting: dict[str, int] = field(default_factory=dict)  # hedge → cycles in a row
     last: Recorded | None = None
     before: Recorded | None = None
-    repeats: dict[str, list[float]] = field(default_factory=dict)
+    repeats: dict[str, float] = field(default_factory=dict)  # event id → last told
+    untold: dict[str, int] = field(default_factory=dict)  # event id → cycles without a word
+    expiring: dict[str, int] = field(default_factory=dict)  # symbol → cycles
+    cycle_times: deque[float] = field(default_factory=lambda: deque(maxlen=50))
+    shown: dict[str, str] = field(default_factory=dict)  # key → alert as last recorded
+    squeezed: int = 0  # cycles in a row with a margin ratio that is critical
     orders: int = 0
     alerts: int = 0
     messages: int = 0

@@ -1,2 +1,0 @@
-from hedged.trial.world import Judge
-INVARIANTS: tuple[Judge, ...] = ()
