@@ -59,13 +59,10 @@ class Life:
 
     def live(self) -> None:
         """Until it is stopped, dies, or the world ends."""
-        world = self.world
+        world, ids = self.world, SeededIds(hash_of(self.world.seed, self.number))
 
         async def build() -> Wired:
-            settings = load(world.config, {})
-            made = await app.build(
-                settings, self.clock, SeededIds(hash_of(world.seed, self.number)), self.asked, self.outside
-            )
+            made = await app.build(load(world.config, {}), self.clock, ids, self.asked, self.outside)
             made.look_every = LOOK_EVERY
             self.outside.app = made
             return made

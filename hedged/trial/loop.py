@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -62,11 +63,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def bury(self) -> None:
         """Throw away every task as it stands. Whatever they still touch must be dead already."""
-        for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  as asyncio.gather does it
-            coroutine: Any = task.get_coro()
-            with suppress(BaseException):
-                coroutine.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of what was about to be awaited
+            for task in asyncio.all_tasks(self):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  as asyncio.gather does
+                coroutine: Any = task.get_coro()
+                with suppress(BaseException):
+                    coroutine.close()
         self.close()
 
 

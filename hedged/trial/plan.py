@@ -15,7 +15,7 @@ EVERY = 60.0  # seconds between two cycles
 QUIET = 900.0  # seconds at the end in which nothing goes wrong, so that everything must come right
 BAND = Decimal("0.02")
 COLLAR = Decimal("0.01")
-ORDER_MAX, POSITION_MAX, TURNOVER_MAX = Decimal(32_000), Decimal(45_000), Decimal(600_000)
+ORDER_MAX, POSITION_MAX, TURNOVER_MAX = Decimal(42_000), Decimal(50_000), Decimal(600_000)
 ORDERS_CYCLE_MAX, ORDERS_MINUTE_MAX = 4, 6
 CHANNELS = ("phone", "mail")
 

@@ -54,8 +54,8 @@ class TrialStore(StoreAtOnce):
         await life.passing(f"store {name}")
         try:
             result = await super()._run(work, *args, **kwargs)
-        except StoreError:
-            life.world.not_kept(name, given)
+        except StoreError as error:
+            life.world.not_kept(name, given, error)
             raise
         if self._connection is not None and self._disk.wrote:
             life.world.kept(name, given)

@@ -232,8 +232,8 @@ class World:
         if name == "cycles.write":
             self._recorded(args[0])
 
-    def not_kept(self, name: str, args: tuple[Any, ...]) -> None:
-        self.trace.say("store", f"{name} failed")
+    def not_kept(self, name: str, args: tuple[Any, ...], error: Exception) -> None:
+        self.trace.say("store", f"{name} failed: {error}")
         if name == "cycles.write":
             record: CycleRecord = args[0]
             self.seen.failed_at = self.elapsed
