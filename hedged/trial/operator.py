@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ATTENDS_EVERY = 150.0  # seconds
 MISCHIEF_EVERY = 420.0  # on average
 _STEP = Decimal("0.001")
-_JUMPS = (timedelta(days=30), timedelta(days=-30), timedelta(hours=2), timedelta(minutes=-7), timedelta(seconds=40))
+_JUMPS = tuple(timedelta(seconds=each) for each in (2_592_000.7, -2_592_000.3, 7_211.9, -431.3, 40.1))  # ±30 d, and less
 
 
 class Operator:
@@ -170,7 +170,7 @@ class Operator:
         until = world.machine_now() + timedelta(hours=1)
         override = Override(ratio, until)
         if self._command(lambda store: set_override(store, hedge, override, world.machine_now())):
-            world.seen.targets[hedge] = (world.elapsed + 2 * 3600, ratio)
+            world.seen.targets[hedge] = override
             world.trace.say("command", f"set-ratio {hedge} {ratio}")
 
     # looking after it

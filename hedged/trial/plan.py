@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hedged.model.policy import Mode
 
-EVERY = 60.0  # seconds between two cycles
+EVERY = 120.0  # seconds between two cycles
 QUIET = 900.0  # seconds at the end in which nothing goes wrong, so that everything must come right
 BAND = Decimal("0.02")
 COLLAR = Decimal("0.01")
@@ -49,6 +49,10 @@ class Hedge:
     @property
     def dated(self) -> bool:
         return "-" in self.symbol
+
+    def trades(self, symbol: str) -> bool:
+        """Whether a contract is its own, or of its chain."""
+        return symbol == self.symbol or (self.dated and symbol.startswith(self.symbol.partition("-")[0] + "-"))
 
 
 HEDGES = (

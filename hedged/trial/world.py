@@ -17,6 +17,7 @@ from hedged.model.alert import Message, MessageKind
 from hedged.model.order import ApprovedIntent, OrderStatus
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance
+from hedged.model.timing import Override
 from hedged.ports import CycleRecord
 from hedged.simulation.market import SimulatedMarket
 from hedged.trial.journal import Journal
@@ -165,15 +166,16 @@ class World:
     def look(self) -> None:
         self.venue.look(self.elapsed)
 
+    def exposure(self, hedge: Hedge) -> Decimal:
+        """What there is to hedge, by the venue's own books."""
+        prices = {asset: self.venue.market.price(asset, self.true_now()) or Decimal(0) for asset in hedge.assets}
+        return sum((self.venue.coins(asset) * price for asset, price in prices.items()), Decimal(0))
+
     def true_ratio(self, hedge: Hedge) -> Decimal | None:
         """The hedge ratio by the venue's own books; None where nothing is to be hedged or a contract has no price."""
-        now, exposure, value = self.true_now(), Decimal(0), Decimal(0)
-        for asset in hedge.assets:
-            exposure += self.venue.coins(asset) * (self.venue.market.price(asset, now) or Decimal(0))
-        chain = hedge.symbol.partition("-")[0] + "-" if hedge.dated else hedge.symbol
+        now, exposure, value = self.true_now(), self.exposure(hedge), Decimal(0)
         for symbol in self.venue.courses:
-            of_hedge = symbol.startswith(chain) if hedge.dated else symbol == chain
-            if not of_hedge or not self.venue.held(symbol):
+            if not hedge.trades(symbol) or not self.venue.held(symbol):
                 continue
             quote, instrument = self.venue.market.quote(symbol, now), self.venue.instrument(symbol)
             if quote is None or instrument is None:
@@ -297,7 +299,7 @@ class Seen:
     wrongly_answered: list[str] = field(default_factory=list)  # proposals that took an answer they may not take
     used: dict[str, str] = field(default_factory=dict)  # approval → order
     stopped: str | None = None  # why no order may leave: acknowledged, and not resumed
-    targets: dict[str, tuple[float, Decimal]] = field(default_factory=dict)  # until when, and what a person has set
+    targets: dict[str, Override] = field(default_factory=dict)  # by hedge, the last that a person has set
     jumps: list[float] = field(default_factory=list)
     failed_at: float = -_FOREVER  # the last time a cycle could not be kept
     drifting: dict[str, int] = field(default_factory=dict)  # hedge → cycles in a row

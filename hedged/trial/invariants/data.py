@@ -12,8 +12,8 @@ from hedged.model.order import OrderStatus
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Read, Snapshot
 from hedged.tell.lifecycle import EVENTS
-from hedged.trial.invariants.orders import CYCLE_MAX, STALE_AFTER, targets
-from hedged.trial.plan import BAND, EVERY, HEDGES, Hedge
+from hedged.trial.invariants.orders import CYCLE_MAX, STALE_AFTER, room, targets
+from hedged.trial.plan import EVERY, HEDGES, Hedge
 from hedged.trial.world import Recorded, Violation, World
 
 SKEW_MAX = 10.0
@@ -171,6 +171,6 @@ def _hedged(world: World, last: Recorded) -> Violation | None:
         low, high = targets(world, hedge)
         if world.plan.modes[hedge.name] is not Mode.LIVE or ratio is None:
             continue
-        if not low - 2 * BAND <= ratio <= high + 2 * BAND:
+        if not low - room(world, hedge) <= ratio <= high + room(world, hedge):
             return Violation(20, f"{hedge.name} has a ratio of {ratio:.3f}, and nothing is in the way")
     return None

@@ -23,6 +23,7 @@ ZERO = Decimal(0)
 STALE_AFTER = 3 * EVERY
 CYCLE_MAX = 90.0  # seconds that a slow cycle takes from its first reading to its last order
 _MINUTE = 60.0
+_JUST_NOW = timedelta(hours=1)
 _OUT = ("sent", "unknown", "acknowledged")
 
 
@@ -167,7 +168,7 @@ def invariant_21(world: World) -> Violation | None:
     if inside and low == high:
         return Violation(21, f"{hedge.name} is traded at a ratio of {held / most:.4f}, inside its band")
     after = held - ticket.signed * _multiplier(world, ticket.symbol) * leaving.intent.price
-    slack = _slack(world, ticket.symbol, leaving.intent.price)
+    slack = _slack(world, ticket.symbol)
     if after > held and after - slack > most * (high + BAND):
         return Violation(21, f"{hedge.name} is led to a ratio of {after / most:.4f}, past its band")
     if after < held and after + slack < least * (low - BAND):
@@ -177,10 +178,17 @@ def invariant_21(world: World) -> Violation | None:
 
 def targets(world: World, hedge: Hedge) -> tuple[Decimal, Decimal]:
     """The lowest and the highest target ratio that may hold now."""
-    until, ratio = world.seen.targets.get(hedge.name, (-1.0, Decimal(1)))
-    if world.elapsed > until:
+    override = world.seen.targets.get(hedge.name)
+    if override is None or not override.holds(world.machine_now() - _JUST_NOW):
         return Decimal(1), Decimal(1)
-    return min(ratio, Decimal(1)), max(ratio, Decimal(1))
+    return min(override.ratio, Decimal(1)), max(override.ratio, Decimal(1))
+
+
+def room(world: World, hedge: Hedge) -> Decimal:
+    """How far a ratio may be off before somebody has to say so: a lot more than the band, where lots are large."""
+    lot = max((_slack(world, symbol) for symbol in world.venue.courses if hedge.trades(symbol)), default=ZERO)
+    exposure = world.exposure(hedge)
+    return 2 * BAND + (lot / exposure if exposure > 0 else ZERO)
 
 
 def _exposures(world: World, hedge: Hedge) -> list[Decimal]:
@@ -202,13 +210,10 @@ def _exposures(world: World, hedge: Hedge) -> list[Decimal]:
 
 def _value(world: World, hedge: Hedge, price: Decimal) -> Decimal | None:
     """What the hedge is short at this price, contracts of its chain together."""
-    if hedge.dated:
-        value = ZERO
-        for symbol, _ in world.venue.courses.items():
-            if symbol.startswith(hedge.symbol.partition("-")[0] + "-") and world.venue.held(symbol):
-                value -= world.venue.held(symbol) * _multiplier(world, symbol) * price
-        return value
-    return -world.venue.held(hedge.symbol) * _multiplier(world, hedge.symbol) * price
+    held = [
+        world.venue.held(symbol) * _multiplier(world, symbol) for symbol in world.venue.courses if hedge.trades(symbol)
+    ]
+    return -sum(held, ZERO) * price
 
 
 def _multiplier(world: World, symbol: str) -> Decimal:
@@ -216,8 +221,8 @@ def _multiplier(world: World, symbol: str) -> Decimal:
     return instrument.multiplier if instrument is not None else ZERO
 
 
-def _slack(world: World, symbol: str, price: Decimal) -> Decimal:
+def _slack(world: World, symbol: str) -> Decimal:
     """What a lot or the smallest order is worth: an edge cannot be met more closely."""
-    instrument = world.venue.instrument(symbol)
-    lot = instrument.lot_size * instrument.multiplier * price if instrument is not None else ZERO
-    return 2 * max(lot, Decimal(50))
+    instrument, quote = world.venue.instrument(symbol), world.venue.market.quote(symbol, world.true_now())
+    worth = instrument.lot_size * instrument.multiplier * quote.mark if instrument and quote else ZERO
+    return 2 * max(worth, Decimal(50))

@@ -7,8 +7,8 @@ from hedged.model.finding import Kind, Severity
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Read
 from hedged.tell.lifecycle import EVENTS
-from hedged.trial.invariants.orders import targets
-from hedged.trial.plan import BAND, CHANNELS, EVERY, HEDGES
+from hedged.trial.invariants.orders import room, targets
+from hedged.trial.plan import CHANNELS, EVERY, HEDGES, Hedge
 from hedged.trial.world import Violation, World, identity
 
 GRACE = 5.0  # seconds
@@ -49,12 +49,18 @@ def _drift(world: World, firing: set[tuple[str, str]]) -> Violation | None:
             continue
         ratio = world.true_ratio(hedge)
         low, high = targets(world, hedge)
-        off = ratio is not None and not low - BAND * 2 <= ratio <= high + BAND * 2
+        off = ratio is not None and not low - room(world, hedge) <= ratio <= high + room(world, hedge)
         cycles = world.seen.drifting[hedge.name] = world.seen.drifting.get(hedge.name, 0) + 1 if off else 0
-        told = any(subject == hedge.name or kind in _BLINDING for kind, subject in firing)
+        told = any(kind in _BLINDING or _concerns(subject, hedge) for kind, subject in firing)
         if cycles > DRIFT_CYCLES and not told:
             return Violation(1, f"{hedge.name} has a ratio of {ratio:.3f} for {cycles} cycles and nothing fires")
     return None
+
+
+def _concerns(subject: str, hedge: Hedge) -> bool:
+    """The hedge itself, its contract, or a coin of it."""
+    asset = subject.rpartition("/")[2]
+    return subject in {hedge.name, f"sim:{hedge.symbol}"} or asset in hedge.assets
 
 
 def invariant_02(world: World) -> Violation | None:
