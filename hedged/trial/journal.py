@@ -76,6 +76,10 @@ class Journal:
         row = self._base.execute("SELECT count(*) FROM outbox WHERE cycle_id = ?", (cycle_id,)).fetchone()
         return int(row[0])
 
+    def messages_with(self, event_id: str) -> int:
+        row = self._base.execute("SELECT count(*) FROM outbox WHERE event_id = ?", (event_id,)).fetchone()
+        return int(row[0])
+
     def undelivered(self) -> dict[int, tuple[str, str]]:
         """Row id → channel, message as text."""
         rows = self._base.execute("SELECT id, channel, data FROM outbox WHERE delivered_at IS NULL")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hedged import app
 from hedged.act.brake import Asked
-from hedged.adapters.clock import SeededIds
+from hedged.adapters.clock import SeededIds, SystemClock
 from hedged.adapters.exchanges.live import LiveGateway
 from hedged.adapters.store.lock import StoreLock
 from hedged.adapters.systemd import Notifier
@@ -44,6 +44,7 @@ class Life:
         self.number = number
         self.host = 1
         self.alive = True
+        self._turns = SystemClock()  # it sleeps by the running loop, whose time is virtual
         self.draw = world.plan.stream(f"life {number}")
         self.clock = TrialClock(self)
         self.outside = _Outside(self)
@@ -113,7 +114,7 @@ class Life:
         """A place where a process may die, and where others may go first."""
         self._check(what)
         for _ in range(self.draw.randrange(3)):
-            await asyncio.sleep(0)
+            await self._turns.sleep(0)
             self._check("")
 
     def _check(self, what: str) -> None:
@@ -173,6 +174,7 @@ class TrialClock:
 
     def __init__(self, life: Life) -> None:
         self._life = life
+        self._turns = SystemClock()
 
     def now(self) -> datetime:
         return self._life.world.machine_now()
@@ -181,7 +183,7 @@ class TrialClock:
         return self._life.loop.elapsed
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(seconds, 0.0))
+        await self._turns.sleep(max(seconds, 0.0))
         if not self._life.alive:
             raise Killed
 

@@ -117,4 +117,3 @@ def run_now(coroutine: Any, *, steps: int = 1000) -> Any:
         return stop.value
     coroutine.close()
     raise RuntimeError("it waits for something that does not happen outside a loop")
-

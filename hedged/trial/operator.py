@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 ATTENDS_EVERY = 150.0  # seconds
 MISCHIEF_EVERY = 420.0  # on average
 _STEP = Decimal("0.001")
-_JUMPS = tuple(timedelta(seconds=each) for each in (2_592_000.7, -2_592_000.3, 7_211.9, -431.3, 40.1))  # ±30 d, and less
+_JUMPS = tuple(
+    timedelta(seconds=each) for each in (2_592_000.7, -2_592_000.3, 7_211.9, -431.3, 40.1)
+)  # ±30 d, and less
 
 
 class Operator:
@@ -96,7 +98,7 @@ class Operator:
         instrument, held = world.venue.instrument(symbol), world.venue.held(symbol)
         if instrument is None or not held:
             return
-        lots = (abs(held) * self._draw.choice((Decimal("0.3"), Decimal("0.7"), Decimal(1))) // instrument.lot_size)
+        lots = abs(held) * self._draw.choice((Decimal("0.3"), Decimal("0.7"), Decimal(1))) // instrument.lot_size
         if lots:
             world.venue.deleverage(symbol, lots * instrument.lot_size / abs(held))
             world.look()
@@ -235,7 +237,9 @@ class Operator:
                 wanted = subject.partition("/")[0]
             else:
                 continue
-            if self._since(subject) > 400 and self._command(lambda store, w=wanted: store.accept(w, world.machine_now())):  # type: ignore[misc]
+            if self._since(subject) > 400 and self._command(
+                lambda store, w=wanted: store.accept(w, world.machine_now())
+            ):  # type: ignore[misc]
                 self._waiting.pop(subject, None)
                 world.trace.say("command", f"accept {wanted}")
 

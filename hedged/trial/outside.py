@@ -78,9 +78,7 @@ class TrialExchange(SimulatedExchange):
         since -= world.jumped  # the venue's history goes by the venue's clock
         return await self._read("history", lambda: super(TrialExchange, self).explain(doubt, since), repeats=False)
 
-    async def _read(
-        self, call: str, ask: Callable[[], Awaitable[T]], *, of: str = "", repeats: bool = True
-    ) -> T:
+    async def _read(self, call: str, ask: Callable[[], Awaitable[T]], *, of: str = "", repeats: bool = True) -> T:
         life = self._life
         await life.passing(f"read {call}")
         life.world.look()

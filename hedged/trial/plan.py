@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from hedged.adapters.clock import Draws, seeded_draws
 from hedged.model.policy import Mode
 
 EVERY = 120.0  # seconds between two cycles
@@ -86,12 +86,14 @@ class Plan:
     counts: Counter[str] = field(default_factory=Counter, init=False)  # faults that happened, by kind
 
     def __post_init__(self) -> None:
-        self.start = _TIMES[self.seed // len(_MIXES) % len(_TIMES)] + timedelta(minutes=self.stream("start").randrange(60))
+        self.start = _TIMES[self.seed // len(_MIXES) % len(_TIMES)] + timedelta(
+            minutes=self.stream("start").randrange(60)
+        )
         self.modes = dict(_MIXES[self.seed % len(_MIXES)])
         self.spells = list(self._spells(self.stream("spells")))
 
-    def stream(self, name: str) -> random.Random:
-        return random.Random(f"{self.seed}/{name}")  # noqa: S311  to be reproduced, not to be secret
+    def stream(self, name: str) -> Draws:
+        return seeded_draws(f"{self.seed}/{name}")
 
     @property
     def seconds(self) -> float:
@@ -151,7 +153,7 @@ path = "{store}"
     def paper(self) -> bool:
         return Mode.PAPER in self.modes.values()
 
-    def _spells(self, draw: random.Random) -> list[Spell]:
+    def _spells(self, draw: Draws) -> list[Spell]:
         """Storms, in which every call may fail, and outages of one thing at a time."""
         kinds = (
             ("storm", 3600.0, (120.0, 1500.0)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
 class StoreAtOnce(SqlStore):
     """`SqlStore` without a thread: the same statements on the same file, answered before anything else happens."""
 

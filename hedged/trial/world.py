@@ -157,9 +157,7 @@ class World:
         for judge in self.judges:
             if self.violation is None and (found := judge(self)) is not None:
                 self.trace.say("VIOLATION", f"invariant {found.invariant}: {found.said}")
-                self.violation = Violation(
-                    found.invariant, found.said, self.seed, self.elapsed, tuple(self.trace.tail)
-                )
+                self.violation = Violation(found.invariant, found.said, self.seed, self.elapsed, tuple(self.trace.tail))
                 if self.life is not None:
                     self.life.kill()
 

@@ -73,7 +73,9 @@ def invariant_11(world: World) -> Violation | None:
 def worst_case(world: World, symbol: str, but: str) -> Decimal:
     """Signed contracts, with everything that may still be filled on the side of the order in question."""
     side = world.sighting.ticket.side.sign if world.sighting.ticket is not None else 1
-    coming = [ticket.signed for name, ticket in world.seen.travelling.items() if ticket.symbol == symbol and name != but]
+    coming = [
+        ticket.signed for name, ticket in world.seen.travelling.items() if ticket.symbol == symbol and name != but
+    ]
     coming += [each.open for each in world.venue.resting if each.ticket.symbol == symbol]
     return world.venue.held(symbol) + sum((each for each in coming if each * side > 0), ZERO)
 

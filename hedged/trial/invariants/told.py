@@ -89,6 +89,11 @@ def invariant_03(world: World) -> Violation | None:
     wanted, rows = len(recorded.record.messages) * len(CHANNELS), world.journal.messages_of(recorded.record.cycle_id)
     if rows != wanted:
         return Violation(3, f"{rows} rows in the outbox for {wanted} messages that were committed")
+    for alert in recorded.record.alerts:
+        if alert.told_in is None or alert.told_at != recorded.record.started_at:
+            continue
+        if world.journal.messages_with(alert.told_in) < len(CHANNELS):
+            return Violation(3, f"{alert.key} counts as told, and its message is not in the outbox")
     waiting = world.journal.undelivered()
     for row, (channel, text, _) in list(world.seen.undelivered.items()):
         if row in waiting:
