@@ -1,4 +1,4 @@
-"""`hedged simulate`: the whole daemon in virtual time against a venue that keeps the truth, with everything going wrong."""
+"""`hedged simulate`: the whole daemon in virtual time, against a venue that keeps the truth, while everything fails."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def simulate(
     seeds: Annotated[int, typer.Option(min=1, max=_SEEDS_MAX, help="How many seeds.")] = 20,
     hours: Annotated[float, typer.Option(min=0.5, max=24 * 400, help="Virtual hours a seed.")] = 6.0,
     first_seed: Annotated[int, typer.Option(min=0, help="The first of them; the others follow it.")] = 0,
+    *,
     seed: Annotated[int | None, typer.Option(min=0, help="This one alone: how a failing seed is replayed.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many at a time.")] = 2,
     as_json: JsonOption = False,

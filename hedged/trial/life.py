@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from hedged.trial.store import TrialStore
 if TYPE_CHECKING:
     from hedged.trial.world import World
 
-LOOK_EVERY = 5.0  # seconds between two looks at pauses; the daemon's own 1 s would be most of what a trial does
+LOOK_EVERY = 20.0  # seconds between two looks at pauses; the daemon's own 1 s would be most of what a trial does
 _STEPS_MAX = 200_000  # of a loop in one moment
 _TELLING = ("store orders", "store cycles.write", "order", "deliver", "store outbox", "store proposals")
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hedged.act.brake import keep_pause, keep_resumed
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 ATTENDS_EVERY = 150.0  # seconds
 MISCHIEF_EVERY = 420.0  # on average
 _STEP = Decimal("0.001")
-_JUMPS = tuple(
-    timedelta(seconds=each) for each in (2_592_000.7, -2_592_000.3, 7_211.9, -431.3, 40.1)
-)  # ±30 d, and less
+_JUMPS = (2_592_000.7, -2_592_000.3, 7_211.9, -431.3, 40.1)  # seconds: ±30 days, and less
 
 
 class Operator:
@@ -112,7 +111,7 @@ class Operator:
 
     def _jump(self) -> None:
         """Somebody sets the clock, and sets it right again after a while."""
-        world, by = self._world, self._draw.choice(_JUMPS)
+        world, by = self._world, timedelta(seconds=self._draw.choice(_JUMPS))
         if world.jumped:
             return
         self._set_clock(by)
@@ -237,9 +236,7 @@ class Operator:
                 wanted = subject.partition("/")[0]
             else:
                 continue
-            if self._since(subject) > 400 and self._command(
-                lambda store, w=wanted: store.accept(w, world.machine_now())
-            ):  # type: ignore[misc]
+            if self._since(subject) > 400 and self._command(partial(_accepts, wanted, world.machine_now())):
                 self._waiting.pop(subject, None)
                 world.trace.say("command", f"accept {wanted}")
 
@@ -259,7 +256,7 @@ class Operator:
                     intent.client_order_id, intent.instrument, intent.side, placed.filled,
                     price=intent.price, fee=Decimal(0), at=now, estimated=True,
                 )  # fmt: skip
-            if self._command(lambda store, e=end: store.record_outcome(e, now)):  # type: ignore[misc]
+            if self._command(partial(_ended, end, now)):
                 world.trace.say("command", f"accept-order {intent.client_order_id}")
 
     def _since(self, what: str) -> float:
@@ -286,3 +283,11 @@ class Operator:
         except HedgedError as error:
             world.trace.say("command", f"failed: {error}")
             return None
+
+
+async def _accepts(subject: str, now: datetime, store: StoreAtOnce) -> bool:
+    return await store.accept(subject, now)
+
+
+async def _ended(end: Fill | Absent, now: datetime, store: StoreAtOnce) -> None:
+    await store.record_outcome(end, now)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
@@ -14,12 +18,16 @@ from hedged.adapters.store import lease
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError
+from hedged.model.policy import World
+from hedged.trial.loop import run_now
 
 if TYPE_CHECKING:
     from hedged.trial.life import Life
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_COMPILED: dict[Any, Any] = {}  # statements as text, for every life in this process
 
 
 class StoreAtOnce(SqlStore):
@@ -28,7 +36,7 @@ class StoreAtOnce(SqlStore):
     async def _connect(self, *, read_only: bool) -> None:
         engine = dialect.engine_at_once(self.path, busy_timeout=self._busy_timeout)
         try:
-            connection = engine.connect()
+            connection = engine.connect().execution_options(compiled_cache=_COMPILED)
         except DBAPIError as error:
             raise dialect.explain(error, self.path) from error
         self._engine = cast("AsyncEngine", _EngineAtOnce(engine))
@@ -121,3 +129,14 @@ def _as_sqlite_says(fault: str) -> OperationalError:
     cause = sqlite3.OperationalError(said)
     cause.sqlite_errorcode = code
     return OperationalError("COMMIT", {}, cause)
+
+
+@cache
+def new_database() -> bytes:
+    """A database as `hedged run` makes it at its first start: made once a process, for every seed."""
+    with tempfile.TemporaryDirectory(prefix="hedged-trial-") as folder:
+        path = Path(folder) / "new.sqlite"
+        store = StoreAtOnce(path)
+        run_now(store.open("trial", World.SIMULATED, datetime(2026, 11, 1, tzinfo=UTC)))
+        run_now(store.close())
+        return path.read_bytes()

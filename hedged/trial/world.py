@@ -23,6 +23,7 @@ from hedged.simulation.market import SimulatedMarket
 from hedged.trial.journal import Journal
 from hedged.trial.life import STOP, Life, hash_of
 from hedged.trial.plan import CASH, CHANNELS, COINS, EVERY, Hedge, Plan
+from hedged.trial.store import new_database
 from hedged.trial.trace import Trace
 from hedged.trial.venue import Placed, Ticket, TrialVenue
 
@@ -97,12 +98,13 @@ class World:
         self.config = folder / "trial.toml"
         self.store_path = folder / "trial.sqlite"
         self.config.write_text(plan.toml(self.store_path), encoding="utf-8")
+        self.store_path.write_bytes(new_database())
         market = SimulatedMarket(hash_of("market", plan.seed) % 2**31, plan.start - timedelta(days=2))
         spot = [Balance(asset, quantity) for asset, quantity in COINS.items()]
         self.venue = TrialVenue(market, VenueClock(self), account="sim", balances={"spot": spot}, cash=CASH)
         self.venue.begin()
         self.venue.look(0.0)
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._luck = plan.stream("venue")
         self.journal: Journal | None = None
@@ -118,10 +120,10 @@ class World:
     def machine_now(self) -> datetime:
         return self.true_now() + self.jumped
 
-    def at(self, when: float, happening: Callable[[], None]) -> None:
+    def at(self, when: float, happening: Callable[[], object]) -> None:
         heapq.heappush(self._events, (max(when, self.elapsed), next(self._numbers), happening))
 
-    def after(self, seconds: float, happening: Callable[[], None]) -> None:
+    def after(self, seconds: float, happening: Callable[[], object]) -> None:
         self.at(self.elapsed + seconds, happening)
 
     def next_event(self) -> float:
@@ -257,9 +259,9 @@ class World:
         self.seen.messages += len(record.messages)
         self.seen.alerts += sum(message.kind is MessageKind.FIRING for message in record.messages)
         self.seen.cycles += 1
-        said = [word for word in ("paused", "halted") if state.get(word)]
-        if said and self.journal is not None and self.journal.stops():
-            self.seen.stopped = said[0]
+        stops = [word for word in ("paused", "halted") if state.get(word)]
+        if stops and self.journal is not None and self.journal.stops():
+            self.seen.stopped = stops[0]
         self.look()
         self.judge(recorded=recorded)
         self.seen.before, self.seen.last = self.seen.last, recorded

@@ -128,9 +128,10 @@ def invariant_13(world: World) -> Violation | None:
         reduces = held is not None and held * ticket.signed < 0 and abs(ticket.signed) <= abs(held)
         if reduces and not ticket.reduce_only:
             return Violation(13, f"{ticket.side} {ticket.quantity:f} of {held:f} held leaves without reduce-only")
-    if placed is not None and ticket is not None and ticket.reduce_only and placed.filled:
-        if abs(placed.after) > abs(placed.before) or placed.after * placed.before < 0:
-            return Violation(13, f"a reducing order turned {placed.before:f} into {placed.after:f}")
+    if placed is None or ticket is None or not ticket.reduce_only or not placed.filled:
+        return None
+    if abs(placed.after) > abs(placed.before) or placed.after * placed.before < 0:
+        return Violation(13, f"a reducing order turned {placed.before:f} into {placed.after:f}")
     return None
 
 
@@ -141,11 +142,11 @@ def invariant_14(world: World) -> Violation | None:
         return None
     own = ticket.client_order_id
     for row in world.journal.open_orders() if world.journal is not None else ():
-        if row.intent.instrument == leaving.intent.instrument and row.intent.client_order_id != own:
-            if row.state in _OUT:
-                return Violation(14, f"{own} leaves while {row.intent.client_order_id} is {row.state}")
-    for name, other in world.seen.travelling.items():
-        if other.symbol == ticket.symbol and name != own:
+        other = row.intent.instrument == leaving.intent.instrument and row.intent.client_order_id != own
+        if other and row.state in _OUT:
+            return Violation(14, f"{own} leaves while {row.intent.client_order_id} is {row.state}")
+    for name, late in world.seen.travelling.items():
+        if late.symbol == ticket.symbol and name != own:
             return Violation(14, f"{own} leaves while {name} is still on its way to the venue")
     for each in world.venue.resting:
         if each.ticket.symbol == ticket.symbol and each.ticket.client_order_id != own:

@@ -11,7 +11,10 @@ _CYCLE_MAX = timedelta(seconds=120)  # from the decision to the last order
 
 
 def invariant_15(world: World) -> Violation | None:
-    """Monitor and paper make 0 private writing calls; approve makes 0 without a fresh, single-use, matching approval."""
+    """Monitor and paper make 0 private writing calls.
+
+    Approve makes 0 without a fresh, single-use, matching approval.
+    """
     leaving = world.sighting.leaving
     if leaving is None:
         return None
