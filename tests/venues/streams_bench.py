@@ -13,7 +13,7 @@ from hedged.adapters.exchanges.ccxt_streams import BEAT_FIRST, CcxtStreams, Watc
 from tests.support import HandClock
 from tests.venues.streams import Hub, Socket
 
-VENUES = ("binance", "bybit", "okx", "bingx", "mexc", "weex", "bitget", "deribit", "hyperliquid")
+VENUES = ("binance", "bybit", "okx", "bingx", "mexc", "weex", "bitget", "deribit", "hyperliquid", "krakenfutures")
 LOGINS = tuple(venue for venue in VENUES if venue != "hyperliquid")  # whose private streams need more than an address
 PERPETUAL = {
     "binance": "ETHUSDT",
@@ -25,8 +25,13 @@ PERPETUAL = {
     "bitget": "ETHUSDT",
     "deribit": "ETH_USDC-PERPETUAL",
     "hyperliquid": "ETH",
+    "krakenfutures": "PF_ETHUSD",
 }
-IN_DOLLARS = {"deribit": "ETH/USDC:USDC", "hyperliquid": "ETH/USDC:USDC"}  # where others have it in USDT
+IN_DOLLARS = {
+    "deribit": "ETH/USDC:USDC",
+    "hyperliquid": "ETH/USDC:USDC",
+    "krakenfutures": "ETH/USD:USD",
+}  # where others have it in USDT
 PAIR = {"binance": "ETHUSDT", "bybit": "ETHUSDT", "okx": "ETH-USDT", "bingx": "ETH-USDT", "weex": "ETHUSDT"}
 PAIR |= {"bitget": "ETHUSDT"}
 PRIVATE = {  # venue → the topics of every private channel that is watched
@@ -39,6 +44,7 @@ PRIVATE = {  # venue → the topics of every private channel that is watched
     "bitget": ("positions", "fills", "balances:swap", "balances:spot"),
     "deribit": ("fills",),
     "hyperliquid": ("fills",),
+    "krakenfutures": ("positions", "fills", "balances:account"),
 }
 
 
