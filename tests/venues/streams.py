@@ -560,6 +560,40 @@ class KrakenFutures(Speech):
         return "balances:account", message
 
 
+class Gate(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        channel, reply = frame["channel"], {"time": frame["time"], "id": frame["id"], "event": frame["event"]}
+        if channel == "spot.balances":
+            covered = f"channel={channel}&event={frame['event']}&time={frame['time']}"
+            signed = hmac.new(self.hub.keys["secret"].encode(), covered.encode(), hashlib.sha512).hexdigest()
+            right = frame["auth"]["KEY"] == self.hub.keys["apiKey"] and frame["auth"]["SIGN"] == signed
+            if self.hub.refuse_login or not right:
+                error = {"code": 4, "message": f"authentication fail {frame['auth']}"}
+                return [{**reply, "channel": channel, "error": error, "result": None}]
+            socket.topics.add("balances:spot")
+        else:
+            kind = "spot" if channel.startswith("spot.") else "marks"
+            socket.topics |= {f"{kind}:{market}" for market in frame["payload"]}
+        return [{**reply, "channel": channel, "error": None, "result": {"status": "success"}}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"contract": market, "last": price, "mark_price": price, "index_price": price, "volume_24h": "1"}
+        return f"marks:{market}", self._push("futures.tickers", [data])
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"currency_pair": market, "last": price, "lowest_ask": price, "highest_bid": price, "base_volume": "1"}
+        return f"spot:{market}", self._push("spot.tickers", data)
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {"timestamp": "1", "timestamp_ms": "1000", "user": "1", "currency": asset, "change": "1"}
+        return "balances:spot", self._push(
+            "spot.balances", [{**data, "total": total, "available": total, "freeze": "0"}]
+        )
+
+    def _push(self, channel: str, data: Any) -> Any:
+        return {"time": MILLISECONDS // 1000, "channel": channel, "event": "update", "result": data}
+
+
 SPEECHES = {
     "binance": Binance,
     "bybit": Bybit,
@@ -570,5 +604,6 @@ SPEECHES = {
     "bitget": Bitget,
     "deribit": Deribit,
     "hyperliquid": Hyperliquid,
+    "gate": Gate,
     "krakenfutures": KrakenFutures,
 }

@@ -13,6 +13,7 @@ mark in its stream is watched by its last price: streams are compared with thems
 | weex        | mark  | last        | spot, futures               | futures                 | seen in positions |
 | bitget      | last  | last        | spot, USDT-margined         | USDT-margined, no other | USDT-margined     |
 | deribit     | last  | not offered | not offered                 | not offered             | all               |
+| gate        | last  | last        | spot                        | needs the user's number | the same          |
 | hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
 | kraken-     | mark  | –           | all wallets                 | all                     | all               |
 | futures     |       |             |                             |                         |                   |
@@ -208,6 +209,7 @@ TABLES: Mapping[str, StreamTable] = {
         private=(Line("account", _ONE_ACCOUNT, (Watch(What.FILLS, "watch_my_trades"),)),),
         says=frozenset({"subscribe", "ping"}),
     ),
+    "gate": StreamTable(contracts=_LAST, spot=_LAST, private=(_balances("spot"),), says=frozenset({"subscribe"})),
     "krakenfutures": StreamTable(
         contracts=Watch(What.MARKS, "watch_tickers"),
         spot=None,
