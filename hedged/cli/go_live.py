@@ -111,6 +111,7 @@ async def _examined(settings: Settings, paper_store: Path | None) -> list[Check]
 
 async def examine(settings: Settings, now: datetime, paper_store: Path | None = None) -> list[Check]:
     """Every condition, in the order in which one gets them right."""
+    from hedged.act.tested import tested
     from hedged.cli.doctor import examine as examine_health
     from hedged.model.policy import World
 
@@ -123,7 +124,7 @@ async def examine(settings: Settings, now: datetime, paper_store: Path | None = 
         delivered: dict[str, datetime] = {}
         beaten: list[datetime] = []
         for store in stores:
-            for channel, at in (await store.last_delivered()).items():
+            for channel, at in (*(await store.last_delivered()).items(), *(await tested(store)).items()):
                 delivered[channel] = max(at, delivered.get(channel, at))
             beaten += await _beaten(store)
         checks = [await _on_paper(before, looked, now)]
@@ -265,7 +266,7 @@ def _channels(confirming: Collection[str], delivered: Mapping[str, datetime], no
     if len(alive) < CHANNELS_MIN:
         silent = ", ".join(name for name in confirming if name not in alive)
         text = f"{silent}: nothing was delivered within {DELIVERED_WITHIN.total_seconds() / 3600:.0f} h"
-        return Check(what, "failed", f"{text}: a `hedged pause` and its `hedged resume` make messages to try them")
+        return Check(what, "failed", f"{text}: try them with `hedged notify test`")
     return Check(what, "ok", f"{', '.join(alive)} delivered within {DELIVERED_WITHIN.total_seconds() / 3600:.0f} h")
 
 

@@ -33,7 +33,10 @@ def try_all(
     channel: Annotated[list[str] | None, typer.Option("--channel", help="This channel alone; again for more.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Send a test message over each channel, a line each; exit 1 if one did not take it."""
+    """Send a test message over each channel, a line each; exit 1 if one did not take it.
+
+    What was taken is remembered for `hedged go-live`.
+    """
     import json as jsonlib
 
     from hedged.adapters import log
@@ -43,7 +46,7 @@ def try_all(
     log.configure(sys.stderr, level="info" if not channel or "log" in channel else "error")
     settings = load(config)
     settings.check_credentials()
-    results = asyncio.run(try_channels(settings, channel))
+    results = asyncio.run(_tried(settings, channel))
     if json:
         rows = [{"channel": name, "taken": error is None, "error": error} for name, error in results.items()]
         typer.echo(jsonlib.dumps({"schema": "hedged.notify/1", "channels": rows}, indent=2, ensure_ascii=False))
@@ -55,6 +58,24 @@ def try_all(
             out.print(f"{name}: {said}", markup=False, soft_wrap=True)
     if any(error is not None for error in results.values()):
         raise typer.Exit(EXIT_FAILED)
+
+
+async def _tried(settings: Settings, names: list[str] | None) -> dict[str, str | None]:
+    from hedged.act.tested import keep_tested
+    from hedged.adapters.clock import SystemClock
+    from hedged.app import open_store
+    from hedged.errors import StoreError
+
+    results, clock = await try_channels(settings, names), SystemClock()
+    try:
+        store = await open_store(settings, clock)
+        try:
+            await keep_tested(store, [name for name, error in results.items() if error is None], clock.now())
+        finally:
+            await store.close()
+    except StoreError as error:
+        typer.echo(f"not remembered for `hedged go-live`: {error}", err=True)
+    return results
 
 
 async def try_channels(settings: Settings, names: list[str] | None = None) -> dict[str, str | None]:

@@ -396,7 +396,7 @@ class MqttSettings(Table):
     key_file: FilePath | None = None
     protocol: Literal["5", "3.1.1"] = "5"
     prefix: Annotated[str, AfterValidator(_topic)] = "hedged"
-    discovery: StrictBool = False
+    discovery: bool = False
     discovery_prefix: Annotated[str, AfterValidator(_topic)] = "homeassistant"
     commands: Annotated[tuple[Verb, ...], AfterValidator(_once_each)] = ()
     credentials_file: FilePath | None = None

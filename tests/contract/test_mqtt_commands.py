@@ -17,17 +17,19 @@ import pytest
 
 from hedged.act.brake import Brake, keep_resumed, kept
 from hedged.adapters.channels.mqtt import MqttChannel
+from hedged.adapters.channels.mqtt_client import Complaints, new_client
 from hedged.adapters.clock import SystemClock
 from hedged.adapters.store.sql import SqlStore
 from hedged.daemon.commands import Commands
 from hedged.model.command import Verb
 from hedged.model.policy import World
 from hedged.model.proposal import Verdict
+from hedged.tell.standing import Standing
 from hedged.tell.state import proposal_object
 from tests.broker import Broker
 from tests.mqtt_rig import WITHIN, Watcher, connected, options, running, state, watching
-from tests.store_samples import proposal, record
-from tests.support import T0
+from tests.store_samples import alert, proposal, record
+from tests.support import T0, absent
 
 ACL = (Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl").read_text()
 PASSWORDS = {"viewer": "v", "operator": "o"}
@@ -133,6 +135,26 @@ async def test_nobody_asks_who_only_looks(tmp_path: Path, store: SqlStore) -> No
             assert len(await store.past_commands(9)) == 1
 
 
+async def test_what_was_acknowledged_is_not_told_again(tmp_path: Path, store: SqlStore) -> None:
+    """Over MQTT, by its event id: from then on a connection that comes back tells the others alone."""
+    firing = [replace(alert(name, event_id), told_at=T0) for name, event_id in (("a", "e1"), ("b", "e2"))]
+    await store.record_cycle(record(1, alerts=firing), [])
+    standing = Standing(store, SystemClock(), "demo", World.PAPER)
+    with Broker(tmp_path) as broker:
+        chosen = options(broker, again_after=3600)
+        async with watching(broker) as watcher, running(chosen, standing, commands=taker(store)) as channel:
+            topics = {f"hedged/demo/alert/{each}" for each in ("e1", "e2")}
+            await watcher.until(lambda seen: topics <= seen.keys())
+            await watcher.client.publish("hedged/demo/cmd/ack", asked(1, alert="e1"), qos=1)
+            assert (await reply(watcher, "r1"))["ok"] is True
+            watcher.topics.clear()
+            async with new_client(chosen, Complaints()):  # by the same name: the channel is thrown out
+                pass
+            await watcher.until(lambda seen: "hedged/demo/alert/e2" in seen)
+            await connected(channel)
+            assert "hedged/demo/alert/e1" not in watcher.topics
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_what_the_broker_retains_is_dropped(tmp_path: Path, store: SqlStore, protocol: str) -> None:
     """Retained before the daemon came; under MQTT 5 also while it listens. Nobody is answered."""
@@ -190,6 +212,36 @@ async def test_without_the_setting_nothing_is_taken(tmp_path: Path, store: SqlSt
                 await reply(watcher, "r3")
         assert (await kept(store)).paused is None
         assert [row.verb for row in await store.past_commands(9)] == ["of an unknown verb"]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_commands_that_the_broker_does_not_let_us_hear_are_told(
+    tmp_path: Path, store: SqlStore, protocol: str
+) -> None:
+    """Who is deaf to commands must not look as if nobody had asked."""
+    plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"), None)
+    if plugin is None:
+        absent("mosquitto_dynamic_security", "mosquitto's plugin that refuses subscriptions is not installed")
+    access = {"publishClientSend": True, "publishClientReceive": True, "subscribe": False, "unsubscribe": True}
+    levels = ("status", "summary", "proposals", "hedge/+/state", "margin/+/state", "alert/+", "reply/+")
+    rules = [{"acltype": "subscribePattern", "topic": f"hedged/+/{level}", "allow": True} for level in levels]
+    groups = [{"groupname": "all", "roles": [{"rolename": "all"}], "clients": []}]
+    (tmp_path / "rules.json").write_text(
+        json.dumps(
+            {
+                "defaultACLAccess": access,
+                "anonymousGroup": "all",
+                "groups": groups,
+                "roles": [{"rolename": "all", "acls": rules}],
+                "clients": [],
+            }
+        )
+    )
+    more = [f"plugin {plugin}", f"plugin_opt_config_file {tmp_path}/rules.json"]
+    with Broker(tmp_path, more=more) as broker:
+        async with running(options(broker, protocol=protocol), commands=taker(store)) as channel:
+            await connected(channel)
+            assert channel.denied == ("hedged/demo/cmd/+",)
 
 
 async def test_a_flood_delays_no_alert(tmp_path: Path, store: SqlStore) -> None:

@@ -6,22 +6,26 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, time, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from hedged import app as root
 from hedged.adapters.channels.apprise import AppriseChannel
 from hedged.adapters.channels.exec import ExecChannel
 from hedged.adapters.channels.log import LogChannel
 from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.adapters.channels.telegram import TelegramChannel
-from hedged.adapters.clock import SystemClock
+from hedged.adapters.clock import SystemClock, SystemIds
 from hedged.adapters.store.sql import SqlStore
+from hedged.cycle import Portfolio
+from hedged.errors import ConfigurationError
 from hedged.model.alert import AlertState, Message, MessageKind, Told
 from hedged.model.finding import Kind, Severity
 from hedged.model.policy import World
+from hedged.settings import load
 from hedged.tell.route import SAYING_NOTHING
 from tests.contract.test_notifications import serving
 from tests.scenario.test_commands import ask, config  # noqa: F401
@@ -183,6 +187,38 @@ async def test_a_test_message_over_each_channel(config: Config, tmp_path: Path) 
         shown = {row["what"]: row["result"] for row in json.loads(doctor.stdout)["checks"]}
         assert (shown["channel phone"], shown["channel mail"], shown["channel exec"]) == ("ok", "failed", "ok")
         assert doctor.exit_code == 1
+
+
+def test_who_is_told_at_once_and_who_later(config: Config, tmp_path: Path) -> None:  # noqa: F811
+    """As the configuration has it: the further channels, those that confirm, and how long a critical alert waits."""
+    made = config()
+    (tmp_path / "credentials").mkdir()
+    secret = tmp_path / "credentials" / "notify"
+    secret.write_text("phone = json://127.0.0.1:1/\nmail = json://127.0.0.1:2/\n")
+    secret.chmod(0o600)
+    text = made.read_text()
+
+    def wired(more: str) -> Portfolio:
+        made.write_text(text + more)
+
+        async def build() -> Portfolio:
+            app = await root.build(load(made), SystemClock(), SystemIds())
+            await app.close()
+            return app.portfolio
+
+        return asyncio.run(build())
+
+    plain = wired("")
+    assert (plain.channels, plain.further) == (("log", "phone", "mail"), ())
+    assert plain.rules.further_after is None, "all are told at once: there is nobody further"
+    two = wired('[alerts]\nescalate_after = "10m"\ndigest = "07:30"\n[alerts.channels]\nthen = ["mail"]\n')
+    assert (two.channels, two.further, two.confirming) == (("log", "phone"), ("mail",), {"phone", "mail"})
+    assert (two.rules.further_after, two.rules.confirm_within) == (timedelta(minutes=10), MINUTE)
+    assert two.digest_at == time(7, 30, tzinfo=UTC)
+    unconfirmed = wired('[alerts.channels]\nfirst = ["log"]\nthen = ["mail", "phone"]\n')
+    assert (unconfirmed.channels, unconfirmed.rules.confirm_within) == (("log",), None)
+    with pytest.raises(ConfigurationError, match=r"then\[0\] = \"sms\"  is no channel that there is: log, phone, mail"):
+        wired('[alerts.channels]\nthen = ["sms"]\n')
 
 
 def test_which_channels_say_that_people_were_told() -> None:

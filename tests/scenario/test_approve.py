@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -20,7 +22,7 @@ from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ProposalError, Unreadable
 from hedged.model.finding import Severity
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, Placement, Unknown
+from hedged.model.order import Absent, ApprovedIntent, Intent, Outcome, Placement, Unknown
 from hedged.model.policy import Limits, Mode
 from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Quote, Read
@@ -501,6 +503,47 @@ async def test_a_death_at_any_moment_sends_one_order_at_most() -> None:
     assert survived
     assert {0, 1} == set(sent)
     assert sent[-1] == 1
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_whatever_happens_each_order_has_a_yes_of_its_own(seed: int) -> None:
+    """Holdings, prices, answers, faults, restarts and clocks at random: fresh, matching, large enough, used once."""
+    chance = random.Random(seed)
+    clock = ManualClock()
+    venue, store = FakeVenue(clock), BrokenStore()
+    stage = Stage(clock, venue, await wire(SETUP, clock, venue, store=store))
+    sent: list[tuple[Intent, datetime]] = []
+    submit = venue.submit
+
+    async def noted(approved: ApprovedIntent) -> Outcome:
+        sent.append((approved.intent, clock.now()))
+        if chance.random() < 0.2:
+            return Unknown(approved.intent.client_order_id, "time-out")  # and it was not placed
+        return await submit(approved)
+
+    venue.submit = noted
+    for _ in range(80):
+        stage.price(str(chance.choice([*(3000,) * 6, 2960, 3030, 3100])))
+        venue.faults = {"derivatives": fault(Unreadable, "derivatives")} if chance.random() < 0.1 else {}
+        if chance.random() < 0.1:
+            await stage.restart()
+        if chance.random() < 0.05:
+            clock.advance(chance.choice([-3600, 3600]))
+        await stage.tick(chance.choice([5, 60, 600]), ETH=str(chance.choice([8, 10, 12, 12, 13, 20])))
+        for each in await store.proposals(clock.now()):
+            if each.verdict in {Verdict.OPEN, Verdict.APPROVED} and chance.random() < 0.6:
+                with suppress(ProposalError):
+                    await stage.say(each, approve=chance.random() < 0.8)
+    # One that was found absent is sent again under its id, with a yes for that too.
+    assert len({intent.approval for intent, _ in sent}) == len(sent)
+    for intent, at in sent:
+        yes = store._proposals[intent.approval or ""]
+        assert (yes.verdict, yes.client_order_id) == (Verdict.USED, intent.client_order_id)
+        assert yes.holds(at)
+        assert yes.decided_at is not None
+        assert (yes.instrument, yes.side, yes.reduce_only) == (intent.instrument, intent.side, intent.reduce_only)
+        assert intent.quantity <= yes.quantity
+        assert abs(intent.price / yes.price - 1) <= SETUP.limits.price_collar
 
 
 async def test_an_approval_is_seen_within_a_second() -> None:

@@ -151,6 +151,24 @@ def test_what_is_too_little_or_too_old_is_red(stage: Stage, missing: dict[str, A
     assert said in stage.text(red)
 
 
+def test_a_channel_that_took_a_test_has_delivered(stage: Stage) -> None:
+    """`hedged notify test` is enough; what it left of another day, or in words nobody understands, is none."""
+
+    async def keep(**tested: str) -> None:
+        store = SqlStore(stage.store)
+        await store.open("mine", World.SIMULATED, NOW)
+        await store.put_blob("tested", tested, NOW)
+        await store.close()
+
+    asyncio.run(stage.fill(delivered=DAY * 1.01))
+    asyncio.run(keep(**dict.fromkeys(stage.channels, (NOW - DAY * 1.01).isoformat())))
+    assert stage.red() == ["two channels"]
+    asyncio.run(keep(**dict.fromkeys(stage.channels, "yesterday")))
+    assert stage.red() == ["two channels"]
+    asyncio.run(keep(**dict.fromkeys(stage.channels, NOW.isoformat())))
+    assert stage.red() == []
+
+
 def test_a_heartbeat_that_was_not_heard_for_a_day_is_red(stage: Stage) -> None:
     """By the doctor as well."""
     asyncio.run(stage.fill(beaten=DAY * 1.01))

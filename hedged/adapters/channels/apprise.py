@@ -160,6 +160,6 @@ class _Complaints(logging.Handler):
 
 
 def _notify_type(message: Message) -> str:
-    if message.kind is MessageKind.RESOLVED:
+    if message.kind in {MessageKind.RESOLVED, MessageKind.REMOVED, MessageKind.PASSED}:
         return "success"
     return {Severity.CRITICAL: "failure", Severity.WARNING: "warning"}.get(message.severity, "info")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from hedged.adapters.channels.home_assistant import BIRTH, Discovery, leaving
-from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client
+from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client, subscribed
 from hedged.adapters.channels.mqtt_echo import Echoes, denies
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message
@@ -170,20 +170,18 @@ class MqttChannel:
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         """To what we publish ourselves, to Home Assistant's birth, and to commands where they are allowed."""
-        from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
-
-        wanted = [*self._topics.own]
+        wanted = dict.fromkeys(self._topics.own, 0)
         if self._discovery is not None:
-            wanted += [self._discovery.topic, *([BIRTH] if self._offered else [])]
-        for topic in wanted:
-            await client.subscribe(topic, qos=0)
-        if self._commands is None:
-            await client.unsubscribe(self._topics.commands)  # an earlier run may have allowed some
-        elif self._options.protocol == "5":
-            # As it was published: else one that is being retained now looks like any other.
-            await client.subscribe(self._topics.commands, options=SubscribeOptions(qos=1, retainAsPublished=True))
+            wanted |= {self._discovery.topic: 0} | ({BIRTH: 0} if self._offered else {})
+        if self._commands is not None:
+            wanted[self._topics.commands] = 1
         else:
-            await client.subscribe(self._topics.commands, qos=1)
+            await client.unsubscribe(self._topics.commands)  # an earlier run may have allowed some
+        for topic, qos in wanted.items():
+            if not await subscribed(client, topic, qos, self._options):
+                self._echoes.refuse(topic)
+            elif topic in {self._topics.commands, BIRTH}:  # of the others the echo tells
+                self._echoes.forget(topic)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         """Hear our own echo, what earlier runs left, a birth, commands; raises when the connection breaks."""

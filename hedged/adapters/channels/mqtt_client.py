@@ -110,6 +110,21 @@ def new_client(options: MqttOptions, complaints: Complaints, *, visiting: bool =
     return client
 
 
+async def subscribed(client: aiomqtt.Client, topic: str, qos: int, options: MqttOptions) -> bool:
+    """Subscribe; False: the broker refuses it. Raises `aiomqtt.MqttError`.
+
+    Under MQTT 5 messages come as they were published: else one that is being retained now looks like any other.
+    """
+    from paho.mqtt.reasoncodes import ReasonCode  # noqa: PLC0415
+    from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
+
+    if options.protocol == "5":
+        codes = await client.subscribe(topic, options=SubscribeOptions(qos=qos, retainAsPublished=qos > 0))
+    else:
+        codes = await client.subscribe(topic, qos=qos)
+    return not any(isinstance(code, ReasonCode) and code.is_failure for code in codes)
+
+
 def in_words(error: BaseException, complaints: Complaints, options: MqttOptions) -> str:
     """Why there is no connection, as the sentence's end after the broker's address."""
     said = f"{error} {complaints.last}".lower()

@@ -48,7 +48,7 @@ class Echoes:
             if echo.cancelled():
                 raise aiomqtt.MqttError("the connection was lost")
             if not echo.done():
-                self._missed(topic)
+                self.refuse(topic)
                 return False
         self.forget(topic)
         return True
@@ -70,6 +70,13 @@ class Echoes:
         """Nothing more is known against it."""
         self._denied.pop(self._topics.rule(topic), None)
 
+    def refuse(self, topic: str) -> None:
+        """The broker denies it."""
+        rule = self._topics.rule(topic)
+        if rule not in self._denied:
+            self._denied[rule] = None
+            _log.warning("the MQTT broker denies a topic", broker=self._options.address, topic=topic)
+
     @contextlib.contextmanager
     def _expecting(self, topic: str, payload: bytes) -> Iterator[asyncio.Future[None]]:
         echo: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -81,12 +88,6 @@ class Echoes:
             waiting.remove(echo)
             if not waiting:
                 self._expected.pop((topic, payload), None)
-
-    def _missed(self, topic: str) -> None:
-        rule = self._topics.rule(topic)
-        if rule not in self._denied:
-            self._denied[rule] = None
-            _log.warning("the MQTT broker denies a topic", broker=self._options.address, topic=topic)
 
 
 def denies(topic: str) -> str:
