@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
     from hedged.adapters.exchanges.simulated import SimulatedExchange
+    from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.daemon.commands import Commands
     from hedged.settings.schema import AccountSettings, MqttSettings, TelegramSettings
@@ -57,30 +59,59 @@ CONFIRM_WITHIN = timedelta(minutes=1)
 LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
 
 
-async def build(settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None) -> App:
+class Outside:
+    """What lies beyond the process, as `build` opens it. The simulation puts its own world in the place of this one."""
+
+    def process_name(self) -> str:
+        from hedged.adapters.clock import process_name
+
+        return process_name()
+
+    def lock(self, store: Path) -> StoreLock:
+        from hedged.adapters.store.lock import StoreLock
+
+        return StoreLock(store)
+
+    async def store(self, settings: Settings, clock: Clock) -> Store:
+        return await open_store(settings, clock)
+
+    async def exchanges(self, settings: Settings, store: Store, clock: Clock) -> Exchanges:
+        return await open_exchanges(settings, store, clock)
+
+    async def gateways(self, settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
+        await open_gateways(settings, exchanges, clock)
+
+    def channels(
+        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
+    ) -> tuple[list[Channel], list[Loop]]:
+        return open_channels(settings, clock, ids, standing, commands)
+
+
+async def build(
+    settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None, outside: Outside | None = None
+) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
 
     `asked`: where the process's signal asks for a pause.
     """
-    from hedged.adapters.clock import process_name
-    from hedged.adapters.store.lock import StoreLock
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
 
-    lock = StoreLock(settings.store_path())  # before the store is opened, which may migrate it
+    outside = outside or Outside()
+    lock = outside.lock(settings.store_path())  # before the store is opened, which may migrate it
     exchanges = Exchanges()
     store: Store | None = None
     try:
-        store = await open_store(settings, clock)
+        store = await outside.store(settings, clock)
         lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
-        await store.take_lease(process_name(), clock.now(), lease)
+        await store.take_lease(outside.process_name(), clock.now(), lease)
         await require_go_live(settings, store)
-        exchanges = await open_exchanges(settings, store, clock)
+        exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
-        await open_gateways(settings, exchanges, clock)
+        await outside.gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
-        channels, loops = open_channels(settings, clock, ids, standing, commands)
+        channels, loops = outside.channels(settings, clock, ids, standing, commands)
         names = tuple(channel.name for channel in channels)
         first, further = settings.route(names)
         web_token = settings.web_token() if settings.web.listen is not None else None

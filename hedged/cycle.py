@@ -301,7 +301,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         portfolio.overrides = await overrides(store)
         portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
         minute, day = (
-            sum(order.sent and now - order.planned_at < span for order in portfolio.past_orders)
+            sum(order.sent and abs(now - order.planned_at) < span for order in portfolio.past_orders)
             for span in (MINUTE, DAY)
         )
         portfolio.book = Book(

@@ -85,6 +85,15 @@ class SeededIds:
         return f"{self._random.getrandbits(96):024x}"
 
 
+Draws = random.Random
+"""A stream of random numbers that is handed in."""
+
+
+def seeded_draws(name: str) -> Draws:
+    """A stream that is the same for the same name in every process: for the simulation, never for anything secret."""
+    return random.Random(name)  # noqa: S311 - to be reproduced, not to be secret
+
+
 def seeded_generator(seed: int | Sequence[int]) -> Generator:
     """Random numbers for statistics that should come out the same for the same data."""
     from numpy.random import default_rng  # noqa: PLC0415 - slow to import, and few commands need it

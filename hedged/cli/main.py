@@ -30,6 +30,7 @@ from hedged.cli.proposals import approve, proposals, reject
 from hedged.cli.replay import replay
 from hedged.cli.run import run
 from hedged.cli.set_ratio import set_ratio
+from hedged.cli.simulate import simulate
 from hedged.cli.status import status
 from hedged.cli.unwind import unwind
 from hedged.errors import ConfigurationError, HedgedError, WrongStore
@@ -74,6 +75,7 @@ app.command()(doctor)
 app.command()(instruments)
 app.command()(plan)
 app.command()(replay)
+app.command()(simulate)
 app.command("accept-position")(accept_position)
 app.command("accept-balance")(accept_balance)
 app.command("accept-order")(accept_order)

@@ -94,6 +94,7 @@ class App:
     commands: Commands | None = None
     lock: StoreLock | None = None
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
+    look_every: float = LOOK_FOR_STOPS_EVERY  # at pauses and approvals
     vitals: Vitals = field(init=False)
     _looked: asyncio.Event = field(default_factory=asyncio.Event)  # the first cycle is over
     _thinned_at: datetime | None = None
@@ -168,7 +169,7 @@ class App:
         await self._looked.wait()
         before = (brake.paused, brake.halted)
         while True:
-            await clock.sleep(LOOK_FOR_STOPS_EVERY)
+            await clock.sleep(self.look_every)
             await brake.look(clock.now())
             after = (brake.paused, brake.halted)
             if after != before:
@@ -183,7 +184,7 @@ class App:
         await self._looked.wait()
         seen: set[str] = set()
         while True:
-            await clock.sleep(LOOK_FOR_STOPS_EVERY)
+            await clock.sleep(self.look_every)
             with contextlib.suppress(StoreError):  # which the cycle tells
                 standing = await store.proposals(clock.now())
                 approved = {each.id for each in standing if each.verdict is Verdict.APPROVED}

@@ -46,6 +46,7 @@ SPREAD = Limits(orders_hour_max=100, rejections_max=3)
     [
         ("orders_hour_max", LIMITS, [order(1), order(2)], [order(1), order(2), order(3)]),
         ("orders_hour_max", LIMITS, [order(1), order(2), order(3, ago=HOUR)], [order(1), order(2), order(3, ago=HOUR - MINUTE)]),
+        ("orders_hour_max", LIMITS, [order(1), order(2), order(3, ago=-30 * DAY)], [order(1), order(2), order(3, ago=-MINUTE)]),
         ("orders_hour_max", LIMITS, [order(1), order(2), order(3, sent=False)], [order(1), order(2), order(3, "unknown")]),
         (
             "orders_day_max",

@@ -51,7 +51,7 @@ async def visit(options: MqttOptions, topics: Sequence[str]) -> list[str]:
                 await until_back({first})  # by then what the others hold has come too
                 for topic in others:
                     await client.publish(topic, held.get(topic, b""), qos=1)
-                await until_back(set(topics))
+                await until_back(set(others))
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert as insert  # noqa: PLC0414 - re-exported: this dialect's upsert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -83,18 +83,28 @@ def engine(path: Path, *, read_only: bool, busy_timeout: float) -> AsyncEngine:
         url = URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
     else:
         url = URL.create("sqlite+aiosqlite", database=str(path))
-    made = create_async_engine(
-        url, poolclass=NullPool, connect_args={"timeout": busy_timeout, "isolation_level": "IMMEDIATE"}
-    )
-
-    @event.listens_for(made.sync_engine, "connect")
-    def set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged row survives power loss
-        cursor.close()
-
+    made = create_async_engine(url, poolclass=NullPool, connect_args=_connect_args(busy_timeout))
+    event.listen(made.sync_engine, "connect", _set_pragmas)
     return made
+
+
+def engine_at_once(path: Path, *, busy_timeout: float) -> Engine:
+    """The same without a thread of its own: whoever asks waits for the disk. For time that is not the machine's."""
+    url = URL.create("sqlite+pysqlite", database=str(path))
+    made = create_engine(url, poolclass=NullPool, connect_args=_connect_args(busy_timeout))
+    event.listen(made, "connect", _set_pragmas)
+    return made
+
+
+def _connect_args(busy_timeout: float) -> dict[str, object]:
+    return {"timeout": busy_timeout, "isolation_level": "IMMEDIATE"}
+
+
+def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged row survives power loss
+    cursor.close()
 
 
 def begin(connection: Connection) -> None:
