@@ -79,7 +79,11 @@ def ack(
             until = None if span is None else now + span
             if not await operator.acknowledge(store, what, by or getpass.getuser(), now, until):
                 return None
-            named = [each for each in await store.alerts() if what in {each.key, each.event_id, each.told_in}]
+            named = [
+                each
+                for each in await store.alerts()
+                if what in {each.key, each.event_id, each.told_in, *each.told_before}
+            ]
             return [each.key for each in named if protected(each)]
         finally:
             await store.close()
