@@ -34,6 +34,7 @@ class Book:
     turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
     orders_minute: int = 0  # sent within the last minute
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
+    unseen: frozenset[InstrumentId] = frozenset()  # the fill of an order there does not show in the position yet
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
     orders_day: int = 0  # sent within the last 24 hours
@@ -115,6 +116,7 @@ class Desk:
             orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand) + len(self._pending.standing),
             orders_minute=self.book.orders_minute + len(self.approved),
             in_flight=trade.instrument in self.book.in_flight,
+            unseen=trade.instrument in self.book.unseen,
             rate=leg.rate or Decimal(1),
             margin=room,
             now=self.snapshot.now,

@@ -49,6 +49,7 @@ class GateContext:
     doubt: str | None = None  # why its size may be wrong, though the position and the contract's own price are known
     orders_day: int = 0  # sent within 24 hours, and all of this cycle
     exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
+    unseen: bool = False  # the fill of an earlier order does not show in the position yet
     room: AccountRoom | None = None  # None: the order opens nothing, or nobody reads the account's margin
 
 
@@ -65,6 +66,8 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
         return f"the position in {intent.instrument} is not known"
     if context.in_flight:
         return f"an earlier order on {intent.instrument} has not come to an end"
+    if context.unseen:
+        return f"the position in {intent.instrument} does not show yet what was filled of the last order there"
     return (
         _size(intent, instrument, quote, contracts)
         or _crumb(intent, instrument, quote, context, limits)

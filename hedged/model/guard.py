@@ -19,6 +19,7 @@ class Expected:
     before: Decimal
     by: Decimal
     at: datetime
+    looks: int = 0  # readings since that did not show it
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent,
         turnover_day=Decimal(repr(round(random_.uniform(0, 50_000), 2))),
         orders_cycle=random_.randrange(6),
         in_flight=random_.random() < 0.02,
+        unseen=random_.random() < 0.02,
         orders_minute=random_.randrange(10),
         rate=Decimal(random_.choice(("1", "1", "0.99", "1.08"))),
         doubt="its size may be wrong" if random_.random() < 0.02 else None,
@@ -130,7 +131,7 @@ def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent,
 def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str | None:
     """Which limit this approved order breaks; None: it keeps them all."""
     intent, quote, instrument = approved.intent, context.quote, context.instrument
-    if quote is None or instrument is None or context.contracts is None or context.in_flight:
+    if quote is None or instrument is None or context.contracts is None or context.in_flight or context.unseen:
         return "made without knowing enough"
     mark, held, quantity = _number(quote.mark), _number(context.contracts), _number(intent.quantity)
     passive, buys = intent.placement is Placement.PASSIVE, intent.side is Side.BUY
