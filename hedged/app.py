@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -274,12 +274,7 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
 
 def sending_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts that real orders may go to."""
-    return frozenset(
-        leg.instrument.partition(":")[0]
-        for hedge in settings.policy().hedges
-        if hedge.mode in {Mode.APPROVE, Mode.LIVE}
-        for leg in hedge.legs
-    )
+    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings))
 
 
 async def require_go_live(settings: Settings, store: Store) -> None:
@@ -341,7 +336,18 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
         except VenueError:
             return None
 
-    return LiveGateway(line, listed, clock)
+    return LiveGateway(line, listed, clock, countdown=settings.limits.countdown, traded=_traded(settings, account.name))
+
+
+def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
+    """The contracts of this account on which hedges may send orders."""
+    return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
+
+
+def _trading(settings: Settings) -> Iterator[InstrumentId]:
+    for hedge in settings.policy().hedges:
+        if hedge.mode in {Mode.APPROVE, Mode.LIVE}:
+            yield from (leg.instrument for leg in hedge.legs)
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
