@@ -15,6 +15,7 @@ import structlog
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.daemon.clock_watch import ClockWatch, VenueClock
 from hedged.daemon.delivery import channels_down
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
@@ -61,6 +62,7 @@ class Exchanges:
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
+    clocks: dict[str, VenueClock] = field(default_factory=dict)  # of those that tell the time
     closers: list[Close] = field(default_factory=list)
     releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
     unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
@@ -93,6 +95,7 @@ class App:
     history: HistoryKeeper | None = None
     commands: Commands | None = None
     lock: StoreLock | None = None
+    clock_watch: ClockWatch = field(default=None)  # type: ignore[assignment]  # of the exchanges' clocks
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
     look_every: float = LOOK_FOR_STOPS_EVERY  # at pauses and approvals
     vitals: Vitals = field(init=False)
@@ -106,6 +109,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.portfolio.clock, self.every)
+        self.clock_watch = self.clock_watch or ClockWatch(self.portfolio.clock, self.exchanges.clocks)
 
     @property
     def name(self) -> str:
@@ -124,6 +128,7 @@ class App:
         woken_by = self.wakes.take()
         for streams in self.exchanges.streams.values():
             streams.cycle_begins()
+        await self._hold()
         told = await self._told()
         outside = [*extra, *self._findings(now), *self._streams_down(told, now)]
         outside += channels_down(self.couriers, told, now, self._lost())
@@ -152,6 +157,13 @@ class App:
         for order in report.orders():
             log.info("order", **order)
         return report
+
+    async def _hold(self) -> None:
+        """Whether this cycle may make orders at all."""
+        skews = {name: venue.skew_seconds for name, venue in self.exchanges.venues.items()}
+        await self.clock_watch.look(self.portfolio.brake.resumed_at, skews)
+        doubt = self.clock_watch.doubt
+        self.portfolio.held = None if doubt is None else f"on hold until the clock is right: {doubt}"
 
     async def listen(self, streams: Streams) -> None:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
@@ -205,7 +217,8 @@ class App:
             await channel.publish_state(report.state)
         self._beat(Signal.SUCCESS)
         self.vitals.backlog = await self._backlog()
-        await self._thin(report.assessment.now)
+        if not self.clock_watch.in_doubt:  # by a clock that is ahead everything is old
+            await self._thin(report.assessment.now)
 
     async def close(self) -> None:
         for task in self._direct:
@@ -266,7 +279,10 @@ class App:
             yield Finding(Kind.TOPICS_DENIED, self.name, Severity.WARNING, text, {"topics": len(topics)})
 
     def _skews(self) -> Iterator[Finding]:
-        """Accounts whose venue's clock and this machine's are apart."""
+        """Accounts whose venue's clock and this machine's are apart, and a clock that no order can rest on."""
+        if self.clock_watch.doubt is not None:
+            text = f"{self.name}: {self.clock_watch.doubt}; orders wait until the clock is right."
+            yield Finding(Kind.CLOCK_SKEW, self.name, Severity.CRITICAL, text)
         for name, venue in self.exchanges.venues.items():
             skew = venue.skew_seconds
             if skew is not None and abs(skew) > SKEW_SECONDS_MAX:
