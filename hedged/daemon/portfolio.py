@@ -14,7 +14,8 @@ import structlog
 
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
-from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.act.take_back import take_back
+from hedged.cycle import GUARDED_CYCLES, CycleReport, Portfolio, run_cycle
 from hedged.daemon.clock_watch import ClockWatch, VenueClock
 from hedged.daemon.delivery import channels_down
 from hedged.daemon.vitals import Vitals
@@ -22,6 +23,7 @@ from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.instrument import InstrumentId
 from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
 from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
@@ -45,6 +47,8 @@ LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
+TAKE_BACK_WITHIN = 1.2  # seconds to cancel what rests, of the two that the daemon has for it when it stops
+END_GUARD_WITHIN = 0.5  # seconds
 DENIED_NAMED = 5  # topics in a sentence
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
@@ -103,6 +107,7 @@ class App:
     _thinned_at: datetime | None = None
     cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
+    _taken_back: bool = False
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
@@ -220,9 +225,39 @@ class App:
         if not self.clock_watch.in_doubt:  # by a clock that is ahead everything is old
             await self._thin(report.assessment.now)
 
+    async def take_back(self) -> None:
+        """What rests in a book is cancelled; where that is not certain, the venue's own countdown goes on."""
+        self._taken_back = True
+        portfolio = self.portfolio
+        if portfolio.fenced is not None or not portfolio.gateways:
+            return  # the orders in the journal are those of another process
+        try:
+            left = await take_back(portfolio.gateways, portfolio.store, portfolio.clock, within=TAKE_BACK_WITHIN)
+        except StoreError as error:
+            log.error("orders at rest could not be taken back", error=str(error))
+            return
+        for row in left:
+            intent = row.intent
+            log.error(
+                "this order may still rest: it is looked up at the next start",
+                order=intent.client_order_id,
+                instrument=intent.instrument,
+            )
+        await self._guard({row.intent.instrument for row in left})
+
+    async def _guard(self, resting: Collection[InstrumentId]) -> None:
+        """Have the venues' countdowns go on for these, and end the others."""
+        within = GUARDED_CYCLES * self.every
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_GUARD_WITHIN):
+                for account, gateway in self.portfolio.gateways.items():
+                    await gateway.guard({each for each in resting if each.partition(":")[0] == account}, within)
+
     async def close(self) -> None:
         for task in self._direct:
             task.cancel()
+        if not self._taken_back and self.portfolio.fenced is None:
+            await self._guard(())  # who comes next arms them anew
         await self.exchanges.close()
         for channel in self.channels:
             await channel.close()
