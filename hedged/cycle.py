@@ -62,6 +62,7 @@ async def run_cycle(
             portfolio.brake,
             cycle_id=cycle_id,
             clock=portfolio.clock,
+            fresh_for=portfolio.policy.thresholds.stale_after,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
         await _guard(portfolio, report)
@@ -79,7 +80,12 @@ async def run_cycle(
 def _found_outside(portfolio: Portfolio, report: CycleReport, trouble: str | None) -> Iterator[Finding]:
     """What no assessment finds: of orders, of the store, of stops, of what the hedges did."""
     groups, policy = report.assessment.groups, portfolio.policy
-    yield from earlier_findings(portfolio.settled, portfolio.open_rows, groups)
+    unwatched = {
+        row.intent.instrument
+        for row in portfolio.open_rows
+        if row.intent.instrument.partition(":")[0] not in portfolio.gateways
+    }
+    yield from earlier_findings(portfolio.settled, portfolio.open_rows, groups, unwatched=unwatched)
     yield from trouble_findings(portfolio.fenced, trouble, policy.name)
     yield from effect.findings(portfolio.health, groups)
     yield from _foreign_orders(portfolio, report)

@@ -132,7 +132,7 @@ class TrialLine:
         await life.passing("order")
         instrument = world.venue.instrument(intent.instrument.partition(":")[2])
         if instrument is None:
-            return Rejected(client_order_id, "nothing was sent: the venue does not trade that")
+            return Rejected(client_order_id, "nothing was sent: the venue does not trade that", sent=False)
         ticket = Ticket.of(approved, instrument, rest_at)
         fault = life.fault("order", _ORDER_FAULTS, storm=0.5, calm=0.06)
         if life.down():
