@@ -142,7 +142,9 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     """Assess and decide on what was seen, with the statistics that are known now."""
     statistics, now = portfolio.statistics, snapshot.now
     snapshot = replace(snapshot, statistics=statistics)
-    signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
+    signals = portfolio.memory.signals
+    if portfolio.held is None:  # else `now` may not be what it is
+        signals = next_signals(portfolio.policy, signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
     before = found_filled(portfolio.memory.guard, portfolio.settled, now)
@@ -152,7 +154,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
-    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
+    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}") or portfolio.held
     book = replace(
         portfolio.book,
         cycle_id=cycle_id,
