@@ -35,7 +35,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         if waits:
             reasons.append(why)
             continue
-        trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
+        trades, reason = trades_for(group, snapshot.instruments, policy.limits)
         if not trades:
             trades, roll = roll_trades(group, snapshot, policy)
             reason = f"{reason}; {roll}" if roll else reason

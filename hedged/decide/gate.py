@@ -66,7 +66,7 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
     if context.in_flight:
         return f"an earlier order on {intent.instrument} has not come to an end"
     return (
-        _size(intent, instrument, quote, contracts)
+        _size(intent, instrument, quote, contracts, limits)
         or _crumb(intent, instrument, quote, context, limits)
         or _notional(intent, instrument, quote, context, limits)
         or _number(context, limits)
@@ -126,7 +126,7 @@ def misfit(intent: Intent, context: GateContext, limits: Limits, approval: Propo
     return None
 
 
-def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal) -> str | None:
+def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal, limits: Limits) -> str | None:
     """Whole lots, at least the venue's minimum, and a reduction that stays one."""
     if intent.quantity % instrument.lot_size:
         return f"{intent.quantity:f} contracts are not whole lots of {instrument.lot_size:f}"
@@ -138,7 +138,7 @@ def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decim
         word = "must be reduce-only" if reduces else "is reduce-only, and would not reduce"
         return f"the order {word} at a position of {contracts:f}"
     # Venues take any reduction of at least a lot; their minimum is for opening.
-    least = instrument.lot_size if reduces else order_min(instrument, quote.mark)
+    least = instrument.lot_size if reduces else order_min(instrument, quote.mark, limits.price_collar)
     if intent.quantity < least:
         return f"{intent.quantity:f} contracts are below the smallest order of {least:f}"
     return None
@@ -150,7 +150,7 @@ def _crumb(intent: Intent, instrument: Instrument, quote: Quote, context: GateCo
     Unless the limit of an order is smaller than that, and so leaves no other way down. A roll ends with nothing left
     whatever its slices leave meanwhile.
     """
-    least = order_min(instrument, quote.mark)
+    least = order_min(instrument, quote.mark, limits.price_collar)
     after = abs((context.contracts or ZERO) + intent.signed_quantity)
     if not intent.reduce_only or intent.purpose is Purpose.ROLL or not leaves_crumb(after, instrument.lot_size, least):
         return None
