@@ -29,16 +29,16 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     reasons: list[str] = []
     urgent = {group.name: margin_trades(group, snapshot, policy) for group in assessment.groups}
     for group in assessment.groups:
-        parts: dict[InstrumentId, tuple[str, ...]] = {}  # one at a time: the next where the one before was filled whole
+        earlier: dict[InstrumentId, tuple[str, ...]] = {}  # one at a time: the next once the one before is filled whole
         for number, trade in enumerate(urgent[group.name][0], start=_URGENT):
-            before = parts.get(trade.instrument, ())
-            parts[trade.instrument] = (*before, desk.offer(trade, group, number, only_after=before))
+            before = earlier.get(trade.instrument, ())
+            earlier[trade.instrument] = (*before, desk.offer(trade, group, number, only_after=before))
     for group in assessment.groups:
         waits, why = urgent[group.name]
         if waits:
             reasons.append(why)
             continue
-        trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
+        trades, reason = trades_for(group, snapshot.instruments, policy.limits)
         if not trades:
             trades, roll = roll_trades(group, snapshot, policy)
             reason = f"{reason}; {roll}" if roll else reason
