@@ -194,7 +194,7 @@ async def test_hedge_mode_of_either_segment_is_refused() -> None:
     async with bench() as it:
         it.truth.more.coins, it.truth.more.held = {"BTC": D(1)}, {"BTCUSD_PERP": CoinHeld(D(-30), D(50000))}
         it.truth.more.hedge_mode = True
-        with pytest.raises(Refused, match="switch it to one-way mode"):
+        with pytest.raises(Refused, match="COIN-M Futures: .*switch it to one-way mode"):
             await it.reader.derivatives()
 
 

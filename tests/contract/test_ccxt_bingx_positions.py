@@ -155,10 +155,13 @@ async def test_a_margin_balance_without_a_name_fails_the_read() -> None:
 
 
 async def test_hedge_mode_is_refused_with_the_way_out() -> None:
-    """It is told by the account's setting, without any position too, and by the positions where the key is not told."""
-    for forbidden, held in (((), {}), ((MODE,), {"ETH-USDT": Held(D(1), D(3000))})):
+    """It is told by the account's setting, and by the positions where the key is not told; without any it is no matter."""
+    held = {"ETH-USDT": Held(D(1), D(3000))}
+    for forbidden in ((), (MODE,)):
         async with bench() as it:
-            it.truth.hedge_mode, it.truth.positions, it.server.forbidden = True, dict(held), set(forbidden)
+            it.truth.hedge_mode, it.truth.positions, it.server.forbidden = True, {}, set(forbidden)
+            assert (await it.reader.derivatives()).value.positions == ()
+            it.truth.positions = dict(held)
             for _ in range(2):  # asked again, not remembered
                 with pytest.raises(Refused, match="switch it to one-way mode .*Position Mode"):
                     await it.reader.derivatives()
