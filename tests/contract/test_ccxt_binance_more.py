@@ -287,6 +287,15 @@ async def test_a_portfolio_that_does_not_add_up_is_not_read() -> None:
             await it.reader.balances("portfolio")
 
 
+async def test_a_portfolio_adds_up_but_for_the_last_digit() -> None:
+    """The venue rounds the total and its parts by themselves; the parts are what is held."""
+    async with bench(wallets=UNIFIED) as it:
+        parts = unified("USDT", crossMarginFree="35.9697141", umWalletBalance="31.022612")
+        it.truth.more.unified = [{**parts, "totalWalletBalance": "66.99232611"}]
+        (coins,) = (await it.reader.balances("portfolio")).value
+    assert coins == Balance("USDT", D("66.9923261"))
+
+
 @pytest.mark.parametrize("code", [-9000, -21001])
 async def test_an_account_that_is_not_in_portfolio_margin_is_refused(code: int) -> None:
     """The message tells which wallets to write instead."""
