@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hedged.decide.desk import Book, Desk
 from hedged.decide.jumps import price_jumps
+from hedged.decide.last_call import as_allowed
 from hedged.decide.margin import margin_trades
 from hedged.decide.placement import sliced, within_limit
 from hedged.decide.rebalance import trades_for
-from hedged.decide.roll import must_leave, roll_trades
+from hedged.decide.roll import roll_trades
 from hedged.decide.sequence import in_sequence
 from hedged.model.finding import Assessment
 from hedged.model.instrument import InstrumentId
@@ -48,8 +49,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         reasons.append(reason)
         parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
         first, then = in_sequence(parts, group, snapshot.instruments)
-        if any(must_leave(snapshot.instruments[each.instrument], policy.roll, snapshot.now) for each in then):
-            first, then = [*first, *then], []
+        first, then = as_allowed(first, then, group, desk)
         if not then:  # what another waits for goes whole, or that would leave too little
             first = [sliced(trade, group, snapshot, policy) for trade in first]
         done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
