@@ -73,6 +73,7 @@ class Desk:
     refused: list[Refusal] = field(default_factory=list, init=False)
     proposals: list[Intent] = field(default_factory=list, init=False)
     by_hand: list[Intent] = field(default_factory=list, init=False)
+    take_back: list[Intent] = field(default_factory=list, init=False)  # at rest, and not wanted any more
     _used: dict[Way, Used] = field(init=False)  # what is sent is in each
     _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
@@ -278,6 +279,7 @@ class Desk:
             by_hand=tuple(self.by_hand),
             awaiting=tuple(self._pending.standing),
             answered=tuple(self._pending.ended),
+            take_back=tuple(each.client_order_id for each in self.take_back),
             stopped=self.book.stopped,
         )
 
