@@ -62,6 +62,7 @@ async def run_cycle(
             portfolio.brake,
             cycle_id=cycle_id,
             clock=portfolio.clock,
+            fresh_for=portfolio.policy.thresholds.stale_after,
         )
         report, trouble = replace(report, outcomes=outcomes), failure or trouble
         await _guard(portfolio, report)
@@ -79,7 +80,12 @@ async def run_cycle(
 def _found_outside(portfolio: Portfolio, report: CycleReport, trouble: str | None) -> Iterator[Finding]:
     """What no assessment finds: of orders, of the store, of stops, of what the hedges did."""
     groups, policy = report.assessment.groups, portfolio.policy
-    yield from earlier_findings(portfolio.settled, portfolio.open_rows, groups)
+    unwatched = {
+        row.intent.instrument
+        for row in portfolio.open_rows
+        if row.intent.instrument.partition(":")[0] not in portfolio.gateways
+    }
+    yield from earlier_findings(portfolio.settled, portfolio.open_rows, groups, unwatched=unwatched)
     yield from trouble_findings(portfolio.fenced, trouble, policy.name)
     yield from effect.findings(portfolio.health, groups)
     yield from _foreign_orders(portfolio, report)
@@ -136,7 +142,9 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     """Assess and decide on what was seen, with the statistics that are known now."""
     statistics, now = portfolio.statistics, snapshot.now
     snapshot = replace(snapshot, statistics=statistics)
-    signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
+    signals = portfolio.memory.signals
+    if portfolio.held is None:  # else `now` may not be what it is
+        signals = next_signals(portfolio.policy, signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
     before = found_filled(portfolio.memory.guard, portfolio.settled, now)
@@ -146,7 +154,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
-    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
+    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}") or portfolio.held
     book = replace(
         portfolio.book,
         cycle_id=cycle_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,11 +15,13 @@ from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY
 from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED
+from hedged.model.instrument import InstrumentId
 from hedged.model.order import (
     Fill,
     OrderRow,
     Working,
 )
+from hedged.model.policy import PortfolioPolicy
 from hedged.observe.continuity import filled
 from hedged.portfolio import Portfolio
 from hedged.ports import Memory
@@ -56,8 +59,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
                 if isinstance(outcome, Fill):  # what follows from it has not vanished
                     portfolio.memory = filled(portfolio.memory, intent, outcome)
         rows = await store.open_orders()
-        portfolio.open_rows = [row for row in rows if row.intent.instrument.partition(":")[0] in portfolio.gateways]
-        in_flight = frozenset(row.intent.instrument for row in rows)
+        portfolio.open_rows = rows
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         turnover = await store.turnover(midnight)
         if portfolio.health_of != midnight:
@@ -72,19 +74,27 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         portfolio.book = Book(
             "",
             turnover_day=turnover.notional,
-            in_flight=in_flight,
+            in_flight=_in_flight(rows, portfolio.policy),
             orders_minute=minute,
             orders_day=day,
             open_orders=tuple(row.intent for row in rows),
             again=to_send_again(portfolio.past_orders),
             proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
             proven=portfolio.memory.proven,
-            resting=resting(rows),
+            resting=resting([row for row in rows if not row.absences]),
             crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
         )
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _in_flight(rows: Sequence[OrderRow], policy: PortfolioPolicy) -> frozenset[InstrumentId]:
+    """Where nothing new is sent. An order on an account that goes by another name now is on whatever has its symbol."""
+    found = {row.intent.instrument for row in rows}
+    lost = {each.partition(":")[2] for each in found if each.partition(":")[0] not in policy.accounts}
+    legs = {leg.instrument for hedge in policy.hedges for leg in hedge.legs}
+    return frozenset(found | {each for each in legs if each.partition(":")[2] in lost})
 
 
 def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:

@@ -91,6 +91,7 @@ class Brake:
         self.halted: Stop | None = None
         self.resumed_at: datetime | None = None
         self.unreadable: str | None = None  # why the store could not be asked
+        self.in_hand = asyncio.Lock()  # held while an order is on its way out: who has it knows that none is
         self._store = store
         self._file = file
         self._asked = asked or Asked()

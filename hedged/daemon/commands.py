@@ -153,7 +153,9 @@ class Commands:
         if before is None:
             await keep_pause(self._store, Stop(now, f"a command ({by})", reason))
         if self.brake is not None:
-            await self.brake.look(now)  # from here on nothing is sent
+            await self.brake.look(now)
+            async with self.brake.in_hand:  # the order in hand has left; from here on none does
+                pass
         if before is not None:
             return f"{self._portfolio} is paused already, {before.text}"
         return f"{self._portfolio} is paused: no new order until `hedged resume` on the machine where it runs"

@@ -69,7 +69,7 @@ def _rescue(trades: Sequence[Trade], group: HedgeGroup, desk: Desk) -> None:
 def _hedged(group: HedgeGroup, resting: Sequence[Intent], desk: Desk) -> str:
     """Put to the gate what brings the hedge back into its band, or rolls or closes it; the reason of all that."""
     snapshot, policy, book = desk.snapshot, desk.policy, desk.book
-    trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
+    trades, reason = trades_for(group, snapshot.instruments, policy.limits)
     if not trades:
         trades, roll = roll_trades(group, snapshot, policy)
         reason = f"{reason}; {roll}" if roll else reason

@@ -130,7 +130,7 @@ class Desk:
 
         lot, least = instrument.lot_size, instrument.lot_size
         if not trade.reduce_only and leg.mark:
-            least = order_min(instrument, leg.mark)
+            least = order_min(instrument, leg.mark, self.policy.limits.price_collar)
         quantity = largest_that(passes, least, abs(trade.contracts), lot)
         if quantity is None or quantity == abs(trade.contracts):
             return None if quantity is None else trade
@@ -203,14 +203,15 @@ class Desk:
     def _sized(self, trade: Trade, group: HedgeGroup, mode: Mode, approval: Proposal | None) -> Trade:
         """No more than a person approved; the first real order on a contract is the smallest that there is."""
         leg, instrument = leg_of(group.legs, trade.instrument), self.snapshot.instruments[trade.instrument]
-        most, why = abs(trade.contracts), ""
+        most, why, limits = abs(trade.contracts), "", self.policy.limits
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
             if trade.reduce_only and leg.contracts and leg.mark:  # less of it, rather than leave dust
-                lot, least = instrument.lot_size, order_min(instrument, leg.mark)
+                lot, least = instrument.lot_size, order_min(instrument, leg.mark, limits.price_collar)
                 most = reduction(abs(leg.contracts), most, lot, least, most)
         elif mode is Mode.LIVE and not trade.reduce_only and trade.instrument not in self.book.proven and leg.mark:
-            least = order_min(instrument, leg.mark, self.policy.limits.order_notional_min / (leg.rate or Decimal(1)))
+            worth = limits.order_notional_min / (leg.rate or Decimal(1))
+            least = order_min(instrument, leg.mark, limits.price_collar, worth)
             if least < most:
                 most, why = least, f"{least:f} at first, to see that orders there are filled"
         return (

@@ -70,7 +70,7 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
     if context.unseen:
         return f"the position in {intent.instrument} does not show yet what was filled of the last order there"
     return (
-        _size(intent, instrument, quote, contracts)
+        _size(intent, instrument, quote, contracts, limits)
         or _crumb(intent, instrument, quote, context, limits)
         or _notional(intent, instrument, quote, context, limits)
         or _number(intent, context, limits)
@@ -130,7 +130,7 @@ def misfit(intent: Intent, context: GateContext, limits: Limits, approval: Propo
     return None
 
 
-def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal) -> str | None:
+def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decimal, limits: Limits) -> str | None:
     """Whole lots, at least the venue's minimum, and a reduction that stays one."""
     if intent.quantity % instrument.lot_size:
         return f"{intent.quantity:f} contracts are not whole lots of {instrument.lot_size:f}"
@@ -142,7 +142,7 @@ def _size(intent: Intent, instrument: Instrument, quote: Quote, contracts: Decim
         word = "must be reduce-only" if reduces else "is reduce-only, and would not reduce"
         return f"the order {word} at a position of {contracts:f}"
     # Venues take any reduction of at least a lot; their minimum is for opening.
-    least = instrument.lot_size if reduces else order_min(instrument, quote.mark)
+    least = instrument.lot_size if reduces else order_min(instrument, quote.mark, limits.price_collar)
     if intent.quantity < least:
         return f"{intent.quantity:f} contracts are below the smallest order of {least:f}"
     return None
@@ -154,7 +154,7 @@ def _crumb(intent: Intent, instrument: Instrument, quote: Quote, context: GateCo
     Unless the limit of an order is smaller than that, and so leaves no other way down. A roll ends with nothing left
     whatever its slices leave meanwhile.
     """
-    least = order_min(instrument, quote.mark)
+    least = order_min(instrument, quote.mark, limits.price_collar)
     after = abs((context.contracts or ZERO) + intent.signed_quantity)
     if not intent.reduce_only or intent.purpose is Purpose.ROLL or not leaves_crumb(after, instrument.lot_size, least):
         return None

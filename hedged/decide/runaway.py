@@ -21,6 +21,7 @@ from hedged.model.snapshot import Read, Snapshot
 ZERO = Decimal(0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LOOKS_MAX = 3  # readings in which a venue may show a fill late; a position that has not followed by then never did
+_RESUMED_MEANWHILE = timedelta(minutes=5)  # since the cycle read its `now`
 _FOLLOWED = Decimal("0.5")  # of what was filled: fees in coins and roundings are less, another's order rarely matters
 
 
@@ -28,6 +29,8 @@ def runaway(
     guard: GuardMemory, orders: Sequence[PastOrder], limits: Limits, now: datetime, resumed_at: datetime | None
 ) -> str | None:
     """Why to halt, with the numbers; None: nothing looks wrong. `orders`: of the last day, in any order."""
+    if resumed_at is not None and resumed_at - now > _RESUMED_MEANWHILE:
+        resumed_at = None  # by a clock that was ahead: it does not tell what was before
     recent = [each for each in orders if resumed_at is None or each.planned_at > resumed_at]
     reasons = (
         *_overfilled(recent),

@@ -10,16 +10,9 @@ from bisect import bisect_right
 from collections.abc import Callable
 from html import escape
 
-from hedged.model.alert import Message
-
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+|<>~!])")
 _SENTENCE_END = re.compile(r"[.!?:](?=\s)|\n")
 _SPACE = re.compile(r"\s")
-
-
-def html_of(message: Message) -> str:
-    """The body in HTML: a template's, else the text with its lines kept."""
-    return message.html if message.html is not None else text_as_html(message.body)
 
 
 def text_as_html(text: str) -> str:

@@ -41,6 +41,12 @@ class TrialExchange(SimulatedExchange):
         self._life = life
         self._old: dict[str, deque[Any]] = {}
 
+    async def clock_skew(self) -> float | None:
+        return await self._read("time", self._ahead, repeats=False)
+
+    async def _ahead(self) -> float:
+        return self._life.world.jumped.total_seconds()
+
     async def instruments(self) -> Mapping[InstrumentId, Instrument]:
         return await self._read("instruments", super().instruments)
 
@@ -126,7 +132,7 @@ class TrialLine:
         await life.passing("order")
         instrument = world.venue.instrument(intent.instrument.partition(":")[2])
         if instrument is None:
-            return Rejected(client_order_id, "nothing was sent: the venue does not trade that")
+            return Rejected(client_order_id, "nothing was sent: the venue does not trade that", sent=False)
         ticket = Ticket.of(approved, instrument, rest_at)
         fault = life.fault("order", _ORDER_FAULTS, storm=0.5, calm=0.06)
         if life.down():

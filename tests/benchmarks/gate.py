@@ -151,7 +151,8 @@ def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str 
         "reduce-only": intent.reduce_only is (abs(after) < abs(held) - SLACK),
         "whole lots": abs(quantity / lot - round(quantity / lot)) < 1e-6,
         "minimum": intent.reduce_only
-        or quantity * _number(instrument.multiplier) * mark >= _number(instrument.notional_min) * (1 - SLACK),
+        or quantity * _number(instrument.multiplier) * mark * float(1 - limits.price_collar)
+        >= _number(instrument.notional_min) * (1 - SLACK),
         "dust": not _is_dust(intent, abs(after), instrument, mark, unit, limits),
         "order_notional_max": _within(quantity * unit, limits.order_notional_max),
         "position_notional_max": intent.reduce_only or _within(position, limits.position_notional_max),
@@ -178,7 +179,8 @@ def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str 
 def _is_dust(intent: Intent, left: float, instrument: Instrument, mark: float, unit: float, limits: Limits) -> bool:
     """Less than could ever be opened, although it could have gone in one order of the size that is allowed."""
     lot, size = float(instrument.lot_size), float(instrument.multiplier) * mark
-    least = max(lot, math.ceil(float(instrument.notional_min) / size / lot - 1e-9) * lot)
+    at_worst = size * float(1 - limits.price_collar)
+    least = max(lot, math.ceil(float(instrument.notional_min) / at_worst / lot - 1e-9) * lot)
     largest = limits.order_notional_max
     pinned = largest is not None and (least + lot) * unit > float(largest) * (1 - SLACK)
     dust = lot * (1 - 1e-6) <= left < least * (1 - 1e-6)

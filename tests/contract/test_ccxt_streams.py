@@ -44,7 +44,7 @@ async def test_a_position_wakes(venue: str) -> None:
         for contracts in ("-2", "-2", "-1", "-1", "0"):
             await on.hub.tell("position", PERPETUAL[venue], contracts)
             await asyncio.sleep(0.02)
-        assert await on.reasons(3) == ["main: position in ETH/USDT:USDT changed"] * 3
+        assert await on.reasons(3) == [f"main: position in {symbol(venue)} changed"] * 3
 
 
 async def test_a_balance_wakes(venue: str) -> None:
@@ -103,10 +103,14 @@ async def test_all_that_is_said_is_listening(venue: str) -> None:
         assert on.it.server.writes == []
         assert all(state.up for state in on.streams.states())
         words = {"subscribe", "auth", "login", "ping", "Pong", "sub", "PONG", "SUBSCRIBE", "sub.ticker", None}
-        words |= {"public/auth", "public/subscribe", "private/subscribe"}
+        words |= {"public/auth", "public/subscribe", "private/subscribe", "challenge"}
         words |= {"userDataStream.subscribe.signature", "userDataStream.subscribe.listenToken"}
         for frame in on.hub.said:
-            said = frame if isinstance(frame, str) else frame.get("op") or frame.get("method") or frame.get("reqType")
+            said = (
+                frame
+                if isinstance(frame, str)
+                else frame.get("op") or frame.get("method") or frame.get("reqType") or frame.get("event")
+            )
             assert said in words
 
 

@@ -186,7 +186,7 @@ async def test_polling_is_not_touched(venue: str) -> None:
     async with stage(venue, fault="refuse") as on:
         await on.clock.move(600)
         await asyncio.sleep(0.05)
-        assert (await on.it.reader.balances("spot")).value
+        assert (await on.it.reader.balances(on.it.reader.wallets[0])).value
         assert (await on.it.reader.derivatives()).value.positions
         assert on.woken == []
 

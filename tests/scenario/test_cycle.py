@@ -13,10 +13,11 @@ from hedged.errors import Refused, Unreachable, Unreadable
 from hedged.model.alert import MessageKind, Silence
 from hedged.model.finding import Finding, HedgeStatus, Kind, Severity
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Fill, Rejected, Unknown
+from hedged.model.order import Fill, Outcome, Rejected, Unknown, Working
 from tests.build import ETH_PERP, hedge, perp, policy
 from tests.fakes import BrokenStore, FakeVenue, fault, wire
-from tests.support import ManualClock
+from tests.store_samples import intent
+from tests.support import T0, ManualClock
 
 SETUP = policy(hedge("ETH"))
 
@@ -507,3 +508,28 @@ async def test_a_silence_holds_in_a_real_cycle_and_a_halt_is_told_all_the_same(s
     report = await stage.tick(ETH=12)
     assert {message.key for message in report.messages} == {"halted/test"}
     assert "drift/alts" in {alert.key for alert in report.alerts}
+
+
+@pytest.mark.parametrize("state", [Unknown("hd1", "time-out"), Working("hd1", "77")])
+async def test_an_open_order_of_another_mode_is_told_and_blocks_its_contract(stage: Stage, state: Outcome) -> None:
+    """Live before, monitor now: nobody can look it up, so it is told with its id and never told to be over."""
+    await stage.portfolio.store.plan("c0", [replace(intent("hd1"), instrument=InstrumentId(ETH_PERP))], T0)
+    await stage.portfolio.store.mark_sent("hd1", T0)
+    await stage.portfolio.store.record_outcome(state, T0)
+    stage.portfolio.gateways = {}
+    first = await stage.tick(ETH=12)
+    told = [message.body for message in first.messages if message.key == "order_failed/alts"]
+    assert len(told) == 1
+    assert "hd1" in told[0]
+    assert "is not looked up" in told[0]
+    assert ETH_PERP in stage.portfolio.book.in_flight
+    assert "order_failed/alts" not in {message.key for message in (await stage.tick()).messages}
+
+
+async def test_an_order_on_an_account_that_has_another_name_now_blocks_what_has_its_symbol(stage: Stage) -> None:
+    """The venue's contract is the same one."""
+    await stage.portfolio.store.plan("c0", [replace(intent("hd1"), instrument=InstrumentId("old:ETH/USDT:USDT"))], T0)
+    await stage.portfolio.store.mark_sent("hd1", T0)
+    await stage.tick(ETH=12)
+    assert ETH_PERP in stage.portfolio.book.in_flight
+    assert stage.venue.submitted == []

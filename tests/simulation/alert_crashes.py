@@ -30,6 +30,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ from tests.virtual_time import VirtualTimeLoop, WallClock
 CHANNELS = ("phone", "mail")
 KINDS = (Kind.MARGIN, Kind.NOT_TRADING, Kind.PRICE_MISSING, Kind.POSITION_UNOWNED)
 KEYS = tuple((kind, f"s{number}") for kind in KINDS for number in range(3))
+FIVE_MINUTES = timedelta(minutes=5)
+RULES = AlertRules(repeat=dict.fromkeys(Severity, FIVE_MINUTES), settle=FIVE_MINUTES)  # so that there is much to tell
 EVERY, RESTART = 10.0, 5.0  # seconds
 TURNS = (150, 1500)  # of the loop, within which a life ends: hardly open, or a few minutes old
 LASTING = 600.0  # seconds after which a condition has to be believed
@@ -168,7 +171,7 @@ class End:
 async def live(path: Path, fate: Fate, life: int, book: int, until: float | None) -> None:
     """One process: open, look, tell, record, deliver; until `until`, or for ever."""
     loop: Any = asyncio.get_running_loop()
-    clock, store, rules, ids = WallClock(loop), Store(path), AlertRules(), SystemIds()
+    clock, store, rules, ids = WallClock(loop), Store(path), RULES, SystemIds()
     await store.open("crashes", World.SIMULATED, clock.now())
     couriers = [Courier(store, End(name, fate, clock, life, book), clock) for name in CHANNELS]
     tasks = [asyncio.create_task(courier.run()) for courier in couriers]

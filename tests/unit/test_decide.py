@@ -69,8 +69,8 @@ def test_lots_round_inside_the_band(lot: str, short: str, quantity: str | None) 
 
 
 def test_the_band_widens_to_the_smallest_order_and_says_so() -> None:
-    """With a minimum order of 3,000 on an exposure of 30,000, ±0.05 can't be held: ±0.1 is, and shown."""
-    seen = view("-9.2", instrument=perp(notional_min=3000))
+    """2,940 for an order priced 2 % off is 3,000 of an exposure of 30,000: ±0.05 can't be held, ±0.1 is, and shown."""
+    seen = view("-9.2", instrument=perp(notional_min=2940))
     assessment = assess(seen, policy(hedge("ETH")))
     assert assessment.hedges[0].band == Decimal("0.1")
     assert decided(seen, policy(hedge("ETH"))).intents == ()
@@ -338,7 +338,7 @@ def test_an_approval_for_less_leaves_no_dust() -> None:
         verdict=Verdict.APPROVED,
     )
     setup = policy(hedge("ETH", mode=Mode.APPROVE), mode=Mode.APPROVE)
-    seen = view("-2", eth="0", instrument=perp(lot="0.1", notional_min=1500))
+    seen = view("-2", eth="0", instrument=perp(lot="0.1", notional_min=1470))
     decision = decided(seen, setup, replace(BOOK, proposals=(approved,)))
     assert orders(decision) == [(Side.BUY, dec("1.5"), True)]
 

@@ -43,7 +43,7 @@ HERE = GateContext(
 
 
 BUY = {"side": Side.BUY, "reduce_only": True}
-DUST = {"order": {**BUY, "quantity": dec("1.6")}, "here": {"instrument": perp(lot="0.1", notional_min=4800)}}
+DUST = {"order": {**BUY, "quantity": dec("1.6")}, "here": {"instrument": perp(lot="0.1", notional_min=4704)}}
 
 
 def room(limits: dict, allowed: dict, refused: dict) -> tuple[dict, dict]:
@@ -103,8 +103,8 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
         ("is not known", {}, {"here": {"contracts": Decimal("-1e40")}}),
         (
             "would be left",  # 0.1 more would be dust under the smallest order of 0.5
-            {"order": {**BUY, "quantity": dec("1.5")}, "here": {"instrument": perp(lot="0.1", notional_min=1500)}},
-            {"order": {**BUY, "quantity": dec("1.6")}, "here": {"instrument": perp(lot="0.1", notional_min=1500)}},
+            {"order": {**BUY, "quantity": dec("1.5")}, "here": {"instrument": perp(lot="0.1", notional_min=1470)}},
+            {"order": {**BUY, "quantity": dec("1.6")}, "here": {"instrument": perp(lot="0.1", notional_min=1470)}},
         ),
         (
             "would be left",  # where the limit of an order is smaller than the smallest, there is no other way down

@@ -68,6 +68,12 @@ def test_what_was_sent(rule: str, limits: Limits, passes: list[PastOrder], halts
     assert runaway(NOTHING, list(reversed(halts)), limits, T0, T0 - DAY) == runaway(NOTHING, halts, limits, T0, None)
 
 
+def test_a_resuming_by_a_clock_that_was_ahead_forgives_nothing() -> None:
+    """Nobody can tell what came before it, so everything counts; one a moment after `now` was seen is a resuming."""
+    assert runaway(NOTHING, rejected(1, 2, 3), SPREAD, T0, T0 + 30 * DAY) is not None
+    assert runaway(NOTHING, rejected(1, 2, 3), SPREAD, T0, T0 + MINUTE) is None
+
+
 def test_rejections_count_by_instrument() -> None:
     """Two on one and two on another are not four in a row."""
     other = [replace(each, intent=replace(each.intent, instrument="main:BTC/USDT:USDT")) for each in rejected(5, 6)]
@@ -118,7 +124,8 @@ def test_twice_in_a_row_halts_and_once_followed_starts_anew() -> None:
         assert runaway(guard, [], LIMITS, T0, None) is None
         guard = late(guard, after, minute=minute)
     assert "unfollowed_max" in (runaway(guard, [], LIMITS, T0, None) or "")
-    assert runaway(guard, [], LIMITS, T0, T0 + 26 * MINUTE) is None, "one of the two was before the resuming"
+    before_one = runaway(guard, [], LIMITS, T0 + 40 * MINUTE, T0 + 26 * MINUTE)
+    assert before_one is None, "one of the two was before the resuming"
 
 
 @pytest.mark.parametrize(

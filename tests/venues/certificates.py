@@ -47,6 +47,7 @@ NAMES = (
     "ws-spot.weex.com",
     "ws-contract.weex.com",
     "ws.bitget.com",
+    "fx-ws.gateio.ws",
     "wspap.bitget.com",
     "api.hyperliquid.xyz",
     "api.hyperliquid-testnet.xyz",

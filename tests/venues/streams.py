@@ -521,6 +521,79 @@ class Hyperliquid(Speech):
         return "fills", {"channel": "userFills", "data": {"user": self.hub.keys["walletAddress"], "fills": [fill]}}
 
 
+class KrakenFutures(Speech):
+    CHALLENGE = "123e4567-e89b-12d3-a456-426614174000"
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["event"] == "challenge":
+            if self.hub.refuse_login or frame["api_key"] != self.hub.keys["apiKey"]:
+                return [{"event": "error", "message": f"Invalid API key {frame['api_key']}"}]
+            return [{"event": "challenge", "message": self.CHALLENGE}]
+        feed = frame["feed"]
+        if feed == "ticker":
+            socket.topics |= {f"marks:{market}" for market in frame["product_ids"]}
+        else:
+            told = hashlib.sha256(self.CHALLENGE.encode()).digest()
+            signed = hmac.new(base64.b64decode(self.hub.keys["secret"]), told, hashlib.sha512).digest()
+            if frame["signed_challenge"] == base64.b64encode(signed).decode():
+                socket.topics.add({"open_positions": "positions", "balances": "balances:account"}.get(feed, feed))
+        return [{"event": "subscribed", "feed": feed}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        told = {"time": MILLISECONDS, "product_id": market, "last": float(price), "markPrice": float(price)}
+        told |= {"bid": float(price), "ask": float(price), "bid_size": 1, "ask_size": 1, "index": float(price)}
+        return f"marks:{market}", {"feed": "ticker", **told, "volume": 1, "change": 0, "funding_rate": 0}
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        held = {"instrument": market, "balance": float(contracts), "pnl": 0, "entry_price": 3000, "mark_price": 3000}
+        message = {"feed": "open_positions", "account": "a", "positions": [held], "seq": 4, "timestamp": MILLISECONDS}
+        return "positions", message
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        fill = {"instrument": market, "time": MILLISECONDS, "price": 3000, "seq": 1, "buy": True, "qty": 1}
+        fill |= {"order_id": "o", "fill_id": "f", "fill_type": "maker", "fee_paid": 0.1, "fee_currency": "USD"}
+        return "fills", {"feed": "fills", "username": "u", "fills": [fill]}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        futures = {"currencies": {asset: {"quantity": float(total), "value": 1, "collateral": 1, "available": 1}}}
+        message = {"feed": "balances", "account": "a", "timestamp": MILLISECONDS, "seq": 1, "flex_futures": futures}
+        return "balances:account", message
+
+
+class Gate(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        channel, reply = frame["channel"], {"time": frame["time"], "id": frame["id"], "event": frame["event"]}
+        if channel == "spot.balances":
+            covered = f"channel={channel}&event={frame['event']}&time={frame['time']}"
+            signed = hmac.new(self.hub.keys["secret"].encode(), covered.encode(), hashlib.sha512).hexdigest()
+            right = frame["auth"]["KEY"] == self.hub.keys["apiKey"] and frame["auth"]["SIGN"] == signed
+            if self.hub.refuse_login or not right:
+                error = {"code": 4, "message": f"authentication fail {frame['auth']}"}
+                return [{**reply, "channel": channel, "error": error, "result": None}]
+            socket.topics.add("balances:spot")
+        else:
+            kind = "spot" if channel.startswith("spot.") else "marks"
+            socket.topics |= {f"{kind}:{market}" for market in frame["payload"]}
+        return [{**reply, "channel": channel, "error": None, "result": {"status": "success"}}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"contract": market, "last": price, "mark_price": price, "index_price": price, "volume_24h": "1"}
+        return f"marks:{market}", self._push("futures.tickers", [data])
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"currency_pair": market, "last": price, "lowest_ask": price, "highest_bid": price, "base_volume": "1"}
+        return f"spot:{market}", self._push("spot.tickers", data)
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {"timestamp": "1", "timestamp_ms": "1000", "user": "1", "currency": asset, "change": "1"}
+        return "balances:spot", self._push(
+            "spot.balances", [{**data, "total": total, "available": total, "freeze": "0"}]
+        )
+
+    def _push(self, channel: str, data: Any) -> Any:
+        return {"time": MILLISECONDS // 1000, "channel": channel, "event": "update", "result": data}
+
+
 SPEECHES = {
     "binance": Binance,
     "bybit": Bybit,
@@ -531,4 +604,6 @@ SPEECHES = {
     "bitget": Bitget,
     "deribit": Deribit,
     "hyperliquid": Hyperliquid,
+    "gate": Gate,
+    "krakenfutures": KrakenFutures,
 }

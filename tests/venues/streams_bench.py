@@ -13,7 +13,19 @@ from hedged.adapters.exchanges.ccxt_streams import BEAT_FIRST, CcxtStreams, Watc
 from tests.support import HandClock
 from tests.venues.streams import Hub, Socket
 
-VENUES = ("binance", "bybit", "okx", "bingx", "mexc", "weex", "bitget", "deribit", "hyperliquid")
+VENUES = (
+    "binance",
+    "bybit",
+    "okx",
+    "bingx",
+    "mexc",
+    "weex",
+    "bitget",
+    "deribit",
+    "hyperliquid",
+    "krakenfutures",
+    "gate",
+)
 LOGINS = tuple(venue for venue in VENUES if venue != "hyperliquid")  # whose private streams need more than an address
 PERPETUAL = {
     "binance": "ETHUSDT",
@@ -25,10 +37,16 @@ PERPETUAL = {
     "bitget": "ETHUSDT",
     "deribit": "ETH_USDC-PERPETUAL",
     "hyperliquid": "ETH",
+    "gate": "ETH_USDT",
+    "krakenfutures": "PF_ETHUSD",
 }
-IN_DOLLARS = {"deribit": "ETH/USDC:USDC", "hyperliquid": "ETH/USDC:USDC"}  # where others have it in USDT
+IN_DOLLARS = {
+    "deribit": "ETH/USDC:USDC",
+    "hyperliquid": "ETH/USDC:USDC",
+    "krakenfutures": "ETH/USD:USD",
+}  # where others have it in USDT
 PAIR = {"binance": "ETHUSDT", "bybit": "ETHUSDT", "okx": "ETH-USDT", "bingx": "ETH-USDT", "weex": "ETHUSDT"}
-PAIR |= {"bitget": "ETHUSDT"}
+PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT"}
 PRIVATE = {  # venue → the topics of every private channel that is watched
     "binance": ("positions:USD-M", "positions:COIN-M", "balances:spot", "balances:margin"),
     "bybit": ("positions", "balances:account"),
@@ -39,6 +57,8 @@ PRIVATE = {  # venue → the topics of every private channel that is watched
     "bitget": ("positions", "fills", "balances:swap", "balances:spot"),
     "deribit": ("fills",),
     "hyperliquid": ("fills",),
+    "gate": ("balances:spot",),
+    "krakenfutures": ("positions", "fills", "balances:account"),
 }
 
 

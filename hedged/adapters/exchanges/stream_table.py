@@ -13,12 +13,15 @@ mark in its stream is watched by its last price: streams are compared with thems
 | weex        | mark  | last        | spot, futures               | futures                 | seen in positions |
 | bitget      | last  | last        | spot, USDT-margined         | USDT-margined, no other | USDT-margined     |
 | deribit     | last  | not offered | not offered                 | not offered             | all               |
+| gate        | last  | last        | spot                        | needs the user's number | the same          |
 | hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
+| kraken-     | mark  | –           | all wallets                 | all                     | all               |
+| futures     |       |             |                             |                         |                   |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
 
-A position that is closed is no longer told by bitget, so its fills are watched as well; hyperliquid begins with those
-of the past, which start a cycle.
+A position that is closed is no longer told by bitget and krakenfutures, so fills are watched as well. Krakenfutures and
+hyperliquid begin with those of the past, which start a cycle.
 
 Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
 streams anywhere.
@@ -205,5 +208,12 @@ TABLES: Mapping[str, StreamTable] = {
         spot=None,
         private=(Line("account", _ONE_ACCOUNT, (Watch(What.FILLS, "watch_my_trades"),)),),
         says=frozenset({"subscribe", "ping"}),
+    ),
+    "gate": StreamTable(contracts=_LAST, spot=_LAST, private=(_balances("spot"),), says=frozenset({"subscribe"})),
+    "krakenfutures": StreamTable(
+        contracts=Watch(What.MARKS, "watch_tickers"),
+        spot=None,
+        private=(Line("account", frozenset({"swap"}), (*_BOTH, Watch(What.FILLS, "watch_my_trades"))),),
+        says=frozenset({"challenge", "subscribe"}),
     ),
 }
