@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hedged.act.take_back import take_back
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
-from hedged.act.take_back import take_back
 from hedged.cycle import GUARDED_CYCLES, CycleReport, Portfolio, run_cycle
 from hedged.daemon.clock_watch import ClockWatch, VenueClock
 from hedged.daemon.delivery import channels_down
@@ -47,8 +47,8 @@ LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
-TAKE_BACK_WITHIN = 1.2  # seconds to cancel what rests, of the two that the daemon has for it when it stops
-END_GUARD_WITHIN = 0.5  # seconds
+TAKE_BACK_WITHIN = 1.3  # seconds to cancel what rests, less than what the daemon has for it when it stops
+END_GUARD_WITHIN = 0.4  # seconds
 DENIED_NAMED = 5  # topics in a sentence
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
