@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -109,6 +109,7 @@ async def build(
         await require_go_live(settings, store)
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
+        require_keys(settings, keys, clock.now())
         await outside.gateways(settings, exchanges, clock)
         clock_watch = ClockWatch(clock, exchanges.clocks)
         standing = Standing(store, clock, settings.name, settings.world)
@@ -164,6 +165,7 @@ async def build(
         heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
+        live=tuple(sorted(live_accounts(settings))),
         history=history,
         commands=commands,
         lock=lock,
@@ -350,9 +352,9 @@ def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
     return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
 
 
-def _trading(settings: Settings) -> Iterator[InstrumentId]:
+def _trading(settings: Settings, modes: Collection[Mode] = (Mode.APPROVE, Mode.LIVE)) -> Iterator[InstrumentId]:
     for hedge in settings.policy().hedges:
-        if hedge.mode in {Mode.APPROVE, Mode.LIVE}:
+        if hedge.mode in modes:
             yield from (leg.instrument for leg in hedge.legs)
 
 
@@ -370,6 +372,19 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     if problems:
         raise ConfigurationError(*problems)
     return keys
+
+
+def live_accounts(settings: Settings) -> frozenset[str]:
+    """Names of the accounts on which real money is traded without asking anybody."""
+    if settings.world is not World.REAL:
+        return frozenset()
+    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings, {Mode.LIVE}))
+
+
+def require_keys(settings: Settings, keys: KeyWatch, now: datetime) -> None:
+    """Live needs keys that may trade and not withdraw, also long after `go-live`. Raises `ConfigurationError`."""
+    if problems := keys.refused(sorted(live_accounts(settings)), now):
+        raise ConfigurationError(*(f'{settings.path}: mode = "live", but {problem}' for problem in problems))
 
 
 async def _open_ccxt(

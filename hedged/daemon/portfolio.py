@@ -96,6 +96,7 @@ class App:
     heartbeat: Heartbeat | None
     exchanges: Exchanges
     keys: KeyWatch | None = None
+    live: Sequence[str] = ()  # accounts on which real money is traded without asking anybody
     history: HistoryKeeper | None = None
     commands: Commands | None = None
     lock: StoreLock | None = None
@@ -168,7 +169,10 @@ class App:
         skews = {name: venue.skew_seconds for name, venue in self.exchanges.venues.items()}
         await self.clock_watch.look(self.portfolio.brake.resumed_at, skews)
         doubt = self.clock_watch.doubt
-        self.portfolio.held = None if doubt is None else f"on hold until the clock is right: {doubt}"
+        reasons = [] if doubt is None else [f"on hold until the clock is right: {doubt}"]
+        if self.keys is not None and (why := self.keys.not_asked(self.live, self.portfolio.clock.now())):
+            reasons.append(why)
+        self.portfolio.held = "; ".join(reasons) or None
 
     async def listen(self, streams: Streams) -> None:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
