@@ -14,7 +14,7 @@ from hedged.assess.margin import with_alarms
 from hedged.decide import decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after, prices_after
-from hedged.decide.runaway import runaway, seen
+from hedged.decide.runaway import found_filled, runaway, seen
 from hedged.decide.timing import next_signals, timed
 from hedged.model.finding import Finding
 from hedged.model.order import OrderState, Unknown, Working
@@ -147,7 +147,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
         signals = next_signals(portfolio.policy, signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    before = portfolio.memory.guard
+    before = found_filled(portfolio.memory.guard, portfolio.settled, now)
     marks = marks_after(before.marks, snapshot, policy.limits.price_collar)
     prices = prices_after(before.prices, snapshot)
     guard = replace(seen(before, snapshot, assessment.margin), marks=marks, prices=prices)
@@ -162,6 +162,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
         stopped=stopped,
         marks={name: mark.price for name, mark in marks.items()},
         prices={asset: price.price for asset, price in prices.items()},
+        unseen=frozenset(guard.expected),
     )
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)

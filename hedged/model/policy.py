@@ -141,6 +141,9 @@ class CountdownUse(StrEnum):
     OFF = "off"
 
 
+PRICE_COLLAR = Decimal("0.02")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What no order may exceed; notionals in the quote currency. None: no limit set."""
@@ -149,7 +152,7 @@ class Limits:
     position_notional_max: Decimal | None = None
     turnover_day_max: Decimal | None = None
     orders_cycle_max: int = 10
-    price_collar: Decimal = Decimal("0.02")  # furthest from the mark that an order may be priced
+    price_collar: Decimal = PRICE_COLLAR  # furthest from the mark that an order may be priced
     orders_minute_max: int = 20
     # The guard's, beyond which hedged stops itself until a person resumes it; see `decide.runaway`.
     orders_hour_max: int = 100
