@@ -16,6 +16,7 @@ from hedged import __version__
 from hedged.act.brake import Asked
 from hedged.act.go_live import kept, stands_in_the_way
 from hedged.cycle import Portfolio
+from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
+    from hedged.adapters.exchanges.live import LiveGateway
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
@@ -168,6 +170,7 @@ async def build(
         live=tuple(sorted(live_accounts(settings))),
         history=history,
         commands=commands,
+        books=BookWatch(exchanges.books, set(_trading(settings)), store, clock, settings.schedule.every),
         lock=lock,
         clock_watch=clock_watch,
         wakes=wakes,
@@ -175,6 +178,7 @@ async def build(
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_books] if exchanges.books else []),
         *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
         partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
@@ -307,10 +311,11 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
         if isinstance(reader, SimulatedExchange):
             exchanges.gateways[account.name] = reader
         else:
-            exchanges.gateways[account.name] = await _open_line(account, settings, exchanges, clock)
+            line = await _open_line(account, settings, exchanges, clock)
+            exchanges.gateways[account.name] = exchanges.books[account.name] = line
 
 
-async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
+async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> LiveGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
     from hedged.adapters.store.lock import KeyLock
