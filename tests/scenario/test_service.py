@@ -298,6 +298,7 @@ def test_a_good_reload_takes_over_between_two_cycles(monkeypatch: pytest.MonkeyP
         await clock.sleep(24)
         await daemon.stop()
         assert (old.began, old.completed, old.closed) == (1, 1, 1)
+        assert (old.taken_back, new.taken_back) == ([], [0]), "orders are left to the configuration that comes next"
         assert (new.began, new.completed, new.closed) == (3, 3, 1)
         assert daemon.manager.words == ["ready", "reloading", "alive", "ready", *["alive"] * 3, "stopping"]
         assert daemon.manager.alive_at == [5, 6, 16, 26]
