@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from hedged.cycle import Portfolio
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
+from hedged.daemon.one_way import in_hedge_mode
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
@@ -109,6 +110,7 @@ async def build(
         await require_go_live(settings, store)
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
+        await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
         clock_watch = ClockWatch(clock, exchanges.clocks)
         standing = Standing(store, clock, settings.name, settings.world)
@@ -280,7 +282,23 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
 
 def sending_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts that real orders may go to."""
-    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings))
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+
+
+def legs_by_account(settings: Settings, *modes: Mode) -> dict[str, list[InstrumentId]]:
+    """The contracts of the hedges in these modes, by the account that they are at."""
+    found: dict[str, list[InstrumentId]] = {}
+    for hedge in settings.policy().hedges:
+        for leg in hedge.legs if hedge.mode in modes else ():
+            found.setdefault(leg.instrument.partition(":")[0], []).append(leg.instrument)
+    return found
+
+
+async def require_one_way(settings: Settings, exchanges: Exchanges) -> None:
+    """No hedge is traded on an account in hedge mode. Raises `ConfigurationError` where the venue tells that one is."""
+    hedged = await in_hedge_mode(exchanges.venues, legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+    if hedged:
+        raise ConfigurationError(*(f"{settings.path}: account {name}: {words}" for name, words in hedged.items()))
 
 
 async def require_go_live(settings: Settings, store: Store) -> None:
@@ -347,13 +365,7 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
 
 def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
     """The contracts of this account on which hedges may send orders."""
-    return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
-
-
-def _trading(settings: Settings) -> Iterator[InstrumentId]:
-    for hedge in settings.policy().hedges:
-        if hedge.mode in {Mode.APPROVE, Mode.LIVE}:
-            yield from (leg.instrument for leg in hedge.legs)
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE).get(account, ()))
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
