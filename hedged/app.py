@@ -20,6 +20,7 @@ from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
+from hedged.daemon.one_way import in_hedge_mode
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
@@ -112,6 +113,7 @@ async def build(
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         require_keys(settings, keys, clock.now())
+        await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
         clock_watch = ClockWatch(clock, exchanges.clocks)
         standing = Standing(store, clock, settings.name, settings.world)
@@ -286,7 +288,23 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
 
 def sending_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts that real orders may go to."""
-    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings))
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+
+
+def legs_by_account(settings: Settings, *modes: Mode) -> dict[str, list[InstrumentId]]:
+    """The contracts of the hedges in these modes, by the account that they are at."""
+    found: dict[str, list[InstrumentId]] = {}
+    for hedge in settings.policy().hedges:
+        for leg in hedge.legs if hedge.mode in modes else ():
+            found.setdefault(leg.instrument.partition(":")[0], []).append(leg.instrument)
+    return found
+
+
+async def require_one_way(settings: Settings, exchanges: Exchanges) -> None:
+    """No hedge is traded on an account in hedge mode. Raises `ConfigurationError` where the venue tells that one is."""
+    hedged = await in_hedge_mode(exchanges.venues, legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+    if hedged:
+        raise ConfigurationError(*(f"{settings.path}: account {name}: {words}" for name, words in hedged.items()))
 
 
 async def require_go_live(settings: Settings, store: Store) -> None:
