@@ -230,15 +230,11 @@ class Operator:
         if world.journal is None or world.plan.holding(world.elapsed, "positions_empty", "balances_empty"):
             return
         for kind, subject in sorted(world.journal.firing()):
-            if kind == Kind.POSITION_VANISHED.value:
-                wanted = subject
-            elif kind == Kind.BALANCE_VANISHED.value:
-                wanted = subject.partition("/")[0]
-            else:
-                continue
-            if self._since(subject) > 400 and self._command(partial(_accepts, wanted, world.machine_now())):
+            if kind != Kind.POSITION_VANISHED.value or world.venue.held(subject.partition(":")[2]):
+                continue  # it is there after all
+            if self._since(subject) > 400 and self._command(partial(_accepts, subject, world.machine_now())):
                 self._waiting.pop(subject, None)
-                world.trace.say("command", f"accept {wanted}")
+                world.trace.say("command", f"accept {subject}")
 
     def _settle(self) -> None:
         """An order that nobody knows the end of: a person looks at the venue's page."""

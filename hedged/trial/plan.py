@@ -166,6 +166,7 @@ path = "{store}"
             ("positions_empty", 9000.0, (30.0, 600.0)),
             ("balances_empty", 9000.0, (30.0, 600.0)),
             ("no_explanations", 12000.0, (300.0, 1800.0)),
+            ("quotes_frozen", 9000.0, (600.0, 2400.0)),
         )
         spells = []
         for kind, gap, (shortest, longest) in kinds:

@@ -123,15 +123,17 @@ def invariant_05(world: World) -> Violation | None:
     if recorded is None:
         return None
     snapshot = recorded.record.snapshot
+    view = snapshot.accounts.get("sim") if snapshot is not None else None
+    for alert in recorded.record.alerts:
+        ended_now = alert.state is AlertState.RESOLVED and alert.resolved_at == recorded.record.started_at
+        if ended_now and alert.kind in _FROM_VENUE and alert.closed_as == "resolved":
+            if view is None or not isinstance(view.derivatives, Read):
+                return Violation(5, f"{alert.key} is over, and the account was not read")
     for message in recorded.record.messages:
         for told in message.alerts or (Told(message.event_id, message.key, message.kind, message.severity),):
             kind = Kind(told.key.partition("/")[0])
             last = world.seen.told.get(told.key)
             world.seen.told[told.key] = told.kind
-            if told.kind in _OFF and kind in _FROM_VENUE and snapshot is not None:
-                view = snapshot.accounts.get("sim")
-                if view is None or not isinstance(view.derivatives, Read):
-                    return Violation(5, f"{told.key} is over, and the account was not read")
             if told.key in world.seen.lenient or kind in EVENTS:
                 world.seen.lenient.discard(told.key)
                 continue
