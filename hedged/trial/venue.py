@@ -50,7 +50,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order that has arrived, and what it did to the position. `at`, of the last change, and `shown_from` in seconds."""
+    """An order that has arrived, and what it did to the position. `at` is its last change; times in seconds."""
 
     ticket: Ticket
     at: float

@@ -60,7 +60,7 @@ def _drift(world: World, firing: set[tuple[str, str]]) -> Violation | None:
 def _concerns(subject: str, hedge: Hedge) -> bool:
     """The hedge itself, its contract, or a coin of it."""
     asset = subject.rpartition("/")[2]
-    return subject in {hedge.name, f"sim:{hedge.symbol}"} or asset in hedge.assets
+    return subject == hedge.name or hedge.trades(subject.removeprefix("sim:")) or asset in hedge.assets
 
 
 def invariant_02(world: World) -> Violation | None:
@@ -126,9 +126,9 @@ def invariant_05(world: World) -> Violation | None:
     view = snapshot.accounts.get("sim") if snapshot is not None else None
     for alert in recorded.record.alerts:
         ended_now = alert.state is AlertState.RESOLVED and alert.resolved_at == recorded.record.started_at
-        if ended_now and alert.kind in _FROM_VENUE and alert.closed_as == "resolved":
-            if view is None or not isinstance(view.derivatives, Read):
-                return Violation(5, f"{alert.key} is over, and the account was not read")
+        ended_now = ended_now and alert.kind in _FROM_VENUE and alert.closed_as == "resolved"
+        if ended_now and (view is None or not isinstance(view.derivatives, Read)):
+            return Violation(5, f"{alert.key} is over, and the account was not read")
     for message in recorded.record.messages:
         for told in message.alerts or (Told(message.event_id, message.key, message.kind, message.severity),):
             kind = Kind(told.key.partition("/")[0])
