@@ -145,6 +145,9 @@ equity_drop_day_max = 0.9
 cash = {CASH}
 [notify]
 log = false
+[mqtt]
+host = "127.0.0.1"
+commands = ["ack", "silence", "pause", "approve", "set-ratio"]
 [store]
 path = "{store}"
 """
