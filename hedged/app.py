@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ import structlog
 
 from hedged import __version__
 from hedged.act.brake import Asked
+from hedged.act.go_live import kept, stands_in_the_way
 from hedged.cycle import Portfolio
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
@@ -19,7 +22,7 @@ from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.policy import Mode
+from hedged.model.policy import Mode, World
 from hedged.model.snapshot import Balance
 from hedged.ports import (
     AccountReader,
@@ -33,11 +36,13 @@ from hedged.ports import (
     Store,
 )
 from hedged.settings import Settings
+from hedged.settings.digest import trading_digest
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
     from hedged.adapters.channels.home_assistant import Discovery
     from hedged.adapters.channels.mqtt_client import MqttOptions
+    from hedged.adapters.channels.telegram_api import Chat
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
@@ -45,10 +50,12 @@ if TYPE_CHECKING:
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.daemon.commands import Commands
-    from hedged.settings.schema import AccountSettings, MqttSettings
+    from hedged.settings.schema import AccountSettings, MqttSettings, TelegramSettings
 
 log = structlog.get_logger(__name__)
 
+CONFIRM_WITHIN = timedelta(minutes=1)
+"""Where a channel of the first ones can confirm: how long a critical alert may go without, before it goes further."""
 LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
 
 
@@ -98,16 +105,22 @@ async def build(
         store = await outside.store(settings, clock)
         lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
         await store.take_lease(outside.process_name(), clock.now(), lease)
+        await require_go_live(settings, store)
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await outside.gateways(settings, exchanges, clock)
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
         channels, loops = outside.channels(settings, clock, ids, standing, commands)
+        names = tuple(channel.name for channel in channels)
+        first, further = settings.route(names)
         web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
         await exchanges.close()
         if store is not None:
+            if not lock.shared:
+                with suppress(StoreError):
+                    await store.release_lease()
             await store.close()
         lock.release()
         raise
@@ -121,8 +134,13 @@ async def build(
         channels=[channel.name for channel in channels],
         version=__version__,
     )
-    names = tuple(channel.name for channel in channels)
-    portfolio = wire(settings, exchanges, store, clock, ids, channels=names, asked=asked)
+    portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked)
+    portfolio.further, portfolio.digest_at = further, settings.digest_at()
+    portfolio.confirming = frozenset(channel.name for channel in channels if channel.confirms)
+    if further:
+        confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None
+        after = settings.alerts.escalate_after
+        portfolio.rules = replace(portfolio.rules, further_after=after, confirm_within=confirm)
     commands.brake = portfolio.brake
     portfolio.lease = lease
     history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
@@ -130,8 +148,12 @@ async def build(
         await history.recall(await store.latest_state())
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
-    couriers = [Courier(store, channel, clock) for channel in channels]
     wakes = Wakes(settings.schedule.every_min)
+    loops += _telegram_desk(settings, channels, store, commands, clock)
+    rate = settings.alerts.messages_minute_max
+    couriers = [
+        Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
+    ]
     app = App(
         portfolio=portfolio,
         channels=channels,
@@ -250,16 +272,31 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
     return exchanges
 
 
-async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
-    """A line for orders to each account on which a hedge may trade; sends nothing. Raises `ConfigurationError`."""
-    from hedged.adapters.exchanges.simulated import SimulatedExchange
-
-    sending = {
+def sending_accounts(settings: Settings) -> frozenset[str]:
+    """Names of the accounts that real orders may go to."""
+    return frozenset(
         leg.instrument.partition(":")[0]
         for hedge in settings.policy().hedges
         if hedge.mode in {Mode.APPROVE, Mode.LIVE}
         for leg in hedge.legs
-    }
+    )
+
+
+async def require_go_live(settings: Settings, store: Store) -> None:
+    """Real money is traded live only after everything was in order. Raises `ConfigurationError` and `StoreError`."""
+    live = [hedge.name for hedge in settings.policy().hedges if hedge.mode is Mode.LIVE]
+    if not live or settings.world is not World.REAL:
+        return
+    why = stands_in_the_way(await kept(store), trading_digest(settings.document))
+    if why is not None:
+        raise ConfigurationError(f'{settings.path}: {", ".join(live)}: mode = "live", but {why}')
+
+
+async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
+    """A line for orders to each account on which a hedge may trade; sends nothing. Raises `ConfigurationError`."""
+    from hedged.adapters.exchanges.simulated import SimulatedExchange
+
+    sending = sending_accounts(settings)
     for account in settings.accounts:
         if account.name not in sending:
             continue
@@ -273,6 +310,7 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
 async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
+    from hedged.adapters.store.lock import KeyLock
 
     venue = exchanges.venues[account.name]
     keys = settings.credentials().account(account.name, account.credentials_file)
@@ -281,6 +319,9 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
             f"{settings.path}: account {account.name}: it has no key, so no order can be sent there: give it one that "
             'can trade and not withdraw, or let its hedges run with mode = "monitor"'
         )
+    where = (account.exchange, str(account.sandbox), account.connect_to or "")
+    lock = KeyLock(settings.state_directory(), account.name, (*where, _public(keys.reveal())))
+    exchanges.releasers.append(lock.release)
     line = await open_ccxt_orders(
         venue,
         account.name,
@@ -352,13 +393,18 @@ async def _open_ccxt(
 
 def _refuse_twice(account: AccountSettings, keys: Mapping[str, str], settings: Settings, exchanges: Exchanges) -> None:
     """One key under two accounts is one account read twice: its positions would count as hedge and as exposure."""
-    own = account.exchange, keys.get("walletAddress") or keys.get("apiKey", "")
+    own = account.exchange, _public(keys)
     other = exchanges.owners.setdefault(own, account.name)
     if other != account.name:
         raise ConfigurationError(
             f"{settings.path}: accounts {other} and {account.name} have the same key, so all they hold would count "
             "twice: make one account of them, with the wallets of both"
         )
+
+
+def _public(keys: Mapping[str, str]) -> str:
+    """What tells one key from another."""
+    return keys.get("walletAddress") or keys.get("apiKey", "")
 
 
 def _watched(account: str, settings: Settings) -> Watched:
@@ -394,6 +440,14 @@ async def _open_simulated(account: AccountSettings, store: Store, clock: Clock) 
     return SimulatedExchange(venue, clock)
 
 
+def channels_of(settings: Settings, store: Store, clock: Clock, ids: Ids) -> list[Channel]:
+    """The channels alone, not connected: to be asked what they are."""
+    from hedged.tell.standing import Standing
+
+    standing = Standing(store, clock, settings.name, settings.world)
+    return open_channels(settings, clock, ids, standing, _commands(settings, store, clock))[0]
+
+
 def open_channels(
     settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
 ) -> tuple[list[Channel], list[Loop]]:
@@ -421,12 +475,54 @@ def open_channels(
         )
         channels.append(channel)
         loops.append(channel.run)
+    if settings.notify.exec:
+        from hedged.adapters.channels.exec import ExecChannel
+
+        channels.append(ExecChannel(settings.notify.exec))
     urls = settings.credentials().notify(settings.notify.credentials_file)
     if urls:
         from hedged.adapters.channels.apprise import apprise_channels
 
-        channels.extend(apprise_channels("\n".join(url.reveal() for url in urls), "notify"))
+        channels.extend(apprise_channels(urls, settings.more()))
+    if settings.telegram is not None:
+        from hedged.adapters.channels.telegram import TelegramChannel
+
+        channels.append(TelegramChannel(telegram_chat(settings, settings.telegram, clock)))
     return channels, loops
+
+
+def telegram_chat(settings: Settings, telegram: TelegramSettings, clock: Clock) -> Chat:
+    """Raises `ConfigurationError` for a secret file that cannot be used."""
+    from hedged.adapters.channels.telegram_api import BotApi, Chat
+
+    login = settings.telegram_login(telegram)
+    token = login.token.reveal()
+    return Chat(BotApi(token, clock, server=telegram.server), token, login.chat_id, login.users)
+
+
+def _telegram_desk(
+    settings: Settings, channels: Sequence[Channel], store: Store, commands: Commands, clock: Clock
+) -> list[Loop]:
+    """The loops that answer buttons, where there are any."""
+    if settings.telegram is None or not settings.telegram.buttons:
+        return []
+    from hedged.adapters.channels.telegram import TelegramChannel
+    from hedged.adapters.channels.telegram_board import Board
+    from hedged.adapters.channels.telegram_desk import TelegramDesk
+    from hedged.adapters.channels.telegram_kept import TelegramMemory
+
+    channel = next(each for each in channels if isinstance(each, TelegramChannel))
+    memory = TelegramMemory(store, clock)
+    sender = settings.name if settings.world is World.REAL else f"{settings.name}, {settings.world.value}"
+    channel.desk = desk = TelegramDesk(
+        channel.chat,
+        store=store,
+        memory=memory,
+        board=Board(channel.chat, store, memory, clock, quote=settings.quote, sender=sender),
+        commands=commands,
+        clock=clock,
+    )
+    return [desk.poll, desk.keep_shown]
 
 
 def mqtt_options(settings: Settings, mqtt: MqttSettings) -> MqttOptions:

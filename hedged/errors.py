@@ -9,6 +9,7 @@ HedgedError
 ├── StoreError                the database could not be read or written
 │   ├── WrongStore            another world's or another application's database: exit 78
 │   ├── Fenced                another process may send this portfolio's orders now: watching goes on
+│   ├── NotApproved           a person took the approval of an order back: that order is not sent
 │   └── StoreUnavailable      locked, full or damaged: orders stop, watching goes on
 ├── ProposalError             a proposal cannot be answered: nobody knows it, it has expired, or was answered already
 ├── DeliveryError             a channel did not take a message: retried by the outbox
@@ -62,6 +63,14 @@ class WrongStore(StoreError):
 
 class Fenced(StoreError):
     """Another process has taken over: what this one would write is refused."""
+
+
+class NotApproved(StoreError):
+    """An order's approval was taken back, used up or has ended since it was decided: the store itself is well."""
+
+    def __init__(self, proposal_id: str, stands: str) -> None:
+        super().__init__(f"proposal {proposal_id} is {stands}: an order needs an approval that no other order has used")
+        self.proposal_id = proposal_id
 
 
 class StoreUnavailable(StoreError):

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Acknowledgement, Alert, Message, OutboxRow, Silence
-from hedged.model.command import CommandRow, Reply
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Message, OutboxRow, Silence
+from hedged.model.command import Command, CommandRow, Dropped, Reply
 from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar, Settlement
@@ -166,6 +166,10 @@ class Channel(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def confirms(self) -> bool:
+        """Whether what it acknowledges is with a service that tells people. A log, a program and a broker are none."""
+
     async def deliver(self, message: Message) -> None:
         """Returns once the other side has acknowledged. Raises `DeliveryError`."""
 
@@ -183,6 +187,16 @@ class CommandTaker(Protocol):
 
     async def take(self, source: str, verb: str, payload: bytes, *, retained: bool = False) -> Reply | None:
         """Do it, or drop it; what to answer, None where nobody waits for an answer. Raises nothing."""
+
+
+class CommandRunner(Protocol):
+    """Where a transport that parses for itself hands in what it was asked."""
+
+    async def run(self, command: Command, *, source: str, by: str) -> Reply:
+        """Do it, unless its nonce was used before. `by`: who is said to have asked. Raises nothing."""
+
+    async def drop(self, source: str, verb: str, dropped: Dropped) -> None:
+        """Keep and tell that something was asked and not considered. Raises nothing."""
 
 
 class StandingAlerts(Protocol):
@@ -213,6 +227,7 @@ class Memory:
     guard: GuardMemory = field(default_factory=GuardMemory)
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled
     margin_alarms: Mapping[str, str] = field(default_factory=dict)  # account → "warning" or "critical"
+    digest_at: datetime | None = None  # when a digest was due last
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +282,11 @@ class Store(Protocol):
     async def alerts(self) -> Sequence[Alert]:
         """Those pending or firing, and those resolved that may still reopen quietly (last day's)."""
 
-    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
-        """The whole record in one transaction; an outbox row for each message and channel."""
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
+        """The whole record in one transaction; an outbox row for each message and channel that is to get it.
+
+        `further`: channels that get those messages alone that ask for it.
+        """
 
     async def last_cycle(self) -> tuple[str, datetime] | None:
         """Id and finishing time of the newest completed cycle."""
@@ -345,6 +363,9 @@ class Store(Protocol):
 
     async def delivered(self, row_id: int, now: datetime) -> None: ...
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None: ...
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        """What became of these messages, as far as it is still known; the newest at the end."""
+
     async def backlog(self) -> Mapping[str, int]:
         """How many messages wait, by channel; one for which none waits is absent."""
 

@@ -26,6 +26,7 @@ from tests.broker import Broker
 from tests.support import T0, CountingIds
 
 DAY = timedelta(days=1)
+PROTOCOL = "5"
 WITHIN = 10.0  # seconds, for what takes milliseconds
 QUICK = Backoff(first=0.02, cap=0.05)
 ALERT = Message("e1", MessageKind.FIRING, "margin/main", Severity.CRITICAL, "Margin", "Body – ±", T0)
@@ -37,7 +38,9 @@ def state(*names: str, ratio: float = 0.91) -> dict[str, object]:
 
 
 def options(broker: Broker, **more: Any) -> MqttOptions:
-    return MqttOptions(**{"host": "127.0.0.1", "port": broker.port, "instance": "demo", "backoff": QUICK, **more})
+    return MqttOptions(
+        **{"host": "127.0.0.1", "port": broker.port, "instance": "demo", "protocol": PROTOCOL, "backoff": QUICK, **more}
+    )
 
 
 @contextlib.asynccontextmanager
@@ -56,14 +59,14 @@ class Watcher:
     """A subscriber that keeps the newest payload of each topic, and everything that came."""
 
     def __init__(self, client: aiomqtt.Client) -> None:
-        self._client = client
+        self.client = client
         self.topics: dict[str, str] = {}
         self.came: list[aiomqtt.Message] = []
 
     async def until(self, true: Callable[[Mapping[str, str]], object]) -> None:
         async with asyncio.timeout(WITHIN):
             while not true(self.topics):
-                message = await anext(self._client.messages)
+                message = await anext(self.client.messages)
                 self.came.append(message)
                 assert isinstance(message.payload, bytes)
                 self.topics[str(message.topic)] = message.payload.decode()

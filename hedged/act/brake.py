@@ -91,6 +91,7 @@ class Brake:
         self.halted: Stop | None = None
         self.resumed_at: datetime | None = None
         self.unreadable: str | None = None  # why the store could not be asked
+        self.in_hand = asyncio.Lock()  # held while an order is on its way out: who has it knows that none is
         self._store = store
         self._file = file
         self._asked = asked or Asked()
@@ -110,6 +111,11 @@ class Brake:
         if self.unreadable is not None:
             return f"nobody can tell whether orders are paused ({self.unreadable})"
         return None
+
+    @property
+    def cancels(self) -> bool:
+        """Whether orders that rest in a book are to be cancelled: by a halt always, by a pause where it says so."""
+        return self.halted is not None or (self.paused is not None and self.paused.cancel)
 
     async def look(self, now: datetime) -> None:
         """Ask the store, the file and the signal; what the store does not know yet is kept there. Raises nothing."""

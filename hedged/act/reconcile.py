@@ -6,7 +6,8 @@
 
 A look-up that finds nothing is believed late: the order may be on its way, or not shown yet. `Absent` counts once the
 venue cannot take it any more, by a clock that never jumps, twice, with a whole cycle in between that read the position
-and found it as it was before the order. An order that the venue has acknowledged is never absent.
+and found it as it was before the order. An order that the venue has acknowledged is never absent: gone for
+`_FORGOTTEN_AFTER` look-ups with the position unmoved, it was cancelled, and the venue has forgotten it.
 
 Where look-ups find nothing and the position has moved the way of the order, the position tells: what it moved by is
 what was filled, at a price and a fee that are estimated and said to be.
@@ -21,11 +22,24 @@ from decimal import Decimal
 
 from hedged.errors import StoreError
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Unknown, Working
+from hedged.model.order import (
+    ABSENT,
+    Absent,
+    Cancelled,
+    Fill,
+    Intent,
+    OrderRow,
+    OrderState,
+    Outcome,
+    PastOrder,
+    Unknown,
+    Working,
+)
 from hedged.ports import Clock, Memory, OrderGateway, Store
 
 ABSENCES = 2  # look-ups in vain that are believed, where the position has not moved
 SENDS_MAX = 3  # of one id
+_FORGOTTEN_AFTER = 5  # look-ups in vain after which an acknowledged order that moved nothing has ended
 _MOVED_AFTER = 3  # look-ups in vain after which a position that moved tells what was filled
 
 Settled = tuple[Intent, Outcome | Absent]
@@ -96,7 +110,7 @@ class Reconciler:
         return end
 
 
-def proven(row: OrderRow, gateway: OrderGateway, memory: Memory, now: datetime) -> Fill | Absent | None:
+def proven(row: OrderRow, gateway: OrderGateway, memory: Memory, now: datetime) -> Fill | Cancelled | Absent | None:
     """What one more look-up in vain proves, after `row.absences` others; None: nothing yet."""
     intent = row.intent
     if not gateway.absent_after:
@@ -104,8 +118,11 @@ def proven(row: OrderRow, gateway: OrderGateway, memory: Memory, now: datetime) 
     moved = moved_by(intent, memory)
     if row.absences + 1 < ABSENCES or moved is None:
         return None
+    if not moved and row.venue_order_id is None:
+        return Absent(intent.client_order_id)
     if not moved:
-        return None if row.venue_order_id is not None else Absent(intent.client_order_id)
+        forgotten = "the venue had it and shows it no more, and the position is as it was"
+        return Cancelled(intent.client_order_id, forgotten) if row.absences + 1 >= _FORGOTTEN_AFTER else None
     ordered = moved * intent.side.sign > 0 and abs(moved) <= intent.quantity
     if not ordered or row.absences + 1 < _MOVED_AFTER:
         return None

@@ -2,25 +2,34 @@
 
 A file is taken from the first of: the `credentials_file` of its table, `$CREDENTIALS_DIRECTORY` (systemd's
 LoadCredential), `credentials/` beside the configuration. Names: `account-<name>` and `mqtt` (JSON), `notify` (one
-URL a line), `telegram` and `web-token` (one line). Every fault raises ConfigurationError and quotes no content.
+URL a line, with a name before it or not), `telegram` (JSON) and `web-token` (one line). Every fault raises
+ConfigurationError and quotes no content.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hmac import compare_digest
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hedged.errors import ConfigurationError
 
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+RESERVED = frozenset({"log", "mqtt", "exec", "telegram"})
+"""Names of channels that are no lines of the file `notify`."""
+
+_NAMED = re.compile(rf"({CHANNEL_NAME.pattern})\s*=\s*(\S+://.*)")
 _MODE_MAX = 0o640
 _SIZE_MAX = 65_536  # bytes
+_BOT_TOKEN = re.compile(r"[0-9]{6,20}:[A-Za-z0-9_-]{30,100}")  # as the log knows one to take it out
+_WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _TAIL = 4
 _TAIL_NEEDS = 12  # characters below which four would give too much away
 
@@ -83,9 +92,27 @@ class AccountKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyUrl:
+    """One line of the file `notify`: the channel's name, its secret address, and where that stands."""
+
+    name: str
+    url: Secret
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     username: str
     password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramLogin:
+    """`users`: who may press buttons."""
+
+    token: Secret
+    chat_id: int
+    users: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +145,47 @@ class CredentialFiles:
             raise ConfigurationError(f'{path}: must be {{"username": "…", "password": "…"}}')
         return Login(values["username"], Secret(values["password"]))
 
-    def notify(self, given: Path | None = None) -> tuple[Secret, ...]:
-        """Apprise's URLs, one a line; blank lines and lines that begin with # are left out."""
+    def notify(self, given: Path | None = None) -> tuple[NotifyUrl, ...]:
+        """Apprise's URLs, one a line, `name = URL` or a URL alone; blank lines and # comments are left out.
+
+        Those without a name are `notify-1`, `notify-2` … by their order among all.
+        """
         path = self._find("notify", given)
         if path is None:
             return ()
-        lines = [line.strip() for line in self._text(path).splitlines()]
-        for number, line in enumerate(lines, start=1):
-            if line and not line.startswith("#") and "://" not in line:
-                raise ConfigurationError(f"{path}:{number}: not an address such as tgram://TOKEN/CHAT")
-        return tuple(Secret(line) for line in lines if line and not line.startswith("#"))
+        found: list[NotifyUrl] = []
+        problems: list[str] = []
+        for number, line in enumerate(map(str.strip, self._text(path).splitlines()), start=1):
+            if not line or line.startswith("#"):
+                continue
+            named = _NAMED.fullmatch(line)
+            name, url = (named[1], named[2]) if named else (f"notify-{len(found) + 1}", line)
+            where = f"{path}:{number}"
+            if "://" not in url:
+                problems.append(f"{where}: not an address such as tgram://TOKEN/CHAT")
+            elif name in RESERVED or name in {each.name for each in found}:
+                problems.append(f"{where}: a channel {name} is there already: give this one another name")
+            else:
+                found.append(NotifyUrl(name, Secret(url), where))
+        if problems:
+            raise ConfigurationError(*problems)
+        return tuple(found)
+
+    def telegram(self, given: Path | None = None) -> TelegramLogin | None:
+        path = self._find("telegram", given)
+        if path is None:
+            return None
+        values = self._object(path, ("token", "chat_id", "users"))
+        token, chat_id, users = values.get("token"), _whole(values.get("chat_id")), values.get("users", [])
+        if not isinstance(token, str) or not _BOT_TOKEN.fullmatch(token) or chat_id is None:
+            raise ConfigurationError(
+                f'{path}: must be {{"token": "123456:…", "chat_id": 123456, "users": [123456]}}, the token as '
+                "BotFather gave it"
+            )
+        numbers = [_whole(user) for user in users] if isinstance(users, list) else [None]
+        if None in numbers or any(number <= 0 for number in numbers if number is not None):
+            raise ConfigurationError(f"{path}: users must be a list of user ids, such as [123456]: names change hands")
+        return TelegramLogin(Secret(token), chat_id, frozenset(number for number in numbers if number is not None))
 
     def token(self, name: str, given: Path | None = None) -> Secret | None:
         """The single line of a file such as `web-token`."""
@@ -152,6 +210,13 @@ class CredentialFiles:
         return [folder / name for folder in (self.directory, self.beside) if folder is not None]
 
     def _json(self, path: Path, allowed: tuple[str, ...]) -> Mapping[str, str]:
+        values = self._object(path, allowed)
+        for key, value in values.items():
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigurationError(f"{path}: {key} must be text in quotes, not empty")
+        return values
+
+    def _object(self, path: Path, allowed: tuple[str, ...]) -> Mapping[str, Any]:
         text = self._text(path)
         fault = None
         values: object = None
@@ -165,11 +230,9 @@ class CredentialFiles:
             raise ConfigurationError(fault)
         if not isinstance(values, dict):
             raise ConfigurationError(f"{path}: must be a JSON object with {', '.join(allowed)}")
-        for key, value in values.items():
+        for key in values:
             if key not in allowed:
                 raise ConfigurationError(f"{path}: {_unknown(key, allowed)}")
-            if not isinstance(value, str) or not value.strip():
-                raise ConfigurationError(f"{path}: {key} must be text in quotes, not empty")
         return values
 
     def _text(self, path: Path) -> str:
@@ -198,6 +261,13 @@ class CredentialFiles:
 
     def _is_guarded(self, path: Path) -> bool:
         return self.directory is not None and path.resolve().is_relative_to(self.directory.resolve())
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, also as text."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _unknown(key: str, allowed: tuple[str, ...]) -> str:

@@ -107,6 +107,7 @@ def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterato
                 "equity_needed": odds.equity_needed,
                 "top_up": odds.top_up,
                 "currency": odds.currency,
+                "coin": odds.coin or None,
                 "basis": odds.basis,
             },
         )
@@ -114,8 +115,7 @@ def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterato
 
 def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str:
     left = "" if row.margin_ratio is None else f"{max(1 - row.margin_ratio, Decimal(0)):.0%} of equity left "
-    reaches = breach_text(odds.breach_common or next(iter(odds.breaches), None))
-    reaches = f"before liquidation, {reaches} gets there; " if reaches else "before liquidation; "
+    reaches = f"before liquidation{_gets_there(odds)}; "
     chance = Decimal(repr(odds.probability or 0.0))
     within = span_text(odds.horizon)
     text = (
@@ -123,7 +123,8 @@ def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str
         f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
     )
     if odds.top_up:
-        text += f" Top up {odds.top_up:,.0f} {odds.currency}"
+        wanted = [f"{each.top_up:,.0f} {each.unit}" for each in odds.pools if each.top_up]
+        text += f" Top up {' and '.join(wanted)}"
         text += f" or {closing_text(odds)}." if odds.to_close else "."
     return text
 
@@ -134,6 +135,12 @@ def breach_text(move: BreachMove | None) -> str:
         return ""
     coin = "everything" if move.instrument is None else move.instrument.partition(":")[2].partition("/")[0]
     return f"{coin} {move.ratio:+.1%}"
+
+
+def _gets_there(odds: MarginOdds | None) -> str:
+    """`, ETH +9.4% gets there`: the move that liquidates; nothing where none is known."""
+    reaches = "" if odds is None else breach_text(odds.breach_common or next(iter(odds.breaches), None))
+    return f", {reaches} gets there" if reaches else ""
 
 
 def closing_text(odds: MarginOdds) -> str:
@@ -169,9 +176,11 @@ def margin_findings(rows: Iterable[MarginStatus], thresholds: Thresholds, quote:
                 subject=row.account,
                 severity=Severity.CRITICAL if critical else Severity.WARNING,
                 text=(
-                    f"{row.account}: maintenance margin is {row.margin_ratio:.0%} of equity{estimated}, "
-                    f"liquidation is at 100 % ({'critical' if critical else 'warning'} from {limit:.0%}). "
-                    f"Adding {max(top_up, Decimal(0)):,.0f} {quote} gets below the warning."
+                    f"{row.account} margin: {max(1 - row.margin_ratio, Decimal(0)):.0%} of equity left before "
+                    f"liquidation{estimated}{_gets_there(row.odds)}; "
+                    f"maintenance margin is {row.margin_ratio:.0%} of it, "
+                    f"{'critical' if critical else 'warning'} from {limit:.0%}. "
+                    f"Top up {max(top_up, Decimal(0)):,.0f} {quote} to get below the warning."
                 ),
                 values={
                     "margin_ratio": row.margin_ratio,

@@ -16,7 +16,8 @@ from rich.text import Text
 from hedged.adapters.clock import SeededIds, SystemClock
 from hedged.adapters.store.memory import MemoryStore
 from hedged.app import open_exchanges, wire
-from hedged.cli.show import COLOURS, new_console, show_state
+from hedged.cli.show import COLOURS, show_state
+from hedged.cli.tables import new_console
 from hedged.cycle import CycleReport, run_cycle
 from hedged.errors import ConfigurationError
 from hedged.model.alert import MessageKind

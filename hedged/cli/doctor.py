@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,18 +35,23 @@ class Check:
     text: str
 
 
-def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
+def doctor(
+    config: ConfigOption,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send a test message where nothing else can tell.")] = False,
+) -> None:
     """Check configuration, database, exchanges, keys, clocks and the broker; exit 1 if anything is red."""
     import json as jsonlib
 
     from hedged.adapters import log
-    from hedged.cli.show import new_console
+    from hedged.cli.tables import new_console
     from hedged.settings import load
 
     log.configure(sys.stderr, level="error")
     settings = load(config, dry_run=dry_run)
     settings.check_credentials()
-    checks = asyncio.run(_examine(settings))
+    checks = asyncio.run(examine(settings, send=notify))
     if json:
         typer.echo(
             jsonlib.dumps({"schema": "hedged.doctor/1", "checks": [asdict(check) for check in checks]}, indent=2)
@@ -60,10 +65,13 @@ def doctor(config: ConfigOption, dry_run: DryRunOption = False, json: JsonOption
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _examine(settings: Settings) -> list[Check]:
+async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
+    """Everything that the daemon needs. `send`: every channel is sent a message that says it is a test."""
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
     from hedged.app import open_exchanges
+    from hedged.cli.doctor_broker import mqtt_checks
+    from hedged.cli.doctor_channels import heartbeat_checks, notify_checks, telegram_checks
 
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
     clock, scratch = SystemClock(), MemoryStore()
@@ -83,40 +91,12 @@ async def _examine(settings: Settings) -> list[Check]:
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
         checks += await _past(settings, exchanges, clock)
+        checks += await notify_checks(settings, send=send)
+        checks += await telegram_checks(settings, clock)
+        checks += await heartbeat_checks(settings, clock.now())
     finally:
         await exchanges.close()
-    return [*checks, *await _broker(settings)]
-
-
-async def _broker(settings: Settings) -> list[Check]:
-    """Whether the MQTT broker lets us in, and whether each topic can be written and read there."""
-    from hedged.adapters.channels.mqtt_visit import PROBE, visit
-    from hedged.app import mqtt_discovery, mqtt_options
-    from hedged.errors import DeliveryError
-
-    if settings.mqtt is None:
-        return []
-    options = mqtt_options(settings, settings.mqtt)
-    topics = options.topics
-    tried = [
-        topics.alert(PROBE),
-        topics.status,
-        topics.summary,
-        *(topics.hedge(hedge.name) for hedge in settings.hedges),
-        *(topics.margin(account.name) for account in settings.accounts),
-        *([topics.reply(PROBE)] if settings.mqtt.commands else []),
-        *([mqtt_discovery(settings, settings.mqtt).topic] if settings.mqtt.discovery else []),
-    ]
-    try:
-        denied = await visit(options, tried)
-    except DeliveryError as error:
-        return [Check("mqtt: broker", "failed", f"{options.address}: {error}")]
-    how = f"{options.address} lets us in, MQTT {options.protocol}, {'with' if options.tls else 'without'} TLS"
-    checks = [Check("mqtt: broker", "ok", how)]
-    if denied:
-        text = f"what is published there does not come back: allow to write and to read {', '.join(denied)}"
-        return [*checks, Check("mqtt: topics", "failed", text)]
-    return [*checks, Check("mqtt: topics", "ok", f"{len(tried)} can be written and read")]
+    return [*checks, *await mqtt_checks(settings)]
 
 
 async def _database(settings: Settings) -> Check:
@@ -260,7 +240,7 @@ def _permission_checks(name: str, permissions: Permissions | None, confirmed: da
     elif permissions.read:
         yield Check(what, "ok", "it may read")
     if permissions.trade:
-        yield Check(what, "ok", "it may trade, which this version never does")
+        yield Check(what, "ok", "it may trade")
     if permissions.bound_to_address is False:
         yield Check(what, "unknown", "any address may use it: bind it to this machine's if it has a fixed one")
     elif permissions.bound_to_address:

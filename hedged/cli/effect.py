@@ -49,6 +49,7 @@ def effect(
             "world": settings.world.value,
             "quote": settings.quote,
             "days": days,
+            "funding": "computed" if _is_funding_computed(settings) else "paid",
             "hedges": [effect_object(each) for each in found],
         }
         typer.echo(jsonlib.dumps(shown, indent=2))
@@ -57,6 +58,14 @@ def effect(
     if not found:
         typer.echo(f"nothing is on record for the last {days} days: `hedged run` keeps it", err=True)
         raise typer.Exit(EXIT_FAILED)
+
+
+def _is_funding_computed(settings: Settings) -> bool:
+    """Only a paper account tells what funding it paid."""
+    from hedged.model.policy import Mode
+
+    policy = settings.policy()
+    return Mode.PAPER not in {policy.mode, *(hedge.mode for hedge in policy.hedges)}
 
 
 async def _read(settings: Settings, days: int) -> list[Effect]:
@@ -133,7 +142,7 @@ def effect_line(found: Effect, quote: str) -> str:
 def _show(effects: Sequence[Effect], settings: Settings) -> None:
     from rich.text import Text
 
-    from hedged.cli.show import new_console, table
+    from hedged.cli.tables import new_console, print_table, table
 
     out = new_console()
     for found in effects:
@@ -142,7 +151,9 @@ def _show(effects: Sequence[Effect], settings: Settings) -> None:
         for label, text, strong in _rows(found):
             style = "bold" if strong else ""
             shown.add_row(Text(label, style=style), Text(text, style=style))
-        out.print(shown)
+        print_table(out, shown)
+    if effects and _is_funding_computed(settings):
+        out.print(Text("funding is computed from the rates that were announced: what the venue paid is not read"))
     if effects and settings.world.value != "real":
         out.print(Text(f"all of this in the {settings.world.value} world", style="magenta"))
 

@@ -86,9 +86,10 @@ async def _rows(settings: Settings, account: str, underlying: str | None) -> lis
 
 
 def _show(rows: list[dict[str, Any]], account: str) -> None:
-    from hedged.cli.show import money_text, new_console, percent, quantity, table
+    from hedged.cli.show import money_text, percent, quantity
+    from hedged.cli.tables import new_console, print_table, table
 
-    shown = table(f"Contracts of {account}", "symbol", ">mark", ">coins", ">min order", ">spread", ">carry/yr", "ends")
+    shown = table(f"Contracts of {account}", "symbol", ">mark", ">coins", ">min order", ">spread", ">carry/yr", "=ends")
     for row in rows:
         carry = row["funding_year"] if row["kind"] == "perpetual" else row["basis_year"]
         shown.add_row(
@@ -101,6 +102,8 @@ def _show(rows: list[dict[str, Any]], account: str) -> None:
             (row["expiry"] or "")[:10] if row["trading"] else "halted",
         )
     out = new_console()
-    out.print(shown)
-    out.print("coins: in one contract; min order: in money; carry: what a short receives a")
-    out.print("year by funding or, of a dated contract, by its basis (below 0: pays)")
+    print_table(out, shown)
+    out.print(
+        "coins: in one contract; min order: in money; carry: what a short receives a year by funding or, of a dated "
+        "contract, by its basis (below 0: pays)"
+    )

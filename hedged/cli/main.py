@@ -11,11 +11,15 @@ import typer
 
 from hedged import __version__
 from hedged.cli.accept import accept_balance, accept_order, accept_position
+from hedged.cli.alerts import ack, alerts, silence
 from hedged.cli.check_config import check_config
+from hedged.cli.commands import commands
 from hedged.cli.demo import demo
 from hedged.cli.doctor import doctor
 from hedged.cli.effect import effect
+from hedged.cli.go_live import go_live
 from hedged.cli.instruments import instruments
+from hedged.cli.notify import notify
 from hedged.cli.once import once
 from hedged.cli.options import EXIT_CONFIGURATION, EXIT_FAILED
 from hedged.cli.paper import paper
@@ -61,6 +65,10 @@ app.command()(once)
 app.command()(run)
 app.command()(status)
 app.command()(probe)
+app.command()(alerts)
+app.command()(ack)
+app.command()(silence)
+app.add_typer(notify, name="notify")
 app.command()(effect)
 app.command("check-config")(check_config)
 app.command()(doctor)
@@ -78,6 +86,8 @@ app.command()(unwind)
 app.command()(proposals)
 app.command()(approve)
 app.command()(reject)
+app.command("go-live")(go_live)
+app.command()(commands)
 app.add_typer(paper, name="paper")
 
 

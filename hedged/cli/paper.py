@@ -11,6 +11,8 @@ import typer
 from hedged.cli.options import ConfigOption, DryRunOption
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from hedged.settings import Settings
 
 paper = typer.Typer(help="The paper accounts.", no_args_is_help=True)
@@ -58,25 +60,35 @@ def reset(
 
 async def _reset(settings: Settings, accounts: list[str], *, sure: bool) -> list[str]:
     from hedged.adapters.clock import SystemClock, SystemIds
-    from hedged.adapters.exchanges.paper_reset import ledgers, reset
+    from hedged.adapters.exchanges.paper_reset import ledgers, places, reset
     from hedged.app import open_store
 
     clock = SystemClock()
-    cash, quote = settings.policy().paper.cash, settings.quote
+    policy = settings.policy()
+    wanted = [place for name in accounts for place in places(name, policy.paper, policy.quote)]
+    anew = [_amount(each.amount, each.currency, policy.quote) for each in places("", policy.paper, policy.quote)]
+    start = " and ".join(anew)
     store = await open_store(settings, clock)
     try:
-        before = await ledgers(store, accounts)
-        for name, ledger in before.items():
+        before = await ledgers(store, wanted)
+        for place, ledger in before.items():
             held = ", ".join(
                 f"{position.contracts:f} {symbol}" for symbol, position in ledger.account.positions.items()
             )
-            typer.echo(f"{name}: wallet {ledger.account.wallet:,.2f} {quote}, holds {held or 'nothing'}")
+            wallet = _amount(ledger.account.wallet, place.currency, policy.quote)
+            typer.echo(f"{place.account}: wallet {wallet}, holds {held or 'nothing'}")
         if not before:
             return ["nothing to reset: no paper account has been used"]
         asked = not sure and sys.stdin.isatty()
-        if not sure and not (asked and typer.confirm(f"Drop that, and start with {cash:,.2f} {quote} each?")):
+        if not sure and not (asked and typer.confirm(f"Drop that, and start with {start} each?")):
             return ["nothing was changed" + ("" if asked else ": --yes does it")]
-        await reset(store, before, cash, clock.now(), SystemIds())
-        return [f"{name}: reset to {cash:,.2f} {quote} and no position" for name in before]
+        await reset(store, before, clock.now(), SystemIds())
+        return [
+            f"{name}: reset to {start} and no position" for name in dict.fromkeys(place.account for place in before)
+        ]
     finally:
         await store.close()
+
+
+def _amount(amount: Decimal, currency: str, quote: str) -> str:
+    return f"{amount:,.2f} {quote}" if currency == quote else f"{amount.normalize():,f} {currency}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,7 @@ def pause(
     config: ConfigOption,
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever reads the alert.")] = "",
     *,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel hedged's orders that rest in a book, too.")] = False,
     wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds for the daemon to answer.")] = 60,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the daemon's answer.")] = False,
     dry_run: DryRunOption = False,
@@ -40,17 +42,17 @@ def pause(
 
     settings = load(config, dry_run=dry_run)
     clock = SystemClock()
-    stop = Stop(clock.now(), "`hedged pause`", " ".join(reason.split())[:_REASON_MAX])
+    stop = Stop(clock.now(), "`hedged pause`", " ".join(reason.split())[:_REASON_MAX], cancel)
 
     async def keep() -> tuple[Stop, bool | None]:
         """The pause in force, and whether the daemon has answered; None: there is none, or nobody waited."""
         store = await open_store(settings, clock)
         try:
             before = (await kept(store)).paused
-            if before is None:
-                await keep_pause(store, stop)
+            held = stop if before is None else replace(before, cancel=before.cancel or cancel)
+            if held != before:
+                await keep_pause(store, held)
             running = holder(settings.store_path()) is not None
-            held = before or stop
             if not running or no_wait:
                 return held, None if not running else False
             return held, await _answered(store, clock.monotonic() + wait, clock)
@@ -62,11 +64,13 @@ def pause(
     except StoreError as error:
         _by_file(PauseFile(settings.store_path()), stop.reason, error)
         return
-    again = "" if held is stop else f", as it has been since {held.since:%Y-%m-%d %H:%M:%S} UTC"
+    again = "" if held.since == stop.since else f", as it has been since {held.since:%Y-%m-%d %H:%M:%S} UTC"
     if answered:
         typer.echo(f"{settings.name} is paused{again}: the daemon has seen it and sends no new order")
     elif answered is None:
         typer.echo(f"{settings.name} is paused{again}: no daemon runs on it now, and one that starts finds it")
+        if cancel:
+            typer.echo("nothing is cancelled before a daemon runs: look at the exchange's open orders", err=True)
     elif no_wait:
         typer.echo(f"{settings.name}: the pause is kept{again}; it holds from the next cycle on at the latest")
     else:

@@ -13,7 +13,7 @@ from hedged.assess.exposure import cash_assets
 from hedged.errors import DataError
 from hedged.estimate.past_prices import PastPrices, past_prices
 from hedged.model.instrument import ContractKind, Instrument, instrument_id
-from hedged.model.plan import Candidate, PlanHolding
+from hedged.model.plan import TODAY, Candidate, PlanHolding
 from hedged.model.policy import PortfolioPolicy
 from hedged.replay.files import read_funding, read_prices
 from hedged.settings import Settings
@@ -143,10 +143,15 @@ def _assumed(
         mark,
         direction=direction_of(name, {}),
         carry_year=carry,
-        carry_of=f"{BASIS_WINDOW // 86_400} days on file",
+        carry_of=TODAY if funding is None else _on_file(funding, int(table.times[-1])),
         fee=policy.paper.fee_taker,
         assumed=True,
     )
+
+
+def _on_file(funding: FundingRates, now: int) -> str:
+    known = min(BASIS_WINDOW, max(now - int(funding.times[0]), 0)) if len(funding.times) else 0
+    return f"the last {known / 86_400:.0f} days on file"
 
 
 def _past(table: PriceTable) -> PastPrices:

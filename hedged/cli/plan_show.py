@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from hedged.cli.show import new_console, table
+from hedged.cli.tables import new_console, print_table, table
 from hedged.estimate.plan_words import listed, symbol_of
 from hedged.model.plan import TODAY, PlanCost, PlannedLeg, PlannedMargin, PlannedSet, PlanOptions, PlanProposal
 from hedged.tell.state import money
@@ -60,7 +60,7 @@ def _legs(out: Console, best: PlannedSet, quote: str) -> None:
     for leg in best.legs:
         name = f"{'sell' if leg.ratio >= 0 else 'buy'} {leg.instrument}"
         shown.add_row(name, f"{leg.ratio:.3f}", contracts_text(abs(leg.contracts)), amount(abs(leg.notional)))
-    out.print(shown)
+    print_table(out, shown)
 
 
 def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, options: PlanOptions) -> None:
@@ -73,8 +73,8 @@ def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, option
     cost = best.cost
     parts = f"fees {amount(cost.fees)}, funding {amount(cost.funding)}, roll {amount(cost.roll)}"
     total = cost.total
-    share = "" if total is None else f" ({float(total / exposure):.2%})"
-    out.print(f"cost a year: {amount(total)} {quote}{share}: {parts}")
+    whole = "unknown" if total is None else f"{amount(total)} {quote} ({float(total / exposure):.2%})"
+    out.print(f"cost a year: {whole}: {parts}")
     if cost.funding is not None:
         out.print(f"funding is that of {_funding_of(cost)}")
     if total is not None and total < 0:
@@ -112,7 +112,7 @@ def _sizes(out: Console, proposal: PlanProposal, quote: str) -> None:
         expected = "unknown" if each.expected is None else f"{each.expected:.3f}"
         names = " + ".join(symbol_of(leg.instrument).removesuffix(" perpetual") for leg in each.legs)
         shown.add_row(mark + names, expected, bounds, amount(each.cost.total))
-    out.print(shown)
+    print_table(out, shown)
 
 
 def leg_text(leg: PlannedLeg, quote: str) -> str:

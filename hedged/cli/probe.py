@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 STALE_AFTER = 3  # intervals
+AHEAD_MAX = 10.0  # seconds that a clock may have been set back meanwhile
 NAMED_MAX = 4  # alerts of a severity
 
 
@@ -42,8 +43,8 @@ def probe(config: ConfigOption, dry_run: DryRunOption = False) -> None:
     figures: Sequence[str] = ()
     try:
         settings = load(config, dry_run=dry_run)
-        now = SystemClock().now()
         seen = asyncio.run(_look(settings))
+        now = SystemClock().now()  # after looking, which may take its time: no cycle that is seen lies ahead
         code, text = verdict(seen, settings, now)
         figures = list(perfdata(seen, settings, now))
     except HedgedError as error:
@@ -83,7 +84,7 @@ def verdict(seen: Seen, settings: Settings, now: datetime) -> tuple[int, str]:
     if seen.last is None:
         return UNKNOWN, f"{name}: no cycle has been completed yet"
     age = (now - seen.last).total_seconds()
-    if age < -every:
+    if age < -max(every, AHEAD_MAX):
         return UNKNOWN, f"{name}: the last cycle lies {-age:.0f} s ahead: is this machine's clock right?"
     if age > STALE_AFTER * every:
         who = "no daemon runs on it" if seen.holder is None else f"process {seen.holder} runs and completes none"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hedged.settings import Settings
 
 LISTED = timedelta(days=1)
+SCHEMA = "hedged.proposals/1"
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The proposal's id, as `hedged proposals` shows it.")]
 
@@ -25,14 +26,14 @@ def proposals(config: ConfigOption, json: JsonOption = False) -> None:
     """Show the orders that wait for your word, and what became of those of the last day."""
     import json as jsonlib
 
-    from hedged.cli.show import new_console
+    from hedged.cli.tables import new_console
     from hedged.settings import load
     from hedged.tell.state import proposal_object
 
     settings = load(config)
     found = [proposal_object(each) for each in asyncio.run(_listed(settings))]
     if json:
-        typer.echo(jsonlib.dumps({"portfolio": settings.name, "proposals": found}, indent=2))
+        typer.echo(jsonlib.dumps({"schema": SCHEMA, "portfolio": settings.name, "proposals": found}, indent=2))
         return
     out = new_console()
     for each in found:

@@ -152,11 +152,10 @@ def _print(report: ReplayReport, name: str, *, json: bool) -> None:
             typer.echo(note, err=True)
         typer.echo(json_.dumps(report.as_json(), indent=2))
         return
-    from rich.console import Console
-
+    from hedged.cli.tables import new_console, print_table
     from hedged.replay.report import report_table
 
-    console = Console()
-    console.print(report_table(report, name))
+    console = new_console()
+    print_table(console, report_table(report, name))
     for note in report.notes:
         console.print(note, highlight=False, soft_wrap=True)

@@ -116,13 +116,10 @@ def _print(compared: Sequence[Compared], name: str, notes: Sequence[str], *, jso
             typer.echo(note, err=True)
         typer.echo(json_.dumps([each.as_json() for each in compared], indent=2))
         return
-    from rich.console import Console
-
+    from hedged.cli.tables import new_console, print_table
     from hedged.replay.summary import summary_table
 
-    console = Console()
-    if not console.is_terminal:  # a file has room for whole numbers
-        console.width = max(console.width, 160)
-    console.print(summary_table(compared, name))
+    console = new_console()
+    print_table(console, summary_table(compared, name))
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from hedged.cli.tables import new_console, print_table, table
 
 COLOURS = {
     "ok": "green",
@@ -28,12 +28,6 @@ WORDS = {
     "blocked": "blocked",
     "no_exposure": "no exposure",
 }
-
-
-def new_console() -> Console:
-    """As wide as the terminal; a pipe or a file is as wide as its text."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=max(out.width, 160))
 
 
 def show_state(
@@ -65,16 +59,6 @@ def show_state(
     _decision(out, state, quote, trades)
 
 
-def table(title: str, *columns: str) -> Table:
-    shown = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for column in columns:
-        name, _, right = column.partition(">")
-        shown.add_column(name or right, justify="right" if right else "left", overflow="fold")
-    return shown
-
-
 def _exposures(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> None:
     shown = table(f"Exposure in {quote}", "asset", ">quantity", ">price", ">value", "hedge")
     for row in rows:
@@ -85,8 +69,7 @@ def _exposures(out: Console, rows: Iterable[Mapping[str, Any]], quote: str) -> N
             money_text(row["value"]),
             row["hedge"] or Text("none", style="yellow"),
         )
-    if shown.row_count:
-        out.print(shown)
+    print_table(out, shown)
 
 
 def _hedges(out: Console, rows: Sequence[Mapping[str, Any]], quote: str) -> None:
@@ -99,7 +82,7 @@ def _hedges(out: Console, rows: Sequence[Mapping[str, Any]], quote: str) -> None
         ">target",
         ">± band",
         ">drift",
-        "state",
+        "=state",
     )
     legs = table(f"Legs in {quote}", "instrument", ">contracts", ">notional", ">mark", ">funding", ">a year")
     for row in rows:
@@ -123,12 +106,12 @@ def _hedges(out: Console, rows: Sequence[Mapping[str, Any]], quote: str) -> None
                 _carry(leg),
             )
     if shown.row_count:
-        out.print(shown)
+        print_table(out, shown)
         for row in rows:
             if row.get("target_reason"):
                 out.print(Text(f"{row['name']}: target {_ratio(row['target_ratio'])}: {row['target_reason']}"))
             _past(out, row)
-        out.print(legs)
+        print_table(out, legs)
 
 
 def _past(out: Console, row: Mapping[str, Any]) -> None:
@@ -152,11 +135,10 @@ def _heartbeat(out: Console, row: Mapping[str, Any]) -> None:
 
 def _history(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """How much of the past the statistics have to go by."""
-    shown = table("Past prices, hourly", "market", ">bars", "from", "to")
+    shown = table("Past prices, hourly", "market", ">bars", "=from", "=to")
     for row in rows:
         shown.add_row(_plain(row["subject"]), f"{row['bars']:,}", row["first"] or "–", row["last"] or "–")
-    if shown.row_count:
-        out.print(shown)
+    print_table(out, shown)
 
 
 def _accounts(
@@ -175,13 +157,11 @@ def _accounts(
             _leverage(row),
             _resting(row),
         )
-    if shown.row_count:
-        out.print(shown)
-    dates = table("Expiry", "instrument", "expires", ">days")
+    print_table(out, shown)
+    dates = table("Expiry", "instrument", "=expires", ">days")
     for row in expiries:
         dates.add_row(row["instrument"], row["expiry"], f"{row['days']:,.1f}")
-    if dates.row_count:
-        out.print(dates)
+    print_table(out, dates)
 
 
 def breach(row: Mapping[str, Any]) -> str:
@@ -205,7 +185,8 @@ def top_up(row: Mapping[str, Any]) -> str:
     amount = row.get("top_up")
     if amount is None:
         return "–"
-    return "–" if amount == "0" else f"{float(amount):,.0f} {row.get('currency') or ''}".strip()
+    worth = f" worth of {row['coin']}" if row.get("coin") else ""
+    return "–" if amount == "0" else f"{float(amount):,.0f} {row.get('currency') or ''}{worth}".strip()
 
 
 def _leverage(row: Mapping[str, Any]) -> str:

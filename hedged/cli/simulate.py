@@ -100,7 +100,7 @@ def summary(results: Sequence[Result], hours: float) -> dict[str, object]:
 def show(found: dict[str, object]) -> None:
     from rich.table import Table
 
-    from hedged.cli.show import new_console
+    from hedged.cli.tables import new_console
 
     out = new_console()
     table = Table("what", "number", box=None)

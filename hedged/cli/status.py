@@ -31,7 +31,8 @@ def status(
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
     from hedged.cli.effect import DAYS, effect_line, effect_object, effects_of
-    from hedged.cli.show import new_console, show_state
+    from hedged.cli.show import show_state
+    from hedged.cli.tables import new_console
     from hedged.settings import load
     from hedged.tell.stops import stops_object
 

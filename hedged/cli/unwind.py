@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hedged.cycle import CycleReport
     from hedged.model.order import Intent
     from hedged.model.policy import PortfolioPolicy
+    from hedged.model.proposal import Proposal
     from hedged.model.timing import Override
     from hedged.settings import Settings
 
@@ -74,6 +75,7 @@ async def _keep(settings: Settings, hedge: str, wish: Override) -> None:
 def proposal(hedge: str, report: CycleReport, policy: PortfolioPolicy) -> Iterable[str]:
     """What closing it means, in lines: orders, their cost, what is left unhedged, and what stands against it."""
     from hedged.assess.costs import one_way_cost
+    from hedged.model.policy import Mode
 
     quote = policy.quote
     group = next(group for group in report.assessment.groups if hedge in group.hedges)
@@ -81,12 +83,18 @@ def proposal(hedge: str, report: CycleReport, policy: PortfolioPolicy) -> Iterab
     decision = report.decision
     sent = [approved.intent for approved in decision.intents if approved.intent.hedge == group.name]
     by_person = [each for each in (*decision.proposals, *decision.by_hand) if each.hedge == group.name]
+    asked = [each for each in decision.awaiting if each.hedge == group.name]
+    orders: tuple[Intent | Proposal, ...] = (*sent, *by_person, *asked)
     total: Decimal | None = _ZERO
-    for intent in (*sent, *by_person):
+    for intent in orders:
         rate = one_way_cost(intent.instrument, report.snapshot, policy)
-        total = None if rate is None or total is None else total + rate * intent.notional
+        later = _later(intent)
+        whole = intent.notional * (1 + later / intent.quantity)
+        total = None if rate is None or total is None else total + rate * whole
         yield f"{hedge}: {_order(intent)}, {intent.notional:,.2f} {quote}"
-    if sent or by_person:
+        if later:
+            yield f"{hedge}: {later:f} more in the cycles that follow: no order is above order_notional_max"
+    if orders:
         cost = "unknown" if total is None else f"{total:,.2f} {quote}"
         yield f"expected cost in fees, spread and slippage: {cost}"
     elif not group.blocked_by and not any(refusal.intent.hedge == group.name for refusal in decision.refused):
@@ -97,7 +105,9 @@ def proposal(hedge: str, report: CycleReport, policy: PortfolioPolicy) -> Iterab
     if len(group.hedges) > 1:
         others = ", ".join(name for name in group.hedges if name != hedge)
         yield f"its contract is shared with {others}: what they need of it stays, inside the band"
-    if by_person:
+    if orders and any(each.mode is Mode.APPROVE for each in policy.hedges if each.name in group.hedges):
+        yield "hedged proposes these orders and sends them once they are approved: `hedged proposals` shows them"
+    elif by_person:
         yield "hedged does not send these orders (monitor mode, or a broker by hand): place them yourself"
     for why in group.blocked_by:
         yield f"not now, because {hedge} is blocked: {why}"
@@ -106,7 +116,17 @@ def proposal(hedge: str, report: CycleReport, policy: PortfolioPolicy) -> Iterab
             yield f"not now: {_order(refusal.intent)} is refused: {refusal.reason}"
 
 
-def _order(intent: Intent) -> str:
+def _later(intent: Intent | Proposal) -> Decimal:
+    """Contracts of a position that is closed by parts which this order leaves; not told of what waits already."""
+    from hedged.model.order import Purpose
+    from hedged.model.proposal import Proposal
+
+    if isinstance(intent, Proposal):
+        return Decimal(0)
+    return abs(intent.held) - intent.quantity if intent.purpose is Purpose.CLOSE and intent.held else Decimal(0)
+
+
+def _order(intent: Intent | Proposal) -> str:
     word = ", reduce-only" if intent.reduce_only else ""
     return f"{intent.side.value} {intent.quantity:f} {intent.instrument} near {intent.price:,f}{word}"
 

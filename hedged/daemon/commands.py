@@ -53,7 +53,10 @@ HARMLESS = {Drop.EXPIRED}  # a command that came late is nobody's attack
 
 
 class Commands:
-    """`hedged.ports.CommandTaker`. `brake`: the portfolio's, so that a pause holds before it is answered."""
+    """`hedged.ports.CommandTaker` and `CommandRunner`.
+
+    `brake`: the portfolio's, so that a pause holds before it is answered.
+    """
 
     def __init__(
         self, store: Store, portfolio: str, hedges: Collection[str], allowed: Collection[Verb], clock: Clock
@@ -102,6 +105,10 @@ class Commands:
             log.error("a command's outcome could not be kept", verb=verb, error=str(error))
         return Reply(command.request, verb, ok=outcome is CommandOutcome.DONE, text=text, at=now)
 
+    async def drop(self, source: str, verb: str, dropped: Dropped) -> None:
+        """Raises nothing."""
+        await self._dropped(source, verb, dropped, self._clock.now())
+
     def findings(self, now: datetime) -> Iterator[Finding]:
         """What was dropped since the last time, in one finding, and not often. `now` is when it is told."""
         tick = self._clock.monotonic()
@@ -146,7 +153,9 @@ class Commands:
         if before is None:
             await keep_pause(self._store, Stop(now, f"a command ({by})", reason))
         if self.brake is not None:
-            await self.brake.look(now)  # from here on nothing is sent
+            await self.brake.look(now)
+            async with self.brake.in_hand:  # the order in hand has left; from here on none does
+                pass
         if before is not None:
             return f"{self._portfolio} is paused already, {before.text}"
         return f"{self._portfolio} is paused: no new order until `hedged resume` on the machine where it runs"

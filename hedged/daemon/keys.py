@@ -29,6 +29,11 @@ _LOOK_EVERY = 60.0  # seconds
 log = structlog.get_logger(__name__)
 
 
+def is_confirmed(said: datetime, now: datetime) -> bool:
+    """Whether a user's word that a key cannot withdraw is fresh; a day later somewhere is not the future."""
+    return _TOMORROW < now - said < CONFIRMED_FOR
+
+
 class Keyed(Protocol):
     """A venue that a key is used on."""
 
@@ -113,7 +118,7 @@ class KeyWatch:
         why = f"it could not be asked ({known.error})" if known.error else "the venue does not tell"
         said = self._confirmed.get(name)
         day = f"{said:%Y-%m-%d}" if said is not None else None
-        if said is not None and _TOMORROW < now - said < CONFIRMED_FOR:  # a day later somewhere is not the future
+        if said is not None and is_confirmed(said, now):
             until = said + CONFIRMED_FOR
             text = f"{name}: that its key cannot withdraw is your word of {day}, good until {until:%Y-%m-%d}; {why}."
             return Finding(Kind.KEY_UNCONFIRMED, name, Severity.INFO, text, {"confirmed": day})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import structlog
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.daemon.delivery import channels_down
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
-    from hedged.tell.outbox import Courier
+    from hedged.tell.outbox import Courier, Failing
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     closers: list[Close] = field(default_factory=list)
+    releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
     unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
     owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
 
@@ -69,8 +71,12 @@ class Exchanges:
         return {name: venue.weight for name, venue in self.venues.items()}
 
     async def close(self) -> None:
-        for close in self.closers:
-            await close()
+        try:
+            for close in self.closers:
+                await close()
+        finally:
+            while self.releasers:
+                self.releasers.pop()()
 
 
 @dataclass(slots=True)
@@ -118,7 +124,9 @@ class App:
         woken_by = self.wakes.take()
         for streams in self.exchanges.streams.values():
             streams.cycle_begins()
-        outside = [*extra, *self._findings(now), *await self._streams_down(now)]
+        told = await self._told()
+        outside = [*extra, *self._findings(now), *self._streams_down(told, now)]
+        outside += channels_down(self.couriers, told, now, self._lost())
         beside = {
             "woken_by": list(woken_by),
             "streams": [stream_object(state) for state in self.stream_states()],
@@ -244,6 +252,11 @@ class App:
             if isinstance(channel, MqttChannel):
                 yield from self._denied(channel)
 
+    def _lost(self) -> dict[str, Failing]:
+        """Channels that keep a connection and have none, also where there is nothing to deliver."""
+        mqtt = [channel for channel in self.channels if isinstance(channel, MqttChannel)]
+        return {channel.name: channel.failing for channel in mqtt if channel.failing is not None}
+
     def _denied(self, channel: MqttChannel) -> Iterator[Finding]:
         """Topics that a broker denies, which it tells nobody who publishes there."""
         topics = channel.denied
@@ -264,25 +277,27 @@ class App:
         for streams in self.exchanges.streams.values():
             yield from streams.states()
 
-    async def _streams_down(self, now: datetime) -> list[Finding]:
+    async def _told(self) -> set[str]:
+        """Keys of the alerts that fire, also before the first cycle."""
+        portfolio = self.portfolio
+        alerts = portfolio.alerts
+        if not portfolio.loaded:
+            with contextlib.suppress(StoreError):  # which the cycle tells
+                alerts = await portfolio.store.alerts()
+        return {alert.key for alert in alerts if alert.state is AlertState.FIRING}
+
+    def _streams_down(self, told: Collection[str], now: datetime) -> Iterator[Finding]:
         """Accounts whose streams have been down for minutes: nothing is lost but the quick reaction.
 
         Once told it is over when every stream stands again, also where a restart forgot how long it was down.
         """
-        portfolio, findings = self.portfolio, []
-        alerts = portfolio.alerts
-        if not portfolio.loaded and self.exchanges.streams:
-            with contextlib.suppress(StoreError):  # which the cycle tells
-                alerts = await portfolio.store.alerts()
-        told = {alert.key for alert in alerts if alert.state is AlertState.FIRING}
         for name, streams in self.exchanges.streams.items():
             down = [state for state in streams.states() if not state.up]
             long = any(now - state.since >= STREAM_DOWN_AFTER for state in down)
             if long or (down and f"{Kind.STREAM_DOWN.value}/{name}" in told):
                 listed = ", ".join(f"{state.name} ({state.detail})" for state in down)
                 text = f"{name}: streams down: {listed}."
-                findings.append(Finding(Kind.STREAM_DOWN, name, Severity.INFO, text, {"streams_down": len(down)}))
-        return findings
+                yield Finding(Kind.STREAM_DOWN, name, Severity.INFO, text, {"streams_down": len(down)})
 
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hedged.decide.desk import Book, Desk
+from hedged.decide.jumps import price_jumps
 from hedged.decide.margin import margin_trades
-from hedged.decide.placement import sliced
+from hedged.decide.placement import sliced, within_limit
 from hedged.decide.rebalance import trades_for
-from hedged.decide.roll import roll_trades
+from hedged.decide.roll import must_leave, roll_trades
 from hedged.decide.sequence import in_sequence
 from hedged.model.finding import Assessment
 from hedged.model.order import Decision
@@ -23,7 +24,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
 
     What is bought back for margin goes first, of all groups; such a group does nothing else in that cycle.
     """
-    desk = Desk(snapshot, policy, book)
+    desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices))
     reasons: list[str] = []
     urgent = {group.name: margin_trades(group, snapshot, policy) for group in assessment.groups}
     for group in assessment.groups:
@@ -42,9 +43,12 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
             reasons.append(f"{group.name}: waits for its order at rest in the book")
             continue
         reasons.append(reason)
-        first, then = in_sequence(
-            [sliced(trade, group, snapshot, policy) for trade in trades], group, snapshot.instruments
-        )
+        parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
+        first, then = in_sequence(parts, group, snapshot.instruments)
+        if any(must_leave(snapshot.instruments[each.instrument], policy.roll, snapshot.now) for each in then):
+            first, then = [*first, *then], []
+        if not then:  # what another waits for goes whole, or that would leave too little
+            first = [sliced(trade, group, snapshot, policy) for trade in first]
         done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
         for number, trade in enumerate(then, start=len(first)):
             desk.offer(trade, group, number, only_after=done, at_once=True)

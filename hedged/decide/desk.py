@@ -14,7 +14,7 @@ from hedged.decide.margin import room_after
 from hedged.decide.pending import Pending, Want
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
-from hedged.estimate.sizing import order_min
+from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
@@ -23,7 +23,7 @@ from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
-_ALONE = "it would leave too little hedged without the order that goes before it, which was refused"
+_ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Book:
     orders_day: int = 0  # sent within the last 24 hours
     open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
     marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
+    prices: Mapping[str, Decimal] = field(default_factory=dict)  # of coins, by asset, likewise
     again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
     proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
     proposing: bool = True  # False: only a look, nothing new is put to a person
@@ -54,6 +55,7 @@ class Desk:
     snapshot: Snapshot
     policy: PortfolioPolicy
     book: Book
+    jumped: Mapping[str, str] = field(default_factory=dict)  # by hedge, why its size may be wrong
     approved: list[ApprovedIntent] = field(default_factory=list, init=False)
     refused: list[Refusal] = field(default_factory=list, init=False)
     proposals: list[Intent] = field(default_factory=list, init=False)
@@ -62,7 +64,7 @@ class Desk:
     _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
     _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
     _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
-    _passed_ids: set[str] = field(default_factory=set, init=False)  # orders that the gate let through
+    _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +98,8 @@ class Desk:
         held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
-        if trade.instrument not in self.book.crossing and not at_once:
+        # What rests is taken back and decided anew; a person would have to be asked each time.
+        if trade.instrument not in self.book.crossing and not at_once and mode is not Mode.APPROVE:
             placement = placement_of(trade, members, quote, instrument, policy=self.policy, now=self.snapshot.now)
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
@@ -119,14 +122,14 @@ class Desk:
             orders_day=self.book.orders_day + len(self.approved),
             exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
             # Monitor says what a hedge would take, also where the margin for it is not there yet.
+            doubt=next((self.jumped[name] for name in group.hedges if name in self.jumped), None),
             room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(
-                wanted, group, number, only_after=only_after, at_once=at_once
-            )  # as nobody has approved it
+            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
         if self._passed(intent, context, mode, approval, number):
-            self._passed_ids.add(intent.client_order_id)
+            if trade.contracts == wanted.contracts:
+                self._whole.add(intent.client_order_id)
             self._turnover += intent.notional
             self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
             self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
@@ -157,6 +160,9 @@ class Desk:
         most, why = abs(trade.contracts), ""
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
+            if trade.reduce_only and leg.contracts and leg.mark:  # less of it, rather than leave dust
+                lot, least = instrument.lot_size, order_min(instrument, leg.mark)
+                most = reduction(abs(leg.contracts), most, lot, least, most)
         elif mode is Mode.LIVE and not trade.reduce_only and trade.instrument not in self.book.proven and leg.mark:
             least = order_min(instrument, leg.mark, self.policy.limits.order_notional_min / (leg.rate or Decimal(1)))
             if least < most:
@@ -177,13 +183,16 @@ class Desk:
     def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
         by_hand = context.instrument is not None and context.instrument.by_hand
-        alone = not self._passed_ids.issuperset(intent.only_after)
         unsent = mode is Mode.MONITOR or by_hand
+        proposed = mode is Mode.APPROVE and approval is None
+        sent = {each.intent.client_order_id for each in self.approved}
+        ready = self._whole if unsent or proposed else self._whole & sent
+        alone = not ready.issuperset(intent.only_after)
         if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
         elif alone:
             why = _ALONE
-        elif unsent or (mode is Mode.APPROVE and approval is None):
+        elif unsent or proposed:
             why = judge(intent, context, self.policy.limits)
             if why is None and unsent:
                 (self.by_hand if by_hand else self.proposals).append(intent)
@@ -197,6 +206,7 @@ class Desk:
                 return True
             why = verdict.reason
         self.refused.append(Refusal(intent=intent, reason=why or ""))
+        self._pending.leave(intent)
         return False
 
     def _proposed(self, intent: Intent, number: int) -> bool:

@@ -46,6 +46,7 @@ class GateContext:
     margin: MarginRoom | None = None  # None: hedged does not keep the account's margin by itself
     now: datetime | None = None  # without it no approval is believed to be fresh
     last_mark: Decimal | None = None  # believed minutes ago at most, see `decide.jumps`; None: there is none
+    doubt: str | None = None  # why its size may be wrong, though the position and the contract's own price are known
     orders_day: int = 0  # sent within 24 hours, and all of this cycle
     exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
     room: AccountRoom | None = None  # None: the order opens nothing, or nobody reads the account's margin
@@ -71,6 +72,7 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
         or _number(context, limits)
         or _margin(intent, context)
         or _account(intent, instrument, quote, context, limits)
+        or (context.doubt if intent.purpose is not Purpose.REDUCE else None)
         or _jump(intent, quote, context, limits)
         or _collar(intent, quote, limits)
     )
@@ -109,7 +111,7 @@ def misfit(intent: Intent, context: GateContext, limits: Limits, approval: Propo
     )
     if any(wanted != approved for wanted, approved in same):
         return f"proposal {approval.id} approved another order"
-    if intent.quantity > approval.quantity:
+    if not _is_positive(approval.quantity) or intent.quantity > approval.quantity:
         return f"proposal {approval.id} approved {approval.quantity:f} contracts and no more"
     if context.now is None or not approval.holds(context.now):
         return f"proposal {approval.id} was good until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"

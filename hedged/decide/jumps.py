@@ -1,15 +1,20 @@
-"""A mark that jumps is read again before an order rests on it: one wrong figure is common, two alike are the market.
+"""A price that jumps is read again before an order rests on it: one wrong figure is common, two alike are the market.
 
-In a crash this costs one cycle, whatever the market does in between; and a mark that was last believed minutes ago is
-no measure any more, so that nothing is held up for longer than that.
+Said of the mark of a contract that is traded, and of the prices of the coins that say how much of it.
+
+A crash costs one cycle: once a second reading has confirmed it, it may go on about as fast as it began. And a mark
+that was last believed minutes ago is no measure any more, so that nothing is ever held up for longer than that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
+from hedged.model.finding import Exposure
 from hedged.model.guard import MarkSeen
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Read, Snapshot
@@ -17,32 +22,73 @@ from hedged.model.snapshot import Read, Snapshot
 COMPARED_FOR = timedelta(minutes=5)
 """How long a mark says where the next one may be."""
 
+PACE_MAX = 2
+"""Times as fast as before a crash may go on and be believed at once."""
+
+
+PRICE_JUMP = Decimal("0.1")
+"""How far a coin's price may move from one reading to the next and be believed at once, a fraction."""
+
+Name = TypeVar("Name", bound=str)
+
 
 def marks_after(
     before: Mapping[InstrumentId, MarkSeen], snapshot: Snapshot, collar: Decimal
 ) -> dict[InstrumentId, MarkSeen]:
-    """What is believed after a look. `collar`: the furthest from the last that a mark is believed at once, a fraction.
+    """What is believed of marks after a look. `collar`: the furthest from the last that one is believed at once.
 
     One that was not read stays as it was, for as long as it says something.
     """
-    after = {name: seen for name, seen in before.items() if abs(snapshot.now - seen.at) <= COMPARED_FOR}
-    for name, leg in snapshot.quotes.items():
-        if isinstance(leg, Read) and leg.value.mark.is_finite() and leg.value.mark > 0:
-            after[name] = _after(after.get(name), leg.value.mark, leg.as_of, collar)
+    read = {name: Read(leg.value.mark, leg.as_of) for name, leg in snapshot.quotes.items() if isinstance(leg, Read)}
+    return _believed(before, read, snapshot.now, collar)
+
+
+def prices_after(before: Mapping[str, MarkSeen], snapshot: Snapshot) -> dict[str, MarkSeen]:
+    """The same of the prices of coins, by asset."""
+    read = {asset: leg for asset, leg in snapshot.prices.items() if isinstance(leg, Read)}
+    return _believed(before, read, snapshot.now, PRICE_JUMP)
+
+
+def price_jumps(exposures: Iterable[Exposure], snapshot: Snapshot, believed: Mapping[str, Decimal]) -> dict[str, str]:
+    """By hedge, why its size may be wrong: the price of a coin that it covers jumped, and nobody has confirmed it."""
+    found: dict[str, str] = {}
+    for exposure in exposures:
+        price, last = snapshot.prices.get(exposure.asset), believed.get(exposure.asset)
+        if exposure.hedge is None or last is None or not isinstance(price, Read) or price.value == last:
+            continue
+        away = price.value / last - 1
+        found.setdefault(
+            exposure.hedge,
+            f"the price of {exposure.asset} jumped by {away:+.2%} from {last:f} to {price.value:f}, "
+            "which a second reading has to confirm",
+        )
+    return found
+
+
+def _believed(
+    before: Mapping[Name, MarkSeen], read: Mapping[Name, Read[Decimal]], now: datetime, collar: Decimal
+) -> dict[Name, MarkSeen]:
+    after = {name: seen for name, seen in before.items() if abs(now - seen.at) <= COMPARED_FOR}
+    for name, leg in read.items():
+        if leg.value.is_finite() and leg.value > 0:
+            after[name] = _after(after.get(name), leg.value, leg.as_of, collar)
     return after
 
 
 def _after(seen: MarkSeen | None, mark: Decimal, at: datetime, collar: Decimal) -> MarkSeen:
-    if seen is None or abs(at - seen.at) > COMPARED_FOR or abs(mark / seen.price - 1) <= collar:
+    if seen is None or abs(at - seen.at) > COMPARED_FOR:
         return MarkSeen(mark, at)
+    moved = abs(mark / seen.price - 1)
+    if moved <= max(collar, PACE_MAX * seen.pace):
+        return MarkSeen(mark, at, pace=moved if moved > collar else Decimal(0))
     if at <= (seen.jumped_at or seen.at):
         return seen  # the same reading once more
     if seen.jumped_to is not None and _agree(seen.price, seen.jumped_to, mark, collar):
-        return MarkSeen(mark, at)
-    return MarkSeen(seen.price, seen.at, jumped_to=mark, jumped_at=at)
+        return MarkSeen(mark, at, pace=max(abs(seen.jumped_to / seen.price - 1), abs(mark / seen.jumped_to - 1)))
+    return replace(seen, jumped_to=mark, jumped_at=at)
 
 
 def _agree(price: Decimal, first: Decimal, second: Decimal, collar: Decimal) -> bool:
-    """Whether two readings in a row left `price` the same way; a crash that goes on may go on as fast as it began."""
+    """Whether two readings in a row left `price` the same way, the second no faster than the first."""
     same_way = (first > price) is (second > price)
     return same_way and abs(second / first - 1) <= max(collar, abs(first / price - 1))

@@ -12,13 +12,14 @@ from decimal import Decimal
 from hedged.decide.gate import MarginRoom
 from hedged.decide.rebalance import Trade
 from hedged.estimate.liquidation import DEFAULT_TIERS
-from hedged.estimate.margin_pool import added_need
+from hedged.estimate.margin_pool import added_need, is_coin_alone
 from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState, Severity
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Intent, Purpose
 from hedged.model.policy import Limits, MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
+from hedged.model.statistics import PoolRoom
 
 ZERO = Decimal(0)
 
@@ -97,14 +98,25 @@ def room_after(
     if instrument is None or instrument.by_hand:
         return None, 0.0
     odds = snapshot.margin_odds.get(instrument.account)
+    pools = () if odds is None else odds.pools
+    pool = next((each for each in pools if _backs(each, instrument, intent.price, snapshot)), None)
     survives = odds.survives.get(intent.instrument) if odds is not None else None
-    if odds is None or odds.equity is None or odds.equity_needed is None or survives is None or not instrument.linear:
+    if pool is None or survives is None:
         return MarginRoom(instrument.account, None), 0.0
     need = added_need(
         before=float(instrument.notional(held, intent.price)),
         added=float(instrument.notional(intent.signed_quantity, intent.price)),
         survives=survives,
         tiers=instrument.tiers or DEFAULT_TIERS,
+        inverse=not instrument.linear,
     )
-    total = float(odds.equity_needed) + added.get(instrument.account, 0.0) + need
-    return MarginRoom(instrument.account, float(odds.equity) / total if total > 0 else 1.0), need
+    total = float(pool.equity_needed) + added.get(instrument.account, 0.0) + need
+    return MarginRoom(instrument.account, float(pool.equity) / total if total > 0 else 1.0), need
+
+
+def _backs(pool: PoolRoom, instrument: Instrument, price: Decimal, snapshot: Snapshot) -> bool:
+    """Whether this equity is what would back it: money a linear contract, its own coin alone an inverse one."""
+    if pool.currency:
+        return (pool.coin or pool.currency) == instrument.settle
+    view = snapshot.accounts[instrument.account]
+    return instrument.linear or is_coin_alone(view, instrument.settle, price, pool.equity)

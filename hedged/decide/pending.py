@@ -60,6 +60,12 @@ class Pending:
         self.standing.append(made)
         return True
 
+    def leave(self, intent: Intent) -> None:
+        """The gate refused this order, perhaps only now: what was proposed of it stands until it is not wanted."""
+        before = self._take(want_of(intent), intent.quantity, Verdict.OPEN)
+        if before is not None:
+            self.standing.append(before)
+
     def give_up(self, approval: Proposal, why: str) -> None:
         """An approval that does not fit any more."""
         self._end(approval, Verdict.EXPIRED, why)

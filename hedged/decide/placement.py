@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -160,6 +160,30 @@ def sliced(trade: Trade, group: HedgeGroup, snapshot: Snapshot, policy: Portfoli
     if part >= quantity:
         return trade
     reason = f"{trade.reason}; {part:f} of it now, since all at once would move the price by more than the spread"
+    return replace(trade, contracts=part.copy_sign(trade.contracts), reason=reason)
+
+
+def within_limit(
+    trade: Trade, group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument], limits: Limits
+) -> Trade:
+    """Of a reduction larger than `order_notional_max`, as much as an order may be; the next cycles find the rest.
+
+    What opens is refused whole by the gate, for nobody wants a hedge that large in such an order. What reduces is
+    wanted all the more, and refusing it would hold a risk that the limit is there to keep small. Rolls and what is
+    bought back for margin have slices of their own.
+    """
+    instrument, leg = instruments.get(trade.instrument), leg_of(group.legs, trade.instrument)
+    if limits.order_notional_max is None or not trade.reduce_only or instrument is None or not leg.mark:
+        return trade
+    if trade.purpose not in {Purpose.REBALANCE, Purpose.CLOSE} or not leg.contracts:
+        return trade
+    most = instrument.contracts_for(limits.order_notional_max / (leg.rate or Decimal(1)), leg.mark)
+    quantity = abs(trade.contracts)
+    if quantity <= most:
+        return trade
+    least = order_min(instrument, leg.mark)
+    part = reduction(abs(leg.contracts), quantity, instrument.lot_size, least, most)
+    reason = f"{trade.reason}; {part:f} of it now, for order_notional_max is {limits.order_notional_max:,f}"
     return replace(trade, contracts=part.copy_sign(trade.contracts), reason=reason)
 
 

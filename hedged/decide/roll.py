@@ -28,7 +28,8 @@ def roll_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy) 
     """The next slice of the first pair that is due; ([], "") where none is. `decide.sequence` says which goes first.
 
     Each order by itself keeps the hedge inside its band, so that either may fail. Only at the last call, with the
-    near leg about to be settled, does all of it go at once, and the near leg then not without the far one.
+    near leg about to be settled, does all of it go at once; the near leg then waits for the far one, until half of
+    the time to settlement is over (`must_leave`).
     """
     if group.blocked_by or group.status in {HedgeStatus.NO_EXPOSURE, HedgeStatus.BLOCKED}:
         return [], ""
@@ -60,6 +61,12 @@ def is_last_call(instrument: Instrument, roll: RollPolicy, now: datetime, every:
     """Whether a contract has to be left at once, because the next cycle would be too late."""
     ends = instrument.ends()
     return ends is not None and ends - now <= roll.stop + every
+
+
+def must_leave(instrument: Instrument, roll: RollPolicy, now: datetime) -> bool:
+    """Whether a contract is bought back even if nothing took its place: settlement prices form from here on."""
+    ends = instrument.ends()
+    return ends is not None and ends - now <= roll.stop / 2
 
 
 def _everything(near: Side, far: Side) -> tuple[Decimal, Decimal]:

@@ -151,6 +151,7 @@ def without(guard: GuardMemory, account: str) -> GuardMemory:
         {name: guard.unfollowed[name] for name in others(guard.unfollowed)},
         {name: samples for name, samples in guard.equity.items() if name != account},
         guard.marks,
+        guard.prices,
     )
 
 

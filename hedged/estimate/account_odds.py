@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -124,13 +124,14 @@ def odds_of(pool: Pool, drawn: DrawnNeed, policy: MarginPolicy, fees: Mapping[In
     needed = need.equity_for(policy.probability) * scale
     fee = float(max(fees.values(), default=Decimal(0)))
     keep = need.keep_ratio(equity / scale, policy.probability, fee, drawn.move_until_read)
-    risky = [RiskyPosition(float(each.notional), 0.0, 0.0, each.tiers) for each in pool.positions]
+    risky = [each.still for each in pool.positions]
     breaches = pool_breaches(pool)
     return MarginOdds(
         account=pool.account,
         as_of=pool.as_of,
         horizon=policy.top_up_within,
         currency=pool.currency,
+        coin=pool.coin,
         walk=odds.walk,
         bootstrap=odds.bootstrap,
         equity=round(pool.equity, 8),
@@ -146,6 +147,14 @@ def odds_of(pool: Pool, drawn: DrawnNeed, policy: MarginPolicy, fees: Mapping[In
         survives=drawn.survives,
         basis=drawn.basis,
     )
+
+
+def together(pools: Sequence[MarginOdds]) -> MarginOdds:
+    """Of an account's pools, at least one: the one in most danger speaks, with what is to be closed in any of them."""
+    worst, *others = sorted(pools, key=lambda each: -(each.probability or 0.0))
+    closing = {name: contracts for each in pools for name, contracts in each.to_close.items()}
+    rooms = tuple(room for each in others for room in each.pools)
+    return replace(worst, to_close=closing, others=rooms) if others else worst
 
 
 def _cents_up(amount: float) -> Decimal:

@@ -1,10 +1,14 @@
-"""A cross-margin account of linear contracts, as a frozen value. Every change gives a new account.
+"""A cross-margin account of contracts that one currency settles, as a frozen value. Every change gives a new account.
+
+That currency is the quote of linear contracts, or the coin of inverse ones: of face value N in the quote currency an
+inverse contract is worth N / price coins, and a long one gains N / entry − N / price of them.
 
 The ledger is kept to eight decimals of the settlement currency, as venues keep theirs: each entry is rounded once,
 when it is made, and sums are exact from then on. A position holds what it cost (`entry_value`), not an average price,
 so that for any fills in any order, to the last digit:
 
     wallet − Σ entry_value  =  cash paid in − Σ (contracts × multiplier × price) − fees − funding paid
+    wallet + Σ entry_value  =  coins paid in + Σ (contracts × multiplier / price) − fees − funding paid    (inverse)
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hedged.estimate.liquidation import liquidation_price, maintenance_margin, tier_for
+from hedged.estimate.liquidation import inverse_liquidation_price, liquidation_price, maintenance_margin, tier_for
 from hedged.model.instrument import InstrumentId, MarginTier
 
 Marks = Mapping[InstrumentId, Decimal]
@@ -31,38 +35,59 @@ def money(amount: Decimal) -> Decimal:
     return amount.quantize(_LEDGER_STEP)
 
 
+def worth(contracts: Decimal, price: Decimal, multiplier: Decimal, *, inverse: bool) -> Decimal:
+    """Signed value of contracts in the currency that settles them, not rounded."""
+    return contracts * multiplier / price if inverse else contracts * multiplier * price
+
+
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """`contracts` is signed and never 0; `entry_value` is what it was opened for, same sign, quote currency."""
+    """`contracts` is signed and never 0; `entry_value` is what it was opened for, same sign, settlement currency."""
 
     contracts: Decimal
     entry_value: Decimal
-    multiplier: Decimal = Decimal(1)  # coins per contract
+    multiplier: Decimal = Decimal(1)  # coins per contract; inverse: face value in quote
+    inverse: bool = False
 
     @property
     def base_quantity(self) -> Decimal:
+        """Coins that a linear position stands for."""
         return self.contracts * self.multiplier
 
     @property
     def entry_price(self) -> Decimal:
-        """Average price of what is still open."""
+        """Average price of what is still open; of an inverse position the harmonic one."""
+        if self.inverse:
+            return self.contracts * self.multiplier / self.entry_value
         return self.entry_value / self.base_quantity
 
     def value(self, mark: Decimal) -> Decimal:
         """Signed notional."""
-        return money(self.base_quantity * mark)
+        return money(worth(self.contracts, mark, self.multiplier, inverse=self.inverse))
 
     def unrealised_pnl(self, mark: Decimal) -> Decimal:
-        return self.value(mark) - self.entry_value
+        gained = self.value(mark) - self.entry_value
+        return -gained if self.inverse else gained
 
     def funding_payment(self, mark: Decimal, rate: Decimal) -> Decimal:
         """Paid (> 0) or received (< 0) at one funding time: value × rate, so that at a rate > 0 longs pay shorts."""
-        return money(self.base_quantity * mark * rate)
+        return money(worth(self.contracts, mark, self.multiplier, inverse=self.inverse) * rate)
+
+    def maintenance(self, mark: Decimal, tiers: Sequence[MarginTier]) -> Decimal:
+        """Not rounded. Tiers go by the value in the quote currency, which of an inverse position is its face."""
+        if self.inverse:
+            return maintenance_margin(self.contracts * self.multiplier, tiers) / mark
+        return maintenance_margin(self.value(mark), tiers)
+
+    def leverage_max(self, mark: Decimal, tiers: Sequence[MarginTier]) -> Decimal:
+        quoted = self.contracts * self.multiplier if self.inverse else self.value(mark)
+        return tier_for(quoted, tiers)[0].leverage_max
 
 
 @dataclass(frozen=True, slots=True)
 class MarginAccount:
-    """`wallet` is cash in the settlement currency without unrealised PnL; every position shares it.
+    """`wallet` is what there is of the settlement currency, without unrealised PnL; every position shares it. All of
+    them are linear, or all inverse.
 
     Methods that value the account take the mark (and tiers) of *every* open position: one that is absent raises
     `KeyError`, for a missing mark is not a price of 0.
@@ -77,7 +102,13 @@ class MarginAccount:
         return held.contracts if held else _ZERO
 
     def fill(
-        self, instrument: InstrumentId, contracts: Decimal, price: Decimal, multiplier: Decimal = Decimal(1)
+        self,
+        instrument: InstrumentId,
+        contracts: Decimal,
+        price: Decimal,
+        multiplier: Decimal = Decimal(1),
+        *,
+        inverse: bool = False,
     ) -> tuple[MarginAccount, Decimal]:
         """The account after `contracts` (signed) traded at `price`, and the PnL that this realised.
 
@@ -85,31 +116,31 @@ class MarginAccount:
         position closes and the rest opens at `price`.
         """
         held = self.positions.get(instrument)
-        cost = money(contracts * multiplier * price)
+        cost = money(worth(contracts, price, multiplier, inverse=inverse))
         if held is None:
-            return self._with(instrument, OpenPosition(contracts, cost, multiplier)), _ZERO
+            return self._with(instrument, OpenPosition(contracts, cost, multiplier, inverse)), _ZERO
         after = held.contracts + contracts
         if (held.contracts > 0) == (contracts > 0):
-            return self._with(instrument, OpenPosition(after, held.entry_value + cost, multiplier)), _ZERO
+            return self._with(instrument, OpenPosition(after, held.entry_value + cost, multiplier, inverse)), _ZERO
         closes_all = abs(contracts) >= abs(held.contracts)
         closing = -held.contracts if closes_all else contracts
-        exit_cost = money(closing * multiplier * price)
+        exit_cost = money(worth(closing, price, multiplier, inverse=inverse))
         entry = held.entry_value if closes_all else money(held.entry_value * -closing / held.contracts)
-        realised = -exit_cost - entry
+        realised = exit_cost + entry if inverse else -exit_cost - entry
         if after == 0:
             return self._with(instrument, None, realised), realised
         # What is left is the rest of the old position, or, past zero, a new one opened by the rest of this fill.
         left = cost - exit_cost if closes_all else held.entry_value - entry
-        return self._with(instrument, OpenPosition(after, left, multiplier), realised), realised
+        return self._with(instrument, OpenPosition(after, left, multiplier, inverse), realised), realised
 
     def charge(self, amount: Decimal) -> MarginAccount:
         """The account after paying `amount` (fee, funding); a negative amount is received."""
         return MarginAccount(self.wallet - money(amount), self.positions)
 
     def settle(self, instrument: InstrumentId, price: Decimal) -> tuple[MarginAccount, Decimal]:
-        """The account after an expired contract was delivered in cash at `price`, and the PnL realised."""
+        """The account after an expired contract was delivered at `price`, and the PnL realised."""
         held = self.positions[instrument]
-        return self.fill(instrument, -held.contracts, price, held.multiplier)
+        return self.fill(instrument, -held.contracts, price, held.multiplier, inverse=held.inverse)
 
     def equity(self, marks: Marks) -> Decimal:
         """Wallet + unrealised PnL."""
@@ -117,7 +148,7 @@ class MarginAccount:
 
     def maintenance(self, marks: Marks, tiers: Tiers) -> Decimal:
         """Equity below which everything is liquidated."""
-        return money(sum((maintenance_margin(p.value(marks[i]), tiers[i]) for i, p in self.positions.items()), _ZERO))
+        return money(sum((p.maintenance(marks[i], tiers[i]) for i, p in self.positions.items()), _ZERO))
 
     def margin_ratio(self, marks: Marks, tiers: Tiers) -> Decimal | None:
         """Maintenance / equity, 1 is liquidation; None where equity is gone while something must be maintained."""
@@ -133,8 +164,8 @@ class MarginAccount:
         """
         bound = _ZERO
         for instrument, held in self.positions.items():
-            value = abs(held.value(marks[instrument]))
-            bound += value / min(leverage, tier_for(value, tiers[instrument])[0].leverage_max)
+            mark = marks[instrument]
+            bound += abs(held.value(mark)) / min(leverage, held.leverage_max(mark, tiers[instrument]))
         return money(self.equity(marks) - bound)
 
     def liquidation_price(self, instrument: InstrumentId, marks: Marks, tiers: Tiers) -> Decimal | None:
@@ -146,8 +177,16 @@ class MarginAccount:
         collateral = self.wallet
         for other, position in self.positions.items():
             if other != instrument:
-                value = position.value(marks[other])
-                collateral += value - position.entry_value - maintenance_margin(value, tiers[other])
+                mark = marks[other]
+                collateral += position.unrealised_pnl(mark) - position.maintenance(mark, tiers[other])
+        if held.inverse:
+            price = inverse_liquidation_price(
+                notional=held.contracts * held.multiplier,
+                entry_price=held.entry_price,
+                collateral_coins=collateral,
+                tiers=tiers[instrument],
+            )
+            return price if price is None or price.is_finite() else marks[instrument]
         return liquidation_price(
             base_quantity=held.base_quantity,
             entry_price=held.entry_price,

@@ -1,44 +1,59 @@
 """The positions that share one equity, as far as one can tell; else the reason why nothing can be told.
 
-Linear contracts of one settlement currency, all of them with a fresh mark and a maintenance margin. Everything else,
-inverse contracts beside other collateral above all, is unknown rather than guessed.
+Linear contracts of one settlement currency in cross margin, or inverse ones of one coin that nothing but this coin
+backs; all of them with a fresh mark and a maintenance margin. An account may have several such pools where it tells
+their equities apart. Everything else is unknown rather than guessed: several settlement currencies over one equity, and
+inverse contracts beside other collateral, which does not rise with the coin as a coin does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
-from hedged.estimate.liquidation import liquidation_price
+from hedged.estimate.liquidation import inverse_liquidation_price, liquidation_price
 from hedged.estimate.liquidation_odds import RiskyPosition
 from hedged.estimate.volatility import Volatilities
 from hedged.model.instrument import Instrument, MarginTier
 from hedged.model.snapshot import AccountSnapshot, Derivatives, Position, Read, Snapshot
 from hedged.model.statistics import BreachMove, Survival
 
-ONE = Decimal(1)
+ZERO, ONE = Decimal(0), Decimal(1)
+
+_BACKED = Decimal("0.01")  # of the equity: prices move between two readings
 
 
 @dataclass(frozen=True, slots=True)
 class PooledPosition:
-    """One position; `notional` signed, at the mark, in the pool's currency. `tiers` are never empty."""
+    """One position; `notional` signed, at the mark, in its quote currency. `tiers` are never empty."""
 
     instrument: Instrument
     contracts: Decimal
     notional: Decimal
     tiers: tuple[MarginTier, ...]
+    mark: Decimal = ONE
+    entry: Decimal | None = None
     told_level: float | None = None  # the venue's own liquidation price, over the mark
 
     def risky(self, volatilities: Volatilities) -> RiskyPosition:
-        return RiskyPosition(float(self.notional), volatilities.current.value_year, volatilities.prudent, self.tiers)
+        return replace(
+            self.still, volatility_current=volatilities.current.value_year, volatility_prudent=volatilities.prudent
+        )
+
+    @property
+    def still(self) -> RiskyPosition:
+        """What it needs at a price, without regard to how likely that is."""
+        return RiskyPosition(float(self.notional), 0.0, 0.0, self.tiers, not self.instrument.linear)
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """`assumed`: some tier is not the venue's table but the rate that it asks at the present size."""
+    """`assumed`: some tier is not the venue's table but the rate that it asks at the present size. `coin`: what backs
+    inverse contracts; their equity is what it is worth, in `currency`. "": money backs linear ones.
+    """
 
     account: str
     as_of: datetime
@@ -46,6 +61,7 @@ class Pool:
     equity: Decimal
     positions: tuple[PooledPosition, ...]
     assumed: bool = False
+    coin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +72,14 @@ class NoPool:
     passing: bool = False
 
 
-def pool_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> Pool | NoPool | None:
-    """What stands behind what in an account; None where that is no question: nothing is held, or nothing was asked."""
+def pools_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> tuple[Pool, ...] | NoPool:
+    """What stands behind what in an account, by settlement currency; none where that is no question: nothing was asked.
+
+    Without positions it is one pool of nothing.
+    """
     leg = view.derivatives
     if leg is None:
-        return None
+        return ()
     if not isinstance(leg, Read):
         return NoPool("its positions could not be read", passing=True)
     if snapshot.now - leg.as_of > stale_after:
@@ -69,24 +88,63 @@ def pool_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -
     if leg.value.margin is None:
         listed = [snapshot.instruments.get(position.instrument) for position in held]
         by_hand = all(instrument is not None and instrument.by_hand for instrument in listed)
-        return None if by_hand else NoPool("its equity is not told")
-    pooled: list[PooledPosition] = []
+        return () if by_hand else NoPool("its equity is not told")
+    apart = [position.instrument for position in held if position.isolated_equity is not None]
+    if apart:
+        return NoPool(f"{apart[0]} is isolated: what backs it backs nothing else")
+    pooled: dict[str, list[PooledPosition]] = {}
     for position in held:
         found = _pooled(position, leg.value, snapshot, stale_after)
         if isinstance(found, NoPool):
             return found
-        pooled.append(found)
-    currencies = {each.instrument.settle for each in pooled}
-    if len(currencies) > 1:
-        return NoPool(f"its positions settle in {' and '.join(sorted(currencies))}")
-    return Pool(
-        account=view.account,
-        as_of=leg.as_of,
-        currency=next(iter(currencies), ""),
-        equity=_equity(leg.value.margin.equity, pooled),
-        positions=tuple(pooled),
-        assumed=any(not each.instrument.tiers for each in pooled),
-    )
+        pooled.setdefault(found.instrument.settle, []).append(found)
+    if not pooled:
+        return (Pool(view.account, leg.as_of, "", leg.value.margin.equity, ()),)
+    whole = leg.value.margin.equity if len(pooled) == 1 else None
+    equities = {currency: leg.value.equities.get(currency, whole) for currency in pooled}
+    pools = []
+    for currency, positions in pooled.items():
+        equity = equities[currency]
+        if equity is None:
+            named = " and ".join(sorted(pooled))
+            return NoPool(f"its positions settle in {named}, and what backs each is not told apart")
+        inverse = [each.instrument for each in positions if not each.instrument.linear]
+        if inverse and not (len(inverse) == len(positions) and _is_backed_by_coins(view, positions, equity)):
+            return NoPool(f"{inverse[0].id} is inverse, and what backs it is not told apart")
+        pools.append(
+            Pool(
+                account=view.account,
+                as_of=leg.as_of,
+                currency=inverse[0].quote if inverse else currency,
+                equity=_equity(equity, positions),
+                positions=tuple(positions),
+                assumed=any(not each.instrument.tiers for each in positions),
+                coin=currency if inverse else "",
+            )
+        )
+    return tuple(pools)
+
+
+def _is_backed_by_coins(view: AccountSnapshot, pooled: list[PooledPosition], equity: Decimal) -> bool:
+    """Whether the coins of one wallet and the PnL of the positions are all of the equity that the venue tells.
+
+    Only then does it rise and fall with the coin, as the needs of inverse contracts are told.
+    """
+    mark, gained = ZERO, ZERO  # of coins, by contracts of face value N: N / entry − N / mark
+    for each in pooled:
+        if not each.entry or each.instrument.settle != each.instrument.base:
+            return False
+        mark = each.mark
+        gained += each.instrument.base_quantity(each.contracts, each.entry)
+        gained -= each.instrument.base_quantity(each.contracts, mark)
+    return is_coin_alone(view, pooled[0].instrument.settle, mark, equity, gained)
+
+
+def is_coin_alone(view: AccountSnapshot, coin: str, price: Decimal, equity: Decimal, gained: Decimal = ZERO) -> bool:
+    """Whether what one wallet has of the coin, and `gained` of it, is all of an equity in the quote currency."""
+    wallets = (leg.value for leg in view.wallets.values() if isinstance(leg, Read))
+    coins = (balance.net for wallet in wallets for balance in wallet if balance.asset == coin)
+    return any(abs((each + gained) * price - equity) <= _BACKED * abs(equity) for each in coins)
 
 
 def _pooled(
@@ -98,8 +156,6 @@ def _pooled(
         return NoPool(f"{name} has no fresh price", passing=True)
     if not position.trusted:
         return NoPool(f"the size of {name} is not trusted")
-    if not instrument.linear:
-        return NoPool(f"{name} is inverse, and what backs it is not told apart")
     mark = quote.value.mark
     notional = instrument.notional(position.contracts, mark)
     tiers = _usable(instrument.tiers) or _tiers_told(position, notional)
@@ -108,7 +164,7 @@ def _pooled(
     told = position.liquidation_price
     estimated = derivatives.margin is not None and derivatives.margin.estimated
     level = float(told / mark) if told is not None and not estimated else None
-    return PooledPosition(instrument, position.contracts, notional, tiers, level)
+    return PooledPosition(instrument, position.contracts, notional, tiers, mark, position.entry_price, level)
 
 
 def _usable(tiers: tuple[MarginTier, ...]) -> tuple[MarginTier, ...]:
@@ -143,7 +199,7 @@ def _equity(told: Decimal, positions: list[PooledPosition]) -> Decimal:
 
 
 def _need(position: PooledPosition, level: float) -> float:
-    return float(RiskyPosition(float(position.notional), 0.0, 0.0, position.tiers).need(np.array(level)))
+    return float(position.still.need(np.array(level)))
 
 
 def pool_breaches(pool: Pool) -> tuple[BreachMove, ...]:
@@ -159,24 +215,28 @@ def pool_breaches(pool: Pool) -> tuple[BreachMove, ...]:
             moves.append(BreachMove(name, 0.0))
             continue
         # In units of the present mark: the price is 1, and there are as many coins as the position is worth.
-        level = liquidation_price(
-            base_quantity=each.notional,
-            entry_price=ONE,
-            collateral=pool.equity - (whole - needs[name]),
-            tiers=each.tiers,
+        collateral = pool.equity - (whole - needs[name])
+        level = (
+            liquidation_price(base_quantity=each.notional, entry_price=ONE, collateral=collateral, tiers=each.tiers)
+            if each.instrument.linear
+            else inverse_liquidation_price(
+                notional=each.notional, entry_price=ONE, collateral_coins=collateral, tiers=each.tiers
+            )
         )
-        if level is not None:
+        if level is not None and level.is_finite():
             moves.append(BreachMove(name, float(level - 1)))
     return tuple(sorted(moves, key=lambda move: abs(move.ratio)))
 
 
-def added_need(*, before: float, added: float, survives: Survival, tiers: tuple[MarginTier, ...]) -> float:
+def added_need(
+    *, before: float, added: float, survives: Survival, tiers: tuple[MarginTier, ...], inverse: bool = False
+) -> float:
     """Equity that `added` more of a position (signed values, the same side as `before` or 0) needs to live through
     `survives`.
     """
 
     def need(notional: float) -> float:
         level = 1 + survives.rise if notional < 0 else 1 - survives.fall
-        return float(RiskyPosition(notional, 0.0, 0.0, tiers).need(np.array(level))) if notional else 0.0
+        return float(RiskyPosition(notional, 0.0, 0.0, tiers, inverse).need(np.array(level))) if notional else 0.0
 
     return need(before + added) - need(before)

@@ -324,7 +324,8 @@ def _cost(
             funding = None if leg.contracts else funding
         else:
             funding -= leg.notional * candidate.carry_year
-    known_of = {leg.instrument: candidates[leg.instrument].carry_of for leg in legs if leg.contracts}
+    held = (candidates[leg.instrument] for leg in legs if leg.contracts)
+    known_of = {each.instrument.id: each.carry_of for each in held if each.carry_year is not None}
     return PlanCost(_cents(fees), None if funding is None else _cents(funding), _cents(roll), known_of)
 
 

@@ -1,6 +1,7 @@
 """What a market-taking order does to a margin account: the price it gets, and why it may be turned down.
 
-One set of rules for the paper account and the simulated venue. Quantities in contracts, money in the quote currency.
+One set of rules for the paper account and the simulated venue. Quantities in contracts, money in the currency that
+settles the contract: the quote, or the coin of an inverse one.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
-from hedged.model.instrument import Instrument
+from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money, worth
+from hedged.model.instrument import Instrument, round_down
 from hedged.model.order import Side
 from hedged.model.snapshot import Quote
 
@@ -46,8 +47,8 @@ class Taken:
     """The account after the fill. `fee` > 0 is paid; `slippage` > 0 was lost against the mark."""
 
     account: MarginAccount
-    quantity: Decimal  # may be less than asked where reduce-only
-    price: Decimal
+    quantity: Decimal  # may be less than asked: no more than is held where reduce-only, than is offered at the limit
+    price: Decimal  # average
     fee: Decimal
     slippage: Decimal
     realised: Decimal
@@ -65,8 +66,12 @@ def taker_price(side: Side, quote: Quote, terms: TakerTerms) -> Decimal:
     touch = quote.ask if side is Side.BUY else quote.bid
     if touch is None:
         touch = quote.mark * (_ONE + side.sign * terms.spread / 2)
+    return _rounded(side, touch * (_ONE + side.sign * terms.slippage))
+
+
+def _rounded(side: Side, price: Decimal) -> Decimal:
     context = _DEARER if side is Side.BUY else _CHEAPER
-    price = context.plus(touch * (_ONE + side.sign * terms.slippage))
+    price = context.plus(price)
     return price.quantize(_ONE) if price == price.to_integral_value() else price.normalize()
 
 
@@ -82,26 +87,55 @@ def take(
     quantity = _quantity(account.contracts(instrument.id), order)
     if isinstance(quantity, TurnedDown):
         return quantity
-    price = taker_price(order.side, quote, terms)
-    if order.side.sign * (price - order.price_limit) > 0:
-        return TurnedDown(f"{order.side.value} at {price} would be worse than the limit {order.price_limit}")
-    notional = quantity * instrument.multiplier * price
+    offered = _offered(quantity, order, quote, terms)
+    if isinstance(offered, TurnedDown):
+        return offered
+    asked = quantity
+    quantity, price = offered
+    notional = instrument.notional(asked, price)
     if not order.reduce_only and notional < instrument.notional_min:
         return TurnedDown(f"notional {notional:.2f} is below the minimum {instrument.notional_min}")
     signed = quantity * order.side.sign
-    after, realised = account.fill(instrument.id, signed, price, instrument.multiplier)
-    fee = money(notional * terms.fee_rate)
+    inverse = not instrument.linear
+    paid, fair = (worth(signed, each, instrument.multiplier, inverse=inverse) for each in (price, quote.mark))
+    after, realised = account.fill(instrument.id, signed, price, instrument.multiplier, inverse=inverse)
+    fee = money(abs(paid) * terms.fee_rate)
     after = after.charge(fee)
     if abs(after.contracts(instrument.id)) > abs(account.contracts(instrument.id)):
         available = after.available(marks, tiers, terms.leverage)
         if available < 0:
             before = account.available(marks, tiers, terms.leverage)
+            digits = 6 if inverse else 2
             return TurnedDown(
-                f"insufficient margin: needs {before - available:.2f} {instrument.settle}"
-                f" at {terms.leverage}x leverage, available {before:.2f}"
+                f"insufficient margin: needs {before - available:.{digits}f} {instrument.settle}"
+                f" at {terms.leverage}x leverage, available {before:.{digits}f}"
             )
-    slippage = money(signed * instrument.multiplier * (price - quote.mark))
+    slippage = money(fair - paid if inverse else paid - fair)
     return Taken(after, quantity, price, fee, slippage, realised)
+
+
+def _offered(
+    quantity: Decimal, order: TakerOrder, quote: Quote, terms: TakerTerms
+) -> tuple[Decimal, Decimal] | TurnedDown:
+    """What of `quantity` the book fills within the limit, and at which price on average.
+
+    As much as the touch is known to hold at its price, the rest worse by the slippage; what would be worse than the
+    limit is not filled.
+    """
+    side, limit = order.side, order.price_limit
+    touch, size = (quote.ask, quote.ask_size) if side is Side.BUY else (quote.bid, quote.bid_size)
+    beyond = taker_price(side, quote, terms)
+    at_touch = _ZERO
+    if touch is not None and size is not None and side.sign * (touch - limit) <= 0:
+        at_touch = min(quantity, round_down(size, order.instrument.lot_size))
+    rest = quantity - at_touch if side.sign * (beyond - limit) <= 0 else _ZERO
+    if not at_touch and not rest:
+        return TurnedDown(f"{side.value} at {beyond} would be worse than the limit {limit}")
+    if touch is None or not at_touch:
+        return rest, beyond
+    if not rest:
+        return at_touch, touch
+    return quantity, _rounded(side, (at_touch * touch + rest * beyond) / quantity)
 
 
 def _quantity(held: Decimal, order: TakerOrder) -> Decimal | TurnedDown:

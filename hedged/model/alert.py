@@ -24,6 +24,8 @@ class MessageKind(StrEnum):
     REMOVED = "removed"
     ORDER = "order"
     UNCONFIRMED = "unconfirmed"  # critical, and nobody has acknowledged it
+    DIGEST = "digest"  # of no alert: how everything stands
+    TEST = "test"
     PASSED = "passed"  # it came and went before its group's next message
 
 
@@ -96,6 +98,19 @@ class OutboxRow:
     message: Message
     attempts: int
     next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How far one message got on one channel."""
+
+    message_id: str
+    channel: str
+    kind: MessageKind
+    at: datetime  # of the message
+    attempts: int  # in vain
+    delivered_at: datetime | None = None  # None: it is on its way
+    error: str | None = None  # of the last attempt, where it is on its way
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class Kind(StrEnum):
     PAUSED = "paused"
     PAUSED_DUE = "paused_due"
     HALTED = "halted"
+    CHANNEL_DOWN = "channel_down"
     PROPOSAL = "proposal"
     PROPOSAL_VOID = "proposal_void"
     FENCED = "fenced"
@@ -83,6 +84,7 @@ class SubjectKind(StrEnum):
     BALANCE = "balance"  # account/wallet/asset
     ASSET = "asset"
     PORTFOLIO = "portfolio"
+    CHANNEL = "channel"
 
 
 SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
@@ -125,6 +127,7 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.PAUSED: SubjectKind.PORTFOLIO,
     Kind.PAUSED_DUE: SubjectKind.HEDGE,
     Kind.HALTED: SubjectKind.PORTFOLIO,
+    Kind.CHANNEL_DOWN: SubjectKind.CHANNEL,
     Kind.PROPOSAL: SubjectKind.HEDGE,
     Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
     Kind.FENCED: SubjectKind.PORTFOLIO,

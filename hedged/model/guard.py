@@ -29,10 +29,11 @@ class EquitySample:
 
 @dataclass(frozen=True, slots=True)
 class MarkSeen:
-    """The last mark that was believed, and one that jumped away from it and waits for a second reading."""
+    """The last price that was believed, and one that jumped away from it and waits for a second reading."""
 
     price: Decimal
     at: datetime
+    pace: Decimal = Decimal(0)  # of a jump that was confirmed, a fraction a reading; 0: it moves within the collar
     jumped_to: Decimal | None = None
     jumped_at: datetime | None = None
 
@@ -45,3 +46,4 @@ class GuardMemory:
     unfollowed: Mapping[InstrumentId, tuple[datetime, ...]] = field(default_factory=dict)  # when in a row it did not
     equity: Mapping[str, tuple[EquitySample, ...]] = field(default_factory=dict)  # by account, a day, oldest first
     marks: Mapping[InstrumentId, MarkSeen] = field(default_factory=dict)  # of the past minutes, see `decide.jumps`
+    prices: Mapping[str, MarkSeen] = field(default_factory=dict)  # of coins, by asset, likewise

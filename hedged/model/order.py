@@ -159,6 +159,7 @@ class Rejected:
 
     client_order_id: str
     reason: str
+    sent: bool = True  # False: nothing left, so the venue has refused nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ class PaperPolicy:
     slippage_bps: Decimal = Decimal(2)
     spread_bps: Decimal = Decimal(2)  # full spread, where there is no book
     leverage: Decimal = Decimal(5)
+    coins: Mapping[str, Decimal] = field(default_factory=dict)  # per account: collateral of coin-margined contracts
 
 
 PROPOSALS_EXPIRE = timedelta(minutes=30)

@@ -75,6 +75,7 @@ class Position:
     unrealised_pnl: Decimal | None = None
     maintenance_margin: Decimal | None = None  # quote currency
     trusted: bool = True  # False: base quantity and the venue's notional disagree
+    isolated_equity: Decimal | None = None  # set apart for it alone, quote currency; None: it shares the account's
     as_of: datetime | None = None  # entered by hand then; None: read from the venue with the rest
 
 
@@ -88,6 +89,13 @@ class Margin:
     estimated: bool = False  # True: computed from tiers, not told by the venue
     leverage: Decimal | None = None  # what a position binds is its value over this; None: not told
 
+    @property
+    def tightness(self) -> Decimal:
+        """Maintenance over equity: 0 where nothing is needed or told, infinite where nothing is left."""
+        if not self.maintenance:
+            return Decimal(0)
+        return self.maintenance / self.equity if self.equity > 0 else Decimal("Infinity")
+
 
 @dataclass(frozen=True, slots=True)
 class Derivatives:
@@ -95,8 +103,11 @@ class Derivatives:
 
     positions: tuple[Position, ...]
     margin: Margin | None
-    # Since the account was opened, by instrument, in its settlement currency; absent: nothing yet, > 0 was paid.
+    # Since the account was opened, by instrument, in its quote currency; absent: nothing yet, > 0 was paid.
     funding_paid: Mapping[InstrumentId, Decimal] | None = None  # None: the account does not tell
+    # In cross margin, what backs the contracts that settle in each currency, and no others; valued in the quote
+    # currency. Absent: not told apart.
+    equities: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,8 @@ class Quote:
     funding_rate: Decimal | None = None
     funding_interval_hours: Decimal | None = None
     funding_next: datetime | None = None
+    bid_size: Decimal | None = None  # contracts at the best price of either side
+    ask_size: Decimal | None = None
     volume_day: Decimal | None = None  # traded within 24 hours, its quote currency
     high_day: Decimal | None = None  # within 24 hours, as is the low
     low_day: Decimal | None = None

@@ -55,6 +55,28 @@ class Survival:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolRoom:
+    """What backs the positions that settle in `coin` (valued in `currency`), or without one in `currency` itself, and
+    what they need to be liquidated no likelier than the user allows. Both empty: nothing is held.
+    """
+
+    currency: str
+    coin: str
+    equity: Decimal
+    equity_needed: Decimal
+
+    @property
+    def unit(self) -> str:
+        """What is topped up."""
+        return f"{self.currency} worth of {self.coin}" if self.coin else self.currency
+
+    @property
+    def top_up(self) -> Decimal:
+        """What to add to meet the target; 0 where it is met."""
+        return max(self.equity_needed - self.equity, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
 class MarginOdds:
     """How likely an account's collateral is used up within `horizon`, and what makes it less likely.
 
@@ -66,6 +88,7 @@ class MarginOdds:
     as_of: datetime  # when its positions were read
     horizon: timedelta
     currency: str = ""
+    coin: str = ""  # what backs inverse positions; money is then what it is worth
     walk: float | None = None  # probability by a random walk
     bootstrap: float | None = None  # by the market's own past hours; None: there are too few
     equity: Decimal | None = None  # that stands behind the positions
@@ -79,6 +102,7 @@ class MarginOdds:
     unknown: str = ""  # why nothing is known, for people
     passing: bool = False  # it is not known for want of a reading that the next cycle may bring
     alarm: str | None = None  # "warning" or "critical", with regard to what it was before
+    others: tuple[PoolRoom, ...] = ()  # the account's other pools, which are in less danger than this one
 
     @property
     def probability(self) -> float | None:
@@ -86,6 +110,13 @@ class MarginOdds:
         if self.walk is None:
             return None
         return self.walk if self.bootstrap is None else max(self.walk, self.bootstrap)
+
+    @property
+    def pools(self) -> tuple[PoolRoom, ...]:
+        """The worst first; none where nothing is known."""
+        if self.equity is None or self.equity_needed is None:
+            return ()
+        return (PoolRoom(self.currency, self.coin, self.equity, self.equity_needed), *self.others)
 
     @property
     def room(self) -> float | None:

@@ -13,8 +13,10 @@ class Stop:
     since: datetime
     by: str
     reason: str = ""
+    cancel: bool = False  # what rests in a book is cancelled, too
 
     @property
     def text(self) -> str:
         said = f": {self.reason}" if self.reason else ""
-        return f"since {self.since:%Y-%m-%d %H:%M:%S} UTC by {self.by}{said}"
+        also = ", and what rests is cancelled" if self.cancel else ""
+        return f"since {self.since:%Y-%m-%d %H:%M:%S} UTC by {self.by}{also}{said}"

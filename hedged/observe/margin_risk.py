@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from hedged.errors import StoreError
-from hedged.estimate.account_odds import DrawnNeed, Numbers, draw, odds_of
+from hedged.estimate.account_odds import DrawnNeed, Numbers, draw, odds_of, together
 from hedged.estimate.liquidation_odds import PATHS
-from hedged.estimate.margin_pool import NoPool, Pool, pool_of
+from hedged.estimate.margin_pool import NoPool, Pool, pools_of
 from hedged.estimate.price_past import PricePast
 from hedged.model.history import KEPT, STEP, Bar
 from hedged.model.instrument import InstrumentId
@@ -73,20 +73,20 @@ class MarginRisk:
     paths: int = PATHS
     _pasts: dict[str, PricePast] = field(default_factory=dict, init=False)
     _read_at: dict[str, datetime] = field(default_factory=dict, init=False)
-    _drawn: dict[str, _Drawn] = field(default_factory=dict, init=False)  # by account
+    _drawn: dict[tuple[str, str, str], _Drawn] = field(default_factory=dict, init=False)  # by pool
 
     async def odds(self, snapshot: Snapshot) -> Mapping[str, MarginOdds]:
         found = {}
         for name, view in snapshot.accounts.items():
             try:
-                pool = pool_of(view, snapshot, self.policy.thresholds.stale_after)
-                odds = await self._odds(pool, snapshot) if isinstance(pool, Pool) else None
+                pools = pools_of(view, snapshot, self.policy.thresholds.stale_after)
+                odds = [] if isinstance(pools, NoPool) else [await self._odds(pool, snapshot) for pool in pools]
             except (ValueError, ArithmeticError) as error:  # a figure that no venue should tell
-                pool, odds = NoPool(f"its figures make no sense ({type(error).__name__})"), None
-            if odds is not None:
-                found[name] = odds
-            elif isinstance(pool, NoPool):
-                found[name] = self._unknown(view, snapshot.now, pool)
+                pools, odds = NoPool(f"its figures make no sense ({type(error).__name__})"), []
+            if odds:
+                found[name] = together(odds)
+            elif isinstance(pools, NoPool):
+                found[name] = self._unknown(view, snapshot.now, pools)
         return found
 
     async def _odds(self, pool: Pool, snapshot: Snapshot) -> MarginOdds:
@@ -94,7 +94,7 @@ class MarginRisk:
         wanted = dict.fromkeys((*(each.instrument.id for each in pool.positions), *candidates))
         pasts = {name: await self._past(name, snapshot.now) for name in wanted}
         hour, bars = int(snapshot.now.timestamp()) // _HOUR, sum(len(past) for past in pasts.values())
-        drawn = self._drawn.get(pool.account)
+        drawn = self._drawn.get((pool.account, pool.currency, pool.coin))
         if drawn is None or not drawn.is_good(pool, hour, bars):
             need = await asyncio.to_thread(
                 draw,
@@ -107,7 +107,7 @@ class MarginRisk:
                 numbers=self.numbers,
                 paths=self.paths,
             )
-            drawn = self._drawn[pool.account] = _Drawn(hour, need, bars)
+            drawn = self._drawn[pool.account, pool.currency, pool.coin] = _Drawn(hour, need, bars)
         fees = {each.instrument.id: self._cost(each.instrument.fee_taker) for each in pool.positions}
         odds = odds_of(pool, drawn.need, self.policy.margin, fees)
         drawn.room = odds.room or 0.0

@@ -34,12 +34,13 @@ class Observer:
     quotes: dict[InstrumentId, Leg[Quote]] = field(default_factory=dict, init=False)
     prices: dict[str, Leg[Decimal]] = field(default_factory=dict, init=False)
     _priced: frozenset[str] = frozenset()
+    _sought: set[str] = field(default_factory=set, init=False)  # assets whose price has been asked for this time
     _now: datetime = field(default=datetime.min, init=False)
 
     async def observe(self, memory: Memory, now: datetime) -> Snapshot:
         """One snapshot of the portfolio. Raises nothing that a venue does wrong; a failed leg is `Missing`."""
         self.instruments, self.quotes, self.prices = {}, {}, {}
-        self._priced = memory.priced
+        self._priced, self._sought = memory.priced, set()
         self._now = now
         contracts = {leg.instrument for hedge in self.policy.hedges for leg in hedge.legs} | set(memory.positions)
         found, *_ = await asyncio.gather(
@@ -118,10 +119,11 @@ class Observer:
         return list(dict.fromkeys(found))
 
     async def _read_prices(self, assets: Collection[str]) -> None:
-        """A price of each asset, from the first account in the configuration that has one."""
-        wanted = [asset for asset in assets if asset != self.policy.quote and asset not in self.prices]
+        """A price of each asset, from the first account in the configuration that has one; each is asked for once."""
+        wanted = [asset for asset in assets if asset != self.policy.quote and asset not in self._sought]
         if not wanted:
             return
+        self._sought.update(wanted)
 
         async def ask(market: MarketReader) -> Mapping[str, Read[Decimal]] | VenueError:
             try:
@@ -193,6 +195,7 @@ class Observer:
         named |= {leg.partition("/")[2].partition(":")[0] for leg in legs}
         held = {holding.asset for holding in self.policy.holdings}
         held |= {place.rpartition("/")[2] for place in memory.balances}
+        held |= {name.partition(":")[2].partition("/")[0] for name in memory.positions}
         aliases, ignore = self.policy.aliases, self.policy.ignore
         return named | {aliases.get(asset, asset) for asset in held if asset not in ignore}
 

@@ -67,7 +67,9 @@ def compare(
 
     Where processes cannot be had they are replayed one after the other. Raises what a replay raises.
     """
-    past = replace(past, rules=replace(past.rules, hold=dict(past.rules.hold)))  # a read-only view cannot be sent
+    rules = past.rules  # whose read-only views cannot be sent to another process
+    rules = replace(rules, hold=dict(rules.hold), keep=dict(rules.keep), templates=dict(rules.templates))
+    past = replace(past, rules=rules)
     own = [policy for _, policy in policies]
     if workers is None:
         bars = len(bars_of(past.history.spot, past.window)) * len(own)

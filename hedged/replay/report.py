@@ -172,7 +172,7 @@ def report_table(report: ReplayReport, name: str) -> Table:
 
     table = Table(title=f"replay of {name}", title_justify="left", show_header=False)
     table.add_column("")
-    table.add_column("", justify="right")
+    table.add_column("", justify="right", no_wrap=True)
     for label, text in report_rows(report).items():
         table.add_row(label, text)
     return table

@@ -71,9 +71,9 @@ def summary_table(compared: Sequence[Compared], name: str) -> Table:
     report = compared[0].report
     title = f"replay of {escape(name)}, {report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}, costs in {report.quote}"
     table = Table(title=title, title_justify="left", caption=yardsticks(report), caption_justify="left")
-    table.add_column("policy", no_wrap=True)
+    table.add_column("policy")
     for figure in summary(compared[0]):
-        table.add_column(figure.label, justify="right")
+        table.add_column(figure.label, justify="right", no_wrap=True)
     for each in compared:
         table.add_row(each.name, *(figure.text for figure in summary(each)))
     return table

@@ -112,7 +112,7 @@ def _channels(draft: Draft) -> Iterator[Problem]:
             yield Problem(("mqtt", key), f"needs {other} as well")
     for key in ("ca_file", "certificate_file", "key_file", "credentials_file"):
         yield from _missing_file(draft, ("mqtt", key), mqtt.get(key))
-    for name in ("notify", "web"):
+    for name in ("notify", "telegram", "web"):
         given = table_in(draft.values, name).get("credentials_file")
         yield from _missing_file(draft, (name, "credentials_file"), given)
 

@@ -79,9 +79,15 @@ def _references(draft: Draft) -> Iterator[Problem]:
 
 
 def _currencies(draft: Draft) -> Iterator[Problem]:
-    """Cash is no exposure; a paper account has one currency."""
+    """Cash is no exposure; a paper account has the quote, and the coins that it was given."""
     quote = draft.values.get("quote", "USDT")
     cash = STABLECOINS | {quote}
+    paper = draft.values.get("paper")
+    given = paper.get("coins") if isinstance(paper, dict) else None
+    coins = given if isinstance(given, dict) else {}
+    for coin in coins:
+        if coin in cash:
+            yield Problem(("paper", "coins", coin), "is cash: count it into cash")
     for place, hedge in draft.hedges:
         for index, asset in texts_in(hedge, "assets"):
             if draft.asset(asset) in cash:
@@ -89,13 +95,19 @@ def _currencies(draft: Draft) -> Iterator[Problem]:
         if (mode_of(hedge["mode"]) if "mode" in hedge else draft.mode) is not Mode.PAPER:
             continue
         for index, instrument in texts_in(hedge, "instruments"):
-            pair, _, settle = instrument.partition("/")[2].partition(":")
-            if isinstance(quote, str) and settle and not {pair, settle.partition("-")[0]} <= {quote}:
-                yield Problem(
-                    (*place, "instruments", index),
-                    f"a paper account trades contracts priced and settled in {quote} only: name one, or watch this one "
-                    'with mode = "monitor"',
+            base = instrument.partition(":")[2].partition("/")[0]
+            pair, _, dated = instrument.partition("/")[2].partition(":")
+            settle = dated.partition("-")[0]
+            if not isinstance(quote, str) or not settle or {pair, settle} <= {quote} or (settle == base in coins):
+                continue
+            if settle == base:
+                text = (
+                    f"is margined in {base}, of which the paper wallet has none: put some in, "
+                    f"[paper] coins = {{ {base} = 1 }}, "
                 )
+            else:
+                text = f"a paper account trades contracts priced and settled in {quote} only: name one, "
+            yield Problem((*place, "instruments", index), text + 'or watch this one with mode = "monitor"')
 
 
 def _directions(draft: Draft) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from hedged.settings.lines import Place, find_lines
 from hedged.settings.schema import Document
 from hedged.settings.sectors import sectors
 from hedged.settings.settings import Settings, credential_files
+from hedged.settings.templates import templates
 from hedged.settings.worlds import world_of
 
 _SIZE_MAX = 1_000_000  # bytes; a file larger than this is not a configuration
@@ -94,6 +95,7 @@ def _settings(path: Path, name: str, document: Document, environ: Mapping[str, s
         dry_run=dry_run,
         document=document,
         sectors=sectors(document.portfolio.sectors_file),
+        templates=templates(document.alerts.templates),
         environ=MappingProxyType({name: environ[name] for name in _READ_VARIABLES if name in environ}),
     )
 
@@ -105,7 +107,9 @@ def _resolved(document: Document, folder: Path) -> Document:
         portfolio=_absolute(document.portfolio, folder),
         accounts=tuple(_absolute(account, folder) for account in document.accounts),
         mqtt=document.mqtt and _absolute(document.mqtt, folder),
-        notify=_absolute(document.notify, folder),
+        alerts=_absolute(document.alerts, folder),
+        notify=_with(_absolute(document.notify, folder), exec=_program(document.notify.exec, folder)),
+        telegram=document.telegram and _absolute(document.telegram, folder),
         web=_absolute(document.web, folder),
         store=_absolute(document.store, folder),
     )
@@ -113,6 +117,10 @@ def _resolved(document: Document, folder: Path) -> Document:
 
 def _absolute(table: T, folder: Path) -> T:
     return _with(table, **{key: located(folder, value) for key, value in table if isinstance(value, Path)})
+
+
+def _program(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    return (str(located(folder, command[0])), *command[1:]) if command else ()
 
 
 def _with(table: T, **changes: object) -> T:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from hedged.adapters.credentials import CHANNEL_NAME
 from hedged.adapters.store.retention import Retention
 from hedged.model.command import Verb
 from hedged.model.finding import Kind, Severity
@@ -106,6 +107,16 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _bot_server(value: str) -> str:
+    """The bot's token goes there in each address."""
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be the address of a Bot API server alone, without user, query or fragment")
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https:// unless it is on this machine")
+    return value
+
+
 def _optimal(value: object) -> object:
     if isinstance(value, str) and value != "optimal" and not _NUMBER.fullmatch(value):
         raise ValueError('must be a fraction between 0 and 1, or "optimal"')
@@ -153,6 +164,39 @@ def _an_answers_time(value: timedelta) -> timedelta:
     return value
 
 
+def _at_most_half_a_day(value: timedelta) -> timedelta:
+    if value > timedelta(hours=12):
+        raise ValueError("must be at most 12h")
+    return value
+
+
+def _time_of_day(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError('must be a time of the day in UTC, such as "08:00"')
+    return value
+
+
+def _channel_name(value: str) -> str:
+    if not CHANNEL_NAME.fullmatch(value):
+        raise ValueError('must be the name of a channel, such as "mqtt" or "notify-1"')
+    return value
+
+
+def _once_each_name(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("must name each channel once")
+    return value
+
+
+def _command(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value and not value[0].strip():
+        raise ValueError('must begin with the path of a program, such as ["/usr/local/bin/alert", "--loud"]')
+    if any("\x00" in part for part in value):
+        raise ValueError("must not contain NUL")
+    return value
+
+
+ChannelName = Annotated[str, AfterValidator(_channel_name)]
 Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
 
 
@@ -266,6 +310,7 @@ class TierSettings(Table):
 
 class PaperSettings(Table):
     cash: Amount = _PAPER.cash
+    coins: Annotated[Mapping[Asset, PositiveAmount], Frozen] = {}
     fee_taker: Annotated[Decimal, Field(ge=Decimal("-0.01"), le=Decimal("0.1"))] = _PAPER.fee_taker
     fee_maker: Annotated[Decimal, Field(ge=Decimal("-0.01"), le=Decimal("0.1"))] = _PAPER.fee_maker
     slippage_bps: Annotated[Decimal, Field(ge=0, le=1000)] = _PAPER.slippage_bps
@@ -318,13 +363,28 @@ class RepeatSettings(Table):
     critical: Duration = REPEAT[Severity.CRITICAL]
 
 
+class ChannelSettings(Table):
+    """Who is told at once (nobody named: all that are not named in `then`), and who where nobody acknowledges."""
+
+    first: Annotated[tuple[ChannelName, ...], AfterValidator(_once_each_name)] = ()
+    then: Annotated[tuple[ChannelName, ...], AfterValidator(_once_each_name)] = ()
+
+
 class AlertSettings(Table):
     stale_after: Duration | None = None  # three times `every`
     leg_skew_max: Duration = _THRESHOLDS.leg_skew_max
     depeg: Fraction = _THRESHOLDS.depeg
     settle: Patience = _RULES.settle
+    lower_after: Patience = _RULES.lower_after
+    group_interval: Annotated[Patience, AfterValidator(_at_most_half_a_day)] = _RULES.group_interval
+    messages_minute_max: Annotated[Whole, Field(ge=1, le=1000)] = 20
+    escalate_after: Duration = timedelta(minutes=5)
+    digest: Annotated[str, AfterValidator(_time_of_day)] | None = None
+    templates: FilePath | None = None
+    channels: ChannelSettings = ChannelSettings()
     repeat: RepeatSettings = RepeatSettings()
     hold: Annotated[Mapping[Kind, Patience], Frozen, Field(alias="for")] = {}
+    keep: Annotated[Mapping[Kind, Patience], Frozen, Field(alias="keep_firing_for")] = {}
 
 
 class MqttSettings(Table):
@@ -336,7 +396,7 @@ class MqttSettings(Table):
     key_file: FilePath | None = None
     protocol: Literal["5", "3.1.1"] = "5"
     prefix: Annotated[str, AfterValidator(_topic)] = "hedged"
-    discovery: StrictBool = False
+    discovery: bool = False
     discovery_prefix: Annotated[str, AfterValidator(_topic)] = "homeassistant"
     commands: Annotated[tuple[Verb, ...], AfterValidator(_once_each)] = ()
     credentials_file: FilePath | None = None
@@ -346,6 +406,13 @@ class NotifySettings(Table):
     log: bool = True
     heartbeat_url: Annotated[str, AfterValidator(_http_url)] | None = None
     heartbeat_signals: StrictBool = True
+    exec: Annotated[tuple[str, ...], AfterValidator(_command)] = ()
+    credentials_file: FilePath | None = None
+
+
+class TelegramSettings(Table):
+    buttons: StrictBool = True
+    server: Annotated[str, AfterValidator(_bot_server)] = "https://api.telegram.org"
     credentials_file: FilePath | None = None
 
 
@@ -386,5 +453,6 @@ class Document(Table):
     alerts: AlertSettings = AlertSettings()
     mqtt: MqttSettings | None = None
     notify: NotifySettings = NotifySettings()
+    telegram: TelegramSettings | None = None
     web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()

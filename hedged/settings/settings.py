@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, time
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from hedged.adapters.credentials import CredentialFiles, Secret
+from hedged.adapters.credentials import CredentialFiles, Secret, TelegramLogin
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
 from hedged.model.broker import Broker
-from hedged.model.finding import Severity
+from hedged.model.finding import Kind, Severity
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.settings.brokers import brokers
+from hedged.settings.faults import Problem, SettingsError, Source
+from hedged.settings.lines import find_lines
 from hedged.settings.policy import portfolio_policy
 from hedged.settings.schema import (
     AccountSettings,
@@ -31,11 +36,13 @@ from hedged.settings.schema import (
     PortfolioSettings,
     ScheduleSettings,
     StoreSettings,
+    TelegramSettings,
     WebSettings,
 )
 from hedged.settings.sectors import Sectors
 from hedged.settings.worlds import SIMULATED
 from hedged.tell.lifecycle import AlertRules
+from hedged.tell.templates import Template
 
 _WEB_TOKEN_MIN = 16  # characters
 
@@ -53,6 +60,7 @@ class Settings:
     dry_run: bool
     document: Document = field(repr=False)
     sectors: Sectors = field(repr=False)
+    templates: Mapping[Kind, Template] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
     @property
@@ -112,6 +120,10 @@ class Settings:
         return self.document.notify
 
     @property
+    def telegram(self) -> TelegramSettings | None:
+        return self.document.telegram
+
+    @property
     def web(self) -> WebSettings:
         return self.document.web
 
@@ -137,7 +149,45 @@ class Settings:
             hold=self.alerts.hold,
             repeat={severity: getattr(self.alerts.repeat, severity.value) for severity in Severity},
             settle=self.alerts.settle,
+            keep=self.alerts.keep,
+            lower_after=self.alerts.lower_after,
+            group_interval=self.alerts.group_interval,
+            templates=self.templates,
         )
+
+    def digest_at(self) -> time | None:
+        """When in the day, UTC, the digest is due."""
+        return None if self.alerts.digest is None else time.fromisoformat(self.alerts.digest).replace(tzinfo=UTC)
+
+    def more(self) -> str:
+        """What says where the rest is of a message that a channel takes a part of."""
+        return f"More: `hedged alerts --config {self.path}`."
+
+    def route(self, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of the channels that there are, those told at once and those told where nobody acknowledges.
+
+        Raises `ConfigurationError` for a name that is none of theirs.
+        """
+        chosen = self.alerts.channels
+        known = ", ".join(names) or "none"
+        wrong: list[Problem] = []
+        for key, named in (("first", chosen.first), ("then", chosen.then)):
+            wrong += [
+                Problem(("alerts", "channels", key, number), f"is no channel that there is: {known}")
+                for number, name in enumerate(named)
+                if name not in names
+            ]
+        wrong += [
+            Problem(("alerts", "channels", "then", number), "stands in first too: take it out of one")
+            for number, name in enumerate(chosen.then)
+            if name in chosen.first
+        ]
+        first = chosen.first or tuple(name for name in names if name not in chosen.then)
+        if names and not first:
+            wrong.append(Problem(("alerts", "channels", "then"), f"leaves no channel that is told at once: {known}"))
+        if wrong:
+            raise SettingsError(map(self._source().fault, wrong))
+        return first, chosen.then
 
     def retention(self) -> Retention:
         return Retention(
@@ -151,6 +201,21 @@ class Settings:
     def credentials(self) -> CredentialFiles:
         """Where secrets of this portfolio are looked for."""
         return credential_files(self.path, self.environ)
+
+    def telegram_login(self, telegram: TelegramSettings) -> TelegramLogin:
+        """Raises `ConfigurationError`, also where buttons are wanted and nobody may press them."""
+        login = self.credentials().telegram(telegram.credentials_file)
+        if login is None:
+            raise ConfigurationError(
+                f"{self.path}: [telegram] needs the secret file telegram: "
+                '{"token": "123456:…", "chat_id": 123456, "users": [123456]}'
+            )
+        if telegram.buttons and not login.users:
+            raise ConfigurationError(
+                f"{self.path}: [telegram] buttons: nobody may press them: name `users` in the secret file telegram, or "
+                "set buttons = false"
+            )
+        return login
 
     def web_token(self) -> Secret | None:
         """What `/metrics` asks for; None: nothing. Raises `ConfigurationError`, also for one that can be guessed."""
@@ -170,7 +235,9 @@ class Settings:
             for account in self.accounts
             if account.exchange != SIMULATED
         ]
-        reads.append(partial(files.notify, self.notify.credentials_file))
+        reads.append(self._check_channels)
+        if self.telegram is not None:
+            reads.append(partial(self.telegram_login, self.telegram))
         if self.web.listen is not None:
             reads.append(self.web_token)
         if self.mqtt is not None:
@@ -184,10 +251,39 @@ class Settings:
         if faults:
             raise ConfigurationError(*faults)
 
+    def state_directory(self) -> Path:
+        """Where this user's portfolios keep what they keep, unless told otherwise."""
+        return _state_directory(self.environ)
+
+    def _check_channels(self) -> None:
+        """Whether each URL is one, the program can be run, and the named channels are there. Asks no network."""
+        urls = self.credentials().notify(self.notify.credentials_file)
+        if urls:
+            from hedged.adapters.channels.apprise import apprise_channels  # noqa: PLC0415 - heavy
+
+            apprise_channels(urls)
+        program = self.notify.exec[0] if self.notify.exec else None
+        if program is not None and not (Path(program).is_file() and os.access(program, os.X_OK)):
+            problem = Problem(("notify", "exec"), f"{program} is no program that this user may run")
+            raise SettingsError([self._source().fault(problem)])
+        names = ["log"] if self.notify.log else []
+        names += ["mqtt"] if self.mqtt is not None else []
+        names += ["telegram"] if self.telegram is not None else []
+        names += ["exec"] if program is not None else []
+        self.route([*names, *(each.name for each in urls)])
+
+    def _source(self) -> Source:
+        """The file once more, for the lines of what is wrong with it only beside what is there."""
+        try:
+            text = self.path.read_text(encoding="utf-8-sig")
+            return Source(self.path, tomllib.loads(text), find_lines(text), {})
+        except (OSError, ValueError):
+            return Source(self.path, {}, {}, {})
+
     def store_path(self) -> Path:
         """The database, one for each world; a dry run has its own beside the real one and leaves that alone."""
         name = self.name if self.dry_run else self.instance
-        path = self.store.path or _state_directory(self.environ) / f"{quote(name, safe=' ')}.sqlite"
+        path = self.store.path or self.state_directory() / f"{quote(name, safe=' ')}.sqlite"
         return path.with_name(f"{path.name}.{self.world}") if self.dry_run else path
 
 

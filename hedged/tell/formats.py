@@ -6,17 +6,13 @@ Titles and bodies are plain text; names of assets and contracts in them come fro
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Callable
 from html import escape
-
-from hedged.model.alert import Message
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+|<>~!])")
 _SENTENCE_END = re.compile(r"[.!?:](?=\s)|\n")
-
-
-def html_of(message: Message) -> str:
-    """The body in HTML: a template's, else the text with its lines kept."""
-    return message.html if message.html is not None else text_as_html(message.body)
+_SPACE = re.compile(r"\s")
 
 
 def text_as_html(text: str) -> str:
@@ -28,15 +24,18 @@ def text_as_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
-def cut(text: str, limit: int, more: str) -> str:
-    """At most `limit` characters: whole sentences, and `more`, which says where the rest is."""
-    if len(text) <= limit:
+def cut(text: str, limit: int, more: str, size: Callable[[str], int] = len) -> str:
+    """Text whose `size` is at most `limit`: whole sentences, and `more`, which says where the rest is.
+
+    Nothing where not even that fits.
+    """
+    if size(text) <= limit:
         return text
-    room = limit - len(more) - 1
-    if room <= 0:
-        return text[:limit]
-    ends = [match.end() for match in _SENTENCE_END.finditer(text, 0, room + 1) if match.end() <= room]
-    kept = text[: ends[-1]].rstrip() if ends else ""
-    if not kept:
-        kept = text[: room - 1].rsplit(None, 1)[0].rstrip() + "…"
-    return f"{kept}\n{more}"
+    sentences = [match.end() for match in _SENTENCE_END.finditer(text)]
+    words = [match.start() for match in _SPACE.finditer(text)]
+    for ends, mark in ((sentences, ""), (words, "…")):
+        kept = [f"{text[:end].rstrip()}{mark}\n{more}" for end in ends[:limit]]  # each end costs a character at least
+        fitting = bisect_right(kept, limit, key=size)
+        if fitting:
+            return kept[fitting - 1]
+    return more if size(more) <= limit else ""

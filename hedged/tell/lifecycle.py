@@ -248,7 +248,9 @@ def _not_found(alert: Alert, observed: Observed, state: AlertState, now: datetim
     """The alert in its next state, with the last known figures."""
     if state is _R:
         ended = "removed" if observed is Observed.REMOVED else "resolved"
-        return replace(alert, state=_R, resolved_at=alert.resolved_at or now, closed_as=ended, lower_since=None)
+        owed = None if alert.owed is MessageKind.REPEAT else alert.owed
+        over = alert.resolved_at or now
+        return replace(alert, state=_R, resolved_at=over, closed_as=ended, lower_since=None, owed=owed)
     if observed is Observed.LULL:
         return replace(alert, resolved_at=alert.resolved_at or now)
     return replace(alert, lower_since=None)
@@ -265,7 +267,8 @@ def _worth_telling(step: _Step, firing: Collection[tuple[Kind, str]], cycle: _Cy
         if silenced_by(alert, attention.silences, cycle.now) or inhibited_by(alert, firing):
             return None
         seen = acknowledged(alert, attention.acknowledgements, cycle.now) is not None
-        if seen and kind is MessageKind.REPEAT and not protected(alert):
+        owed = alert.owed is MessageKind.REPEAT or _is_another_proposal(step.before, alert)
+        if seen and kind is MessageKind.REPEAT and not protected(alert) and not owed:
             return None
     order = cycle.orders.get(alert.key) or (cycle.orders.get(alert.subject) if alert.kind in ORDERED else None)
     return News(alert, kind, order=order, unknown=step.observed is Observed.UNKNOWN)
@@ -321,16 +324,18 @@ def _unconfirmed(alert: Alert, cycle: _Cycle) -> bool:
 
 def _owed(kind: MessageKind) -> MessageKind | None:
     """What has to be remembered while it is held back; the rest is found anew in the next cycle."""
-    if kind in ENDS:
+    if kind in ENDS or kind is MessageKind.REPEAT:  # perhaps of another proposal, which is no repeat in the next cycle
         return kind
     return MessageKind.FIRING if kind in {MessageKind.FIRING, MessageKind.PASSED} else None
 
 
 def _still_owed(alert: Alert) -> MessageKind | None:
     """What an earlier cycle had to say and held back."""
-    if alert.owed is not MessageKind.FIRING or (alert.state is _R and alert.kind in EVENTS):
-        return alert.owed
-    return {_F: MessageKind.FIRING, _R: MessageKind.PASSED}.get(alert.state)
+    if alert.owed is MessageKind.FIRING and alert.kind not in EVENTS:
+        return {_F: MessageKind.FIRING, _R: MessageKind.PASSED}.get(alert.state)
+    if alert.owed is MessageKind.REPEAT:
+        return MessageKind.REPEAT if alert.state is _F else None
+    return alert.owed
 
 
 def _message(group: Sequence[News], cycle: _Cycle, new_event_id: Callable[[], str]) -> Message:

@@ -27,8 +27,7 @@ LINES = 10  # of a group's message
 NAMED = 3  # in its title
 
 _ORDER = tuple(
-    MessageKind[name]
-    for name in ("FIRING", "ESCALATED", "UNCONFIRMED", "REPEAT", "PASSED", "REMOVED", "RESOLVED", "ORDER")
+    MessageKind[name] for name in ("FIRING", "ESCALATED", "UNCONFIRMED", "REPEAT", "PASSED", "REMOVED", "RESOLVED")
 )
 """Of several in one message, which of them the message is."""
 
@@ -114,7 +113,8 @@ def _in_own_words(message: Message, template: Template, fields: Mapping[str, str
     if template.text is not None:
         title, _, body = fill(template.text, known).strip().partition("\n")
     html = fill(template.html, known, in_html=True) if template.html is not None else None
-    return replace(message, title=clean(title, TITLE_MAX), body=body.strip() or message.body, html=html)
+    title = clean(title, TITLE_MAX) or message.title
+    return replace(message, title=title, body=body.strip() or message.body, html=html or None)
 
 
 def compose_group(group: Sequence[News], message_id: str, now: datetime) -> Message:
@@ -154,7 +154,7 @@ def _line_of(news: News, now: datetime) -> str:
         return f"- {clean(alert.subject, SUBJECT_MAX)}: {over}. It was: {text}"
     order = f" {clean(news.order, LINE_MAX)}" if news.order else ""
     since = alert.since or now
-    lasted = f" ({alert.severity.value}, since {_moment(since)})" if now - since >= timedelta(minutes=1) else ""
+    lasted = f" ({alert.severity.value}, since {moment_text(since)})" if now - since >= timedelta(minutes=1) else ""
     unknown = " Its data is missing at the moment." if news.unknown else ""
     return f"- {text}{lasted}{order}{unknown}"
 
@@ -314,21 +314,21 @@ def _prefix(alert: Alert, kind: MessageKind) -> str:
 
 def _since(alert: Alert, now: datetime) -> str:
     since = alert.since or now
-    line = f"Since {_moment(since)}"
+    line = f"Since {moment_text(since)}"
     lasted = now - since
     if lasted >= timedelta(minutes=1):
         line += f", for {_span(lasted)}"
     if alert.fired_at is not None and since > alert.fired_at:
-        line += f"; it first fired {_moment(alert.fired_at)}"
+        line += f"; it first fired {moment_text(alert.fired_at)}"
     return line + "."
 
 
 def _after(alert: Alert, now: datetime) -> str:
     over = alert.resolved_at or now
-    return f"since {_moment(over)}, after {_span(over - (alert.since or over))}"
+    return f"since {moment_text(over)}, after {_span(over - (alert.since or over))}"
 
 
-def _moment(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

@@ -1,12 +1,13 @@
 """Delivery: one courier a channel takes messages from the outbox to the other side, so a dead one delays no other.
 
 At least once, in order within an event, with the event's id the same each time. Nothing is given up: a row leaves
-the outbox only when its channel has acknowledged it.
+the outbox only when its channel has acknowledged it. What is critical goes before the rest, and waits for no rate.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,12 +16,14 @@ import structlog
 
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import OutboxRow
+from hedged.model.finding import Severity
 from hedged.ports import Channel, Clock, Store
 
 _log = structlog.get_logger(__name__)
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _OFTEN = 3  # tries
+_MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class Backoff:
         return float(min(self.cap, self.first * 2 ** min(failures - 1, 30)))
 
 
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A channel that takes nothing."""
+
+    since: datetime
+    why: str
+
+
 class Courier:
     """Delivers one channel's messages. Call `kick` after each cycle; run `run` as a task."""
 
@@ -48,15 +59,21 @@ class Courier:
         clock: Clock,
         *,
         timeout: float = 10.0,
-        batch: int = 200,
+        batch: int = 1000,
         backoff: Backoff | None = None,
+        minute_max: int | None = None,
     ) -> None:
+        """`minute_max`: messages a minute that the channel is asked to take; None: as many as there are."""
         self._store = store
         self._channel = channel
         self._clock = clock
         self._timeout = timeout
         self._batch = batch
         self._backoff = backoff or Backoff()
+        self._minute_max = minute_max
+        self._sent: deque[float] = deque()  # when, within the last minute, on the clock that never jumps
+        self._failing: Failing | None = None
+        self.tried = False  # since the start: something, or there was nothing
         self._kicked = asyncio.Event()
         self._kicked.set()  # what an earlier run left in the outbox
         self._pause = 0.0  # seconds before the next pass; 0: none is needed until kicked
@@ -76,8 +93,23 @@ class Courier:
             self._kicked.clear()
             await self.deliver_due()
             if self._pause:
-                await self._clock.sleep(self._pause)
+                await self._rest()
                 self._kicked.set()
+
+    async def _rest(self) -> None:
+        """For the pause, or until kicked where the channel works: what is new may be critical."""
+        tasks = [asyncio.ensure_future(self._clock.sleep(self._pause))]
+        if not self._failures:
+            tasks.append(asyncio.ensure_future(self._kicked_again()))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _kicked_again(self) -> None:
+        await self._kicked.wait()
 
     async def deliver_due(self) -> int:
         """Deliver what is due, oldest first, until done or until one fails; the number delivered."""
@@ -91,16 +123,44 @@ class Courier:
                 if not ready:
                     self._pause = wait
                     break
-                for row in ready:
+                for row, urgent in ready:
+                    if not urgent and (wait := self._until_allowed()):
+                        self._pause = wait
+                        return delivered
                     if not await self._try(row):
                         return delivered
                     delivered += 1
+                    if self._kicked.is_set():  # what is new may be critical
+                        self._kicked.clear()
+                        break
+            else:
+                self.tried = True  # nothing is left to try
         except StoreError as error:
             self._pause_after_failure()
             self._complain("the outbox cannot be used", error)
         return delivered
 
+    @property
+    def name(self) -> str:
+        return self._channel.name
+
+    @property
+    def failing(self) -> Failing | None:
+        """Since when the channel takes nothing, and why; None: it does, or nothing was tried."""
+        return self._failing
+
+    def _until_allowed(self) -> float:
+        """Seconds until the next message may go; 0: now."""
+        now = self._clock.monotonic()
+        while self._sent and now - self._sent[0] >= _MINUTE:
+            self._sent.popleft()
+        if self._minute_max is None or len(self._sent) < self._minute_max:
+            return 0.0
+        return self._sent[len(self._sent) - self._minute_max] + _MINUTE - now
+
     async def _try(self, row: OutboxRow) -> bool:
+        if self._minute_max is not None:
+            self._sent.append(self._clock.monotonic())
         try:
             async with asyncio.timeout(self._timeout):
                 await self._channel.deliver(row.message)
@@ -120,6 +180,8 @@ class Courier:
 
     async def _failed(self, row: OutboxRow, error: str) -> None:
         self._pause_after_failure()
+        since = self._failing.since if self._failing is not None else self._clock.now()
+        self._failing, self.tried = Failing(since, error), True
         if row.id not in self._blamed:
             self._blamed.add(row.id)
             self._complain("a channel takes no messages, they wait in the outbox", error)
@@ -142,31 +204,50 @@ class Courier:
 
     def _recovered(self) -> None:
         self._failures = 0
+        self._failing, self.tried = None, True
         if self._complained:
             self._complained = False
             _log.info("the channel takes messages again", channel=self._channel.name)
 
 
-def _ready(rows: Sequence[OutboxRow], now: datetime, wait_max: float) -> tuple[list[OutboxRow], float]:
-    """Rows whose time has come and that no earlier row of their event holds up; and the seconds until the next.
+def _ready(rows: Sequence[OutboxRow], now: datetime, wait_max: float) -> tuple[list[tuple[OutboxRow, bool]], float]:
+    """Rows whose time has come and that no earlier row of their events holds up, and whether each is urgent; and the
+    seconds until the next.
 
-    Events that were tried often go behind the others, so that a message that is never taken holds up only its own
-    event. A time further away than any wait was written before the wall clock was set back: it has come.
+    A time further away than any wait was written before the wall clock was set back: it has come.
     """
-    tries: dict[str, int] = {}
     held_up: set[str] = set()
     ready: list[OutboxRow] = []
     waits = [wait_max]
     for row in rows:
-        event = row.message.event_id
-        tries.setdefault(event, row.attempts)
         wait = (row.next_try_at - now).total_seconds()
-        if event in held_up:
-            continue
-        if 0 < wait <= wait_max:
-            held_up.add(event)
+        if row.message.event_ids & held_up:
+            held_up |= row.message.event_ids
+        elif 0 < wait <= wait_max:
+            held_up |= row.message.event_ids
             waits.append(wait)
         else:
             ready.append(row)
-    ready.sort(key=lambda row: tries[row.message.event_id] >= _OFTEN)
-    return ready, min(waits)
+    return _by_urgency(ready), min(waits)
+
+
+def _by_urgency(rows: Sequence[OutboxRow]) -> list[tuple[OutboxRow, bool]]:
+    """What is critical first, with all that has to go before it; last what was tried often.
+
+    So a message that is never taken holds up only its own events. Rows that share an event keep their order.
+    """
+    behind: set[str] = set()
+    often: set[int] = set()
+    for row in rows:
+        if row.attempts >= _OFTEN or row.message.event_ids & behind:
+            behind |= row.message.event_ids
+            often.add(row.id)
+    urgent: set[str] = set()
+    first: set[int] = set()
+    for row in reversed(rows):
+        critical = row.message.severity is Severity.CRITICAL
+        if row.id not in often and (critical or row.message.event_ids & urgent):
+            urgent |= row.message.event_ids
+            first.add(row.id)
+    ordered = sorted(rows, key=lambda row: 0 if row.id in first else 2 if row.id in often else 1)
+    return [(row, row.id in first) for row in ordered]

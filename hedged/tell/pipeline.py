@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hedged.model.alert import Alert, Message
 from hedged.model.finding import SUBJECT_KIND, Assessment, Finding, HedgeGroup, HedgeStatus, Kind, Severity, SubjectKind
+from hedged.model.instrument import InstrumentId
 from hedged.model.order import (
     Absent,
     Cancelled,
@@ -17,6 +18,7 @@ from hedged.model.order import (
     OrderRow,
     OrderState,
     Outcome,
+    Placement,
     Rejected,
     Unknown,
     Working,
@@ -124,10 +126,17 @@ def earlier_findings(
     settled: Sequence[tuple[Intent, Outcome | Absent]],
     open_rows: Sequence[OrderRow],
     groups: Sequence[HedgeGroup],
+    *,
+    unwatched: Collection[InstrumentId] = (),
 ) -> list[Finding]:
-    """Orders of earlier cycles: those found out about now, and those nobody knows the end of yet."""
+    """Orders of earlier cycles: those found out about now, and those nobody knows the end of yet.
+
+    `unwatched`: instruments of accounts that no order can be looked up at now: the mode, or the account, is another.
+    """
     texts: dict[tuple[Kind, str], list[str]] = {}
     for intent, outcome in settled:
+        if intent.placement is Placement.PASSIVE and isinstance(outcome, Fill | Cancelled):
+            continue  # it waited in the book, as it was to, and its hedge shows what came of that
         order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
         if isinstance(outcome, Fill):
             text = f"{order} was filled at {outcome.price:f}, which was not known before"
@@ -141,11 +150,13 @@ def earlier_findings(
             text = f"{order} was never placed"
         texts.setdefault((Kind.ORDER_RECOVERED, intent.hedge), []).append(text)
     for row in open_rows:
-        if row.state is OrderState.ACKNOWLEDGED:
+        if row.state is OrderState.ACKNOWLEDGED and not row.absences and row.intent.instrument not in unwatched:
             continue  # known to rest in the book
         intent = row.intent
         order = f"{intent.side.value} {intent.quantity:f} {intent.instrument}"
         text = f"{order} may or may not exist ({intent.client_order_id})"
+        if intent.instrument in unwatched:
+            text += ", and is not looked up, since hedged sends no orders to that account now"
         texts.setdefault((Kind.ORDER_FAILED, intent.hedge), []).append(text)
     members = {group.name: group.hedges for group in groups}
     return [

@@ -16,12 +16,12 @@ from hedged.model.finding import Kind, Severity
 PROTECTED = frozenset({Kind.PAUSED, Kind.PAUSED_DUE, Kind.HALTED, Kind.DATA_STALE})
 PROTECTED_WHEN_CRITICAL = frozenset({Kind.MARGIN, Kind.MARGIN_ODDS, Kind.LIQUIDATION_NEAR})
 
-OF_ITS_HEDGE: Mapping[str, frozenset[Kind]] = {"drift": frozenset({Kind.DATA_STALE, Kind.DATA_MISSING})}
+OF_ITS_HEDGE: Mapping[Kind, frozenset[Kind]] = {Kind.DRIFT: frozenset({Kind.DATA_STALE, Kind.DATA_MISSING})}
 """Kinds that are explained by another of the same subject: a hedge whose data is missing has old figures."""
 
-OF_ALL: Mapping[str, frozenset[Kind]] = {
-    "proposal": frozenset({Kind.PAUSED, Kind.HALTED}),
-    "order_refused": frozenset({Kind.PAUSED, Kind.HALTED}),
+OF_ALL: Mapping[Kind, frozenset[Kind]] = {
+    Kind.PROPOSAL: frozenset({Kind.PAUSED, Kind.HALTED}),
+    Kind.ORDER_REFUSED: frozenset({Kind.PAUSED, Kind.HALTED}),
 }
 """Kinds that are explained by another of whatever subject: while orders are stopped none is sent."""
 
@@ -70,9 +70,9 @@ def inhibited_by(alert: Alert, firing: Collection[tuple[Kind, str]]) -> tuple[Ki
     """Kind and subject of what fires and explains it."""
     if protected(alert):
         return None
-    name = alert.kind.value
+    of_all, of_its_hedge = OF_ALL.get(alert.kind, ()), OF_ITS_HEDGE.get(alert.kind, ())
     for kind, subject in firing:
-        if kind in OF_ALL.get(name, ()) or (kind in OF_ITS_HEDGE.get(name, ()) and subject == alert.subject):
+        if kind in of_all or (kind in of_its_hedge and subject == alert.subject):
             return kind, subject
     return None
 

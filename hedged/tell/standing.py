@@ -10,6 +10,7 @@ from hedged.model.policy import World
 from hedged.ports import Clock, Store
 from hedged.tell.message import compose
 from hedged.tell.pipeline import addressed
+from hedged.tell.quiet import acknowledged, silenced_by
 
 
 class Standing:
@@ -23,12 +24,13 @@ class Standing:
 
     async def standing(self) -> Sequence[Message]:
         now = self._clock.now()
-        said = await self._store.acknowledgements()
-        acknowledged = {each.event_id for each in said if each.until is None or each.until > now}
+        seen = {each.event_id: each for each in await self._store.acknowledgements()}
+        silences = await self._store.silences(now)
         alerts = [
             alert
             for alert in await self._store.alerts()
-            if alert.state is AlertState.FIRING and alert.told_at is not None and alert.event_id not in acknowledged
+            if alert.state is AlertState.FIRING and alert.told_at is not None and alert.closed_as is None
+            if acknowledged(alert, seen, now) is None and silenced_by(alert, silences, now) is None
         ]
         alerts.sort(key=lambda alert: -alert.severity.rank)
         return [

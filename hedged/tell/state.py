@@ -114,6 +114,7 @@ def odds_object(odds: MarginOdds | None) -> dict[str, object]:
         "liquidation_probability_bootstrap": None if odds is None else _rounded(odds.bootstrap),
         "liquidation_within_seconds": None if odds is None else int(odds.horizon.total_seconds()),
         "currency": odds.currency or None if odds is not None else None,
+        "coin": odds.coin or None if odds is not None else None,
         "equity_needed": None if odds is None else money(odds.equity_needed),
         "top_up": None if odds is None else money(odds.top_up),
         "breach": None if nearest is None else {"instrument": nearest.instrument, "ratio": _rounded(nearest.ratio)},
@@ -176,6 +177,7 @@ def intent_object(intent: Intent) -> dict[str, object]:
         "reduce_only": intent.reduce_only,
         "reason": intent.reason,
         "purpose": intent.purpose.value,
+        "placement": intent.placement.value,
     }
 
 

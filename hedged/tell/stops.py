@@ -68,9 +68,9 @@ def _order(refusal: Refusal) -> str:
     return f"{intent.purpose.value} {intent.side.value} {intent.quantity:f} {intent.instrument}"
 
 
-def _values(stop: Stop) -> dict[str, str | None]:
-    return {"since": time(stop.since), "by": stop.by, "reason": stop.reason}
+def _values(stop: Stop) -> dict[str, str | bool | None]:
+    return {"since": time(stop.since), "by": stop.by, "reason": stop.reason, "cancel": stop.cancel}
 
 
-def _stop_object(stop: Stop | None) -> dict[str, str | None] | None:
+def _stop_object(stop: Stop | None) -> dict[str, str | bool | None] | None:
     return None if stop is None else _values(stop)

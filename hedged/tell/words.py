@@ -219,6 +219,11 @@ WORDS: Mapping[Kind, Words] = {
         "compare orders and positions with the exchange's own pages, end what went wrong, then "
         "`hedged resume --config FILE`.",
     ),
+    Kind.CHANNEL_DOWN: Words(
+        "channel {subject} takes no messages",
+        "hedged keeps what it has to say there and tries again; it is told here meanwhile.",
+        "see what `hedged doctor --config FILE` says of it, and try it with `hedged notify test --channel NAME`.",
+    ),
     Kind.PROPOSAL: Words(
         "an order of hedge {subject} waits for your word",
         "hedged sends nothing until a person has approved it, and decides it anew then.",

@@ -134,7 +134,7 @@ class TrialLine:
         await life.passing("order")
         instrument = world.venue.instrument(intent.instrument.partition(":")[2])
         if instrument is None:
-            return Rejected(client_order_id, "nothing was sent: the venue does not trade that")
+            return Rejected(client_order_id, "nothing was sent: the venue does not trade that", sent=False)
         ticket = Ticket.of(approved, instrument, rest_at)
         fault = life.fault("order", _ORDER_FAULTS, storm=0.5, calm=0.06)
         if life.down():
@@ -186,6 +186,8 @@ class TrialLine:
 
 class TrialChannel:
     """Somewhere people read messages."""
+
+    confirms = True
 
     def __init__(self, name: str, life: Life) -> None:
         self.name = name

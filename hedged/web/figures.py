@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hedged.cycle import CycleReport
     from hedged.daemon.portfolio import App
 
+NAMED_MAX = 500  # alerts that are named one by one
+
 ORDER_OUTCOMES = ("filled", "working", "cancelled", "rejected", "unknown", "refused")
 
 Row = tuple[Sequence[str], Decimal | float | None]
@@ -186,9 +188,11 @@ def _alerts(report: CycleReport) -> Iterator[Metric]:
     firing = [alert for alert in report.alerts if alert.state is AlertState.FIRING]
     counted: list[Row] = [((each.value,), float(sum(a.severity is each for a in firing))) for each in Severity]
     yield _gauge("alerts_firing", "Alerts that fire.", ("severity",), counted)
+    waiting = [((), float(len(report.decision.awaiting)))]
+    yield _gauge("proposals_waiting", "Orders that wait for a person's word.", (), waiting)
     since: list[Row] = [
         ((alert.kind.value, alert.subject, alert.severity.value), alert.since.timestamp() if alert.since else None)
-        for alert in firing
+        for alert in firing[:NAMED_MAX]
     ]
     labels = ("kind", "subject", "severity")
     yield from _known("alert_since_timestamp_seconds", "Since when an alert that fires has stood.", labels, since)

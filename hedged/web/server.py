@@ -6,7 +6,8 @@ A page in a browser may not reach it by a name of its own: a request whose Host 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER = 10.0  # seconds: somebody else has the address, perhaps the process that we replace
 CLOSE_WITHIN = 0.5
+CONNECTIONS_MAX = 32  # at once: whoever can reach it must not use up the daemon's file descriptors
+
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "hedged"}
 
 _log = structlog.get_logger(__name__)
 
@@ -57,26 +61,38 @@ class WebServer:
             app.router.add_get(path, handler, allow_head=False)
         complained = False
         while True:
+            listening: asyncio.Server | None = None
             runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CLOSE_WITHIN)
             await runner.setup()
             try:
-                await web.TCPSite(runner, self._options.host, self._options.port, backlog=16).start()
-                self.port = runner.addresses[0][1]
+                listening = await self._listen(runner)
                 if complained:
                     _log.info("figures are served now", address=self._address)
-                await self._for_ever()
+                await asyncio.Event().wait()  # not `serve_forever`, which ends only when every client has gone
             except OSError as error:
                 if not complained:
                     _log.error("figures cannot be served, trying again", address=self._address, error=error.strerror)
                 complained = True
             finally:
                 self.port = None
+                if listening is not None:
+                    listening.close()
                 await runner.cleanup()
             await self._clock.sleep(AGAIN_AFTER)
 
-    async def _for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(3600)
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        server = runner.server
+
+        def answer() -> asyncio.BaseProtocol:
+            if server is None or len(server.connections) >= CONNECTIONS_MAX:
+                return _Refused()
+            return server()
+
+        listening = await asyncio.get_running_loop().create_server(
+            answer, self._options.host, self._options.port, backlog=CONNECTIONS_MAX
+        )
+        self.port = listening.sockets[0].getsockname()[1]
+        return listening
 
     @property
     def _address(self) -> str:
@@ -85,10 +101,13 @@ class WebServer:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._is_ours(request.headers.get("Host", "")):
-            return _text("this is not the host that you asked for\n", 421)
-        response = await handler(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
+            return _text("this is not the host that you asked for\n", 421, _HEADERS)
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:  # no such page, no such method
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            response = _text(f"{error.reason}\n", error.status, allowed)
+        response.headers.update(_HEADERS)
         return response
 
     def _is_ours(self, host: str) -> bool:
@@ -97,7 +116,7 @@ class WebServer:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
             return False
-        if name in {"localhost", self._options.host, *self._options.names}:
+        if name in {"localhost", self._options.host, *map(str.lower, self._options.names)}:
             return True
         try:
             address = ip_address(name or "")
@@ -126,5 +145,12 @@ class WebServer:
         return _text(f"{since}, at an interval of {self._vitals.every.total_seconds():g} s\n", 503)
 
 
-def _text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+class _Refused(asyncio.Protocol):
+    """One connection too many: it is closed at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(text=text, status=status, headers=headers)

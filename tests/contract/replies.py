@@ -229,6 +229,10 @@ def values(read: Any) -> Any:
     return read.value if isinstance(read, Read) else read
 
 
+HINTS = frozenset(f"Quote.{name}" for name in ("bid_size", "ask_size", "volume_day", "high_day", "low_day"))
+"""What only makes an order's impact known: None wherever it cannot be read, and no reason to raise."""
+
+
 def agrees(found: Any, right: Any, unknown: Collection[str] = ()) -> bool:
     """Equal, or less where `unknown` names what may be unknown rather than raise; nothing may differ.
 
@@ -252,6 +256,8 @@ def agrees(found: Any, right: Any, unknown: Collection[str] = ()) -> bool:
 
 def _field_agrees(found: Any, right: Any, name: str, unknown: Collection[str]) -> bool:
     mine, theirs = getattr(found, name), getattr(right, name)
+    if mine is None and f"{type(found).__name__}.{name}" in HINTS:
+        return True
     if f"{type(found).__name__}.{name}" in unknown:
         if mine is None or (name == "trusted" and mine is False) or (name == "notional_min" and mine == 0):
             return True

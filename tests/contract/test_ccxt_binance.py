@@ -28,6 +28,8 @@ COLD = [  # all that a first full read with three wallets asks
     "/api/v3/time",
     "/api/v3/account",
     "/sapi/v1/margin/account",
+    "/sapi/v1/margin/isolated/account",
+    "/eapi/v1/position",
     "/fapi/v3/account",
     "/fapi/v3/positionRisk",
     "/dapi/v1/account",
@@ -39,7 +41,8 @@ COLD = [  # all that a first full read with three wallets asks
     "/api/v3/ticker/price",
 ]
 HOURLY = {"exchangeInfo", "time", "fundingInfo", "leverageBracket"}
-WARM = [path for path in COLD if path.rpartition("/")[2] not in HOURLY]
+CORNERS = {"/sapi/v1/margin/isolated/account", "/eapi/v1/position"}  # hourly while nothing is there
+WARM = [path for path in COLD if path.rpartition("/")[2] not in HOURLY and path not in CORNERS]
 
 
 async def read_everything(it: Bench) -> None:
@@ -119,6 +122,7 @@ async def test_quotes_carry_mark_book_and_funding() -> None:
     assert (quote.mark, quote.index, quote.bid, quote.ask) == (3000, 3000, D("2999.7"), D("3000.3"))
     assert (quote.funding_rate, quote.funding_interval_hours) == (D("0.0001"), 8)
     assert quote.funding_next == datetime(2026, 11, 2, 16, tzinfo=UTC)
+    assert (quote.bid_size, quote.volume_day) == (10, None)
     assert quotes[solana].value.funding_interval_hours == 4
     dated = quotes[DATED].value
     assert (dated.mark, dated.funding_rate, dated.funding_interval_hours, dated.funding_next) == (
@@ -265,12 +269,14 @@ async def test_the_tightest_margin_pool_decides() -> None:
         }
         account["assets"].append(pool)
         it.server.replies["/fapi/v3/account"] = json.dumps(account)
-        tight = (await it.reader.derivatives()).value.margin
+        apart = (await it.reader.derivatives()).value
         account["totalMaintMargin"] = "90"  # multi-assets mode: the totals are of all assets
         it.server.replies["/fapi/v3/account"] = json.dumps(account)
-        shared = (await it.reader.derivatives()).value.margin
-    assert tight == Margin(equity=D(100), maintenance=D(60))
-    assert shared == Margin(equity=D(10200), maintenance=D(90), available=D(9900))
+        shared = (await it.reader.derivatives()).value
+    assert apart.margin == Margin(equity=D(100), maintenance=D(60))
+    assert apart.equities == {"USDT": D(10200), "USDC": D(100)}
+    assert shared.margin == Margin(equity=D(10200), maintenance=D(90), available=D(9900))
+    assert shared.equities == {}, "one sum: what backs which is not told"
 
 
 @pytest.mark.parametrize(
@@ -300,12 +306,12 @@ async def test_an_isolated_position_alone_leaves_nothing_to_maintain() -> None:
 
 
 async def test_a_full_read_takes_the_fewest_requests() -> None:
-    """Fifteen requests for the first full read, nine for each later one, none of them a write."""
+    """Seventeen requests for the first full read, nine for each later one, none of them a write."""
     async with bench() as it:
         await read_everything(it)
         await it.settled()
         assert sorted(it.paths()) == sorted(COLD)
-        assert len(COLD) == 15
+        assert len(COLD) == 17
         it.clock.advance(60)
         await read_everything(it)
         assert sorted(it.paths()) == sorted(WARM)

@@ -101,9 +101,12 @@ async def test_the_tightest_pool_is_reported(coins: dict[str, Decimal], equity: 
             "BTCUSD_PERP": CoinHeld(D(60 if equity == 600 else 1), D(60000)),
             "ETHUSD_PERP": CoinHeld(D(-60), D(3000)),
         }
-        margin = (await it.reader.derivatives()).value.margin
-    assert margin is not None
-    assert (margin.equity, margin.maintenance) == (equity, maintenance)
+        told = (await it.reader.derivatives()).value
+    assert told.margin is not None
+    assert (told.margin.equity, told.margin.maintenance) == (equity, maintenance)
+    assert {"USDT", "BTC", "ETH"} <= told.equities.keys()
+    assert equity in told.equities.values()
+    assert told.equities["USDT"] == 10200
 
 
 async def test_an_isolated_position_of_coins_is_a_pool_of_its_own() -> None:

@@ -46,7 +46,7 @@ def explain(path: str, row: dict[str, Any], subject: Any, asset: str) -> Asked:
         return it.reader.explain(doubt, T0)
 
     # a withdrawal list may be empty; a transfer of something unnamed explains nothing
-    return Asked(path, ask, [[]] if path == WITHDRAWALS else [], may_be_unknown=path == TRANSFERS)
+    return Asked(path, ask, [[]] if path == WITHDRAWALS else [], may_be_unknown=path in {TRANSFERS, TRADES})
 
 
 SOLD = {"symbol": "ETH-USDT", "side": "SELL", "qty": "2", "executedQty": "2.00", "status": "FILLED"}

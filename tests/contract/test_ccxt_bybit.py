@@ -38,7 +38,7 @@ WARM = Counter(
         "/v5/market/tickers": 3,
     }
 )
-COLD = WARM + Counter({"/v5/market/instruments-info": 5, "/v5/market/time": 1})
+COLD = WARM + Counter({"/v5/market/instruments-info": 5, "/v5/market/time": 1, "/v5/position/list": 1})  # options
 
 
 async def read_everything(it: Bench) -> None:
@@ -132,6 +132,9 @@ async def test_quotes_carry_mark_book_and_funding() -> None:
     assert (quote.mark, quote.index, quote.bid, quote.ask) == (3000, 3000, D("2999.7"), D("3000.3"))
     assert (quote.funding_rate, quote.funding_interval_hours) == (D("0.0001"), 8)
     assert quote.funding_next == datetime(2026, 11, 2, 16, tzinfo=UTC)
+    assert (quote.bid_size, quote.ask_size) == (D("2.5"), 40)
+    assert (quote.volume_day, quote.high_day, quote.low_day) == (D("235294950000.5"), 3001, 2999)
+    assert quotes[INVERSE].value.volume_day == 49337318000
     assert quotes[SOLANA].value.funding_interval_hours == 4
     assert (quotes[INVERSE].value.mark, quotes[INVERSE].value.funding_interval_hours) == (60000, 8)
     dated = quotes[DATED].value
@@ -203,7 +206,7 @@ async def test_a_full_read_takes_the_fewest_requests() -> None:
     async with bench() as it:
         await read_everything(it)
         assert Counter(it.paths()) == COLD
-        assert COLD.total() == 19
+        assert COLD.total() == 20
         it.clock.advance(60)
         await read_everything(it)
         assert Counter(it.paths()) == WARM

@@ -227,7 +227,7 @@ async def test_a_linear_contract_in_another_coin_is_a_segment_of_its_own() -> No
         asked: list[str | None] = []
 
         def record(path: str, parameters: dict[str, str], result: dict[str, Any]) -> None:
-            if path == "/v5/position/list" and "cursor" not in parameters:
+            if path == "/v5/position/list" and "cursor" not in parameters and parameters["category"] != "option":
                 asked.append(parameters.get("settleCoin"))
             for row in result.get("list", ()):
                 if path == "/v5/market/instruments-info" and row["symbol"] == "XRPUSDT":

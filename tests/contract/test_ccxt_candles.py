@@ -208,12 +208,12 @@ async def test_the_past_leaves_half_of_the_limit_to_others() -> None:
         it.clock.set(NOW)
         await it.opened.market.instruments()
         it.clock.advance(600)
-        await it.opened._limiter.acquire(15.0)
+        await it.opened.candles._limiter.acquire(15.0)
         it.clock.slept.clear()
         await it.opened.candles.bars("ETH", "USDT", T0 - 30 * STEP)
         assert sum(it.clock.slept) == pytest.approx(5 * 0.11, abs=0.02)
         it.clock.slept.clear()
-        await it.opened._limiter.acquire(9.0)
+        await it.opened.candles._limiter.acquire(9.0)
         assert it.clock.slept == []
 
 

@@ -128,7 +128,10 @@ async def test_margin_is_that_of_the_pool_nearest_to_liquidation() -> None:
     async with bench() as it:
         assert (await it.reader.derivatives()).value.margin == Margin(D(320), D(6))
         it.truth.cash["USDT"] = D(700)
-        assert (await it.reader.derivatives()).value.margin == Margin(D(920 - 320), D(30), D(350))
+        told = (await it.reader.derivatives()).value
+        assert told.margin == Margin(D(920 - 320), D(30), D(350))
+        assert told.equities.keys() == {"USDT", "USDC", "BTC"}
+        assert told.equities["USDT"] == 600
         it.truth.cash["XBT"] = D("0.0205")
         margin = (await it.reader.derivatives()).value.margin
         assert margin is not None

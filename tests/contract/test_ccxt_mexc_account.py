@@ -183,8 +183,9 @@ async def test_the_pool_that_is_used_most_is_the_margin() -> None:
         it.truth.positions = {"ETH_USDT": Held(D(-200), D(3000)), "ETH_USDC": Held(D(-1), D(3000))}
         first = (await it.reader.derivatives()).value.margin
         it.truth.pools["USDC"] = Pool(D(100000))
-        second = (await it.reader.derivatives()).value.margin
-    assert (first.equity, second.equity) == (40, 10000)  # type: ignore[union-attr]
+        both = (await it.reader.derivatives()).value
+    assert (first.equity, both.margin.equity) == (40, 10000)  # type: ignore[union-attr]
+    assert both.equities == {"USDT": D(10000), "USDC": D(100000)}
 
 
 async def test_a_position_without_its_wallet_is_half_a_reply() -> None:

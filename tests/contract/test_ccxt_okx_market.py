@@ -128,6 +128,8 @@ async def test_quotes_carry_mark_book_index_and_funding() -> None:
     assert (quote.mark, quote.index, quote.bid, quote.ask) == (3000, 3000, D("2999.7"), D("3000.3"))
     assert (quote.funding_rate, quote.funding_interval_hours) == (D("0.0001"), 8)
     assert quote.funding_next == datetime(2026, 11, 2, 16, tzinfo=UTC)
+    assert (quote.bid_size, quote.ask_size) == (10, 10)
+    assert (quote.volume_day, quote.high_day, quote.low_day) == (D("66675001500"), 3001, 2999)  # coins at the mark
     assert quotes[solana].value.funding_interval_hours == 4
     assert (quotes[INVERSE].value.mark, quotes[INVERSE].value.index) == (60000, 60000)
     dated = quotes[DATED].value

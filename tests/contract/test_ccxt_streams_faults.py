@@ -13,7 +13,7 @@ from ccxt.async_support.base.ws import client as ccxt_client
 
 from hedged.adapters.exchanges.ccxt_streams import PAUSE_LAST, SILENT_AFTER, TICKS_WITHIN
 from hedged.adapters.exchanges.stream_client import MESSAGE_MAX
-from tests.venues.streams_bench import PERPETUAL, PRIVATE, VENUES, Stage, stage
+from tests.venues.streams_bench import LOGINS, PERPETUAL, PRIVATE, VENUES, Stage, stage
 
 GARBAGE = (
     "<html>down</html>",
@@ -151,7 +151,7 @@ async def test_a_venue_without_streams_is_asked_less_and_less(fault: str) -> Non
         await comes_back(on)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", LOGINS)
 async def test_a_refused_login_silences_its_own_line_alone(
     venue: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,7 +186,7 @@ async def test_polling_is_not_touched(venue: str) -> None:
     async with stage(venue, fault="refuse") as on:
         await on.clock.move(600)
         await asyncio.sleep(0.05)
-        assert (await on.it.reader.balances("spot")).value
+        assert (await on.it.reader.balances(on.it.reader.wallets[0])).value
         assert (await on.it.reader.derivatives()).value.positions
         assert on.woken == []
 

@@ -12,7 +12,7 @@ import pytest
 
 from hedged import app as root
 from hedged.adapters.clock import SystemClock, SystemIds
-from hedged.cli.doctor import Check, _examine, _reading
+from hedged.cli.doctor import Check, _reading, examine
 from hedged.cli.once import look_once
 from hedged.errors import ConfigurationError
 from hedged.settings import Settings, load
@@ -78,7 +78,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
     """A key that can read and nothing else: no red line, and the database is said to come."""
     async with local(tmp_path) as (server, settings):
         allow(server)
-        checks = await _examine(settings)
+        checks = await examine(settings)
     assert [check for check in checks if check.result == "failed"] == []
     assert ("ok", "it cannot withdraw") in told(checks, "main: key")
     assert told(checks, "main: clock") == [("ok", "within a second of the venue's")]
@@ -89,13 +89,13 @@ async def test_what_else_a_key_may_do_is_told(tmp_path: Path) -> None:
     """Reading and a bound address in green; a key that may not read in red, before the wallets say it in other words."""
     async with local(tmp_path) as (server, settings):
         allow(server)
-        assert told(await _examine(settings), "main: key") == [
+        assert told(await examine(settings), "main: key") == [
             ("ok", "it cannot withdraw"),
             ("ok", "it may read"),
             ("ok", "it is bound to an address"),
         ]
         allow(server, enableReading=False, ipRestrict=False)
-        results = {text: result for result, text in told(await _examine(settings), "main: key")}
+        results = {text: result for result, text in told(await examine(settings), "main: key")}
     assert results["it may not read what hedged reads: allow reading for it"] == "failed"
     assert "it is bound to an address" not in results
     assert list(results.values()).count("unknown") == 1
@@ -132,7 +132,7 @@ async def test_a_key_that_can_withdraw_is_red_and_refused(tmp_path: Path) -> Non
     """The doctor says so; the daemon does not start with it."""
     async with local(tmp_path) as (server, settings):
         allow(server, enableWithdrawals=True)
-        assert told(await _examine(settings), "main: key")[0][0] == "failed"
+        assert told(await examine(settings), "main: key")[0][0] == "failed"
         with pytest.raises(ConfigurationError, match="may withdraw"):
             await root.build(settings, SystemClock(), SystemIds())
 
@@ -141,7 +141,7 @@ async def test_a_venue_that_cannot_be_asked_does_not_stop_watching(tmp_path: Pat
     """Permissions that cannot be read now are a warning at the start, and grey for the doctor."""
     async with local(tmp_path) as (server, settings):
         server.faults["/sapi/v1/account/apiRestrictions"] = "500"
-        assert told(await _examine(settings), "main: key")[0][0] == "unknown"
+        assert told(await examine(settings), "main: key")[0][0] == "unknown"
         wired = await root.build(settings, SystemClock(), SystemIds())
         await wired.close()
 
@@ -150,7 +150,7 @@ async def test_a_wrong_key_is_red_with_the_venues_reason(tmp_path: Path) -> None
     """Each wallet that the key cannot read is a red line."""
     async with local(tmp_path) as (server, settings):
         server.api_key = "another"
-        checks = await _examine(settings)
+        checks = await examine(settings)
     assert told(checks, "main: spot wallet")[0][0] == "failed"
     assert "key" in told(checks, "main: spot wallet")[0][1]
 
@@ -158,7 +158,7 @@ async def test_a_wrong_key_is_red_with_the_venues_reason(tmp_path: Path) -> None
 async def test_without_a_key_nobody_can_know(tmp_path: Path) -> None:
     """Public data alone: grey, not green, with the file where a key was looked for."""
     async with local(tmp_path, keys=False) as (_, settings):
-        ((result, text),) = told(await _examine(settings), "main: key")
+        ((result, text),) = told(await examine(settings), "main: key")
     assert result == "unknown"
     assert str(tmp_path / "credentials" / "account-main") in text
 

@@ -13,7 +13,7 @@ import pytest
 
 from hedged import app as root
 from hedged.adapters.exchanges.shapes import milliseconds
-from hedged.cli.doctor import _examine
+from hedged.cli.doctor import examine
 from hedged.cli.once import _look
 from hedged.cli.show import show_state
 from hedged.daemon.past_prices import AFTER_THE_HOUR
@@ -148,9 +148,9 @@ async def test_once_waits_for_the_past_only_so_long(tmp_path: Path, monkeypatch:
 async def test_doctor_has_a_line_for_each_hedge_that_learns(tmp_path: Path) -> None:
     """Green with what is kept, red with the venue's fault."""
     async with local(tmp_path) as (server, settings):
-        (check,) = [each for each in await _examine(settings) if each.what == "alts: past prices"]
+        (check,) = [each for each in await examine(settings) if each.what == "alts: past prices"]
         assert (check.result, check.text) == ("ok", "2 markets are read; none are kept until the daemon has run")
         server.faults["/fapi/v1/klines"] = "html"
-        (check,) = [each for each in await _examine(settings) if each.what == "alts: past prices"]
+        (check,) = [each for each in await examine(settings) if each.what == "alts: past prices"]
         assert check.result == "failed"
         assert "an HTML page" in check.text

@@ -7,18 +7,29 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
 
 from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+from hedged.adapters.channels.mqtt_client import Complaints, new_client
 from hedged.adapters.channels.mqtt_topics import encode
 from hedged.adapters.clock import SystemClock
-from hedged.errors import DeliveryError
+from hedged.errors import DeliveryError, StoreUnavailable
+from hedged.model.alert import Message
+from tests import mqtt_rig
 from tests.broker import Broker
-from tests.mqtt_rig import ALERT, WITHIN, certificates, connected, options, running, state, watching
+from tests.mqtt_rig import ALERT, WITHIN, Watcher, certificates, connected, options, running, state, watching
 from tests.support import ROOT, CountingIds
+
+
+@pytest.fixture(params=["5", "3.1.1"], autouse=True)
+def protocol(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Everything here holds for both versions."""
+    monkeypatch.setattr(mqtt_rig, "PROTOCOL", request.param)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -35,9 +46,9 @@ async def test_the_state_is_retained_for_those_who_come_later(tmp_path: Path) ->
         async with running(options(broker)) as channel:
             await channel.publish_state(state("alts", "majors"))
             async with watching(broker) as watcher:
-                await watcher.until(lambda topics: len(topics) == 4)
+                await watcher.until(lambda topics: len(topics) == 5)
             async with watching(broker) as late:
-                await late.until(lambda topics: len(topics) == 4)
+                await late.until(lambda topics: len(topics) == 5)
         assert all(message.retain for message in late.came)
         assert late.topics["hedged/demo/status"] == "online"
         assert json.loads(late.topics["hedged/demo/hedge/alts/state"]) == {
@@ -71,8 +82,102 @@ async def test_a_hedge_that_left_loses_its_retained_state(tmp_path: Path) -> Non
                 await channel.publish_state(state("majors"))
                 await watcher.until(lambda topics: topics["hedged/demo/hedge/alts/state"] == "")
         async with watching(broker) as late:
-            await late.until(lambda topics: len(topics) == 3)
-        assert set(late.topics) == {"hedged/demo/status", "hedged/demo/summary", "hedged/demo/hedge/majors/state"}
+            await late.until(lambda topics: len(topics) == 4)
+        assert set(late.topics) == {
+            f"hedged/demo/{level}" for level in ("status", "summary", "proposals", "hedge/majors/state")
+        }
+
+
+async def test_margin_and_a_summary_are_retained_too(tmp_path: Path) -> None:
+    """An account's margin under its name, and the portfolio at a glance, each with its schema."""
+    row = {"account": "main/2", "margin_ratio": 0.2, "liquidation_distance_ratio": None, "estimated": True}
+    found = [{"kind": "drift", "severity": "warning"}, {"kind": "x", "severity": "info"}]
+    whole = {
+        **state("alts"),
+        "world": "paper",
+        "portfolio": "demo",
+        "quote": "USDT",
+        "margin": [row],
+        "findings": found,
+    }
+    with Broker(tmp_path) as broker:
+        async with running(options(broker)) as channel, watching(broker) as watcher:
+            await channel.publish_state({**whole, "paused": None, "halted": None})
+            await watcher.until(lambda topics: len(topics) == 5)
+            when = {"now": "2026-11-02T12:00:00Z", "mode": "paper"}
+            assert json.loads(watcher.topics["hedged/demo/margin/main%2F2/state"]) == {
+                "schema": "hedged.margin/1", **row, **when,
+            }  # fmt: skip
+            assert json.loads(watcher.topics["hedged/demo/summary"]) == {
+                "schema": "hedged.summary/1", **when, "world": "paper", "portfolio": "demo", "quote": "USDT",
+                "findings": {"info": 1, "warning": 1, "critical": 0}, "problem": True, "paused": None, "halted": None,
+            }  # fmt: skip
+            await channel.publish_state(state("alts"))
+            await watcher.until(lambda topics: topics["hedged/demo/margin/main%2F2/state"] == "")
+
+
+class Firing:
+    """What still fires."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.error: str | None = None
+
+    async def standing(self) -> list[Message]:
+        if self.error is not None:
+            raise StoreUnavailable(self.error)
+        return [replace(ALERT, event_id=name, republished=True) for name in self.names]
+
+
+def told(watcher: Watcher) -> list[str]:
+    """The alerts that came marked as told again, by event id."""
+    alerts = [json.loads(each.payload) for each in watcher.came if "/alert/" in str(each.topic)]
+    return [each["event_id"] for each in alerts if each["republished"]]
+
+
+async def throw_out(chosen: MqttOptions) -> None:
+    """A broker ends a connection when another one comes by its name."""
+    async with new_client(chosen, Complaints()):
+        pass
+
+
+async def test_what_fires_is_told_again_on_every_connection(tmp_path: Path) -> None:
+    """With the same event ids, marked; what has ended meanwhile is not."""
+    firing = Firing("e1", "e2")
+    with Broker(tmp_path) as broker:
+        chosen = options(broker, again_after=3600)
+        async with watching(broker) as watcher, running(chosen, firing) as channel:
+            await watcher.until(lambda _: told(watcher) == ["e1", "e2"])
+            await connected(channel)
+            firing.names = ("e2", "e3")
+            await throw_out(chosen)
+            await watcher.until(lambda _: told(watcher) == ["e1", "e2", "e2", "e3"])
+
+
+async def test_what_fires_is_told_once_more_a_little_later(tmp_path: Path) -> None:
+    """A broker that was killed has forgotten its subscribers, and they take their time."""
+    with Broker(tmp_path) as broker:
+        async with watching(broker) as watcher, running(options(broker, again_after=0.2), Firing("e1")) as channel:
+            await watcher.until(lambda _: told(watcher) == ["e1", "e1"])
+            await asyncio.sleep(0.5)
+            await connected(channel)
+            await watcher.until(lambda topics: "hedged/demo/alert/probe" in topics)
+            assert told(watcher) == ["e1", "e1"], "and then no more"
+
+
+async def test_a_store_that_fails_breaks_no_connection(tmp_path: Path) -> None:
+    """What fires cannot be read: it is said, and told with the next look."""
+    firing = Firing("e1")
+    firing.error = "the disk is full"
+    with Broker(tmp_path) as broker, structlog.testing.capture_logs() as logs:
+        async with watching(broker) as watcher, running(options(broker, again_after=0.2), firing) as channel:
+            await connected(channel)
+            async with asyncio.timeout(WITHIN):
+                while not logs:
+                    await asyncio.sleep(0.01)
+            firing.error = None
+            await watcher.until(lambda topics: "hedged/demo/alert/e1" in topics)
+    assert [(each["log_level"], each["error"]) for each in logs] == [("warning", "the disk is full")]
 
 
 async def test_an_alert_reaches_a_subscriber_that_was_away_exactly_once(tmp_path: Path) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-from hedged.adapters.channels.mqtt import MqttOptions
+from hedged.adapters.channels.mqtt import MqttChannel, MqttOptions
+from hedged.adapters.channels.mqtt_client import Complaints, new_client
 from hedged.adapters.channels.mqtt_visit import visit
+from hedged.app import App, Exchanges
 from hedged.errors import DeliveryError
+from hedged.model.finding import Finding, Kind, Severity
+from hedged.tell.outbox import Courier
 from tests.broker import Broker, free_port
+from tests.build import hedge, policy
+from tests.fakes import FakeVenue, wire
 from tests.mqtt_rig import ALERT, WITHIN, certificates, connected, options, running, state, watching
+from tests.support import ManualClock
 
 PASSWORD = "CANARY-1"
 
@@ -21,6 +29,7 @@ ACL = """
 user hedged
 topic readwrite hedged/+/status
 topic readwrite hedged/+/summary
+topic readwrite hedged/+/proposals
 topic readwrite hedged/+/hedge/+/state
 topic readwrite hedged/+/margin/+/state
 topic readwrite hedged/+/alert/+
@@ -64,8 +73,7 @@ TLS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", TLS)
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-async def test_a_certificate_is_named_in_words(tmp_path: Path, case: str, protocol: str) -> None:
+async def test_a_certificate_is_named_in_words(tmp_path: Path, case: str) -> None:
     """Running and at `doctor`: which certificate is wrong, whose it is, and why."""
     broker_has, we_have, words = TLS[case]
     files = certificates(tmp_path)
@@ -75,7 +83,7 @@ async def test_a_certificate_is_named_in_words(tmp_path: Path, case: str, protoc
         ours["key_file"] = files[f"{we_have['cert_file']}_key"]
     tls = (files["ca"], files[server], files[f"{server}_key"])
     with Broker(tmp_path, tls=tls, mutual="mutual" in broker_has) as broker:
-        chosen = options(broker, tls=True, protocol=protocol, timeout=2.0, **ours)
+        chosen = options(broker, tls=True, timeout=2.0, **ours)
         assert words in await why_not(chosen)
         with pytest.raises(DeliveryError, match=words):
             await visit(chosen, ["hedged/demo/status"])
@@ -117,6 +125,40 @@ async def test_a_wrong_password_is_named_in_words(
             await visit(chosen, ["hedged/demo/status"])
 
 
+async def test_a_connection_that_is_lost_is_told_elsewhere_with_nothing_to_deliver(tmp_path: Path) -> None:
+    """After a minute the finding names channel and reason; with the connection it is over."""
+    with Broker(tmp_path, password=PASSWORD) as broker:
+        async with running(options(broker, username="hedged", password="CANARY-2")) as channel:
+            app = await beside(channel)
+            async with asyncio.timeout(WITHIN):
+                while channel.failing is None:
+                    await asyncio.sleep(0.01)
+            began = channel.failing.since
+            assert await down(app, began + timedelta(seconds=59)) == []
+            (finding,) = await down(app, began + timedelta(seconds=60))
+            assert finding.subject == "mqtt"
+            assert "it refuses the user name or the password" in finding.text
+        async with running(options(broker, username="hedged", password=PASSWORD)) as channel:
+            await connected(channel)
+            assert await down(await beside(channel), began + timedelta(hours=1)) == []
+
+
+async def beside(channel: MqttChannel) -> App:
+    """A portfolio with this channel, and nothing to deliver."""
+    clock = ManualClock()
+    portfolio = await wire(policy(hedge("ETH")), clock, FakeVenue(clock))
+    courier = Courier(portfolio.store, channel, clock)
+    return App(portfolio, [channel], [courier], [], None, Exchanges())
+
+
+async def down(app: App, now: datetime) -> list[Finding]:
+    """What a cycle at that time finds of its channels."""
+    app.portfolio.clock.set(now)
+    report = await app.cycle(now, ())
+    found = [each for each in report.state["findings"] if each["kind"] == "channel_down"]
+    return [Finding(Kind(each["kind"]), each["subject"], Severity(each["severity"]), each["text"]) for each in found]
+
+
 async def test_nobody_who_listens_and_no_tls_are_told_apart(tmp_path: Path) -> None:
     """A port without a listener, a listener without TLS, and one with TLS that is spoken to without."""
     files = certificates(tmp_path)
@@ -138,9 +180,14 @@ DENIED = {
 }
 
 
-@pytest.mark.parametrize("level", DENIED)
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-@pytest.mark.parametrize("instead", ["", "topic write hedged/+/{level}"], ids=["nothing", "writing alone"])
+@pytest.mark.parametrize(
+    ("level", "protocol", "instead"),
+    [
+        *((level, protocol, "") for level in DENIED for protocol in ("5", "3.1.1")),
+        ("alert/+", "5", "topic write hedged/+/{level}"),
+        ("alert/+", "3.1.1", "topic read hedged/+/{level}"),
+    ],
+)
 async def test_a_topic_that_the_acl_denies_is_named(tmp_path: Path, level: str, protocol: str, instead: str) -> None:
     """The broker acknowledges what it denies; that nothing comes back is found and named."""
     line = f"topic readwrite hedged/+/{level}"
@@ -155,10 +202,44 @@ async def test_a_topic_that_the_acl_denies_is_named(tmp_path: Path, level: str, 
             async with asyncio.timeout(WITHIN):
                 while not channel.denied:
                     await asyncio.sleep(0.01)
-            assert channel.denied == (DENIED[level],)
+            assert channel.denied == (DENIED[level].replace("/e1", "/+"),)
             assert (DENIED[level] in delivered) is (level == "alert/+")
         tried = [*DENIED.values(), "hedged/demo/margin/main/state"]
         assert await visit(options(broker, **login), tried) == [DENIED[level]]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_was_retained_before_is_no_echo(tmp_path: Path, protocol: str) -> None:
+    """The broker hands out `online` from somebody else's hand: it denies ours all the same."""
+    acl = "topic read #\nuser other\ntopic readwrite #\n"
+    with Broker(tmp_path, password=PASSWORD, others={"other": "o"}, acl=acl + "user hedged\ntopic read #\n") as broker:
+        async with watching(broker, username="other", password="o") as other:
+            await other.client.publish("hedged/demo/status", "online", qos=1, retain=True)
+        login = {"username": "hedged", "password": PASSWORD, "protocol": protocol, "echo_within": 0.5}
+        async with running(options(broker, **login)) as channel:
+            async with asyncio.timeout(WITHIN):
+                while "hedged/demo/status" not in channel.denied:
+                    await asyncio.sleep(0.01)
+
+
+async def test_what_is_allowed_later_is_denied_no_more(tmp_path: Path) -> None:
+    """The ACL is mended and the broker started anew: the next alert that comes back ends it."""
+    with Broker(tmp_path, acl="topic read #\ntopic write hedged/+/status") as broker:
+        async with running(options(broker, echo_within=0.5)) as channel:
+            await channel.publish_state(state("alts", "gone"))
+            assert "hedged/demo/alert/e1" in await outcome(channel)
+            async with asyncio.timeout(WITHIN):
+                while len(channel.denied) < 5:
+                    await asyncio.sleep(0.01)
+            broker.kill()
+            (tmp_path / "broker" / "acl").write_text("topic readwrite #")
+            broker.start()
+            await channel.publish_state(state("alts"))
+            async with asyncio.timeout(WITHIN):
+                while await outcome(channel):
+                    await asyncio.sleep(0.01)
+                while channel.denied:
+                    await asyncio.sleep(0.01)
 
 
 async def outcome(channel: Any) -> str:
@@ -173,6 +254,25 @@ async def outcome(channel: Any) -> str:
                 await asyncio.sleep(0.01)
             else:
                 return ""
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_connection_that_ends_before_the_echo_has_delivered_nothing(tmp_path: Path, protocol: str) -> None:
+    """Acknowledged, thrown away by the ACL, and then the connection is lost: that is a failure, at once."""
+    acl = ACL.replace("topic readwrite hedged/+/alert/+", "")
+    with Broker(tmp_path, password=PASSWORD, acl=acl) as broker:
+        login = {"username": "hedged", "password": PASSWORD, "protocol": protocol}
+        chosen = options(broker, **login, echo_within=100.0)
+        async with running(chosen) as channel:
+            async with asyncio.timeout(WITHIN):
+                while channel._client is None:
+                    await asyncio.sleep(0.01)
+            delivering = asyncio.create_task(channel.deliver(ALERT))
+            await asyncio.sleep(0.2)
+            assert not delivering.done()
+            async with asyncio.timeout(WITHIN), new_client(chosen, Complaints()):  # by the same name
+                with pytest.raises(DeliveryError, match="the connection was lost"):
+                    await delivering
 
 
 async def test_a_visit_changes_nothing(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from hedged.adapters.channels.apprise import AppriseChannel, apprise_channels
 from hedged.adapters.channels.heartbeat import Heartbeat, Signal
+from hedged.adapters.credentials import NotifyUrl, Secret
 from hedged.adapters.store.memory import MemoryStore
 from hedged.errors import ConfigurationError, DeliveryError, StoreUnavailable
 from hedged.model.alert import Message, MessageKind
@@ -140,20 +142,81 @@ async def test_apprise_nobody_there() -> None:
         await AppriseChannel("notify-1", f"json://127.0.0.1:{free_port()}/").deliver(ALERT)
 
 
-def test_a_channel_for_each_line() -> None:
-    """Comments and blank lines are skipped; names count the URLs."""
-    channels = apprise_channels("# phone\njson://127.0.0.1:1/\n\n  json://127.0.0.1:2/  \n", "notify")
-    assert [channel.name for channel in channels] == ["notify-1", "notify-2"]
+def url(text: str, name: str = "notify-1", line: int = 1) -> NotifyUrl:
+    return NotifyUrl(name, Secret(text), f"/etc/hedged/notify:{line}")
+
+
+def test_a_channel_for_each_url() -> None:
+    """Each under its own name, and each of them can say that a service has taken a message."""
+    channels = apprise_channels([url("json://127.0.0.1:1/"), url("json://127.0.0.1:2/", "phone")])
+    assert [(channel.name, channel.confirms) for channel in channels] == [("notify-1", True), ("phone", True)]
 
 
 def test_a_url_nobody_understands_is_named_by_its_line() -> None:
     """File, line and scheme, all bad lines at once, and nothing that may be secret."""
     with pytest.raises(ConfigurationError) as caught:
-        apprise_channels("json://127.0.0.1/\ntgrm://CANARY/1\nCANARY\n", "/etc/hedged/notify")
+        apprise_channels([url("json://127.0.0.1/"), url("tgrm://CANARY/1", line=2), url("CANARY", line=3)])
     first, second = caught.value.problems
     assert first.startswith("/etc/hedged/notify:2  tgrm://…  must be a notification URL")
     assert second.startswith("/etc/hedged/notify:3  …  must be")
     assert "CANARY" not in str(caught.value)
+
+
+HOSTILE = "EVIL*_[x](http://y)_*<b>&amp; is under-hedged."
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("text", HOSTILE),
+        ("html", "EVIL*_[x](http://y)_*&lt;b&gt;&amp;amp; is under-hedged."),
+        ("markdown", None),
+    ],
+)
+async def test_names_with_markup_in_them_mark_up_nothing(form: str, body: str | None) -> None:
+    """Text, HTML or Markdown: what a service shows is what the name says."""
+    async with serving() as service:
+        message = replace(ALERT, body=HOSTILE)
+        await AppriseChannel("notify-1", f"json://127.0.0.1:{service.port}/?format={form}").deliver(message)
+    (got,) = service.got
+    assert isinstance(got, dict)
+    said = got["message"]
+    if body is None:  # which marks are escaped depends on the library; those that could mark up are
+        assert "[x](" not in said
+        assert "*_" not in said.replace("\\*", "").replace("\\_", "")
+    else:
+        assert said == body
+
+
+def test_a_service_that_takes_all_for_markdown_is_sent_it_escaped() -> None:
+    """Discord shows bold what stands between stars, whatever it is told that it is."""
+    channel = AppriseChannel("notify-1", f"discord://{'1' * 18}/{'a' * 68}")
+    title, body, _ = channel._payload(replace(ALERT, title="*x*", body="EVIL*_."))
+    assert (title, body) == (r"\*x\*", r"EVIL\*\_.")
+
+
+async def test_the_users_own_html_goes_where_html_is_read() -> None:
+    """A template's HTML as it stands, to a service that speaks it; the text to one that does not."""
+    message = replace(ALERT, html="<i>12 %</i> left")
+    async with serving() as service:
+        await AppriseChannel("notify-1", f"json://127.0.0.1:{service.port}/?format=html").deliver(message)
+        await AppriseChannel("notify-1", f"json://127.0.0.1:{service.port}/?format=text").deliver(message)
+    assert [got["message"] for got in service.got if isinstance(got, dict)] == ["<i>12 %</i> left", ALERT.body]
+
+
+async def test_a_message_over_the_limit_is_cut_at_a_sentence() -> None:
+    """With a word on where the rest is; what HTML makes longer counts as long as it becomes."""
+    body = " ".join(f"Sentence {n} says < something." for n in range(3000))
+    async with serving() as service:
+        for form in ("text", "html"):
+            channel = AppriseChannel(
+                "notify-1", f"json://127.0.0.1:{service.port}/?format={form}", "More: `hedged alerts`."
+            )
+            await channel.deliver(replace(ALERT, body=body))
+    for got in service.got:
+        assert isinstance(got, dict)
+        assert 30_000 < len(got["message"]) <= 32_768
+        assert re.search(r"something\.(<br ?/?>|\s|&nbsp;)+More: `hedged alerts`\.$", got["message"])
 
 
 async def settle(heartbeat: Heartbeat) -> None:

@@ -133,7 +133,7 @@ def _as_far_as_told(orders: tuple[OpenOrder, ...]) -> list[OpenOrder]:
 # what says that it is armed, for 30 seconds where the venue repeats that
 CONFIRMS: dict[str, Callable[[Any], bool]] = {
     "binance": lambda reply: (reply["symbol"], D(reply["countdownTime"])) == ("ETHUSDT", 30_000),
-    "okx": lambda reply: reply["data"][0]["tag"] == "hedged" and D(reply["data"][0]["triggerTime"]) > 0,
+    "okx": lambda reply: reply["data"][0].get("tag", "hedged") == "hedged" and D(reply["data"][0]["triggerTime"]) > 0,
     "bingx": lambda reply: bool(reply["data"]["status"] == "ACTIVATED"),
 }
 

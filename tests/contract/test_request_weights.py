@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hedged.adapters.exchanges.limiter import Meter
+from hedged.adapters.exchanges.paper import PaperAccount
+from hedged.adapters.store.memory import MemoryStore
+from hedged.cycle import Portfolio, run_cycle
 from hedged.daemon.portfolio import Exchanges
+from hedged.model.policy import Mode
+from hedged.tell.lifecycle import AlertRules
+from tests.build import hedge, policy
 from tests.contract.order_venues import ETHER, EVERY, OrderVenue, trading
+from tests.support import CountingIds
 from tests.venues.benches import BENCHES, BenchModule
 
 # requests of a reading that is not the first, by venue of the first rank, and what ccxt says that they weigh together.
@@ -74,6 +82,43 @@ async def test_more_instruments_are_not_more_requests(venue: str) -> None:
             asked.append(len(it.server.requests))
         assert len(alike) > 1
         assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("mode", [Mode.MONITOR, Mode.PAPER])
+@pytest.mark.parametrize("venue", ["binance", "bingx", "mexc", "weex"])
+async def test_a_cycle_asks_for_nothing_twice(venue: str, mode: Mode) -> None:
+    """Monitoring or on paper, a cycle that is not the first costs what one reading does, whatever has no price."""
+    module = BENCHES[venue]
+    perpetual = module.PERPETUAL
+    assert perpetual is not None
+    async with module.bench() as it:
+        store = MemoryStore()
+        setup = policy(hedge("*", name="all", legs=[perpetual], mode=mode), mode=mode)
+        await store.open(setup.name, setup.world, it.clock.now())
+        paper = PaperAccount(
+            "main", it.market, real=it.reader, store=store, policy=setup.paper, quote="USDT", clock=it.clock
+        )
+        account = paper if mode is Mode.PAPER else it.reader
+        portfolio = Portfolio(
+            policy=setup,
+            markets={"main": it.market},
+            accounts={"main": account},
+            gateways={"main": paper} if mode is Mode.PAPER else {},
+            store=store,
+            channels=(),
+            rules=AlertRules(),
+            clock=it.clock,
+            ids=CountingIds(),
+            positions_of="paper" if mode is Mode.PAPER else "venue",
+        )
+        for _ in range(3):
+            it.clock.advance(61)
+            it.server.requests.clear()
+            report = await run_cycle(portfolio, it.clock.now())
+            await it.settled()
+        assert report.assessment.hedges
+        assert len(it.server.requests) <= LEAST[venue][0]
+        assert max(Counter(path for _, path in it.server.requests).values()) == 1
 
 
 @EVERY

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from hedged.adapters.store import commands
 from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, AlertState, Silence
+from hedged.model.alert import Acknowledgement, AlertState, Delivery, Message, MessageKind, Silence, Told
+from hedged.model.command import CommandOutcome, CommandRow
 from hedged.model.effect import Parts
+from hedged.model.finding import Severity
 from hedged.model.history import KEPT, Bar
 from hedged.model.order import (
     Absent,
@@ -473,6 +476,61 @@ async def test_each_channel_gets_each_message(store: Store) -> None:
     assert len({row.id for row in [*mqtt, *await store.due("log", now, 10)]}) == 5
 
 
+async def test_what_became_of_a_message(store: Store) -> None:
+    """On each channel: on its way with the last failure, or delivered and when; asked for by the message's id."""
+    sent = message("e1")
+    await store.record_cycle(record(0, alerts=[alert("alts", "e1")], messages=[sent, message("e2")]), ["log", "mail"])
+    (row, _) = await store.due("mail", T0, 10)
+    await store.failed(row.id, T0 + MINUTE, "refused")
+    (row, _) = await store.due("log", T0, 10)
+    await store.delivered(row.id, T0 + MINUTE)
+    assert await store.deliveries({"e1", "e9"}) == [
+        Delivery("e1", "log", sent.kind, sent.at, 0, T0 + MINUTE),
+        Delivery("e1", "mail", sent.kind, sent.at, 1, error="refused"),
+    ]
+    assert await store.deliveries(frozenset()) == []
+    (row,) = [each for each in await store.due("mail", T0 + DAY, 10) if each.message.event_id == "e1"]
+    await store.delivered(row.id, T0 + MINUTE)
+    await store.record_cycle(record(1), [])
+    assert [each.delivered_at for each in await store.deliveries({"e1"})] == [T0 + MINUTE] * 2
+
+
+async def test_further_channels_get_what_asks_for_them(store: Store) -> None:
+    """The first channels get all, the further ones only what is marked so."""
+    await store.record_cycle(
+        record(0, messages=[message("e1"), replace(message("e2"), further=True)]), ["log"], ["sms"]
+    )
+    assert [row.message.event_id for row in await store.due("log", T0, 10)] == ["e1", "e2"]
+    assert [row.message.event_id for row in await store.due("sms", T0, 10)] == ["e2"]
+
+
+async def test_a_channel_is_not_told_that_it_is_down(store: Store) -> None:
+    """The others are: it would hear of it when it works again."""
+    key = "channel_down/sms"
+    down = Message(
+        "e1",
+        MessageKind.FIRING,
+        key,
+        Severity.WARNING,
+        "t",
+        "b",
+        T0,
+        alerts=(Told("e1", key, MessageKind.FIRING, Severity.WARNING),),
+    )
+    await store.record_cycle(record(0, messages=[down]), ["log", "sms"])
+    assert len(await store.due("log", T0, 10)) == 1
+    assert await store.due("sms", T0, 10) == []
+
+
+async def test_the_message_of_a_group_acknowledges_all_of_it(store: Store) -> None:
+    """Who answers a message means everything that it says still fires."""
+    told = [replace(alert(name, name * 2), told_in="g1") for name in "ab"]
+    over = replace(alert("c", "cc", AlertState.RESOLVED), told_in="g1")
+    await store.record_cycle(record(1, alerts=[*told, over]), [])
+    assert await store.acknowledge("g1", "ann", T0)
+    assert sorted(each.event_id for each in await store.acknowledgements()) == ["aa", "bb"]
+
+
 async def test_delivered_rows_are_done_and_failed_ones_come_again(store: Store) -> None:
     """A failure counts and waits; an acknowledgement ends it, also when it is told twice."""
     await store.record_cycle(record(0, messages=[message("e1"), message("e2")]), ["log"])
@@ -598,3 +656,50 @@ async def test_past_orders_tell_what_became_of_each(store: Store) -> None:
     ]
     assert past[0].planned_at == T0 + 4 * MINUTE
     assert (await store.past_orders(T0))[-1].state == "absent"
+
+
+def asked(nonce: str | None, *, outcome: CommandOutcome = CommandOutcome.TAKEN, source: str = "mqtt") -> CommandRow:
+    return CommandRow(T0, source, nonce, "pause", outcome, {"request": "r"})
+
+
+async def test_a_nonce_counts_once(store: Store) -> None:
+    """Whatever became of it, and for each source by itself."""
+    assert await store.claim_command(asked("n1"))
+    assert not await store.claim_command(asked("n1"))
+    await store.end_command(replace(asked("n1", outcome=CommandOutcome.DONE), data={"request": "r", "text": "done"}))
+    assert not await store.claim_command(asked("n1"))
+    assert await store.claim_command(asked("n1", source="telegram"))
+    found = [(row.source, row.nonce, row.outcome.value, row.data) for row in await store.past_commands(9)]
+    assert found == [
+        ("telegram", "n1", "taken", {"request": "r"}),
+        ("mqtt", "n1", "done", {"request": "r", "text": "done"}),
+    ]
+
+
+async def test_what_was_dropped_is_kept_and_its_nonce_used_up(store: Store) -> None:
+    """A nonce that was used before stays with its own row."""
+    await store.note_command(asked("n1", outcome=CommandOutcome.DROPPED))
+    assert not await store.claim_command(asked("n1"))
+    await store.note_command(asked("n1", outcome=CommandOutcome.DROPPED))
+    await store.note_command(asked(None, outcome=CommandOutcome.DROPPED))
+    assert [(row.nonce, row.outcome.value) for row in await store.past_commands(9)] == [
+        (None, "dropped"), (None, "dropped"), ("n1", "dropped"),
+    ]  # fmt: skip
+    assert len(await store.past_commands(2)) == 2
+
+
+async def test_commands_are_forgotten_by_number_and_not_by_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far the clock jumps a nonce that was used lately is known; those dropped cannot push it out."""
+    if isinstance(store, MemoryStore):
+        pytest.skip("the one in RAM ends with its process")
+    monkeypatch.setattr(commands, "KEPT_DROPPED", 2)
+    monkeypatch.setattr(commands, "KEPT_TAKEN", 3)
+    for n in range(5):
+        assert await store.claim_command(asked(f"used{n}"))
+        for _ in range(5):
+            await store.note_command(asked(None, outcome=CommandOutcome.DROPPED))
+    while await store.thin(T0 + 9999 * DAY):
+        pass
+    kept = [row.nonce for row in await store.past_commands(99)]
+    assert sorted(filter(None, kept)) == ["used2", "used3", "used4"]
+    assert len(kept) == 5

@@ -50,6 +50,8 @@ assets = ["ETH", "UNI", "AAVE"]
 instruments = ["main:ETH/USDT:USDT"]
 [paper]
 cash = 30000
+[alerts]
+group_interval = "0s"
 [alerts.repeat]
 warning = "1s"
 [mqtt]
@@ -150,8 +152,9 @@ class Rig:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "hedged.cli.main", "run", "--config", str(self.config)]
+        environment = {**os.environ, "NO_PROXY": "*", "STATE_DIRECTORY": str(self.folder)}
         with (self.folder / "daemon.log").open("ab") as log:
-            self.daemon = subprocess.Popen(command, cwd=ROOT, stderr=log, env={**os.environ, "NO_PROXY": "*"})
+            self.daemon = subprocess.Popen(command, cwd=ROOT, stderr=log, env=environment)
 
     def kill(self) -> None:
         assert self.daemon is not None
@@ -254,7 +257,8 @@ async def kill_and_restart(rig: Rig) -> None:
     await rig.cycles(3)
     assert rig.integrity() == "ok"
     assert len(rig.fills()) == fills, "a second order"
-    assert rig.listener.alerts[alerts:] == [], "a repeated alert"
+    again = [alert for alert in rig.listener.alerts[alerts:] if not alert["republished"]]
+    assert again == [], "a repeated alert"
     assert abs(Decimal(str(rig.state["hedge_ratio"])) - Decimal(str(ratio))) < Decimal("0.001")
 
 

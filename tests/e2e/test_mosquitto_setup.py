@@ -15,6 +15,7 @@ import pytest
 from tests.support import ROOT, need
 
 MOSQUITTO = ROOT / "deploy" / "mosquitto"
+OTHERS = ("viewer", "homeassistant", "operator")
 
 
 def make_passwords(folder: Path) -> None:
@@ -80,7 +81,18 @@ async def test_nobody_gets_in_without_a_password(answering: int, who: dict[str, 
             pass
 
 
-@pytest.mark.parametrize("topic", ["hedged/alts/status", "hedged/alts/hedge/a/state", "hedged/alts/alert/0a"])
+PUBLISHED = [
+    "hedged/alts/status",
+    "hedged/alts/summary",
+    "hedged/alts/proposals",
+    "hedged/alts/hedge/a/state",
+    "hedged/alts/margin/main/state",
+    "hedged/alts/alert/0a",
+    "hedged/alts/reply/r1",
+]
+
+
+@pytest.mark.parametrize("topic", PUBLISHED)
 async def test_the_daemon_publishes_and_hears_its_echo(answering: int, secrets: Path, topic: str) -> None:
     """What the daemon publishes reaches both the viewer and the daemon itself."""
     async with (
@@ -94,7 +106,7 @@ async def test_the_daemon_publishes_and_hears_its_echo(answering: int, secrets: 
             assert await first(each) == (topic, b"hello")
 
 
-@pytest.mark.parametrize("topic", ["hedged/alts/status", "hedged/alts/cmd/pause", "hedged/alts/alert/0a"])
+@pytest.mark.parametrize("topic", [*PUBLISHED, "hedged/alts/cmd/pause", "homeassistant/status"])
 async def test_a_viewer_changes_nothing(answering: int, secrets: Path, topic: str) -> None:
     """What the viewer publishes is dropped: the next thing anybody hears comes from the daemon."""
     async with (
@@ -105,6 +117,34 @@ async def test_a_viewer_changes_nothing(answering: int, secrets: Path, topic: st
         await viewer.publish(topic, "forged", qos=1)
         await daemon.publish("hedged/alts/status", "online", qos=1)
         assert await first(viewer) == ("hedged/alts/status", b"online")
+
+
+async def test_the_operator_asks_and_nothing_else(answering: int, secrets: Path) -> None:
+    """A command reaches the daemon; a forged state, alert or reply reaches nobody."""
+    async with (
+        client(answering, **login(secrets, "mqtt")) as daemon,
+        client(answering, **login(secrets, "mqtt-operator")) as operator,
+    ):
+        await daemon.subscribe("hedged/alts/#", qos=1)
+        for topic in PUBLISHED:
+            await operator.publish(topic, "forged", qos=1)
+        await operator.publish("hedged/alts/cmd/pause", "please", qos=1)
+        assert await first(daemon) == ("hedged/alts/cmd/pause", b"please")
+
+
+async def test_home_assistant_is_told_of_the_device_and_says_when_it_starts(answering: int, secrets: Path) -> None:
+    """The description goes one way, the birth message the other; commands are not among its rights."""
+    async with (
+        client(answering, **login(secrets, "mqtt")) as daemon,
+        client(answering, **login(secrets, "mqtt-homeassistant")) as home,
+    ):
+        await home.subscribe("homeassistant/device/+/config", qos=1)
+        await daemon.subscribe([("homeassistant/status", 1), ("hedged/alts/cmd/+", 1)])
+        await daemon.publish("homeassistant/device/hedged_alts/config", "{}", qos=1)
+        assert await first(home) == ("homeassistant/device/hedged_alts/config", b"{}")
+        await home.publish("hedged/alts/cmd/pause", "please", qos=1)
+        await home.publish("homeassistant/status", "online", qos=1)
+        assert await first(daemon) == ("homeassistant/status", b"online")
 
 
 @pytest.mark.parametrize("topic", ["hedged/alts/cmd/pause", "other/alts/status", "homeassistant/x"])
@@ -132,7 +172,7 @@ def test_passwords_are_made_once_and_kept_private(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     make_passwords(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert before.keys() == {"mosquitto.passwd", "mqtt", "mqtt-viewer"}
+    assert before.keys() == {"mosquitto.passwd", "mqtt", *(f"mqtt-{name}" for name in OTHERS)}
     assert folder.stat().st_mode & 0o777 == 0o700
     assert login(folder, "mqtt")["password"].encode() not in before["mosquitto.passwd"]
     assert login(folder, "mqtt")["password"] != login(folder, "mqtt-viewer")["password"]
@@ -146,5 +186,5 @@ def test_a_lost_secret_is_made_anew(tmp_path: Path) -> None:
     (folder / "mqtt").unlink()
     make_passwords(folder)
     new = (folder / "mosquitto.passwd").read_text()
-    assert sorted(line.split(":")[0] for line in new.splitlines()) == ["hedged", "viewer"]
-    assert len(set(old.splitlines()) & set(new.splitlines())) == 1
+    assert sorted(line.split(":")[0] for line in new.splitlines()) == sorted(["hedged", *OTHERS])
+    assert len(set(old.splitlines()) & set(new.splitlines())) == len(OTHERS)

@@ -95,6 +95,8 @@ def test_the_form_on_disk() -> None:
             "funding_rate": None,
             "funding_interval_hours": None,
             "funding_next": "2026-11-02T12:00:00Z",
+            "bid_size": None,
+            "ask_size": None,
             "volume_day": None,
             "high_day": None,
             "low_day": None,

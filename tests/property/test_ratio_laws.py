@@ -127,3 +127,11 @@ def test_whole_contracts_are_neighbours_and_none_is_better(seed: int, legs: int)
     assert (whole - targets) @ covariance @ (whole - targets) <= (plain - targets) @ covariance @ (
         plain - targets
     ) + 1e-9
+
+
+@given(st.floats(5.0, 500.0), st.floats(0.05, 1.0))
+def test_from_five_contracts_on_rounding_loses_less_than_a_hundredth(optimum: float, r2: float) -> None:
+    """HE(h) = R²·[1 − (h/h* − 1)²]: half a contract of five is a tenth of the ratio, and its square is nothing."""
+    whole = float(whole_contracts(np.array([optimum]), np.eye(1))[0])
+    effectiveness = r2 * (1 - (whole / optimum - 1) ** 2)
+    assert effectiveness >= 0.99 * r2

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 import structlog
 
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.app import App, Exchanges
+from hedged.errors import DeliveryError
 from hedged.model.alert import Message
 from hedged.model.policy import Mode
+from hedged.tell.lifecycle import AlertRules
+from hedged.tell.outbox import Courier
 from tests.build import hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.support import ManualClock
@@ -20,13 +24,17 @@ from tests.support import ManualClock
 class Ear:
     """A channel that keeps what it hears."""
 
-    name = "ear"
+    confirms = True
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "ear") -> None:
+        self.name = name
+        self.down: str | None = None
         self.heard: list[Message] = []
         self.states: list[Mapping[str, object]] = []
 
     async def deliver(self, message: Message) -> None:
+        if self.down:
+            raise DeliveryError(self.down)
         self.heard.append(message)
 
     async def publish_state(self, state: Mapping[str, object]) -> None:
@@ -67,6 +75,51 @@ async def test_what_the_store_cannot_keep_is_delivered_directly(stage: tuple[App
     assert "drift/alts" in {message.key for message in ear.heard}
 
 
+async def test_a_channel_that_takes_nothing_is_told_on_the_others() -> None:
+    """After a minute, with the reason, and its end too; not on itself; and a restart does not end it."""
+    clock, phone, mail = ManualClock(), Ear("phone"), Ear("mail")
+    portfolio = await wire(policy(hedge("ETH")), clock, FakeVenue(clock))
+    portfolio.channels, portfolio.rules = ("phone", "mail"), AlertRules(group_interval=timedelta(0))
+
+    def start() -> App:
+        return App(
+            portfolio,
+            [phone, mail],
+            [Courier(portfolio.store, each, clock) for each in (phone, mail)],
+            [],
+            None,
+            Exchanges(),
+        )
+
+    async def cycle(app: App, *, seconds: float = 61) -> None:
+        clock.advance(seconds)
+        await app.after_cycle(await app.cycle(clock.now(), ()))
+        for courier in app.couriers:
+            await courier.deliver_due()
+
+    def told(ear: Ear) -> list[str]:
+        return [message.kind.value for message in ear.heard if message.key == "channel_down/mail"]
+
+    app = start()
+    mail.down = "535 wrong password"
+    portfolio.accounts["main"].hold(ETH=12)
+    for _ in range(2):
+        await cycle(app)
+    assert told(phone) == ["firing"]
+    assert "535 wrong password" in next(m.body for m in phone.heard if m.key == "channel_down/mail")
+    app = start()
+    await cycle(app)
+    assert told(phone) == ["firing"], "a restart is no end"
+    mail.down = None
+    clock.advance(60)
+    for courier in app.couriers:
+        await courier.deliver_due()
+    await cycle(app)
+    assert told(phone) == ["firing", "resolved"]
+    assert mail.heard
+    assert told(mail) == []
+
+
 class FakeClockOf:
     """A venue as far as its clock is concerned."""
 
@@ -102,6 +155,8 @@ class FakeHeartbeat:
 
 
 class FakeCourier:
+    name, failing, tried = "ear", None, True
+
     def __init__(self) -> None:
         self.kicks = 0
 

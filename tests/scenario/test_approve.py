@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from hedged.act.brake import keep_pause, keep_resumed
+from hedged.act.overrides import set_override
 from hedged.act.proposals import decide
+from hedged.adapters.store.memory import MemoryStore
 from hedged.app import App, Exchanges
+from hedged.cli.unwind import proposal as unwinding
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import ProposalError, Unreadable
 from hedged.model.finding import Severity
-from hedged.model.order import Absent, Unknown
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import Absent, ApprovedIntent, Intent, Outcome, Placement, Unknown
 from hedged.model.policy import Limits, Mode
 from hedged.model.proposal import Proposal, Verdict
+from hedged.model.snapshot import Quote, Read
 from hedged.model.stop import Stop
+from hedged.model.timing import Override
 from hedged.model.trade import Purpose, Side
 from tests.build import ETH_PERP, dec, hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, fault, wire
@@ -160,8 +169,7 @@ async def test_a_no_is_an_answer(stage: Stage) -> None:
         ("12.2", "3000", False),  # 1.59
         ("11.8", "3000", False),  # 1.21
         ("12", "3050", True),
-        ("12", "3070", False),  # further than the collar of 2 %
-        ("12", "2930", False),
+        ("12", "2950", True),
     ],
 )
 async def test_a_proposal_stands_while_its_numbers_do(stage: Stage, eth: str, price: str, stands: bool) -> None:
@@ -177,6 +185,30 @@ async def test_a_proposal_stands_while_its_numbers_do(stage: Stage, eth: str, pr
         assert (await stage.waiting()).id in told[0]
         with pytest.raises(ProposalError, match="is replaced already"):
             await stage.say(waiting)
+
+
+@pytest.mark.parametrize("price", ["3070", "2930"])
+async def test_a_price_further_off_than_the_collar_asks_anew(stage: Stage, price: str) -> None:
+    """What was proposed stands until the jump is confirmed; then one at the new price takes its place, and is told."""
+    waiting = await stage.proposed(ETH=12)
+    stage.price(price)
+    jumped = await stage.tick()
+    assert list(jumped.decision.awaiting) == [waiting]
+    assert await stage.waiting() == waiting
+    report = await stage.tick()
+    assert await stage.verdict(waiting) is Verdict.REPLACED
+    assert (await stage.waiting()).price == dec(price)
+    assert (await stage.waiting()).id in next(m.body for m in report.messages if m.key == "proposal/alts")
+
+
+async def test_a_price_that_crept_past_the_collar_asks_anew(stage: Stage) -> None:
+    """By small steps nothing has to be confirmed: the proposal is replaced when its own price is too far off."""
+    waiting = await stage.proposed(ETH=12)
+    for price in ("3040", "3070"):
+        stage.price(price)
+        await stage.tick()
+    assert await stage.verdict(waiting) is Verdict.REPLACED
+    assert (await stage.waiting()).price == 3070
 
 
 @pytest.mark.parametrize(
@@ -210,6 +242,9 @@ async def test_an_approval_that_does_not_fit_any_more_is_void(
     await stage.say(waiting)
     stage.price(price)
     report = await stage.tick(seconds, ETH=eth)
+    if "jumped by" in str(report.decision.refused):
+        assert await stage.verdict(waiting) is Verdict.APPROVED
+        report = await stage.tick(ETH=eth)
     assert stage.venue.submitted == []
     found = await stage.store.proposal(waiting.id)
     assert found is not None
@@ -365,6 +400,40 @@ async def test_a_clock_that_was_put_back_makes_no_approval_young(stage: Stage) -
     assert await stage.verdict(waiting) is Verdict.EXPIRED
 
 
+async def test_what_is_approved_takes_and_never_rests(stage: Stage) -> None:
+    """An order at rest is taken back and decided anew, which would be another proposal each time."""
+    passive = replace(hedge("ETH", mode=Mode.APPROVE), placement=Placement.PASSIVE)
+    stage.portfolio.policy = policy(passive, mode=Mode.APPROVE)
+
+    async def quotes(instruments: Collection[InstrumentId]) -> dict[InstrumentId, Read[Quote]]:
+        quote = Quote(dec(3000), bid=dec(2999), ask=dec(3001))
+        return {name: Read(quote, stage.clock.now()) for name in instruments}
+
+    stage.venue.quotes = quotes
+    await stage.say(await stage.proposed(ETH=12))
+    await stage.tick()
+    assert [each.intent.placement for each in stage.venue.submitted] == [Placement.IOC]
+    stage.portfolio.policy = policy(replace(passive, mode=Mode.LIVE), mode=Mode.LIVE)
+    await stage.tick(ETH=14)
+    assert [each.intent.placement for each in stage.venue.submitted[1:]] == [Placement.PASSIVE]
+
+
+async def test_unwinding_is_proposed_too(stage: Stage) -> None:
+    """`unwind` says that its order waits for a person; it is proposed reduce-only, and sent once approved."""
+    await set_override(stage.store, "alts", Override(dec(0), None), stage.clock.now())
+    report = await stage.tick()
+    waiting = await stage.waiting()
+    assert (waiting.side, waiting.quantity, waiting.reduce_only) == (Side.BUY, dec(10), True)
+    assert waiting.purpose is Purpose.CLOSE
+    lines = list(unwinding("alts", report, stage.portfolio.policy))
+    assert lines[0] == "alts: buy 10 main:ETH/USDT:USDT near 3,000, reduce-only, 30,000.00 USDT"
+    assert any("sends them once they are approved" in line for line in lines)
+    assert not any("monitor" in line for line in lines)
+    await stage.say(waiting)
+    await stage.tick()
+    assert stage.venue.contracts[ETH_PERP] == 0
+
+
 async def test_a_reduction_is_proposed_as_one(stage: Stage) -> None:
     """Reduce-only, in the words as well."""
     report = await stage.tick(ETH=8)
@@ -376,6 +445,105 @@ async def test_a_reduction_is_proposed_as_one(stage: Stage) -> None:
     await stage.say(waiting)
     await stage.tick()
     assert stage.venue.submitted[0].intent.reduce_only
+
+
+class Mortal(MemoryStore):
+    """A store on whose n-th use, before or after it was done, the process dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until_death: int | None = None
+
+    def __getattribute__(self, name: str):
+        found = object.__getattribute__(self, name)
+        if name.startswith("_") or not asyncio.iscoroutinefunction(found) or self.until_death is None:
+            return found
+
+        async def used(*arguments, **named):
+            self._age()
+            given = await found(*arguments, **named)
+            self._age()
+            return given
+
+        return used
+
+    def _age(self) -> None:
+        if self.until_death is not None:
+            self.until_death -= 1
+            if self.until_death < 0:
+                self.until_death = None
+                raise KeyboardInterrupt
+
+
+async def test_a_death_at_any_moment_sends_one_order_at_most() -> None:
+    """From the approval to the end of its cycle: restarted, the order exists once or not at all, and no second one."""
+    survived, sent = False, []
+    for moment in range(400):
+        clock = ManualClock()
+        venue, store = FakeVenue(clock), Mortal()
+        made = Stage(clock, venue, await wire(SETUP, clock, venue, store=store))
+        await made.tick()
+        await made.say(await made.proposed(ETH=12))
+        store.until_death = moment
+        try:
+            await made.tick()
+            survived = store.until_death is not None
+        except KeyboardInterrupt:
+            pass
+        store.until_death = None
+        await made.restart()
+        for _ in range(4):
+            await made.tick(ETH=13)  # more of the same is wanted now
+        assert len(venue.submitted) <= 1, f"died at {moment}"
+        sent.append(len(venue.submitted))
+        rows = await store.open_orders()
+        assert rows == [], f"died at {moment}"
+        if survived:
+            break
+    assert survived
+    assert {0, 1} == set(sent)
+    assert sent[-1] == 1
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_whatever_happens_each_order_has_a_yes_of_its_own(seed: int) -> None:
+    """Holdings, prices, answers, faults, restarts and clocks at random: fresh, matching, large enough, used once."""
+    chance = random.Random(seed)
+    clock = ManualClock()
+    venue, store = FakeVenue(clock), BrokenStore()
+    stage = Stage(clock, venue, await wire(SETUP, clock, venue, store=store))
+    sent: list[tuple[Intent, datetime]] = []
+    submit = venue.submit
+
+    async def noted(approved: ApprovedIntent) -> Outcome:
+        sent.append((approved.intent, clock.now()))
+        if chance.random() < 0.2:
+            return Unknown(approved.intent.client_order_id, "time-out")  # and it was not placed
+        return await submit(approved)
+
+    venue.submit = noted
+    for _ in range(80):
+        stage.price(str(chance.choice([*(3000,) * 6, 2960, 3030, 3100])))
+        venue.faults = {"derivatives": fault(Unreadable, "derivatives")} if chance.random() < 0.1 else {}
+        if chance.random() < 0.1:
+            await stage.restart()
+        if chance.random() < 0.05:
+            clock.advance(chance.choice([-3600, 3600]))
+        await stage.tick(chance.choice([5, 60, 600]), ETH=str(chance.choice([8, 10, 12, 12, 13, 20])))
+        for each in await store.proposals(clock.now()):
+            if each.verdict in {Verdict.OPEN, Verdict.APPROVED} and chance.random() < 0.6:
+                with suppress(ProposalError):
+                    await stage.say(each, approve=chance.random() < 0.8)
+    # One that was found absent is sent again under its id, with a yes for that too.
+    assert len({intent.approval for intent, _ in sent}) == len(sent)
+    for intent, at in sent:
+        yes = store._proposals[intent.approval or ""]
+        assert (yes.verdict, yes.client_order_id) == (Verdict.USED, intent.client_order_id)
+        assert yes.holds(at)
+        assert yes.decided_at is not None
+        assert (yes.instrument, yes.side, yes.reduce_only) == (intent.instrument, intent.side, intent.reduce_only)
+        assert intent.quantity <= yes.quantity
+        assert abs(intent.price / yes.price - 1) <= SETUP.limits.price_collar
 
 
 async def test_an_approval_is_seen_within_a_second() -> None:

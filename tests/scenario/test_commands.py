@@ -138,13 +138,13 @@ def test_status_tells_the_last_cycle_and_its_orders(config: Callable[..., Path])
     assert ask("status", "-c", path).exit_code == 0
 
 
-def test_a_rejected_paper_order_is_told(config: Callable[..., Path]) -> None:
-    """Too little paper cash: the order is rejected with the numbers, in status and as an alert."""
+def test_a_refused_paper_order_is_told(config: Callable[..., Path]) -> None:
+    """Too little paper cash: the gate refuses the order with the numbers, in status and as an alert."""
     path = config(cash=10)
     run_cycles(path, 1)
     state = json.loads(ask("status", "-c", path, "--json").stdout)
-    assert state["orders"][0]["outcome"] == "rejected"
-    assert "order_rejected" in {finding["kind"] for finding in state["findings"]}
+    assert "free_margin_min" in state["decision"]["refused"][0]["reason"]
+    assert "order_refused" in {finding["kind"] for finding in state["findings"]}
 
 
 def test_accepting_what_vanished(config: Callable[..., Path]) -> None:

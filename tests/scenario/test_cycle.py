@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import Refused, Unreachable, Unreadable
-from hedged.model.alert import MessageKind
-from hedged.model.finding import HedgeStatus, Kind
+from hedged.model.alert import MessageKind, Silence
+from hedged.model.finding import Finding, HedgeStatus, Kind, Severity
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Fill, Rejected, Unknown
+from hedged.model.order import Fill, Outcome, Rejected, Unknown, Working
 from tests.build import ETH_PERP, hedge, perp, policy
 from tests.fakes import BrokenStore, FakeVenue, fault, wire
-from tests.support import ManualClock
+from tests.store_samples import intent
+from tests.support import T0, ManualClock
 
 SETUP = policy(hedge("ETH"))
 
@@ -90,6 +93,8 @@ async def test_a_failed_read_blocks_and_recovers(stage: Stage, call: str, error:
     assert all(row.quantity for row in blocked.assessment.exposures)
     del stage.venue.faults[call]
     recovered = await stage.tick()
+    if call == "prices":
+        await stage.tick()  # one that has doubled is read twice
     assert len(stage.venue.submitted) == 1
     assert MessageKind.RESOLVED in {message.kind for message in recovered.messages}
 
@@ -253,7 +258,8 @@ async def test_a_subject_that_leaves_the_configuration_is_closed(stage: Stage) -
     stage.portfolio.policy = policy(hedge("ETH", name="renamed"))
     stage.portfolio.observer = None
     report = await stage.tick()
-    assert (MessageKind.REMOVED, "drift/alts") in {(m.kind, m.key) for m in report.messages}
+    told = {(each.kind, each.key) for message in report.messages for each in message.alerts}
+    assert (MessageKind.REMOVED, "drift/alts") in told
 
 
 async def test_a_disk_that_is_full_while_nothing_is_traded_is_told_and_over_when_it_works(stage: Stage) -> None:
@@ -469,3 +475,61 @@ async def test_a_recovered_closing_order_is_nobody_elses(stage: Stage) -> None:
     report = await stage.tick()
     assert Kind.POSITION_CLOSED not in kinds(report)
     assert "order_recovered/alts" in {message.key for message in report.messages}
+
+
+async def test_a_critical_alert_that_nobody_acknowledges_goes_to_the_further_channels(stage: Stage) -> None:
+    """In a real cycle: the further channel gets a row once the time is over, and none where somebody acknowledged."""
+    portfolio = stage.portfolio
+    portfolio.channels, portfolio.further = ("log",), ("phone",)
+    portfolio.rules = replace(portfolio.rules, further_after=timedelta(minutes=5))
+    gone = [Finding(Kind.NOT_TRADING, name, Severity.CRITICAL, f"{name} is gone.") for name in ("main:A", "main:B")]
+
+    async def cycle() -> list[str]:
+        stage.clock.advance(120)
+        await run_cycle(portfolio, stage.clock.now(), gone)
+        rows = await portfolio.store.due("phone", stage.clock.now(), 10)
+        return [told.key for row in rows for told in row.message.alerts]
+
+    assert await cycle() == []
+    assert await portfolio.store.acknowledge("not_trading/main:A", "ann", stage.clock.now())
+    assert await cycle() == []
+    assert await cycle() == []
+    assert await cycle() == ["not_trading/main:B"]
+    assert await cycle() == ["not_trading/main:B"], "once"
+
+
+async def test_a_silence_holds_in_a_real_cycle_and_a_halt_is_told_all_the_same(stage: Stage) -> None:
+    """What a person says while the daemon runs holds from its next cycle on."""
+    portfolio = stage.portfolio
+    now = stage.clock.now()
+    await portfolio.store.silence(Silence("s", "*", now, now + timedelta(hours=1), "ann"))
+    stage.venue.outcome = Rejected("", "no margin")
+    await portfolio.brake.halt("too many orders", now)
+    report = await stage.tick(ETH=12)
+    assert {message.key for message in report.messages} == {"halted/test"}
+    assert "drift/alts" in {alert.key for alert in report.alerts}
+
+
+@pytest.mark.parametrize("state", [Unknown("hd1", "time-out"), Working("hd1", "77")])
+async def test_an_open_order_of_another_mode_is_told_and_blocks_its_contract(stage: Stage, state: Outcome) -> None:
+    """Live before, monitor now: nobody can look it up, so it is told with its id and never told to be over."""
+    await stage.portfolio.store.plan("c0", [replace(intent("hd1"), instrument=InstrumentId(ETH_PERP))], T0)
+    await stage.portfolio.store.mark_sent("hd1", T0)
+    await stage.portfolio.store.record_outcome(state, T0)
+    stage.portfolio.gateways = {}
+    first = await stage.tick(ETH=12)
+    told = [message.body for message in first.messages if message.key == "order_failed/alts"]
+    assert len(told) == 1
+    assert "hd1" in told[0]
+    assert "is not looked up" in told[0]
+    assert ETH_PERP in stage.portfolio.book.in_flight
+    assert "order_failed/alts" not in {message.key for message in (await stage.tick()).messages}
+
+
+async def test_an_order_on_an_account_that_has_another_name_now_blocks_what_has_its_symbol(stage: Stage) -> None:
+    """The venue's contract is the same one."""
+    await stage.portfolio.store.plan("c0", [replace(intent("hd1"), instrument=InstrumentId("old:ETH/USDT:USDT"))], T0)
+    await stage.portfolio.store.mark_sent("hd1", T0)
+    await stage.tick(ETH=12)
+    assert ETH_PERP in stage.portfolio.book.in_flight
+    assert stage.venue.submitted == []

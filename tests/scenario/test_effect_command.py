@@ -77,6 +77,16 @@ def test_the_json_adds_up(config: Path) -> None:
     assert in_status[0]["total_pnl"] == hedge["total_pnl"]
 
 
+@pytest.mark.parametrize(("mode", "funding"), [("paper", "paid"), ("monitor", "computed")])
+def test_it_says_whose_figure_the_funding_is(config: Path, mode: str, funding: str) -> None:
+    """A paper account tells what it paid; of a venue it is worked out from the rates, and that is said."""
+    remember(config, 3)
+    config.write_text(config.read_text().replace('mode = "paper"', f'mode = "{mode}"'))
+    assert json.loads(ask("effect", "-c", config, "--json").stdout)["funding"] == funding
+    said = "funding is computed from the rates that were announced" in ask("effect", "-c", config).stdout
+    assert said is (funding == "computed")
+
+
 def test_days_choose_how_far_to_look_back(config: Path) -> None:
     """Today counts; what is older is not shown."""
     remember(config, 30)
@@ -89,7 +99,7 @@ def test_it_fits_a_narrow_window(config: Path, monkeypatch: pytest.MonkeyPatch) 
     """Sixty columns, no colour: every line whole, every number in one piece."""
     remember(config, 70)
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr("hedged.cli.show.new_console", _narrow)
+    monkeypatch.setattr("hedged.cli.tables.new_console", _narrow)
     result = ask("effect", "-c", config)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()

@@ -20,7 +20,7 @@ from hedged.app import App, Exchanges
 from hedged.daemon.vitals import Vitals
 from hedged.model.snapshot import Margin
 from hedged.web.figures import Figures
-from hedged.web.server import WebOptions, WebServer
+from hedged.web.server import CONNECTIONS_MAX, WebOptions, WebServer
 from tests.build import hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.scenario.test_app import Ear, FakeClockOf, FakeHeartbeat
@@ -101,6 +101,7 @@ async def test_a_cycle_in_figures(stage: Stage) -> None:
     assert read["hedged_outbox_messages", "ear"] == 0
     assert (read["hedged_paused",], read["hedged_halted",]) == (0, 0)
     assert read["hedged_store_bytes",] == 4096
+    assert read["hedged_proposals_waiting",] == 0
     await stage.cycle()
     assert stage.read()["hedged_alerts_total", "margin", "warning"] == 1, "it goes on firing: no new alert"
 
@@ -221,6 +222,17 @@ async def served(stage: Stage, host: str = "127.0.0.1", **options: Any) -> Async
         assert task.done()
 
 
+async def test_no_answer_names_the_program_or_is_kept(stage: Stage) -> None:
+    """Not the library and its version, on any path, also where there is nothing."""
+    async with served(stage) as (_, url), aiohttp.ClientSession() as session:
+        for path, status in (("/metrics", 200), ("/healthz", 200), ("/nothing", 404)):
+            async with session.get(url + path) as response:
+                assert (response.status, response.headers["Server"]) == (status, "hedged")
+                assert response.headers["Cache-Control"] == "no-store"
+        async with session.post(f"{url}/metrics") as response:
+            assert (response.status, response.headers["Allow"]) == (405, "GET")
+
+
 async def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as response:
         return response.status, await response.text()
@@ -245,6 +257,7 @@ async def test_health_is_the_process_and_readiness_a_cycle(stage: Stage) -> None
         ("127.0.0.1", "localhost:1", 200),
         ("127.0.0.1", "[::1]:9464", 200),
         ("127.0.0.1", "hedged.lan", 200),
+        ("127.0.0.1", "HEDGED.lan:9464", 200),
         ("127.0.0.1", "evil.example:9464", 421),
         ("127.0.0.1", "127.0.0.1.evil.example", 421),
         ("127.0.0.1", "192.0.2.7:9464", 421),
@@ -256,7 +269,7 @@ async def test_health_is_the_process_and_readiness_a_cycle(stage: Stage) -> None
 )
 async def test_a_name_that_is_not_ours_is_refused(stage: Stage, listens: str, host: str, status: int) -> None:
     """A page that has its own name point here gets nothing, on any path."""
-    async with served(stage, listens, names=("hedged.lan",)) as (_, url):
+    async with served(stage, listens, names=("Hedged.LAN",)) as (_, url):
         for path in ("/metrics", "/healthz", "/readyz", "/nothing"):
             got, text = await ask(f"{url}{path}", Host=host)
             expected = {"/readyz": 503, "/nothing": 404}.get(path, 200) if status == 200 else 421
@@ -270,6 +283,36 @@ async def test_nothing_but_get(stage: Stage, method: str) -> None:
     async with served(stage) as (_, url):
         for path in ("/metrics", "/healthz", "/readyz"):
             assert (await ask(url + path, method))[0] == 405
+
+
+async def test_clients_that_stay_do_not_hold_up_the_end(stage: Stage) -> None:
+    """A scraper's idle connection is closed with the server."""
+    async with served(stage) as (server, _):
+        assert server.port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 200")
+    await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
+async def test_a_flood_of_connections_is_bounded(stage: Stage) -> None:
+    """Those that are too many are closed at once, those that stand are answered, and room comes back."""
+    async with served(stage) as (server, url):
+        assert server.port is not None
+        idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(CONNECTIONS_MAX + 8)]
+        over = [await asyncio.wait_for(reader.read(), 10) for reader, _ in idle[CONNECTIONS_MAX:]]
+        assert over == [b""] * 8
+        reader, writer = idle[0]
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200 OK")
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    assert await ask(f"{url}/healthz") == (200, "ok\n")
+                    break
+        for _, writer in idle:
+            writer.close()
 
 
 @pytest.mark.parametrize(

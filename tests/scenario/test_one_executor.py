@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from hedged.adapters.clock import SystemClock
+from hedged.adapters.store.lock import KeyLock
 from hedged.adapters.store.sql import SqlStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.errors import Fenced, StoreError
 from hedged.model.finding import Severity
 from hedged.model.order import Absent
+from hedged.model.policy import World
+from hedged.model.proposal import Verdict
 from tests.build import hedge, policy
 from tests.fakes import FakeVenue, wire
-from tests.store_samples import intent, record
+from tests.scenario.test_commands import ask, config, rows, run_cycles  # noqa: F401
+from tests.store_samples import intent, proposal, record
 from tests.support import T0, ManualClock
 
 SETUP = policy(hedge("ETH"))
@@ -181,3 +190,70 @@ async def test_renewed_by_each_cycle(stores: Stores) -> None:
     with pytest.raises(StoreError, match="sends this portfolio's orders"):
         await stores[1].take_lease(THERE, clock.now() + timedelta(seconds=170), LASTS)
     await stores[1].take_lease(THERE, clock.now() + timedelta(seconds=181), LASTS)
+
+
+async def test_two_people_at_two_terminals_answer_once(stores: Stores) -> None:
+    """The same proposal from two processes at once, again and again: one answer counts each time."""
+    for number in range(10):
+        made = proposal(f"{number:08x}")
+        await stores[0].record_cycle(record(number, proposals=[made]), [])
+        yes = [replace(made, verdict=Verdict.APPROVED, decided_by=name) for name in ("ada", "bob")]
+        counted = await asyncio.gather(*(store.answer(each) for store, each in zip(stores, yes, strict=True)))
+        assert sorted(counted) == [False, True]
+        kept = await stores[0].proposal(made.id)
+        assert kept is not None
+        assert kept.decided_by == ("ada", "bob")[counted.index(True)]
+
+
+# one key
+
+
+def test_two_configurations_cannot_both_send_with_one_key(tmp_path: Path) -> None:
+    """Another process is refused with the account's name; another key is free; no key is in a file's name."""
+    key = ("binance", "False", "", "CANARY-api-key")
+    first = KeyLock(tmp_path, "main", key)
+    again = KeyLock(tmp_path, "main", key)  # a reload holds it twice
+    assert "CANARY" not in "".join(path.name + path.read_text() for path in tmp_path.iterdir())
+
+    def elsewhere(*which: str) -> str:
+        script = (
+            "from pathlib import Path; from hedged.adapters.store.lock import KeyLock;"
+            f"KeyLock(Path({str(tmp_path)!r}), 'second', {which!r})"
+        )
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stderr
+
+    assert "sends orders with the key of account second" in elsewhere(*key)
+    assert elsewhere("binance", "False", "", "another") == ""
+    assert elsewhere("bybit", *key[1:]) == ""
+    first.release()
+    assert "sends orders with the key" in elsewhere(*key)
+    again.release()
+    assert elsewhere(*key) == ""
+
+
+# the daemon as wired
+
+
+def test_a_daemon_of_another_machine_keeps_this_one_out(config: Callable[..., Path]) -> None:  # noqa: F811
+    """It does not start, and says who trades and until when; a daemon that ended well keeps nobody out."""
+    path = config()
+    run_cycles(path, 1)
+    assert rows(path, "SELECT holder FROM lease") == [("",)]
+
+    async def elsewhere(*, leave: bool) -> None:
+        store = SqlStore(path.parent / "mine.sqlite")
+        now = SystemClock().now()
+        await store.open("mine", World.SIMULATED, now)
+        await store.take_lease(THERE, now, LASTS)
+        if leave:
+            await store.release_lease()
+        await store.close()
+
+    asyncio.run(elsewhere(leave=False))
+    with pytest.raises(StoreError, match=r"another hedged \(process 200 on vps\) sends this portfolio's orders"):
+        run_cycles(path, 1)
+    said = ask("run", "-c", path)
+    assert said.exit_code == 1
+    asyncio.run(elsewhere(leave=True))
+    run_cycles(path, 1)
+    assert rows(path, "SELECT count(*) FROM cycles") == [(2,)]

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Cancelled, Fill, Intent, Outcome, Placement, Working
@@ -101,6 +103,29 @@ async def test_a_wrong_figure_moves_nothing() -> None:
     assert not right.decision.intents
     assert not right.decision.refused
     assert not venue.submitted
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(300_000, "+9900.00%"), (1, "-99.97%")])
+async def test_a_wrong_price_of_a_coin_moves_nothing_either(wrong: int, words: str) -> None:
+    """A coin that seems to be worth a hundred times as much, or next to nothing: neither hedged nor let go of."""
+    portfolio, venue, clock = await begin()
+    venue.price["ETH"] = dec(wrong)
+    report = await later(portfolio, venue, clock)
+    assert not report.decision.intents
+    assert f"the price of ETH jumped by {words} from 3000 to {wrong}" in report.decision.refused[0].reason
+    venue.price["ETH"] = dec(3000)
+    right = await later(portfolio, venue, clock)
+    assert not right.decision.refused
+    assert not venue.submitted
+
+
+async def test_a_price_that_stays_where_it_jumped_is_hedged() -> None:
+    """A coin that lost a fifth within a minute has really done so a minute later."""
+    portfolio, venue, clock = await begin()
+    venue.price["ETH"] = dec(2400)
+    assert not (await later(portfolio, venue, clock)).decision.intents
+    second = await later(portfolio, venue, clock)
+    assert [(each.intent.side.value, each.intent.reduce_only) for each in second.decision.intents] == [("buy", True)]
 
 
 async def test_a_jump_is_remembered_over_a_restart() -> None:

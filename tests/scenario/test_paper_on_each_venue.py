@@ -59,3 +59,45 @@ async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
         assert second.assessment.hedges[0].status is HedgeStatus.OK
         assert second.outcomes == ()
         assert it.server.writes == [] or venue in {"binance", "weex"}  # a POST that only reads is listed there
+
+
+async def test_a_paper_hedge_with_a_coin_margined_contract() -> None:
+    """Binance's ETH/USD:ETH over what is held and 100 ETH in the paper wallet: hedged to the edge, in whole contracts
+    of ten dollars, and the second cycle finds the delta where the first put it.
+    """
+    inverse = "main:ETH/USD:ETH"
+    async with BENCHES["binance"].bench() as it:
+        store = MemoryStore()
+        coins = PaperPolicy(cash=Decimal(0), coins={"ETH": Decimal(100)})
+        setup = replace(policy(hedge("ETH", name="eth", legs=[inverse])), paper=coins)
+        await store.open(setup.name, setup.world, it.clock.now())
+        paper = PaperAccount(
+            "main", it.market, real=it.reader, store=store, policy=setup.paper, quote="USDT", clock=it.clock
+        )
+        portfolio = Portfolio(
+            policy=setup,
+            markets={"main": it.market},
+            accounts={"main": paper},
+            gateways={"main": paper},
+            store=store,
+            channels=(),
+            rules=AlertRules(),
+            clock=it.clock,
+            ids=CountingIds(),
+            positions_of="paper",
+        )
+        before = (await it.reader.balances("spot")).value
+        first = await run_cycle(portfolio, it.clock.now())
+        (exposure,) = [row for row in first.assessment.exposures if row.asset == "ETH"]
+        held = next((each.net for each in before if each.asset == "ETH"), Decimal(0))
+        assert exposure.quantity is not None
+        assert exposure.quantity >= 100 + held
+        assert first.outcomes, first.decision
+        fill = first.outcomes[0]
+        assert isinstance(fill, Fill), fill
+        assert fill.quantity % 1 == 0
+        second = await run_cycle(portfolio, it.clock.now())
+        state = second.assessment.hedges[0]
+        assert state.status is HedgeStatus.OK
+        assert state.hedge_ratio == pytest.approx(Decimal("0.95"), abs=Decimal("0.005"))
+        assert second.outcomes == ()

@@ -17,7 +17,7 @@ from hedged.cycle import Portfolio, run_cycle
 from hedged.decide.gate import GateContext, approve
 from hedged.errors import Unreadable
 from hedged.model.finding import Severity
-from hedged.model.order import ApprovedIntent, Rejected
+from hedged.model.order import ApprovedIntent, Placement, Rejected, Working
 from hedged.model.policy import Limits, Mode
 from hedged.model.stop import Stop
 from tests.build import dec, hedge, perp, policy
@@ -73,6 +73,7 @@ async def test_paused_nothing_is_sent_and_it_is_told_once(stage: Stage) -> None:
         "since": "2026-11-02T12:00:00Z",
         "by": "`hedged pause`",
         "reason": "looking into it",
+        "cancel": False,
     }
     assert (await stage.tick()).messages == ()
     await keep_resumed(stage.portfolio.store, stage.clock.now())
@@ -95,6 +96,24 @@ async def test_a_reduction_that_waits_for_the_end_of_a_pause_is_critical(stage: 
     await keep_resumed(stage.portfolio.store, stage.clock.now())
     await stage.tick()
     assert [each.intent.reduce_only for each in stage.venue.submitted] == [True]
+
+
+@pytest.mark.parametrize(
+    ("stopped", "cancelled"), [("not", False), ("paused", False), ("paused and cancels", True), ("halted", True)]
+)
+async def test_what_rests_is_cancelled_where_the_stop_says_so(stage: Stage, stopped: str, cancelled: bool) -> None:
+    """By a halt always, by a pause that asks for it; another leaves an order at rest to its time."""
+    resting = replace(SELL, client_order_id="hd1", placement=Placement.PASSIVE, held=dec("-10"))
+    stage.venue.known["hd1"] = Working("hd1", "77")
+    await stage.portfolio.store.plan("c0", [resting], stage.clock.now())
+    await stage.portfolio.store.mark_sent("hd1", stage.clock.now())
+    if stopped == "halted":
+        await stage.portfolio.brake.halt("something is wrong", stage.clock.now())
+    elif stopped != "not":
+        await keep_pause(stage.portfolio.store, replace(PAUSE, cancel=cancelled))
+    await stage.tick()
+    assert ("cancel" in stage.venue.calls) is cancelled
+    assert stage.venue.submitted == []
 
 
 async def test_a_pause_survives_a_restart(stage: Stage) -> None:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from hedged.adapters.store.lock import StoreLock, holder
 from tests.scenario.test_commands import ask, config, rows, run_cycles  # noqa: F401
 
@@ -133,6 +135,23 @@ def test_unwind_closes_and_keeps_closed(config: Config) -> None:  # noqa: F811
     ask("set-ratio", "alts", "--clear", "-c", path)
     run_cycles(path, 1)
     assert orders(path) == 3
+
+
+def test_unwinding_more_than_an_order_may_be(config: Config) -> None:  # noqa: F811
+    """The proposal says that it goes by parts, and so it goes, cycle by cycle, to nothing."""
+    path = config()
+    run_cycles(path)
+    before = path.read_text()
+    held = abs(float(json.loads(ask("status", "--json", "-c", path).stdout)["hedges"][0]["hedge_value"]))
+    path.write_text(f"{before}\n[limits]\norder_notional_max = {held / 2.5:.0f}\n")
+    shown = ask("unwind", "alts", "--yes", "-c", path).stdout.splitlines()
+    assert shown[1].endswith("more in the cycles that follow: no order is above order_notional_max")
+    whole = float(shown[2].split()[-2].replace(",", ""))
+    assert whole == pytest.approx(held * 0.0008, rel=0.2), "fees and slippage of all of it"
+    run_cycles(path, 4)
+    state = json.loads(ask("status", "--json", "-c", path).stdout)
+    assert float(state["hedges"][0]["legs"][0]["contracts"]) == 0
+    assert orders(path) == 1 + 3
 
 
 def test_unwinding_one_of_two_that_share_a_contract(config: Config) -> None:  # noqa: F811

@@ -121,6 +121,14 @@ def test_an_order_nobody_knows_the_end_of_leaves_less_for_others() -> None:
     assert "leverage_max" in refused.refused[0].reason
 
 
+def test_the_orders_of_a_day_count_with_those_of_this_cycle() -> None:
+    """499 were sent within a day: one more is let through, the second hedge's is not."""
+    seen = replace(view(), accounts={"main": account(spot=balances(ETH=10, BTC=1), positions=derivatives())})
+    decision = decided(seen, Limits(), Book("0" * 24, orders_day=499))
+    assert len(decision.intents) == 1
+    assert "orders_day_max is 500" in decision.refused[0].reason
+
+
 def test_positions_of_minutes_ago_are_not_traded_on() -> None:
     """The gate itself knows no position that was read too long ago, whatever let the trade pass before."""
     old = replace(

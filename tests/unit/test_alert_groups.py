@@ -276,6 +276,24 @@ def test_a_stop_silences_what_it_explains(stop: Kind) -> None:
     assert "order_refused/a" in {message.key for message in told}
 
 
+def proposal(ids: str) -> Finding:
+    return Finding(Kind.PROPOSAL, "a", WARNING, f"{ids} waits.", {"ids": ids})
+
+
+def test_another_proposal_is_told_although_the_first_was_acknowledged_or_is_a_moment_old() -> None:
+    """Who has seen one has not seen the other; within the interval it is owed."""
+    lives = Lives()
+    lives.cycle(proposal("p1"))
+    assert lives.cycle(proposal("p2")) == []
+    assert parts(lives.cycle(proposal("p2"), after=MINUTE)) == ["repeat a"]
+    lives.acknowledge("proposal/a")
+    assert lives.cycle(proposal("p2"), after=24 * HOUR) == []
+    assert parts(lives.cycle(proposal("p3"))) == ["repeat a"]
+    assert lives.cycle(proposal("p4")) == []
+    assert parts(lives.cycle(proposal("p4"), after=MINUTE)) == ["repeat a"]
+    assert lives.cycle(proposal("p4"), after=24 * HOUR) == []
+
+
 # further channels
 
 FURTHER = AlertRules(further_after=5 * MINUTE)

@@ -85,6 +85,27 @@ def test_secret_files_are_checked_too(tmp_path: Path) -> None:
     assert "CANARY" not in result.stderr
 
 
+def test_channels_are_checked_without_a_network(tmp_path: Path) -> None:
+    """A URL that is none, a program that is not there, a channel that nobody has: each by its line, none quoted."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + '[alerts.channels]\nfirst = ["log"]\nthen = ["phone", "sms"]\n[notify]\nexec = ["beep"]\n')
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "notify").write_text("phone = json://127.0.0.1/CANARY\n\nmail = mailtoo://u:CANARY@host\n")
+    (folder / "notify").chmod(0o600)
+    (said,) = run("--config", str(path)).stderr.splitlines()
+    assert said.startswith(f"{folder / 'notify'}:3  mailtoo://…  must be a notification URL that apprise understands")
+    (folder / "notify").write_text("phone = json://127.0.0.1/CANARY\n")
+    assert run("--config", str(path)).stderr.splitlines() == [
+        f'{path}:8  notify.exec = ["beep"]  {tmp_path / "beep"} is no program that this user may run',
+    ]
+    (tmp_path / "beep").write_text("#!/bin/sh\n")
+    (tmp_path / "beep").chmod(0o700)
+    assert run("--config", str(path)).stderr.splitlines() == [
+        f'{path}:6  alerts.channels.then[1] = "sms"  is no channel that there is: log, exec, phone',
+    ]
+
+
 def test_the_schema_needs_no_file() -> None:
     """Editors complete and check keys with it."""
     schema = json.loads(run("--schema").stdout)

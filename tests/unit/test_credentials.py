@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hedged.adapters.credentials import AccountKeys, CredentialFiles, Login, Secret
+from hedged.adapters.credentials import AccountKeys, CredentialFiles, Login, NotifyUrl, Secret
 from hedged.errors import ConfigurationError
 
 CANARY = "CANARY-9f8e7d6c5b4a"
@@ -130,25 +130,87 @@ def test_the_brokers_login(files: CredentialFiles) -> None:
 
 
 def test_notification_addresses_stand_one_a_line(files: CredentialFiles) -> None:
-    """Comments and blank lines are left out; what is no address is refused by its line, unquoted."""
+    """Comments and blank lines are left out; a name before one is its channel's, the others are counted."""
     assert files.notify() == ()
-    write(files.beside, "notify", "# phone\n\ntgram://a/b\n  ntfy://c\n")
-    assert files.notify() == (Secret("tgram://a/b"), Secret("ntfy://c"))
-    path = write(files.beside, "notify", f"tgram://a/b\n{CANARY}\n")
+    path = write(files.beside, "notify", "# phone\n\ntgram://a/b\nphone = ntfy://c?x=y\n  mailto://d\n")
+    assert files.notify() == (
+        NotifyUrl("notify-1", Secret("tgram://a/b"), f"{path}:3"),
+        NotifyUrl("phone", Secret("ntfy://c?x=y"), f"{path}:4"),
+        NotifyUrl("notify-3", Secret("mailto://d"), f"{path}:5"),
+    )
+
+
+def test_wrong_lines_of_addresses_are_all_named_and_not_quoted(files: CredentialFiles) -> None:
+    """Which line it is, and never what stands there."""
+    text = f"tgram://a/b\n{CANARY}\nlog = ntfy://{CANARY}\np = ntfy://{CANARY}\np = ntfy://{CANARY}\n"
+    path = write(files.beside, "notify", text)
     with pytest.raises(ConfigurationError) as caught:
         files.notify()
-    assert str(caught.value) == f"{path}:2: not an address such as tgram://TOKEN/CHAT"
+    assert caught.value.problems == (
+        f"{path}:2: not an address such as tgram://TOKEN/CHAT",
+        f"{path}:3: a channel log is there already: give this one another name",
+        f"{path}:5: a channel p is there already: give this one another name",
+    )
 
 
 def test_a_token_is_one_line(files: CredentialFiles) -> None:
     """The line end that editors add does not belong to it."""
-    assert files.token("telegram") is None
-    write(files.beside, "telegram", "token\n")
-    assert files.token("telegram") == Secret("token")
+    assert files.token("web-token") is None
+    write(files.beside, "web-token", "token\n")
+    assert files.token("web-token") == Secret("token")
     for text in ("", "a\nb\n"):
-        write(files.beside, "telegram", text)
+        write(files.beside, "web-token", text)
         with pytest.raises(ConfigurationError, match="must hold one line"):
-            files.token("telegram")
+            files.token("web-token")
+
+
+BOT = "123456:AAE-CANARY_CANARY_CANARY_CANARY-0"
+
+
+@pytest.mark.parametrize(
+    ("chat", "users", "login"),
+    [
+        ("-100500", "[7, 8]", (-100500, frozenset({7, 8}))),
+        ('"-100500"', '["7"]', (-100500, frozenset({7}))),
+        ("7", "[]", (7, frozenset())),
+    ],
+)
+def test_the_bot_and_who_may_press(files: CredentialFiles, chat: str, users: str, login: tuple[object, ...]) -> None:
+    """Numbers may stand in quotes, as people copy them."""
+    assert files.telegram() is None
+    write(files.beside, "telegram", f'{{"token": "{BOT}", "chat_id": {chat}, "users": {users}}}')
+    found = files.telegram()
+    assert found is not None
+    assert (found.token.reveal(), found.chat_id, found.users) == (BOT, *login)
+    assert "CANARY" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (BOT, "not JSON"),
+        (f'"{BOT}"', "must be a JSON object"),
+        (f'{{"token": "{BOT}"}}', "must be {"),
+        ('{"token": "CANARY", "chat_id": 7}', "must be {"),
+        (f'{{"token": "{BOT}/", "chat_id": 7}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": "@CANARY"}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": true}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": 7.5}}', "must be {"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": ["@CANARY"]}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": 7}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": [-7]}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "users": [true]}}', "users must be a list of user ids"),
+        (f'{{"token": "{BOT}", "chat_id": 7, "user": [7]}}', "unknown key 'user'; did you mean users"),
+    ],
+)
+def test_a_bot_that_cannot_be_understood(files: CredentialFiles, text: str, why: str) -> None:
+    """The file is named, and nothing that stands in it."""
+    path = write(files.beside, "telegram", text)
+    with pytest.raises(ConfigurationError) as caught:
+        files.telegram()
+    assert str(caught.value).startswith(f"{path}")
+    assert why in str(caught.value)
+    assert "CANARY" not in str(caught.value)
 
 
 def test_a_secret_never_shows_itself() -> None:

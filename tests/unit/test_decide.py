@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,9 +11,11 @@ import pytest
 from hedged.assess import assess
 from hedged.decide import Book, decide
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Decision, Side
+from hedged.model.order import Decision, Placement, Side
 from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
+from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Fault, Missing, Snapshot
+from hedged.model.trade import Purpose
 from tests.build import BTC_PERP, ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
 
@@ -146,6 +149,29 @@ def test_weights_split_the_target() -> None:
     assert decision.intents[1].intent.only_after == (decision.intents[0].intent.client_order_id,)
 
 
+@pytest.mark.parametrize(
+    ("approved", "sent"), [({BTC_PERP, ETH_PERP}, [BTC_PERP, ETH_PERP]), ({BTC_PERP}, [BTC_PERP]), ({ETH_PERP}, [])]
+)
+def test_half_of_a_pair_is_not_sent_on_its_own_approval(approved: set[str], sent: list[str]) -> None:
+    """What may only follow another order waits for that one's approval too, and keeps its own."""
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(InstrumentId(BTC_PERP), weight=dec("0.5"))]
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (BTC_PERP, "-0.1"))),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60000},
+        prices={"ETH": 3000},
+    )
+    setup = policy(hedge("ETH", legs=legs, mode=Mode.APPROVE))
+    waiting = decided(seen, setup).awaiting
+    answered = tuple(
+        replace(each, verdict=Verdict.APPROVED) if each.instrument in approved else each for each in waiting
+    )
+    decision = decided(seen, setup, replace(BOOK, proposals=answered))
+    assert [each.intent.instrument for each in decision.intents] == sent
+    assert decision.answered == ()
+    assert all(each.intent.placement is Placement.IOC for each in decision.intents)
+
+
 def test_a_weighted_chain_counts_as_one_leg() -> None:
     """A weighted dated leg that was rolled into the next contract is on target, not missing."""
     december, march = "main:ETH/USDT:USDT-261225", "main:ETH/USDT:USDT-270326"
@@ -187,6 +213,32 @@ def test_limits_refuse_with_the_reason(limits: Limits, book: Book, reason: str) 
     decision = decided(view("0"), policy(hedge("ETH"), limits=limits), book)
     assert decision.intents == ()
     assert reason in decision.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    ("short", "target", "parts"),
+    [
+        ("-16", "1", ["1.666", "1.666", "1.666", "0.502"]),  # 16.5 short of 10, back to 10.5 at 5,000 an order
+        ("-4", "0", ["1.666", "1.666", "0.668"]),
+    ],
+)
+def test_a_reduction_beyond_the_limit_is_made_in_parts(short: str, target: str, parts: list[str]) -> None:
+    """Each at most order_notional_max, one a cycle, until the edge or nothing is left; none is ever refused for it."""
+    setup = policy(hedge("ETH", ratio=target), limits=Limits(order_notional_max=dec(5_000)))
+    held, done = dec(short), []
+    for _ in range(10):
+        decision = decided(view(f"{held}"), setup)
+        assert decision.refused == ()
+        if not decision.intents:
+            break
+        ((side, quantity, reduce_only),) = orders(decision)
+        assert (side, reduce_only) == (Side.BUY, True)
+        part = f"{quantity:f} of it now, for order_notional_max is 5,000" in decision.intents[0].intent.reason
+        assert part is (quantity == dec("1.666"))
+        held += quantity
+        done.append(quantity)
+    assert done == [dec(part) for part in parts]
+    assert held == (0 if target == "0" else dec("-10.5"))
 
 
 def test_the_same_decision_has_the_same_order_id() -> None:
@@ -266,3 +318,26 @@ def test_reductions_are_not_held_to_the_position_limit() -> None:
 def test_what_cannot_trade_is_not_closed_blindly() -> None:
     """Without exposure a halted leg is left: an order there could only fail."""
     assert decided(view("-3", eth="0", instrument=perp(trading=False)), policy(hedge("ETH"))).intents == ()
+
+
+def test_an_approval_for_less_leaves_no_dust() -> None:
+    """All 2 are to be closed and 1.6 were approved: 1.5 go, since 0.4 could never be traded by themselves again."""
+    approved = Proposal(
+        id="0badcafe",
+        hedge="alts",
+        instrument=InstrumentId(ETH_PERP),
+        side=Side.BUY,
+        quantity=dec("1.6"),
+        price=dec(3000),
+        notional=dec(4800),
+        reduce_only=True,
+        purpose=Purpose.CLOSE,
+        reason="",
+        made_at=T0,
+        expires_at=T0 + timedelta(minutes=30),
+        verdict=Verdict.APPROVED,
+    )
+    setup = policy(hedge("ETH", mode=Mode.APPROVE), mode=Mode.APPROVE)
+    seen = view("-2", eth="0", instrument=perp(lot="0.1", notional_min=1500))
+    decision = decided(seen, setup, replace(BOOK, proposals=(approved,)))
+    assert orders(decision) == [(Side.BUY, dec("1.5"), True)]

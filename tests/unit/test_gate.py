@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from hedged.decide.gate import GateContext, approve, judge
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import ApprovedIntent, Intent, Placement, Refusal, Side
 from hedged.model.policy import Limits, Mode
+from hedged.model.proposal import Proposal, Verdict
 from hedged.model.snapshot import Quote
-from tests.build import ETH_PERP, dec, perp
-from tests.support import ROOT
+from hedged.model.trade import Purpose
+from tests.build import BTC_PERP, ETH_PERP, dec, perp
+from tests.support import ROOT, T0
 
 SELL = Intent(
     client_order_id="hd" + "0" * 24,
@@ -76,6 +79,12 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
             "position_notional_max",  # what is on its way on the same side counts as filled
             {"limits": {"position_notional_max": dec(12_000)}, "here": {"exposed": dec(-3)}},
             {"limits": {"position_notional_max": dec(11_999)}, "here": {"exposed": dec(-3)}},
+        ),
+        ("the price of UNI", {}, {"here": {"doubt": "the price of UNI jumped"}}),
+        (
+            "the price of UNI",  # what is bought back for margin is not sized by coins
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"doubt": "the price of UNI jumped"}},
+            {"order": BUY, "here": {"doubt": "the price of UNI jumped"}},
         ),
         ("second reading", {"here": {"last_mark": dec(2942)}}, {"here": {"last_mark": dec(2941)}}),
         ("second reading", {"here": {"last_mark": dec(3061)}}, {"here": {"last_mark": dec(3062)}}),
@@ -184,3 +193,76 @@ def test_what_reduces_needs_no_margin() -> None:
     limits = Limits(leverage_max=dec(1), free_margin_min=dec("0.5"))
     assert judge(replace(SELL, **BUY), bare, limits) is None
     assert judge(SELL, bare, limits) is not None
+
+
+# a person's approval
+
+
+def _approval(**changes: object) -> Proposal:
+    made = Proposal(
+        id="0badcafe",
+        hedge=SELL.hedge,
+        instrument=SELL.instrument,
+        side=SELL.side,
+        quantity=SELL.quantity,
+        price=SELL.price,
+        notional=SELL.notional,
+        reduce_only=SELL.reduce_only,
+        purpose=SELL.purpose,
+        reason=SELL.reason,
+        made_at=T0,
+        expires_at=T0 + timedelta(minutes=30),
+        verdict=Verdict.APPROVED,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, None),
+        ({"quantity": SELL.quantity * 2}, None),
+        ({"price": SELL.price * dec("1.019")}, None),
+        *(({"verdict": verdict}, "nobody has approved it") for verdict in Verdict if verdict is not Verdict.APPROVED),
+        ({"hedge": "other"}, "approved another order"),
+        ({"instrument": BTC_PERP}, "approved another order"),
+        ({"side": Side.BUY}, "approved another order"),
+        ({"reduce_only": not SELL.reduce_only}, "approved another order"),
+        ({"purpose": Purpose.ROLL}, "approved another order"),
+        ({"quantity": SELL.quantity - dec("0.1")}, "contracts and no more"),
+        ({"quantity": dec("NaN")}, "contracts and no more"),
+        ({"price": SELL.price * dec("1.03")}, "price_collar is 2.00%"),
+        ({"price": SELL.price * dec("0.97")}, "price_collar is 2.00%"),
+        ({"price": dec(0)}, "no fresh price"),
+        ({"expires_at": T0}, "was good until"),
+        ({"made_at": T0 + timedelta(seconds=1)}, "was good until"),  # the clock was put back
+    ],
+)
+def test_only_a_fresh_and_matching_approval_lets_an_order_through(changes: dict[str, object], why: str | None) -> None:
+    """The same hedge, contract, side, purpose; no more contracts; near that price; in time. Else it is refused."""
+    verdict = approve(SELL, replace(HERE, now=T0), Limits(), Mode.APPROVE, _approval(**changes))
+    if why is None:
+        assert isinstance(verdict, ApprovedIntent)
+        assert verdict.intent == replace(SELL, approval="0badcafe")
+    else:
+        assert isinstance(verdict, Refusal)
+        assert why in verdict.reason
+
+
+def test_without_an_approval_or_a_time_nothing_passes() -> None:
+    """Nobody was asked, or nobody can tell whether the answer is fresh."""
+    for approval, now in ((None, T0), (_approval(), None)):
+        assert isinstance(approve(SELL, replace(HERE, now=now), Limits(), Mode.APPROVE, approval), Refusal)
+
+
+def test_an_approval_lifts_no_limit() -> None:
+    """What a person approved is refused all the same where a limit says so; and other modes take no notice of it."""
+    limits = Limits(order_notional_max=dec(1))
+    refused = approve(SELL, replace(HERE, now=T0), limits, Mode.APPROVE, _approval())
+    assert isinstance(refused, Refusal)
+    assert "order_notional_max" in refused.reason
+    for mode in (Mode.PAPER, Mode.LIVE):
+        sent = approve(SELL, HERE, Limits(), mode, _approval())
+        assert isinstance(sent, ApprovedIntent)
+        assert sent.intent.approval is None
+    assert isinstance(approve(SELL, HERE, Limits(), Mode.MONITOR, _approval()), Refusal)

@@ -39,7 +39,8 @@ def believed(marks: Sequence[str | int], *, every: timedelta = MINUTE, frozen: b
         ([3000, 3060, 3000], [3000, 3060, 3000]),  # within the collar
         ([3000, 30_000, 3010], [3000, 3000, 3010]),  # one wrong figure
         ([3000, 2700, 2690], [3000, 3000, 2690]),  # a crash: a second reading agrees
-        ([3000, 2700, 2430, 2200], [3000, 3000, 2430, 2430]),  # that goes on as fast, and jumps again from there
+        ([3000, 2700, 2430, 2200, 1981], [3000, 3000, 2430, 2200, 1981]),  # that goes on as fast
+        ([3000, 2700, 2690, 2680, 2400], [3000, 3000, 2690, 2680, 2680]),  # calm again, and a new jump
         ([3000, 2700, 3300, 3290], [3000, 3000, 3000, 3290]),  # two that disagree: a third decides
         ([3000, 2940, 300, 2930], [3000, 2940, 2940, 2930]),
         ([3000, 2900, 30], [3000, 3000, 3000]),  # a wrong figure behind a jump

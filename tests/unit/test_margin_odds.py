@@ -13,14 +13,15 @@ import pytest
 from hedged.adapters.clock import seeded_generator
 from hedged.adapters.store.memory import MemoryStore
 from hedged.assess import assess
-from hedged.assess.margin import alarms_after, with_alarms
+from hedged.assess.margin import alarms_after, margin_statuses, with_alarms
+from hedged.assess.margin import margin_findings as findings_of_margin
 from hedged.decide import Book, decide
 from hedged.estimate.innovations import innovations
 from hedged.estimate.price_past import PricePast, common_innovations
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.history import STEP, Bar
 from hedged.model.instrument import MarginTier
-from hedged.model.policy import MarginPolicy, PortfolioPolicy
+from hedged.model.policy import MarginPolicy, PortfolioPolicy, Thresholds
 from hedged.model.snapshot import Fault, Margin, Missing, Position, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.observe.margin_risk import MarginRisk, subjects_of
@@ -98,8 +99,12 @@ async def test_what_to_close_brings_the_odds_to_the_target() -> None:
             short(-10, 6_000, instrument=replace(contract(), linear=False)),
             f"{ETH_PERP} is inverse, and what backs it is not told apart",
         ),
+        (
+            short(-10, 6_000, isolated_equity=D(6_000)),
+            f"{ETH_PERP} is isolated: what backs it backs nothing else",
+        ),
     ],
-    ids=["no equity", "no tiers", "not trusted", "inverse"],
+    ids=["no equity", "no tiers", "not trusted", "inverse", "isolated"],
 )
 async def test_what_is_not_known_is_unknown(seen: Snapshot, why: str) -> None:
     """No odds, no order, and where hedged is to act on them it says so."""
@@ -121,7 +126,9 @@ async def test_positions_in_two_currencies_are_no_pool() -> None:
     other = replace(contract(BTC_PERP), settle="USDC")
     held = derivatives(Position(ETH_PERP, D(-1)), Position(BTC_PERP, D(-1)), margin=Margin(D(9_000), None))
     seen = snapshot(account(positions=held), instruments=[contract(), other], marks={ETH_PERP: 3_000, BTC_PERP: 60_000})
-    assert (await odds_of(seen)).unknown == "its positions settle in USDC and USDT"
+    assert (await odds_of(seen)).unknown == (
+        "its positions settle in USDC and USDT, and what backs each is not told apart"
+    )
 
 
 async def test_what_was_not_read_is_passing() -> None:
@@ -219,6 +226,20 @@ async def test_the_sentence() -> None:
     assert row["liquidation_probability"] == pytest.approx(0.0308, abs=1e-3)
 
 
+async def test_the_sentence_of_a_thin_margin() -> None:
+    """How much is left, the move that takes it, and what brings it back below the warning; no move where none is known."""
+    seen = await with_odds(short(-10, 3_000, maintenance_margin=D(150)), setup(ALERT))
+    (row,) = margin_statuses(seen)
+    thin = replace(row, margin_ratio=D("0.88"), equity=D(1_000), maintenance=D(880))
+    (finding,) = findings_of_margin([thin], Thresholds(), "USDT")
+    assert finding.text == (
+        "main margin: 12% of equity left before liquidation, ETH +9.5% gets there; maintenance margin is 88% of it, "
+        "critical from 75%. Top up 760 USDT to get below the warning."
+    )
+    (unknown,) = findings_of_margin([replace(thin, odds=None, estimated=True)], Thresholds(), "USDT")
+    assert "left before liquidation (estimated); maintenance" in unknown.text
+
+
 # the past that odds rest on
 
 
@@ -305,18 +326,18 @@ async def test_the_dice_are_not_thrown_again_within_an_hour() -> None:
     """The same account an instant later has the same odds, and with a little less equity more."""
     risk = await risk_with(bars(24 * 90), ETH_PERP)
     first = (await risk.odds(short(-10, 3_000)))["main"]
-    drawn = risk._drawn["main"]
+    drawn = risk._drawn["main", "USDT", ""]
     assert (await risk.odds(short(-10, 3_000)))["main"] == first
     poorer = (await risk.odds(short(-10, 2_900)))["main"]
     assert (poorer.probability or 0) > (first.probability or 0)
     moved = (await risk.odds(short(-10, 3_000, mark=3_030)))["main"]
-    assert risk._drawn["main"] is drawn
+    assert risk._drawn["main", "USDT", ""] is drawn
     assert moved.equity_needed == pytest.approx((first.equity_needed or D(0)) * D("1.01"), rel=D("1e-4"))
     await risk.odds(short(-10, 3_000, mark=3_090))
-    assert risk._drawn["main"] is not drawn, "a price that has moved by 3 % is another position"
-    drawn = risk._drawn["main"]
+    assert risk._drawn["main", "USDT", ""] is not drawn, "a price that has moved by 3 % is another position"
+    drawn = risk._drawn["main", "USDT", ""]
     await risk.odds(short("-9.9", 3_000, mark=3_090))
-    assert risk._drawn["main"] is not drawn, "after a trade what it needs is drawn anew"
+    assert risk._drawn["main", "USDT", ""] is not drawn, "after a trade what it needs is drawn anew"
 
 
 async def test_a_store_that_fails_leaves_the_odds_standing() -> None:

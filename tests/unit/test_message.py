@@ -26,16 +26,19 @@ from hedged.model.order import (
     Side,
     Unknown,
 )
+from hedged.tell.grouping import News
 from hedged.tell.message import (
     SUBJECT_MAX,
     TITLE_MAX,
     clean,
     compose,
+    compose_group,
     message_object,
     order_sentences,
     order_text,
     order_trouble,
 )
+from hedged.tell.templates import Template, problem
 from hedged.tell.words import WORDS
 from tests.support import T0
 
@@ -217,3 +220,72 @@ def test_no_name_breaks_a_message(name: str, kind: Kind, said: MessageKind) -> N
     assert len(message.body) < 2500
     assert (message.title + message.body.replace("\n", "") + str(message.values["asset"])).isprintable()
     assert clean(clean(name, 40), 40) == clean(name, 40)
+
+
+OWN = Template(
+    text="{state}: {subject}\n{text} / {does} / {advice}\n{since} {kind} {severity} {key} {event_id}",
+    html="<b>{text}</b>{{x}}",
+)
+
+
+def test_the_users_own_words() -> None:
+    """The first line is the title; in HTML what is filled in is escaped, and what the user wrote is not."""
+    alert = replace(DRIFT, text="<b>alts</b> is {0} under-hedged.")
+    message = compose(alert, MessageKind.FIRING, T0, template=OWN)
+    assert message.title == "Warning: alts"
+    words = WORDS[Kind.DRIFT]
+    assert message.body.splitlines() == [
+        f"<b>alts</b> is {{0}} under-hedged. / {words.does} / {words.advice}",
+        "Since 2026-11-02 12:00 UTC. drift warning drift/alts e1",
+    ]
+    assert message.html == "<b>&lt;b&gt;alts&lt;/b&gt; is {0} under-hedged.</b>{x}"
+
+
+def test_own_words_leave_out_advice_where_it_is_over() -> None:
+    """There is nothing to do any more; the body without a template is there to be used."""
+    over = replace(DRIFT, state=AlertState.RESOLVED, resolved_at=T0, closed_as="resolved")
+    message = compose(over, MessageKind.RESOLVED, T0, template=Template(text="{title}\n[{does}{advice}] {body}"))
+    assert message.title == "Resolved: hedge alts is outside its band"
+    assert message.body.startswith("[] It is over since")
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong"),
+    [
+        ("{title}\n{body}", None),
+        ("100 {{%}} {text}", None),
+        ("{number}", "{number} is no field"),
+        ("{text.__class__}", "{text.__class__} is no field"),
+        ("{text[0]}", "{text[0]} is no field"),
+        ("{text!r}", "stands alone"),
+        ("{text:>9}", "stands alone"),
+        ("{}", "{} is no field"),
+        ("{text", "expected '}'"),
+        ("text}", "Single '}'"),
+    ],
+)
+def test_a_template_is_fields_and_nothing_else(source: str, wrong: str | None) -> None:
+    """No attribute, no index, no format: nothing that could reach further than the fields."""
+    said = problem(source)
+    assert said is None if wrong is None else said is not None and wrong in said
+
+
+@given(st.text(max_size=200))
+def test_no_template_breaks_a_message(source: str) -> None:
+    """What was found to be right can be filled in; what was not is told before."""
+    if problem(source) is None:
+        message = compose(DRIFT, MessageKind.FIRING, T0, template=Template(text=source, html=source))
+        assert message.body
+        assert message.title
+        assert len(message.title) <= TITLE_MAX
+
+
+def test_a_message_lists_what_it_speaks_of() -> None:
+    """One alert or many: whoever reads JSON finds each with its own event id."""
+    single = message_object(compose(DRIFT, MessageKind.FIRING, T0))
+    assert single["alerts"] == [{"event_id": "e1", "key": "drift/alts", "kind": "firing", "severity": "warning"}]
+    other = replace(DRIFT, event_id="e2", key="drift/b", subject="b")
+    group = compose_group([News(DRIFT, MessageKind.FIRING), News(other, MessageKind.RESOLVED)], "g1", T0)
+    assert [each["event_id"] for each in message_object(group)["alerts"]] == ["e1", "e2"]  # type: ignore[attr-defined]
+    assert (group.event_id, group.key, group.kind) == ("g1", "drift/*", MessageKind.FIRING)
+    assert group.body.splitlines()[1] == "- b: over since 2026-11-02 12:00 UTC, after 0 s. It was: " + DRIFT.text

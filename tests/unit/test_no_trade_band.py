@@ -39,6 +39,14 @@ def test_band_vectors(cost: TradingCost, inner: float, outer: float, year: float
         assert band.cost_year == pytest.approx(year, abs=5e-4)
 
 
+def test_trading_to_the_target_costs_a_quarter_more_at_its_own_best_band() -> None:
+    """26 %: with nothing but proportional cost, the nearest edge is what the last points are not worth trading beyond."""
+    cost = TradingCost(5e-4)
+    edge = optimal_band(cost, gap_volatility=GAP, risk_price=PRICE)
+    to_target = min(_year(0.0, outer, cost) for outer in np.linspace(1_000, 20_000, 19_001))
+    assert to_target / edge.cost_year == pytest.approx(1.26, abs=0.001)
+
+
 def test_risk_aversion_comes_from_one_number() -> None:
     """Paying c = .2 of 100,000 to be rid of a year's risk prices a gap at γσ² = 4e-6; twice the volatility, four times."""
     usual = risk_price(pay_ratio_year=0.2, exposure=1e5, volatility=0.8, volatility_usual=0.8)

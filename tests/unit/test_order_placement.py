@@ -244,6 +244,20 @@ def test_neither_closing_nor_the_smallest_order_is_sliced() -> None:
     assert sizes(view("-12", BUSY, lot="1")) == [1]
 
 
+def test_what_another_order_waits_for_is_not_sliced() -> None:
+    """A slice of the sale would not make up for the whole purchase that follows it."""
+    btc = "main:BTC/USDT:USDT"
+    legs = [LegPolicy(ETH, weight=dec("0.5")), LegPolicy(InstrumentId(btc), weight=dec("0.5"))]
+    thin = replace(BUSY, mark=dec(60_000), bid=dec(59_994), ask=dec(60_006), high_day=dec(62_000), low_day=dec(58_000))
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (btc, "-0.1"))),
+        instruments=[perp(), perp(btc)],
+        marks={ETH_PERP: Read(BUSY, T0), btc: Read(thin, T0)},
+        prices={"ETH": 3000},
+    )
+    assert sizes(seen, policy(hedge("ETH", legs=legs))) == [dec("0.125"), dec("2.5")]
+
+
 def test_slices_end() -> None:
     """From nothing to the edge within forty cycles, however thin the market; none of them overshoots."""
     held, cycles = Decimal(0), 0

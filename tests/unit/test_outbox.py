@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,11 @@ import structlog
 
 from hedged.adapters.store.memory import MemoryStore
 from hedged.errors import DeliveryError, StoreUnavailable
-from hedged.model.alert import Message, MessageKind, OutboxRow
+from hedged.model.alert import Message, MessageKind, OutboxRow, Told
 from hedged.model.finding import Severity
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory
-from hedged.tell.outbox import Backoff, Courier
+from hedged.tell.outbox import Backoff, Courier, Failing
 from tests.support import T0, CountingIds, ManualClock
 from tests.virtual_time import VirtualTimeLoop, WallClock
 
@@ -56,6 +57,7 @@ class Phone:
     """A channel that does with each message what `behave` says: returns, raises or hangs."""
 
     name = "phone"
+    confirms = True
 
     def __init__(self, behave: Callable[[Message], Any] = lambda _message: None) -> None:
         self.behave = behave
@@ -303,3 +305,88 @@ def test_a_dead_channel_delays_no_other_and_drains_within_a_minute() -> None:
             task.cancel()
 
     virtual(scene)
+
+
+async def test_what_is_critical_goes_first(store: Outbox) -> None:
+    """Before what has waited longer, but not before what was said of the same event."""
+    phone = Phone()
+    courier = Courier(store, phone, ManualClock())
+    worse = replace(message("e2", MessageKind.ESCALATED), severity=Severity.CRITICAL)
+    await store.put(message("e1"), message("e2"), message("e3"), worse)
+    await courier.deliver_due()
+    assert phone.titles == ["firing e2", "escalated e2", "firing e1", "firing e3"]
+
+
+async def test_a_group_keeps_its_place_among_the_messages_of_its_members(store: Outbox) -> None:
+    """While what was said of one of them waits, the message of all waits, and whatever follows of any."""
+    clock = ManualClock()
+    phone = Phone(lambda each: DOWN if each.event_id == "e1" else None)
+    courier = Courier(store, phone, clock)
+    told = tuple(Told(each, "drift/x", MessageKind.RESOLVED, Severity.WARNING) for each in ("e1", "e2"))
+    group = replace(message("g1", MessageKind.RESOLVED), alerts=told)
+    await store.put(message("e1"))
+    await courier.deliver_due()
+    await store.put(group, message("e2"), message("e3"))
+    await courier.deliver_due()
+    assert phone.titles == ["firing e3"]
+    phone.behave = lambda _message: None
+    clock.advance(60)
+    await courier.deliver_due()
+    assert phone.titles == ["firing e3", "firing e1", "resolved g1", "firing e2"]
+
+
+async def test_no_more_than_its_rate_and_the_critical_one_at_once(store: Outbox) -> None:
+    """Three a minute here: the fourth waits until the first is a minute old, what is critical does not."""
+    clock, phone = ManualClock(), Phone()
+    courier = Courier(store, phone, clock, minute_max=3)
+    await store.put(*(message(f"e{n}") for n in range(6)))
+    assert await courier.deliver_due() == 3
+    clock.advance(59)
+    await store.put(replace(message("c"), severity=Severity.CRITICAL), now=clock.now())
+    assert await courier.deliver_due() == 1
+    assert phone.titles[-1] == "firing c"
+    clock.advance(1)
+    assert await courier.deliver_due() == 2, "the critical one counts too"
+    clock.advance(60)
+    assert await courier.deliver_due() == 1
+    assert phone.titles == ["firing e0", "firing e1", "firing e2", "firing c", "firing e3", "firing e4", "firing e5"]
+
+
+def test_a_critical_one_does_not_wait_for_the_rate_of_the_others() -> None:
+    """A courier that rests because of its rate is woken by the next cycle."""
+
+    async def scene(clock: WallClock) -> None:
+        store, phone = Outbox(), Phone()
+        await store.open("test", World.SIMULATED, T0)
+        courier = Courier(store, phone, clock, minute_max=2)
+        task = asyncio.create_task(courier.run())
+        await store.put(*(message(f"e{n}") for n in range(5)), now=clock.now())
+        courier.kick()
+        await clock.sleep(1)
+        assert len(phone.got) == 2
+        await store.put(replace(message("c"), severity=Severity.CRITICAL), now=clock.now())
+        courier.kick()
+        await clock.sleep(0.001)
+        assert phone.titles[-1] == "firing c"
+        await clock.sleep(125)
+        assert len(phone.got) == 6
+        task.cancel()
+
+    virtual(scene)
+
+
+async def test_a_channel_that_takes_nothing_says_since_when_and_why(store: Outbox) -> None:
+    """Until it takes something: the daemon tells it on the others."""
+    clock = ManualClock()
+    phone = Phone(lambda _message: DOWN)
+    courier = Courier(store, phone, clock)
+    assert courier.failing is None
+    await store.put(message())
+    await courier.deliver_due()
+    clock.advance(60)
+    await courier.deliver_due()
+    assert courier.failing == Failing(T0, "no route")
+    phone.behave = lambda _message: None
+    clock.advance(60)
+    await courier.deliver_due()
+    assert courier.failing is None

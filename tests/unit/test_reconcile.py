@@ -12,7 +12,18 @@ import pytest
 from hedged.act import Reconciler
 from hedged.act.reconcile import moved_by, proven, to_send_again
 from hedged.adapters.store.memory import MemoryStore
-from hedged.model.order import Absent, Fill, Intent, OrderRow, OrderState, Outcome, PastOrder, Unknown, Working
+from hedged.model.order import (
+    Absent,
+    Cancelled,
+    Fill,
+    Intent,
+    OrderRow,
+    OrderState,
+    Outcome,
+    PastOrder,
+    Unknown,
+    Working,
+)
 from hedged.model.policy import World
 from hedged.observe.continuity import filled
 from hedged.ports import Memory
@@ -64,7 +75,9 @@ def read(held: int | None, **doubts: int) -> Memory:
         (0, read(-8), None, None),  # the first look in vain proves nothing
         (1, read(-8), None, Absent),  # twice, and the position is as it was
         (1, read(-8), "77", None),  # the venue had acknowledged it
-        (5, read(-8), "77", None),
+        (3, read(-8), "77", None),
+        (4, read(-8), "77", Cancelled),  # and has forgotten it since
+        (9, read(-8, doubted=1), "77", None),
         (1, read(None), None, None),  # nobody read the position since
         (1, read(-8, doubted=1), None, None),  # what was read is in doubt
         (1, read(-10), None, None),  # it moved: perhaps only the look-up is late

@@ -78,6 +78,13 @@ def test_at_the_last_call_all_of_it_goes() -> None:
     assert intents(decided(view("-7", "-3", left=left + timedelta(seconds=1))))[1].quantity < 1
 
 
+def test_in_the_settlement_window_the_near_leg_waits_for_nothing() -> None:
+    """Half of the stop is left: it is bought back whether or not the far leg can be sold, as settlement would end it."""
+    for left, waits in ((SETUP.roll.stop / 2 + timedelta(seconds=1), True), (SETUP.roll.stop / 2, False)):
+        _, near = intents(decided(view("-7", "-3", left=left)))
+        assert (near.instrument, bool(near.only_after)) == (NEAR, waits)
+
+
 def test_a_limit_on_orders_makes_smaller_slices() -> None:
     """No roll order is larger than order_notional_max."""
     decision = decided(view(), policy(hedge("ETH", legs=[NEAR]), limits=Limits(order_notional_max=dec(600))))

@@ -14,7 +14,7 @@ from hedged.assess import assess
 from hedged.decide import Book, decide
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Cancelled, Decision, Fill, Outcome, Rejected, Side, Unknown
-from hedged.model.policy import LegPolicy, Limits, Target, World
+from hedged.model.policy import LegPolicy, Limits, Mode, Target, World
 from hedged.model.snapshot import Snapshot
 from hedged.model.statistics import HedgeStatistics
 from hedged.tell.pipeline import order_findings
@@ -75,6 +75,27 @@ def test_without_its_other_half_it_is_not_decided() -> None:
     assert decision.intents == ()
     assert "position_notional_max" in decision.refused[0].reason
     assert "too little hedged" in decision.refused[1].reason
+
+
+def test_a_first_smallest_order_does_not_carry_the_other_half() -> None:
+    """Live, the first sale of BTC is a single lot: ETH is not bought back for that."""
+    setup = policy(replace(hedge("ETH", legs=LEGS), mode=Mode.LIVE), mode=Mode.LIVE)
+    decision = decided(view("-8", "-0.1"), setup)
+    assert [(each.intent.instrument, each.intent.quantity) for each in decision.intents] == [(BTC, dec("0.001"))]
+    assert "too little hedged" in decision.refused[0].reason
+    proven = decide(
+        assess(view("-8", "-0.1"), setup), view("-8", "-0.1"), setup, Book("0" * 24, proven=frozenset({BTC}))
+    )
+    assert len(proven.intents) == 2
+
+
+def test_monitor_and_approve_show_both_halves() -> None:
+    """Put to a person they come together, in their order."""
+    for mode in (Mode.MONITOR, Mode.APPROVE):
+        setup = policy(replace(hedge("ETH", legs=LEGS), mode=mode), mode=mode)
+        decision = decided(view("-8", "-0.1"), setup)
+        assert decision.refused == ()
+        assert decision.intents == ()
 
 
 def filled(quantity: Decimal) -> Fill:

@@ -70,12 +70,12 @@ def test_what_the_example_calls_a_default_is_the_default() -> None:
                 f"{name}.{key}" for key, value in default if value is not None and getattr(shown, key) != value
             ]
     # examples of what has no default of its own
-    assert set(different) == {"portfolio.aliases", "alerts.hold"}
+    assert set(different) == {"portfolio.aliases", "alerts.hold", "alerts.keep", "paper.coins"}
 
 
 def test_the_example_lists_every_kind_of_alert() -> None:
     """Those are the keys of [alerts.for]."""
-    text = EXAMPLE.read_text(encoding="utf-8").split("\n[alerts.for]\n")[1].split("\n[notify]\n")[0]
+    text = EXAMPLE.read_text(encoding="utf-8").split("\n[alerts.for]\n")[1].split("\n[alerts.keep_firing_for]\n")[0]
     assert set(Kind) <= set(re.findall(r"[a-z_]+", text))
 
 

@@ -204,3 +204,12 @@ def test_columns_are_of_one_length(value: Any, says: str) -> None:
     shapes.check({"t": [1, 2], "x": ["5", 6]}, Columns(("t", "x")))
     with pytest.raises(Misshapen, match=says):
         shapes.check(value, Columns(("t", "x")))
+
+
+@pytest.mark.parametrize("value", [None, "", "NaN", "1e999", [], "0", "-3", True])
+def test_a_hint_that_says_nothing_is_none(value: Any) -> None:
+    """A volume or a size that no venue should tell holds nothing up, and is never taken for zero."""
+    assert shapes.hint({"x": value}, "x") is None
+    assert shapes.hint({}, "x") is None
+    assert shapes.hint(None, "x") is None
+    assert shapes.hint({"x": "2.5"}, "x") == Decimal("2.5")

@@ -30,8 +30,8 @@ EARLIER = {
 }
 
 
-def printed(row: dict[str, Any]) -> str:
-    out = Console(width=160, record=True, file=None, force_terminal=False)
+def printed(row: dict[str, Any], width: int = 160) -> str:
+    out = Console(width=width, record=True, file=None, force_terminal=False)
     with out.capture() as captured:
         state = {
             "portfolio": "p", "now": "2026-11-22T12:00:00Z", "mode": "paper", "world": "paper", "quote": "USDT",
@@ -71,3 +71,17 @@ def test_a_row_of_an_earlier_version_is_shown() -> None:
 def test_odds_in_words(chance: float, seconds: int, text: str) -> None:
     """Within the user's own time; what is nearly nothing is not called nothing."""
     assert odds({"liquidation_probability": chance, "liquidation_within_seconds": seconds}) == text
+
+
+def test_in_sixty_columns_every_figure_is_whole() -> None:
+    """Eight columns do not fit: the account stands above its figures, each with what it is."""
+    lines = printed(KNOWN, width=60).splitlines()
+    assert all(len(line) <= 60 for line in lines)
+    for said in (
+        "equity 3,000.00",
+        "to liquidation ETH +9.4%",
+        "liquidated 3.1% in 1 d",
+        "top up 584 USDT",
+        "leverage 5x",
+    ):
+        assert any(said in line for line in lines), said

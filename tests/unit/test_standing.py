@@ -8,7 +8,7 @@ from datetime import timedelta
 from hedged.act import operator
 from hedged.adapters.store.memory import MemoryStore
 from hedged.model.alert import AlertState
-from hedged.model.finding import Severity
+from hedged.model.finding import Kind, Severity
 from hedged.model.policy import World
 from hedged.tell.message import message_object
 from hedged.tell.standing import Standing
@@ -41,3 +41,17 @@ async def test_one_that_is_put_off_comes_back_after_its_rest() -> None:
     assert await standing.standing() == []
     clock.advance(3600)
     assert len(await standing.standing()) == 1
+
+
+async def test_what_is_silenced_or_came_back_quietly_is_not_told_again() -> None:
+    """People believe it to be over, or asked not to hear of it; what nobody can silence is told."""
+    store, clock = MemoryStore(), ManualClock()
+    await store.open("main", World.PAPER, T0)
+    quietly = replace(alert("a", "aa"), told_at=T0, closed_as="resolved")
+    stale = replace(alert("s", "ss"), kind=Kind.DATA_STALE, key="data_stale/s", told_at=T0)
+    await store.record_cycle(record(1, alerts=[quietly, replace(alert("b", "bb"), told_at=T0), stale]), [])
+    await operator.silence(store, "*", T0 + timedelta(hours=1), "ann", "", T0)
+    standing = Standing(store, clock, "main", World.PAPER)
+    assert [message.event_id for message in await standing.standing()] == ["ss"]
+    clock.advance(3600)
+    assert [message.event_id for message in await standing.standing()] == ["bb", "ss"]

@@ -99,3 +99,36 @@ def test_the_margin_of_a_flip_is_that_of_what_it_opens() -> None:
     """From +2 to −1 needs less than before and passes; from +2 to −20 does not."""
     assert isinstance(taken(Side.SELL, "3", held="2"), Taken)
     assert isinstance(taken(Side.SELL, "22", held="2"), TurnedDown)
+
+
+BOOK = Quote(D(3000), bid=D(2999), ask=D(3001), bid_size=D("1.5"), ask_size=D("0.0004"))
+
+
+@pytest.mark.parametrize(
+    ("side", "quantity", "limit", "expected"),
+    [
+        (Side.SELL, "1.5", "2900", ("1.5", "2999")),  # all of it at the touch, without slippage
+        (Side.SELL, "3", "2900", ("3", "2997.5005")),  # half of it behind, at 2,999 · 0.999 = 2,996.001
+        (Side.SELL, "3", "2996.001", ("3", "2997.5005")),
+        (Side.SELL, "3", "2996.002", ("1.5", "2999")),  # behind the touch it would be worse than the limit
+        (Side.SELL, "3", "2999", ("1.5", "2999")),
+        (Side.SELL, "3", "2999.01", None),
+        (Side.BUY, "1", "3100", ("1", "3004.001")),  # the touch holds less than a lot
+        (Side.BUY, "1", "3004", None),
+    ],
+)
+def test_what_the_touch_holds_and_what_is_behind_it(
+    side: Side, quantity: str, limit: str, expected: tuple[str, str] | None
+) -> None:
+    """A fill is cut where the limit is exceeded, and nothing is filled beyond it."""
+    order = TakerOrder(ETH, side, D(quantity), reduce_only=False, price_limit=D(limit))
+    result = take(
+        MarginAccount(D(10_000)), order, quote=BOOK, marks={ETH.id: D(3000)}, tiers={ETH.id: perp_tiers()}, terms=TERMS
+    )
+    if expected is None:
+        assert isinstance(result, TurnedDown)
+        assert "worse than the limit" in result.reason
+        return
+    assert isinstance(result, Taken)
+    assert (result.quantity, result.price) == (D(expected[0]), D(expected[1]))
+    assert result.account.contracts(ETH.id) == side.sign * D(expected[0])

@@ -103,6 +103,8 @@ class BinanceServer(VenueServer):
         return {
             "/api/v3/account": lambda _: venue.spot_account(),
             "/sapi/v1/margin/account": lambda _: venue.margin_account(),
+            "/sapi/v1/margin/isolated/account": lambda _: venue.isolated_account(),
+            "/eapi/v1/position": lambda _: venue.options,
             "/fapi/v3/account": lambda _: venue.futures_account(),
             "/fapi/v3/positionRisk": lambda _: venue.position_risk(),
             "/fapi/v1/userTrades": lambda asked: _since([*venue.fills, *self.desk.fills()], asked, "time"),

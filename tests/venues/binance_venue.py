@@ -62,6 +62,17 @@ class Held:
     isolated: Decimal | None = None  # the wallet set apart for it
 
 
+def _lent(asset: str, held: Margin) -> dict[str, Any]:
+    return {
+        "asset": asset,
+        "free": f"{held.free:.8f}",
+        "locked": f"{held.locked:.8f}",
+        "borrowed": f"{held.borrowed:.8f}",
+        "interest": f"{held.interest:.8f}",
+        "netAsset": f"{held.free + held.locked - held.borrowed - held.interest:.8f}",
+    }
+
+
 def _wall_clock() -> int:
     return int(time.time() * 1000)
 
@@ -74,6 +85,8 @@ class BinanceVenue:
     prices: dict[str, Decimal] = field(default_factory=lambda: {a: Decimal(p) for a, (p, _, _) in COINS.items()})
     spot: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # free, locked
     margin: dict[str, Margin] = field(default_factory=dict)
+    isolated: dict[str, tuple[Margin, Margin]] = field(default_factory=dict)  # coin → it and USDT in its own pair
+    options: list[dict[str, Any]] = field(default_factory=list)
     futures: dict[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10000)})
     positions: dict[str, Held] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
@@ -207,18 +220,22 @@ class BinanceVenue:
         return {"makerCommission": 10, "canTrade": True, "updateTime": 0, "accountType": "SPOT", "balances": rows}
 
     def margin_account(self) -> dict[str, Any]:
+        rows = [_lent(asset, held) for asset, held in self.margin.items()]
+        return {"borrowEnabled": True, "marginLevel": "11.64", "tradeEnabled": True, "userAssets": rows}
+
+    def isolated_account(self) -> dict[str, Any]:
         rows = [
             {
-                "asset": asset,
-                "free": f"{held.free:.8f}",
-                "locked": f"{held.locked:.8f}",
-                "borrowed": f"{held.borrowed:.8f}",
-                "interest": f"{held.interest:.8f}",
-                "netAsset": f"{held.free + held.locked - held.borrowed - held.interest:.8f}",
+                "baseAsset": {**_lent(coin, base), "borrowEnabled": True, "repayEnabled": True},
+                "quoteAsset": {**_lent("USDT", quote), "borrowEnabled": True, "repayEnabled": True},
+                "symbol": f"{coin}USDT",
+                "isolatedCreated": True,
+                "marginLevel": "2.0",
+                "enabled": True,
             }
-            for asset, held in self.margin.items()
+            for coin, (base, quote) in self.isolated.items()
         ]
-        return {"borrowEnabled": True, "marginLevel": "11.64", "tradeEnabled": True, "userAssets": rows}
+        return {"assets": rows, "totalAssetOfBtc": "0", "totalLiabilityOfBtc": "0", "totalNetAssetOfBtc": "0"}
 
     def futures_account(self) -> dict[str, Any]:
         profit = sum((self._profit(market_id) for market_id in self.positions), ZERO)

@@ -104,6 +104,7 @@ class BingXServer(VenueServer):
             "/openApi/swap/v2/user/positions": lambda _: venue.linear_positions(),
             "/openApi/cswap/v1/user/positions": lambda _: venue.inverse_positions(),
             "/openApi/swap/v1/positionSide/dual": lambda _: venue.position_mode(),
+            "/openApi/contract/v1/allPosition": lambda _: {"code": 0, "msg": "", "data": venue.standard},
             "/openApi/swap/v1/trade/assetMode": lambda _: venue.multi_assets(),
             "/openApi/swap/v1/maintMarginRatio": lambda asked: venue.margin_tiers(asked["symbol"]),
             "/openApi/v1/account/apiPermissions": lambda _: venue.key_permissions(),

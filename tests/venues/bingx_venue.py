@@ -66,6 +66,8 @@ class BingXVenue:
     positions: dict[str, Held] = field(default_factory=dict)  # both kinds, by market id
     marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
     tells_liquidation: bool = True
+    isolated: set[str] = field(default_factory=set)  # market ids
+    standard: list[dict[str, Any]] = field(default_factory=list)  # positions in standard futures
     tiers: tuple[tuple[str, str, str, str], ...] = (  # floor and ceiling in dollars, rate, amount
         ("0", "900000", "0.003300", "0.000000"),
         ("900000", "1500000", "0.005000", "1530.000000"),
@@ -243,7 +245,8 @@ class BingXVenue:
         rows = [self._position(name) for name in self.positions if name in LINEAR]
         for row in rows:
             value = abs(self.positions[row["symbol"]].amount) * self.mark(row["symbol"])
-            row |= {"currency": self._settle(row["symbol"]), "positionValue": f"{value:.4f}", "margin": "0.3528"}
+            margin = self._margin(row["symbol"]) + self._profit(row["symbol"])
+            row |= {"currency": self._settle(row["symbol"]), "positionValue": f"{value:.4f}", "margin": f"{margin:.4f}"}
             row |= {"pnlRatio": "-0.7465", "realisedProfit": "-0.2119", "onlyOnePosition": not self.hedge_mode}
         return _envelope(rows)
 
@@ -256,7 +259,7 @@ class BingXVenue:
             "symbol": market_id,
             "positionId": "1813080351385337856",
             "positionSide": "LONG" if held.amount > 0 else "SHORT",
-            "isolated": False,
+            "isolated": market_id in self.isolated,
             "positionAmt": f"{abs(held.amount):f}",
             "availableAmt": f"{abs(held.amount):f}",
             "unrealizedProfit": f"{self._profit(market_id):.8f}",

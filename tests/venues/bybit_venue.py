@@ -76,6 +76,7 @@ class BybitVenue:
     positions: dict[str, Held] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
     tells_liquidation: bool = True
+    options: dict[str, str] = field(default_factory=dict)  # symbol → size
     hedge_mode: bool = False
     isolated: bool = False
     haircut: Decimal = ZERO  # of the equity, when the account's maintenance rate is computed
@@ -202,6 +203,13 @@ class BybitVenue:
             "deliveryTime": str(delivery),
             "bid1Price": f"{mark * (1 - SPREAD):.4f}",
             "ask1Price": f"{mark * (1 + SPREAD):.4f}",
+            "bid1Size": "2.5",
+            "ask1Size": "40",
+            # of a linear contract turnover is in the quote currency, of an inverse one volume is
+            "turnover24h": "235294950000.5",
+            "volume24h": "49337318000",
+            "highPrice24h": f"{mark + 1}",
+            "lowPrice24h": f"{mark - 1}",
         }
 
     def risk_limits(self, asked: dict[str, str]) -> dict[str, Any]:
@@ -307,10 +315,15 @@ class BybitVenue:
             for market_id in self.positions
             if CONTRACTS[market_id][0] == category and settle in {None, CONTRACTS[market_id][3]}
         ]
+        mine += [self._option(symbol, size) for symbol, size in self.options.items() if category == "option"]
         start = int(asked.get("cursor", "0%3A").split("%3A")[0])
         rows = mine[start : start + min(self.page, int(asked.get("limit", "20")))]
         end = start + len(rows)  # the venue gives a cursor behind the last row, too
         return {"category": category, "list": rows, "nextPageCursor": f"{end}%3A1%2C{end}%3A1" if rows else ""}
+
+    def _option(self, symbol: str, size: str) -> dict[str, Any]:
+        told = {"symbol": symbol, "side": "Buy", "size": size, "positionIdx": 0, "positionValue": "420"}
+        return {**told, "avgPrice": "420", "markPrice": "421", "liqPrice": "", "unrealisedPnl": "1", "leverage": ""}
 
     def _position(self, market_id: str) -> dict[str, Any]:
         held, mark = self.positions[market_id], self.mark(market_id)

@@ -82,6 +82,7 @@ class GateServer(VenueServer):
                 venue.lends(), (int(asked["page"]) - 1) * int(asked["limit"]), asked
             ),
             "earn/uni/lend_records": lambda asked: _page(venue.books.get("earn", []), asked),
+            "options/positions": lambda _: self._existing(venue.options),
             "account/detail": lambda _: venue.detail(),
             "account/main_keys": lambda _: venue.main_keys(),
         }

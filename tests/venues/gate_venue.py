@@ -62,6 +62,7 @@ class GateVenue:
     newer: bool = True  # the classic account's newer margin mode
     account: dict[str, Any] = field(default_factory=dict)  # what a futures account says besides
     tells_liquidation: bool = True
+    options: list[dict[str, Any]] | None = None  # None: there is no such account
     mode: str = "single"
     status: dict[str, str] = field(default_factory=dict)  # contract or pair → other than trading, tradable
     delisting: set[str] = field(default_factory=set)

@@ -44,7 +44,7 @@ class HyperliquidServer(VenueServer):
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        return [request for request in self.requests if not request[1].startswith("/info/")]
+        return [request for request in self.requests if not request[1].startswith("/info/") and request[0] != "GET"]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.hosts.add(request.host.partition(":")[0])

@@ -133,7 +133,8 @@ class OkxVenue:
 
     def _ticker(self, inst_id: str, kind: str, price: Decimal) -> dict[str, Any]:
         book = {"bidPx": str(price * (1 - SPREAD)), "bidSz": "10", "askPx": str(price * (1 + SPREAD)), "askSz": "10"}
-        return {"instId": inst_id, "instType": kind, "last": str(price), **book, "ts": str(self.now())}
+        day = {"volCcy24h": "22225000.5", "vol24h": "222250005", "high24h": str(price + 1), "low24h": str(price - 1)}
+        return {"instId": inst_id, "instType": kind, "last": str(price), **book, **day, "ts": str(self.now())}
 
     def funding_rates(self) -> list[dict[str, Any]]:
         rows = []

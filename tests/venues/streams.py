@@ -1,4 +1,4 @@
-"""The websockets of six local venues: logging in, subscribing, pings, and what they tell. Faults on demand.
+"""The websockets of local venues: logging in, subscribing, pings, and what they tell. Faults on demand.
 
     server.streams = Hub("okx", KEYS)
     await server.streams.tell("mark", "ETH-USDT-SWAP", "3100")
@@ -410,4 +410,200 @@ class Weex(Speech):
         return "balances:spot", {"e": "account", "E": MILLISECONDS, "v": 1, "msgEvent": "DepositUpdate", "d": [row]}
 
 
-SPEECHES = {"binance": Binance, "bybit": Bybit, "okx": Okx, "bingx": BingX, "mexc": Mexc, "weex": Weex}
+class Bitget(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame == "ping":
+            return ["pong"]
+        if frame["op"] == "login":
+            given = frame["args"][0]
+            signature = self.hub.sign(f"{given['timestamp']}GET/user/verify", "base64")
+            right = given["apiKey"] == self.hub.keys["apiKey"] and given["sign"] == signature
+            if self.hub.refuse_login or not right or given["passphrase"] != self.hub.keys["password"]:
+                return [{"event": "error", "code": "30005", "msg": f"error: {json.dumps(frame)}"}]
+            socket.logged_in = True
+            return [{"event": "login", "code": "0"}]
+        for arg in frame["args"]:
+            if arg["channel"] == "ticker":
+                socket.topics.add(f"{'spot' if arg['instType'] == 'SPOT' else 'marks'}:{arg['instId']}")
+            elif socket.logged_in:
+                wallet = "spot" if arg["instType"] == "SPOT" else "swap"
+                socket.topics.add({"positions": "positions", "fill": "fills"}.get(arg["channel"], f"balances:{wallet}"))
+        return [{"event": "subscribe", "arg": arg} for arg in frame["args"]]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instId": market, "lastPr": price, "markPrice": price, "indexPrice": price, "ts": str(MILLISECONDS)}
+        return f"marks:{market}", self._push("USDT-FUTURES", "ticker", market, [data])
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instId": market, "lastPr": price, "ts": str(MILLISECONDS)}
+        return f"spot:{market}", self._push("SPOT", "ticker", market, [data])
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        side = "short" if contracts.startswith("-") else "long"
+        held = {"posId": "1", "instId": market, "marginCoin": "USDT", "holdSide": side, "posMode": "one_way_mode"}
+        held |= {
+            "total": contracts.removeprefix("-"),
+            "available": "0",
+            "marginMode": "crossed",
+            "openPriceAvg": "3000",
+        }
+        return "positions", self._push("USDT-FUTURES", "positions", "default", [held])
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        data = {"orderId": "1", "tradeId": "2", "symbol": market, "side": "buy", "baseVolume": "1", "price": "3000"}
+        data |= {
+            "quoteVolume": "3000",
+            "feeDetail": [{"feeCoin": "USDT", "totalFee": "-1"}],
+            "cTime": str(MILLISECONDS),
+        }
+        return "fills", self._push("USDT-FUTURES", "fill", "default", [data])
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {"coin": asset, "available": total, "frozen": "0", "locked": "0", "limitAvailable": "0"}
+        return "balances:spot", self._push("SPOT", "account", "default", [data])
+
+    def _push(self, kind: str, channel: str, market: str, data: list[Any]) -> Any:
+        arg = {"instType": kind, "channel": channel, "instId": market}
+        return {"action": "snapshot", "arg": arg, "data": data, "ts": MILLISECONDS}
+
+
+class Deribit(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        reply = {"jsonrpc": "2.0", "id": frame["id"]}
+        if frame["method"] == "public/auth":
+            given = frame["params"]
+            signature = self.hub.sign(f"{given['timestamp']}\n{given['nonce']}\n", "hex")
+            right = given["client_id"] == self.hub.keys["apiKey"] and given["signature"] == signature
+            if self.hub.refuse_login or not right:
+                return [{**reply, "error": {"code": 13004, "message": f"invalid_credentials {given}"}}]
+            socket.logged_in = True
+            return [{**reply, "result": {"access_token": "token", "expires_in": 900, "token_type": "bearer"}}]
+        for channel in frame["params"]["channels"]:
+            if channel.startswith("ticker."):
+                socket.topics.add(f"marks:{channel.split('.')[1]}")
+            elif socket.logged_in:
+                socket.topics.add("fills")
+        return [{**reply, "result": frame["params"]["channels"]}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"instrument_name": market, "last_price": float(price), "mark_price": float(price), "state": "open"}
+        data |= {"timestamp": MILLISECONDS, "stats": {"volume": 1, "high": None, "low": None}}
+        return f"marks:{market}", self._push(f"ticker.{market}.100ms", data)
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        data = {"trade_id": "1", "trade_seq": 1, "instrument_name": market, "direction": "buy", "amount": 1.0}
+        data |= {"price": 3000.0, "fee": 0.1, "fee_currency": "USDC", "order_id": "2", "timestamp": MILLISECONDS}
+        return "fills", self._push("user.trades.any.any.raw", [data])
+
+    def _push(self, channel: str, data: Any) -> Any:
+        return {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}
+
+
+class Hyperliquid(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["method"] == "ping":
+            return [{"channel": "pong"}]
+        asked = frame["subscription"]
+        if asked["type"] == "activeAssetCtx":
+            socket.topics.add(f"marks:{asked['coin']}")
+        elif asked["user"] == self.hub.keys["walletAddress"]:
+            socket.topics.add("fills")
+        return [{"channel": "subscriptionResponse", "data": frame}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        ctx = {"funding": "0.0000125", "openInterest": "1", "prevDayPx": price, "dayNtlVlm": "1", "premium": "0"}
+        ctx |= {"oraclePx": price, "markPx": price, "midPx": price, "impactPxs": [price, price], "dayBaseVlm": "1"}
+        return f"marks:{market}", {"channel": "activeAssetCtx", "data": {"coin": market, "ctx": ctx}}
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        fill = {"coin": market, "px": "3000", "sz": "1", "side": "B", "time": MILLISECONDS, "startPosition": "0"}
+        fill |= {"dir": "Open Long", "closedPnl": "0", "hash": "0x1", "oid": 1, "crossed": True, "fee": "1", "tid": 2}
+        return "fills", {"channel": "userFills", "data": {"user": self.hub.keys["walletAddress"], "fills": [fill]}}
+
+
+class KrakenFutures(Speech):
+    CHALLENGE = "123e4567-e89b-12d3-a456-426614174000"
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["event"] == "challenge":
+            if self.hub.refuse_login or frame["api_key"] != self.hub.keys["apiKey"]:
+                return [{"event": "error", "message": f"Invalid API key {frame['api_key']}"}]
+            return [{"event": "challenge", "message": self.CHALLENGE}]
+        feed = frame["feed"]
+        if feed == "ticker":
+            socket.topics |= {f"marks:{market}" for market in frame["product_ids"]}
+        else:
+            told = hashlib.sha256(self.CHALLENGE.encode()).digest()
+            signed = hmac.new(base64.b64decode(self.hub.keys["secret"]), told, hashlib.sha512).digest()
+            if frame["signed_challenge"] == base64.b64encode(signed).decode():
+                socket.topics.add({"open_positions": "positions", "balances": "balances:account"}.get(feed, feed))
+        return [{"event": "subscribed", "feed": feed}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        told = {"time": MILLISECONDS, "product_id": market, "last": float(price), "markPrice": float(price)}
+        told |= {"bid": float(price), "ask": float(price), "bid_size": 1, "ask_size": 1, "index": float(price)}
+        return f"marks:{market}", {"feed": "ticker", **told, "volume": 1, "change": 0, "funding_rate": 0}
+
+    def position(self, market: str, contracts: str) -> tuple[str, Any]:
+        held = {"instrument": market, "balance": float(contracts), "pnl": 0, "entry_price": 3000, "mark_price": 3000}
+        message = {"feed": "open_positions", "account": "a", "positions": [held], "seq": 4, "timestamp": MILLISECONDS}
+        return "positions", message
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        fill = {"instrument": market, "time": MILLISECONDS, "price": 3000, "seq": 1, "buy": True, "qty": 1}
+        fill |= {"order_id": "o", "fill_id": "f", "fill_type": "maker", "fee_paid": 0.1, "fee_currency": "USD"}
+        return "fills", {"feed": "fills", "username": "u", "fills": [fill]}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        futures = {"currencies": {asset: {"quantity": float(total), "value": 1, "collateral": 1, "available": 1}}}
+        message = {"feed": "balances", "account": "a", "timestamp": MILLISECONDS, "seq": 1, "flex_futures": futures}
+        return "balances:account", message
+
+
+class Gate(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        channel, reply = frame["channel"], {"time": frame["time"], "id": frame["id"], "event": frame["event"]}
+        if channel == "spot.balances":
+            covered = f"channel={channel}&event={frame['event']}&time={frame['time']}"
+            signed = hmac.new(self.hub.keys["secret"].encode(), covered.encode(), hashlib.sha512).hexdigest()
+            right = frame["auth"]["KEY"] == self.hub.keys["apiKey"] and frame["auth"]["SIGN"] == signed
+            if self.hub.refuse_login or not right:
+                error = {"code": 4, "message": f"authentication fail {frame['auth']}"}
+                return [{**reply, "channel": channel, "error": error, "result": None}]
+            socket.topics.add("balances:spot")
+        else:
+            kind = "spot" if channel.startswith("spot.") else "marks"
+            socket.topics |= {f"{kind}:{market}" for market in frame["payload"]}
+        return [{**reply, "channel": channel, "error": None, "result": {"status": "success"}}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"contract": market, "last": price, "mark_price": price, "index_price": price, "volume_24h": "1"}
+        return f"marks:{market}", self._push("futures.tickers", [data])
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"currency_pair": market, "last": price, "lowest_ask": price, "highest_bid": price, "base_volume": "1"}
+        return f"spot:{market}", self._push("spot.tickers", data)
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {"timestamp": "1", "timestamp_ms": "1000", "user": "1", "currency": asset, "change": "1"}
+        return "balances:spot", self._push(
+            "spot.balances", [{**data, "total": total, "available": total, "freeze": "0"}]
+        )
+
+    def _push(self, channel: str, data: Any) -> Any:
+        return {"time": MILLISECONDS // 1000, "channel": channel, "event": "update", "result": data}
+
+
+SPEECHES = {
+    "binance": Binance,
+    "bybit": Bybit,
+    "okx": Okx,
+    "bingx": BingX,
+    "mexc": Mexc,
+    "weex": Weex,
+    "bitget": Bitget,
+    "deribit": Deribit,
+    "hyperliquid": Hyperliquid,
+    "gate": Gate,
+    "krakenfutures": KrakenFutures,
+}

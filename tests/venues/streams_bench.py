@@ -13,7 +13,20 @@ from hedged.adapters.exchanges.ccxt_streams import BEAT_FIRST, CcxtStreams, Watc
 from tests.support import HandClock
 from tests.venues.streams import Hub, Socket
 
-VENUES = ("binance", "bybit", "okx", "bingx", "mexc", "weex")
+VENUES = (
+    "binance",
+    "bybit",
+    "okx",
+    "bingx",
+    "mexc",
+    "weex",
+    "bitget",
+    "deribit",
+    "hyperliquid",
+    "krakenfutures",
+    "gate",
+)
+LOGINS = tuple(venue for venue in VENUES if venue != "hyperliquid")  # whose private streams need more than an address
 PERPETUAL = {
     "binance": "ETHUSDT",
     "bybit": "ETHUSDT",
@@ -21,8 +34,19 @@ PERPETUAL = {
     "bingx": "ETH-USDT",
     "mexc": "ETH_USDT",
     "weex": "ETHUSDT",
+    "bitget": "ETHUSDT",
+    "deribit": "ETH_USDC-PERPETUAL",
+    "hyperliquid": "ETH",
+    "gate": "ETH_USDT",
+    "krakenfutures": "PF_ETHUSD",
 }
+IN_DOLLARS = {
+    "deribit": "ETH/USDC:USDC",
+    "hyperliquid": "ETH/USDC:USDC",
+    "krakenfutures": "ETH/USD:USD",
+}  # where others have it in USDT
 PAIR = {"binance": "ETHUSDT", "bybit": "ETHUSDT", "okx": "ETH-USDT", "bingx": "ETH-USDT", "weex": "ETHUSDT"}
+PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT"}
 PRIVATE = {  # venue → the topics of every private channel that is watched
     "binance": ("positions:USD-M", "positions:COIN-M", "balances:spot", "balances:margin"),
     "bybit": ("positions", "balances:account"),
@@ -30,7 +54,17 @@ PRIVATE = {  # venue → the topics of every private channel that is watched
     "bingx": ("positions", "balances:spot"),
     "mexc": ("fills", "balances:swap"),
     "weex": ("positions", "balances:swap", "balances:spot"),
+    "bitget": ("positions", "fills", "balances:swap", "balances:spot"),
+    "deribit": ("fills",),
+    "hyperliquid": ("fills",),
+    "gate": ("balances:spot",),
+    "krakenfutures": ("positions", "fills", "balances:account"),
 }
+
+
+def symbol(venue: str) -> str:
+    """The contract on ETH that is watched."""
+    return IN_DOLLARS.get(venue, "ETH/USDT:USDT")
 
 
 @dataclass
@@ -94,7 +128,7 @@ async def stage(
     venue: str,
     *,
     keys: bool = True,
-    contracts: Sequence[str] = ("ETH/USDT:USDT",),
+    contracts: Sequence[str] | None = None,
     spot: Sequence[str] = (),
     fault: str = "",
     refuse_login: bool = False,
@@ -106,7 +140,8 @@ async def stage(
         hub = it.server.streams = Hub(venue, bench.KEYS)
         hub.fault, hub.refuse_login = fault, refuse_login
         clock = HandClock(it.clock.now())
-        streams = it.opened.streams(Watched(contracts, spot, 0.01), clock)
+        watched = (symbol(venue),) if contracts is None else contracts
+        streams = it.opened.streams(Watched(watched, spot, 0.01), clock)
         on = Stage(it, venue, hub, clock, streams)
         on.task = asyncio.create_task(streams.run(on.wake))
         try:

@@ -47,6 +47,7 @@ class WeexVenue:
     positions: dict[str, Held] = field(default_factory=dict)  # a market id, with "+" behind it for a second one
     marks: dict[str, Decimal] = field(default_factory=dict)  # market id → other than its coin's price
     tells_liquidation: bool = True
+    isolated: dict[str, Decimal] = field(default_factory=dict)  # market id → margin set apart
     separated: bool = False
     not_trading: set[str] = field(default_factory=set)  # spot assets
     demo: bool = False  # what the sim endpoints show under their own names
@@ -186,7 +187,7 @@ class WeexVenue:
                 "asset": "SUSDT" if self.demo else "USDT",
                 "symbol": self._shown(market_id.rstrip("+")),
                 "side": "LONG" if held.amount > 0 else "SHORT",
-                "marginType": "CROSSED",
+                "marginType": "ISOLATED" if market_id in self.isolated else "CROSSED",
                 "separatedMode": "SEPARATED" if self.separated else "COMBINED",
                 "separatedOpenOrderId": 0,
                 "leverage": "20.00",
@@ -195,7 +196,7 @@ class WeexVenue:
                 "openFee": "0.02237520",
                 "fundingFee": "0",
                 "marginSize": "100",
-                "isolatedMargin": "0",
+                "isolatedMargin": f"{self.isolated.get(market_id, ZERO):f}",
                 "isAutoAppendIsolatedMargin": False,
                 "createdTime": self.now(),
                 "updatedTime": self.now(),

@@ -9,36 +9,41 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
+from hedged.adapters.credentials import NotifyUrl
 from hedged.adapters.log import scrub
 from hedged.errors import ConfigurationError, DeliveryError
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Severity
+from hedged.tell.formats import cut, text_as_html, text_as_markdown
 
+_MARKS_UP = frozenset({"discord", "mmost", "mmosts", "rocket", "rockets", "zulip"})
+"""Services that take everything for Markdown, also what the library sends them as plain text."""
+
+_TITLE_MARKUP = 20  # characters that the library puts around a title in the body
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 
 
-def apprise_channels(text: str, source: str) -> tuple[AppriseChannel, ...]:
-    """A channel for each line of a secret file: `notify-1`, `notify-2` …; blank lines and `#` comments are skipped.
+def apprise_channels(urls: Sequence[NotifyUrl], more: str = "") -> tuple[AppriseChannel, ...]:
+    """A channel for each URL, so that one that is down makes no duplicates on the others. Asks no network.
 
-    One channel a URL, so that one that is down makes no duplicates on the others. Raises `ConfigurationError` with
-    `source` and the line of each URL that the library does not understand.
+    `more`: what says where the rest is of a message that is too long. Raises `ConfigurationError` with the place of
+    each URL that the library does not understand.
     """
     channels: list[AppriseChannel] = []
     problems: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        url = line.strip()
-        if not url or url.startswith("#"):
-            continue
+    for each in urls:
+        url = each.url.reveal()
         try:
-            channels.append(AppriseChannel(f"notify-{len(channels) + 1}", url))
+            channels.append(AppriseChannel(each.name, url, more))
         except ValueError:
             scheme = _SCHEME.match(url)
             shown = f"{scheme[0]}://…" if scheme else "…"
             problems.append(
-                f"{source}:{number}  {shown}  must be a notification URL that apprise understands, "
+                f"{each.source}  {shown}  must be a notification URL that apprise understands, "
                 "such as tgram://token/chat or mailto://user:password@host"
             )
     if problems:
@@ -49,10 +54,13 @@ def apprise_channels(text: str, source: str) -> tuple[AppriseChannel, ...]:
 class AppriseChannel:
     """One notification URL. Raises `ValueError`, without the URL, where the library does not understand it."""
 
-    def __init__(self, name: str, url: str) -> None:
+    confirms = True  # the service has answered that it took it
+
+    def __init__(self, name: str, url: str, more: str = "") -> None:
         import apprise  # noqa: PLC0415 - heavy, and only for those who have notifications
 
         self.name = name
+        self._more = more or "More: `hedged alerts`."
         try:
             # In our thread, not in the library's pool: that one is waited for when the process ends.
             asset = apprise.AppriseAsset(async_mode=False, service_timeout=0)
@@ -61,6 +69,8 @@ class AppriseChannel:
         self._service: Any = apprise.Apprise(asset=asset)
         if not self._service.add(url):
             raise ValueError("not a notification URL")
+        self._plugin: Any = self._service[0]
+        self._marks_up = url.partition("://")[0].lower() in _MARKS_UP
         self._busy: threading.Thread | None = None
 
     async def deliver(self, message: Message) -> None:
@@ -95,14 +105,45 @@ class AppriseChannel:
         logger = logging.getLogger("apprise")
         logger.addHandler(complaints)
         try:
+            title, body, body_format = self._payload(message)
             taken = self._service.notify(
-                title=message.title, body=message.body, notify_type=_notify_type(message), body_format="text"
+                title=title, body=body, notify_type=_notify_type(message), body_format=body_format
             )
         except Exception as error:  # noqa: BLE001 - plug-ins of 170 services raise what they like
             return type(error).__name__
         finally:
             logger.removeHandler(complaints)
         return None if taken else scrub(complaints.last or "the service did not take it")
+
+    def _payload(self, message: Message) -> tuple[str, str, str]:
+        """Title, body and its format, within the service's limit and escaped for what it speaks."""
+        service = self._plugin
+        room = int(service.body_maxlen) or len(message.body)
+        titled = service.title_maxlen > 0
+        if not titled:  # the title becomes the body's first line
+            room -= len(escape(message.title)) + _TITLE_MARKUP
+        title = message.title if titled else escape(message.title)
+        if message.html is not None and len(message.html) <= room and self._speaks("html", "html"):
+            return title, message.html, "html"
+        if self._speaks("html", "text"):
+            body = cut(message.body, room, self._more, lambda text: len(text_as_html(text)))
+            return title, text_as_html(body), "html"
+        if self._speaks("markdown", "text"):
+            body = cut(message.body, room, self._more, lambda text: len(text_as_markdown(text)))
+            if hasattr(service, "resolve_format"):
+                return message.title, body, "text"
+            return text_as_markdown(message.title), text_as_markdown(body), "markdown"  # apprise 1 escapes none
+        if self._marks_up:
+            body = cut(message.body, room, self._more, lambda text: len(text_as_markdown(text)))
+            return text_as_markdown(message.title), text_as_markdown(body), "text"
+        return message.title, cut(message.body, room, self._more), "text"
+
+    def _speaks(self, wanted: str, given: str) -> bool:
+        """Whether the service is told in `wanted` what it is given as `given`."""
+        service = self._plugin
+        resolve = getattr(service, "resolve_format", None)  # apprise 1 knows one format a service
+        spoken = service.notify_format if resolve is None else resolve(given)
+        return str(getattr(spoken, "value", spoken)) == wanted
 
 
 class _Complaints(logging.Handler):
@@ -119,6 +160,6 @@ class _Complaints(logging.Handler):
 
 
 def _notify_type(message: Message) -> str:
-    if message.kind is MessageKind.RESOLVED:
+    if message.kind in {MessageKind.RESOLVED, MessageKind.REMOVED, MessageKind.PASSED}:
         return "success"
     return {Severity.CRITICAL: "failure", Severity.WARNING: "warning"}.get(message.severity, "info")

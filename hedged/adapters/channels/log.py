@@ -16,6 +16,7 @@ class LogChannel:
     """Writes each message to the log, at the level of its severity."""
 
     name = "log"
+    confirms = False
 
     async def deliver(self, message: Message) -> None:
         """Never fails: a broken log is nobody's to repair here."""

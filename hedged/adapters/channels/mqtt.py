@@ -11,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from hedged.adapters.channels.home_assistant import BIRTH, Discovery, leaving
-from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client
+from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client, subscribed
+from hedged.adapters.channels.mqtt_echo import Echoes, denies
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import Message
 from hedged.ports import Clock, CommandTaker, Ids, StandingAlerts
 from hedged.tell.message import message_object
+from hedged.tell.outbox import Failing
 from hedged.tell.state import time
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class MqttChannel:
     """
 
     name = "mqtt"
+    confirms = False
 
     def __init__(
         self,
@@ -73,18 +77,17 @@ class MqttChannel:
         self._wake = asyncio.Event()
         self._asked: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_COMMANDS_MAX)
         self._overflowing = False
-        self._echoes: dict[tuple[str, bytes], list[asyncio.Future[None]]] = {}
-        self._denied: dict[str, None] = {}  # topics of which nothing came back, in the order they were found
+        self._echoes = Echoes(options)
         self._complaints = Complaints()
-        self._error = "not connected yet"
-        self._complained = False
+        self._failing: Failing | None = None
 
     async def deliver(self, message: Message) -> None:
         """Returns once the broker has handed it out. Raises `DeliveryError`, at once while not connected."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
         if self._client is None:
-            raise DeliveryError(f"the MQTT broker {self._options.address}: {self._error}")
+            why = "not connected yet" if self._failing is None else self._failing.why
+            raise DeliveryError(f"the MQTT broker {self._options.address}: {why}")
         topic = self._topics.alert(message.event_id)
         try:
             came_back = await self._publish(self._client, topic, message_object(message))
@@ -103,8 +106,13 @@ class MqttChannel:
 
     @property
     def denied(self) -> tuple[str, ...]:
-        """Topics that the broker denies, as far as they were tried in this connection."""
-        return tuple(self._denied)
+        """Topics that the broker denies."""
+        return self._echoes.denied
+
+    @property
+    def failing(self) -> Failing | None:
+        """Since when there is no connection, and why; None: there is one, or it was not tried yet."""
+        return self._failing
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled."""
@@ -132,7 +140,6 @@ class MqttChannel:
         """Work until the connection breaks, which raises."""
         import aiomqtt  # noqa: PLC0415 - only for those who have a broker
 
-        self._denied.clear()
         self._described = {}
         await self._subscribe(client)
         self._client = client
@@ -141,8 +148,8 @@ class MqttChannel:
         work: list[Coroutine[Any, Any, None]] = [
             self._listen(client),
             self._publish_states(client),
-            self._carry_out(client),
             self._tell_again(client),
+            *([self._carry_out(client, self._commands)] if self._commands is not None else []),
         ]
         tasks = {asyncio.create_task(each) for each in work}
         try:
@@ -159,37 +166,30 @@ class MqttChannel:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for waiting in self._echoes.values():
-                for echo in waiting:
-                    echo.cancel()
-            self._echoes.clear()
+            self._echoes.lost()
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         """To what we publish ourselves, to Home Assistant's birth, and to commands where they are allowed."""
-        from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
-
-        wanted = [*self._topics.own]
+        wanted = dict.fromkeys(self._topics.own, 0)
         if self._discovery is not None:
-            wanted += [self._discovery.topic, *([BIRTH] if self._offered else [])]
-        for topic in wanted:
-            await client.subscribe(topic, qos=0)
-        if self._commands is None:
-            await client.unsubscribe(self._topics.commands)  # an earlier run may have allowed some
-        elif self._options.protocol == "5":
-            # As it was published: else one that is being retained now looks like any other.
-            await client.subscribe(self._topics.commands, options=SubscribeOptions(qos=1, retainAsPublished=True))
+            wanted |= {self._discovery.topic: 0} | ({BIRTH: 0} if self._offered else {})
+        if self._commands is not None:
+            wanted[self._topics.commands] = 1
         else:
-            await client.subscribe(self._topics.commands, qos=1)
+            await client.unsubscribe(self._topics.commands)  # an earlier run may have allowed some
+        for topic, qos in wanted.items():
+            if not await subscribed(client, topic, qos, self._options):
+                self._echoes.refuse(topic)
+            elif topic in {self._topics.commands, BIRTH}:  # of the others the echo tells
+                self._echoes.forget(topic)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         """Hear our own echo, what earlier runs left, a birth, commands; raises when the connection breaks."""
         async for message in client.messages:
             topic, payload = str(message.topic), message.payload
-            for echo in self._echoes.get((topic, payload), ()):
-                if not echo.done():
-                    echo.set_result(None)
+            self._echoes.came(message)
             verb = self._topics.verb(topic)
-            if verb is not None:
+            if verb is not None:  # also without the setting: what came before it was taken back
                 self._ask(verb, payload, retained=message.retain)
             elif topic == BIRTH:
                 self._born(payload)
@@ -212,6 +212,8 @@ class MqttChannel:
             self._wake.set()
 
     def _ask(self, verb: str, payload: bytes, *, retained: bool) -> None:
+        if self._commands is None:
+            return
         try:
             self._asked.put_nowait((verb, payload, retained))
             self._overflowing = False
@@ -220,18 +222,16 @@ class MqttChannel:
                 _log.warning("too many commands at once, those beyond are dropped", waiting=_COMMANDS_MAX)
             self._overflowing = True
 
-    async def _carry_out(self, client: aiomqtt.Client) -> None:
+    async def _carry_out(self, client: aiomqtt.Client, commands: CommandTaker) -> None:
         """One command after the other, apart from the listening, which must not wait for a store."""
         while True:
             verb, payload, retained = await self._asked.get()
-            if self._commands is None:
-                continue
-            reply = await self._commands.take(self.name, verb, payload, retained=retained)
+            reply = await commands.take(self.name, verb, payload, retained=retained)
             if reply is not None and not retained:
                 await self._publish(client, self._topics.reply(reply.request), _reply_object(reply))
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
-        await self._publish_bytes(client, self._topics.status, b"online", retain=True)
+        await self._echoes.publish(client, self._topics.status, b"online", retain=True)
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -246,6 +246,7 @@ class MqttChannel:
         for topic in sorted(self._retained - states.keys()):  # left the configuration
             await client.publish(topic, b"", qos=1, retain=True)
             self._retained.discard(topic)
+            self._echoes.forget(topic)
 
     async def _describe(self, client: aiomqtt.Client, discovery: Discovery) -> None:
         """Keep Home Assistant's description of us as it should be, written only where it is not."""
@@ -263,7 +264,7 @@ class MqttChannel:
         """What still fires, now and when others have had time to come back."""
         if self._standing is None:
             return
-        for pause in (0.0, _STEADY):
+        for pause in (0.0, self._options.again_after):
             await self._clock.sleep(pause)
             try:
                 messages = await self._standing.standing()
@@ -277,65 +278,24 @@ class MqttChannel:
     async def _publish(
         self, client: aiomqtt.Client, topic: str, value: Mapping[str, object], *, retain: bool = False
     ) -> bool:
-        return await self._publish_bytes(client, topic, json.dumps(value, ensure_ascii=False).encode(), retain=retain)
-
-    async def _publish_bytes(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> bool:
         """Whether it came back. Raises `aiomqtt.MqttError` where the connection is lost."""
-        import aiomqtt  # noqa: PLC0415 - only for those who have a broker
-
-        with self._expected(topic, payload) as echo:
-            publishing = asyncio.create_task(client.publish(topic, payload, qos=1, retain=retain))
-            try:
-                await asyncio.wait({publishing, echo}, return_when=asyncio.FIRST_COMPLETED)
-                if not echo.cancelled():
-                    await publishing
-                    await asyncio.wait({echo}, timeout=self._options.echo_within)
-            finally:
-                publishing.cancel()
-                await asyncio.gather(publishing, return_exceptions=True)
-            if echo.cancelled():
-                raise aiomqtt.MqttError("the connection was lost")
-            if not echo.done():
-                self._missed(topic)
-                return False
-        self._denied.pop(topic, None)
-        return True
-
-    @contextlib.contextmanager
-    def _expected(self, topic: str, payload: bytes) -> Iterator[asyncio.Future[None]]:
-        echo: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._echoes.setdefault((topic, payload), [])
-        waiting.append(echo)
-        try:
-            yield echo
-        finally:
-            waiting.remove(echo)
-            if not waiting:
-                self._echoes.pop((topic, payload), None)
-
-    def _missed(self, topic: str) -> None:
-        if topic not in self._denied:
-            self._denied[topic] = None
-            _log.warning("the MQTT broker denies a topic", broker=self._options.address, topic=topic)
+        payload = json.dumps(value, ensure_ascii=False).encode()
+        return await self._echoes.publish(client, topic, payload, retain=retain)
 
     def _jitter(self) -> float:
         """0.5 … 1, so that many daemons do not come back to a broker in step."""
         return 0.5 + int(self._ids.new()[-8:], 16) / 2**33
 
-    def _lost(self, error: str) -> None:
-        self._error = error
-        if not self._complained:
-            self._complained = True
-            _log.warning("no connection to the MQTT broker, trying again", broker=self._options.address, error=error)
+    def _lost(self, why: str) -> None:
+        if self._failing is None:
+            _log.warning("no connection to the MQTT broker, trying again", broker=self._options.address, error=why)
+            self._failing = Failing(self._clock.now(), why)
+        self._failing = replace(self._failing, why=why)
 
     def _found(self) -> None:
-        if self._complained:
-            self._complained = False
+        if self._failing is not None:
+            self._failing = None
             _log.info("connected to the MQTT broker again", broker=self._options.address)
-
-
-def denies(topic: str) -> str:
-    return f"did not hand back what was published to {topic}: allow hedged's user to write and to read it (ACL)"
 
 
 def _reply_object(reply: Reply) -> dict[str, object]:

@@ -42,6 +42,7 @@ class MqttOptions:
     keepalive: int = 30
     timeout: float = 5.0  # for the connection and for each acknowledgement
     echo_within: float = 4.0  # for what was acknowledged to come back
+    again_after: float = 30.0  # until others have had time to come back too, and what fires is told once more
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, cap=30.0))
 
     @property
@@ -107,6 +108,21 @@ def new_client(options: MqttOptions, complaints: Complaints, *, visiting: bool =
     )
     client.pending_calls_threshold = _OUTGOING_MAX  # a state and its alerts go out together
     return client
+
+
+async def subscribed(client: aiomqtt.Client, topic: str, qos: int, options: MqttOptions) -> bool:
+    """Subscribe; False: the broker refuses it. Raises `aiomqtt.MqttError`.
+
+    Under MQTT 5 messages come as they were published: else one that is being retained now looks like any other.
+    """
+    from paho.mqtt.reasoncodes import ReasonCode  # noqa: PLC0415
+    from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
+
+    if options.protocol == "5":
+        codes = await client.subscribe(topic, options=SubscribeOptions(qos=qos, retainAsPublished=qos > 0))
+    else:
+        codes = await client.subscribe(topic, qos=qos)
+    return not any(isinstance(code, ReasonCode) and code.is_failure for code in codes)
 
 
 def in_words(error: BaseException, complaints: Complaints, options: MqttOptions) -> str:

@@ -4,6 +4,7 @@
     <prefix>/<instance>/hedge/<name>/state   JSON, retained: the hedge's item of `once --json`, with `now` and `mode`
     <prefix>/<instance>/margin/<name>/state  JSON, retained: the same of an account's margin
     <prefix>/<instance>/summary              JSON, retained: when the last cycle was, and what is wrong
+    <prefix>/<instance>/proposals            JSON, retained: the orders that wait for a word, with what approving takes
     <prefix>/<instance>/alert/<event id>     JSON, QoS 1, not retained
     <prefix>/<instance>/cmd/<verb>           what is asked, where commands are allowed
     <prefix>/<instance>/reply/<request>      what became of it, JSON, QoS 1, not retained
@@ -22,6 +23,7 @@ from hedged.model.finding import Severity
 HEDGE_SCHEMA = "hedged.hedge/1"
 MARGIN_SCHEMA = "hedged.margin/1"
 SUMMARY_SCHEMA = "hedged.summary/1"
+PROPOSALS_SCHEMA = "hedged.proposals/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Topics:
         return f"{self.root}/summary"
 
     @property
+    def proposals(self) -> str:
+        return f"{self.root}/proposals"
+
+    @property
     def commands(self) -> str:
         """A filter, as are the keys of `own` that hold a `+`."""
         return f"{self.root}/cmd/+"
@@ -51,7 +57,7 @@ class Topics:
     @property
     def own(self) -> tuple[str, ...]:
         """Filters of all that is published here, which is read back."""
-        levels = ("status", "summary", "hedge/+/state", "margin/+/state", "alert/+", "reply/+")
+        levels = ("status", "summary", "proposals", "hedge/+/state", "margin/+/state", "alert/+", "reply/+")
         return tuple(f"{self.root}/{level}" for level in levels)
 
     def hedge(self, name: str) -> str:
@@ -66,6 +72,11 @@ class Topics:
     def reply(self, request: str) -> str:
         return f"{self.root}/reply/{encode(request)}"
 
+    def rule(self, topic: str) -> str:
+        """What an ACL says of it and its likes: of alerts and replies, which come and go, the filter of all."""
+        level = topic.removeprefix(f"{self.root}/").partition("/")[0]
+        return f"{self.root}/{level}/+" if level in {"alert", "reply"} else topic
+
     def verb(self, topic: str) -> str | None:
         """Of a command's topic; None: it is another's."""
         start = f"{self.root}/cmd/"
@@ -78,7 +89,11 @@ class Topics:
     def states(self, state: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
         """What is retained of one cycle (the object of `once --json`), by topic."""
         when = {"now": state.get("now"), "mode": state.get("mode")}
-        found: dict[str, Mapping[str, object]] = {self.summary: summary(state)}
+        waiting = list(_rows(_table(state, "decision"), "proposals"))
+        found: dict[str, Mapping[str, object]] = {
+            self.summary: summary(state),
+            self.proposals: {"schema": PROPOSALS_SCHEMA, **when, "proposals": waiting},
+        }
         for hedge in _rows(state, "hedges"):
             found[self.hedge(str(hedge["name"]))] = {"schema": HEDGE_SCHEMA, **hedge, **when}
         for row in _rows(state, "margin"):
@@ -105,6 +120,11 @@ def summary(state: Mapping[str, object]) -> dict[str, object]:
 def encode(name: str) -> str:
     """A name as one level of a topic."""
     return "".join(quote(char, safe="") if char in "%#+/" or not char.isprintable() else char for char in name)
+
+
+def _table(state: Mapping[str, object], key: str) -> Mapping[str, object]:
+    table = state.get(key)
+    return table if isinstance(table, Mapping) else {}
 
 
 def _rows(state: Mapping[str, object], key: str) -> Iterator[Mapping[str, object]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hedged.adapters.channels.mqtt_client import Complaints, MqttOptions, in_words, new_client
 from hedged.errors import DeliveryError
@@ -50,10 +51,34 @@ async def visit(options: MqttOptions, topics: Sequence[str]) -> list[str]:
                 await until_back({first})  # by then what the others hold has come too
                 for topic in others:
                     await client.publish(topic, held.get(topic, b""), qos=1)
-                await until_back(set(topics))
+                await until_back(set(others))
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
     except (aiomqtt.MqttError, OSError, ValueError) as error:
         raise DeliveryError(in_words(error, complaints, options)) from None
     return [topic for topic in topics if topic not in came]
+
+
+async def leave(options: MqttOptions, topic: str, payload: str) -> None:
+    """Publish one message beside the daemon, not retained. Raises `DeliveryError`, with the reason in words."""
+    import aiomqtt  # noqa: PLC0415 - only for those who have a broker
+
+    complaints = Complaints()
+    try:
+        async with new_client(options, complaints, visiting=True) as client:
+            await client.publish(topic, payload, qos=1)
+    except (aiomqtt.MqttError, OSError, ValueError) as error:
+        raise DeliveryError(in_words(error, complaints, options)) from None
+
+
+async def lets_anybody_in(options: MqttOptions) -> bool:
+    """Whether the broker takes a connection without user name and password."""
+    import aiomqtt  # noqa: PLC0415 - only for those who have a broker
+
+    nobody = replace(options, username=None, password=None)
+    try:
+        async with new_client(nobody, Complaints(), visiting=True):
+            return True
+    except (aiomqtt.MqttError, OSError, ValueError):
+        return False

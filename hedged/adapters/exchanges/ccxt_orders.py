@@ -119,13 +119,13 @@ class CcxtOrders:
             backing = await self._asked("position", lambda: self._dialect.backing(self._exchange, ticket.key))
             ticket = replace(ticket, backing=backing)
         except Exception as error:  # noqa: BLE001  nothing has left yet, whatever it is
-            return Rejected(client_order_id, f"nothing was sent: {_said(error)}")
+            return Rejected(client_order_id, f"nothing was sent: {_said(error)}", sent=False)
         try:
             async with self._reading("order"):
                 given = await self._dialect.place(self._exchange, ticket)
             return Accepted(client_order_id, given)
         except (NotAllowed, Resting) as error:
-            return Rejected(client_order_id, f"nothing was sent: {_said(error)}")
+            return Rejected(client_order_id, f"nothing was sent: {_said(error)}", sent=False)
         except NotLetIn as error:
             return Rejected(client_order_id, _said(error))
         except (NotPlaced, Duplicate) as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 
-from hedged.estimate.liquidation import maintenance_margin
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
@@ -20,7 +21,7 @@ def derivatives_of(
     estimated: bool,
     funding_paid: Mapping[InstrumentId, Decimal] | None = None,
 ) -> Derivatives:
-    """Positions and margin of `account` at `marks`; prices and amounts to eight decimals.
+    """Positions and margin of `account` at `marks`, in its own currency; prices and amounts to eight decimals.
 
     `estimated`: the tiers are assumed, not told by a venue.
     """
@@ -35,7 +36,7 @@ def derivatives_of(
                 entry_price=money(held.entry_price),
                 liquidation_price=None if liquidation is None else money(liquidation),
                 unrealised_pnl=held.unrealised_pnl(mark),
-                maintenance_margin=money(maintenance_margin(held.value(mark), tiers[instrument])),
+                maintenance_margin=money(held.maintenance(mark, tiers[instrument])),
             )
         )
     margin = Margin(
@@ -46,3 +47,45 @@ def derivatives_of(
         leverage=leverage,
     )
     return Derivatives(tuple(positions), margin, funding_paid)
+
+
+def in_quote(shown: Derivatives, currency: str, price: Decimal) -> Derivatives:
+    """What was in this currency as it counts in the portfolio's quote currency, at `price` for one of it."""
+    margin = shown.margin
+    return replace(
+        shown,
+        positions=tuple(
+            replace(
+                each,
+                unrealised_pnl=_times(each.unrealised_pnl, price),
+                maintenance_margin=_times(each.maintenance_margin, price),
+            )
+            for each in shown.positions
+        ),
+        margin=None
+        if margin is None
+        else replace(
+            margin,
+            equity=money(margin.equity * price),
+            maintenance=_times(margin.maintenance, price),
+            available=_times(margin.available, price),
+        ),
+        equities={} if margin is None else {currency: money(margin.equity * price)},
+    )
+
+
+def tightest(pools: Sequence[Derivatives]) -> Derivatives:
+    """All positions, with the margin of the pool that is nearest to its liquidation; without any, of the largest."""
+    used = [each.margin for each in pools if each.positions and each.margin is not None]
+    idle = [each.margin for each in pools if each.margin is not None]
+    margin = max(used, key=attrgetter("tightness")) if used else max(idle, key=attrgetter("equity"), default=None)
+    return Derivatives(
+        tuple(position for each in pools for position in each.positions),
+        margin,
+        funding_paid={name: amount for each in pools for name, amount in (each.funding_paid or {}).items()},
+        equities={currency: equity for each in pools for currency, equity in each.equities.items()},
+    )
+
+
+def _times(amount: Decimal | None, price: Decimal) -> Decimal | None:
+    return None if amount is None else money(amount * price)

@@ -1,9 +1,10 @@
 """Maintenance margin and liquidation prices that a venue does not tell, from tiers and marks. Pure.
 
-For an account of linear contracts that share one settlement currency as cross margin. In any other case what the
-venue left out stays None: an inverse position, a second settlement currency, a mark or tiers that are not known, and
-a position whose size is not trusted make the whole account unknown. Nothing here can tell an isolated position, which
-does not share the account's equity: where there is any, the dialect says `one_pool = False` and nothing is computed.
+For an account of linear contracts. Those in cross margin share the account's equity and settle in one currency; each
+isolated one has what is set apart for it, which backs no other, and the pool nearest to its end speaks for the account.
+In any other case what the venue left out stays None: an inverse position, a second currency of the shared pool, a mark
+or tiers that are not known, and a position whose size is not trusted make the whole account unknown. Where a dialect
+cannot tell what is set apart it says `one_pool = False`, and nothing is computed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal
+from operator import attrgetter
 
 from hedged.estimate.liquidation import liquidation_price, maintenance_margin
 from hedged.estimate.margin_account import Marks, Tiers, money
@@ -34,10 +36,10 @@ def fill_margin(
 ) -> Derivatives:
     """The same with what was None computed, and `estimated` set if anything was. What the venue tells is never changed.
 
-    `marks` and `tiers` may lack positions, `instruments` may not.
+    The margin that is told is the shared pool's. `marks` and `tiers` may lack positions, `instruments` may not.
     """
     margin, held = derivatives.margin, _held(derivatives)
-    if margin is None or not _is_one_pool(held, instruments):
+    if margin is None or not _is_plain(held, instruments):
         return derivatives
     needed = {
         position.instrument: _maintenance(position, instruments[position.instrument], marks, tiers) for position in held
@@ -45,29 +47,37 @@ def fill_margin(
     known = {name: amount for name, amount in needed.items() if amount is not None}
     if len(known) < len(needed):
         return derivatives
-    total = sum(known.values(), _ZERO)
-    filled = replace(margin, maintenance=total if margin.maintenance is None else margin.maintenance)
-    positions = tuple(
-        _fill_position(position, contract, margin=filled, needed=known, marks=marks, tiers=tiers)
-        if (contract := instruments.get(position.instrument)) and position.contracts
-        else position
-        for position in derivatives.positions
-    )
+    shared = {each.instrument: known[each.instrument] for each in held if each.isolated_equity is None}
+    crossed = margin.maintenance if margin.maintenance is not None else sum(shared.values(), _ZERO)
+    apart = [Margin(each.isolated_equity, known[each.instrument]) for each in held if each.isolated_equity is not None]
+    tightest = max((replace(margin, maintenance=crossed), *apart), key=attrgetter("tightness"))
+    filled = replace(tightest, available=margin.available)
+
+    def fill(position: Position) -> Position:
+        contract = instruments.get(position.instrument)
+        if contract is None or not position.contracts:
+            return position
+        collateral, need = position.isolated_equity, known[position.instrument]
+        if collateral is None:
+            collateral = margin.equity - sum(shared.values(), _ZERO) + need
+        return _fill_position(position, contract, collateral=collateral, needed=need, marks=marks, tiers=tiers)
+
+    positions = tuple(fill(position) for position in derivatives.positions)
     if filled == margin and positions == derivatives.positions:
         return derivatives
-    return Derivatives(positions, replace(filled, estimated=True))
+    return replace(derivatives, positions=positions, margin=replace(filled, estimated=True))
 
 
 def _held(derivatives: Derivatives) -> list[Position]:
     return [position for position in derivatives.positions if position.contracts]
 
 
-def _is_one_pool(held: list[Position], instruments: Mapping[InstrumentId, Instrument]) -> bool:
-    contracts = [instruments[position.instrument] for position in held]
+def _is_plain(held: list[Position], instruments: Mapping[InstrumentId, Instrument]) -> bool:
+    shared = {instruments[position.instrument].settle for position in held if position.isolated_equity is None}
     return (
         all(position.trusted for position in held)
-        and all(contract.linear for contract in contracts)
-        and len({contract.settle for contract in contracts}) <= 1
+        and all(instruments[position.instrument].linear for position in held)
+        and len(shared) <= 1
     )
 
 
@@ -91,26 +101,25 @@ def _fill_position(
     position: Position,
     instrument: Instrument,
     *,
-    margin: Margin,
-    needed: Mapping[InstrumentId, Decimal],
+    collateral: Decimal,
+    needed: Decimal,
     marks: Marks,
     tiers: Tiers,
 ) -> Position:
-    """Collateral of this position: wallet + unrealised PnL of the others − their maintenance.
+    """`collateral` of a position that shares: wallet + unrealised PnL of the others − their maintenance.
 
-    Taken as if it had been opened at the mark, the wallet and *all* unrealised PnL are the account's equity, so that
+    Taken as if it had been opened at the mark, the wallet and *all* unrealised PnL are the pool's equity, so that
     neither entry prices nor the venue's way to value an open position come into it.
     """
     name = position.instrument
-    filled = replace(position, maintenance_margin=needed[name])
+    filled = replace(position, maintenance_margin=needed)
     mark, brackets = marks.get(name), _usable(tiers.get(name, ()))
     if position.liquidation_price is not None or mark is None or not brackets:
         return filled
-    others = sum((amount for other, amount in needed.items() if other != name), _ZERO)
     price = liquidation_price(
         base_quantity=instrument.base_quantity(position.contracts, mark),
         entry_price=mark,
-        collateral=margin.equity - others,
+        collateral=collateral,
         tiers=brackets,
     )
     if price is None:

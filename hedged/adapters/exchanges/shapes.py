@@ -194,6 +194,20 @@ def positive_or_none(row: Row, name: str) -> Decimal | None:
     return not_negative(row, name) or None
 
 
+def hint(row: Row | None, name: str) -> Decimal | None:
+    """A figure that says how finely to trade and no more, such as a day's volume or what the best price holds.
+
+    None for whatever is no number above zero: for want of it nothing is held up.
+    """
+    if row is None or row.get(name) is None:
+        return None
+    try:
+        value = number(row, name)
+    except Misshapen:
+        return None
+    return value if value > 0 else None
+
+
 def liquidation_or_none(row: Row, name: str) -> Decimal | None:
     """A liquidation price. Null, blank, left out, zero and below zero all say that there is none.
 

@@ -26,10 +26,10 @@ CLOSE_WITHIN = 0.3  # seconds for the closing handshake: nothing is lost by leav
 FRAMES_BURST = 20.0
 FRAMES_PER_SECOND = 4.0  # venues close connections that talk more than 5 to 10 times a second
 
-_VERBS = ("op", "method", "reqType")
+_VERBS = ("op", "method", "reqType", "event")
 _OPENING = frozenset({"id", "dataType"})  # bingx's spot stream is asked without a verb
 _ANSWER = frozenset({"pong", "time"})
-_LOGIN_REFUSED = {"channel": "rs.error"}  # mexc's, which ccxt passes over
+_LOGIN_REFUSED = ({"channel": "rs.error"}, {"event": "error"})  # mexc's and krakenfutures', which ccxt passes over
 
 
 asking: ContextVar[Any] = ContextVar("asking", default=None)  # whose watch method is being called in this task
@@ -139,7 +139,7 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
             self.on_error(Unreadable(self._account, self._call, detail))
 
     def handle_text_or_binary_message(self, data: Any) -> None:
-        if isinstance(data, str) and "rs.error" in data and _LOGIN_REFUSED.items() <= dict(json.loads(data)).items():
+        if isinstance(data, str) and 'error"' in data and _is_refusal(data):
             self.on_error(Refused(self._account, self._call, "the venue refused the login"))
             return
         super().handle_text_or_binary_message(data)
@@ -181,6 +181,11 @@ def _check_unpacked(data: bytes) -> None:
     unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, MESSAGE_MAX + 1)
     if len(unpacked) > MESSAGE_MAX:
         raise ValueError("a message unpacks to more than can be meant")
+
+
+def _is_refusal(text: str) -> bool:
+    message = json.loads(text)
+    return isinstance(message, dict) and any(said.items() <= message.items() for said in _LOGIN_REFUSED)
 
 
 def _swallow(future: Any) -> None:

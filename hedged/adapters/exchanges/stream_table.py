@@ -3,16 +3,25 @@
 What ccxt.pro 4.5 does not offer is left out here, and the polling finds it at the next cycle. A contract without a
 mark in its stream is watched by its last price: streams are compared with themselves alone.
 
-| venue   | marks | spot prices | balances                    | positions               | own fills         |
-|---------|-------|-------------|-----------------------------|-------------------------|-------------------|
-| binance | mark  | last        | spot, margin, USD-M, COIN-M | USD-M, COIN-M           | seen in positions |
-| bybit   | mark  | last        | unified account             | linear, inverse         | seen in positions |
-| okx     | mark  | last        | trading account             | all                     | seen in positions |
-| bingx   | last  | last        | spot, USDT-margined         | USDT-margined, no other | seen in positions |
-| mexc    | last  | not offered | futures, spot not offered   | not offered             | futures           |
-| weex    | mark  | last        | spot, futures               | futures                 | seen in positions |
+| venue       | marks | spot prices | balances                    | positions               | own fills         |
+|-------------|-------|-------------|-----------------------------|-------------------------|-------------------|
+| binance     | mark  | last        | spot, margin, USD-M, COIN-M | USD-M, COIN-M           | seen in positions |
+| bybit       | mark  | last        | unified account             | linear, inverse         | seen in positions |
+| okx         | mark  | last        | trading account             | all                     | seen in positions |
+| bingx       | last  | last        | spot, USDT-margined         | USDT-margined, no other | seen in positions |
+| mexc        | last  | not offered | futures, spot not offered   | not offered             | futures           |
+| weex        | mark  | last        | spot, futures               | futures                 | seen in positions |
+| bitget      | last  | last        | spot, USDT-margined         | USDT-margined, no other | USDT-margined     |
+| deribit     | last  | not offered | not offered                 | not offered             | all               |
+| gate        | last  | last        | spot                        | needs the user's number | the same          |
+| hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
+| kraken-     | mark  | –           | all wallets                 | all                     | all               |
+| futures     |       |             |                             |                         |                   |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
+
+A position that is closed is no longer told by bitget and krakenfutures, so fills are watched as well. Krakenfutures and
+hyperliquid begin with those of the past, which start a cycle.
 
 Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
 streams anywhere.
@@ -170,5 +179,41 @@ TABLES: Mapping[str, StreamTable] = {
             _balances("spot"),
         ),
         says=frozenset({"SUBSCRIBE", "PONG"}),
+    ),
+    "bitget": StreamTable(
+        contracts=_LAST,
+        spot=_LAST,
+        private=(
+            Line(
+                "swap",
+                frozenset({"swap"}),
+                (
+                    Watch(What.POSITIONS, "watch_positions"),
+                    Watch(What.FILLS, "watch_my_trades", {"type": "swap"}),
+                    Watch(What.BALANCES, "watch_balance", {"type": "swap"}),
+                ),
+            ),
+            _balances("spot"),
+        ),
+        says=frozenset({"subscribe", "login", "ping"}),
+    ),
+    "deribit": StreamTable(
+        contracts=_LAST,
+        spot=None,
+        private=(Line("account", _ONE_ACCOUNT, (Watch(What.FILLS, "watch_my_trades"),)),),
+        says=frozenset({"public/auth", "public/subscribe", "private/subscribe"}),
+    ),
+    "hyperliquid": StreamTable(
+        contracts=Watch(What.MARKS, "watch_ticker", price="close", each=True),  # which is the middle of the book
+        spot=None,
+        private=(Line("account", _ONE_ACCOUNT, (Watch(What.FILLS, "watch_my_trades"),)),),
+        says=frozenset({"subscribe", "ping"}),
+    ),
+    "gate": StreamTable(contracts=_LAST, spot=_LAST, private=(_balances("spot"),), says=frozenset({"subscribe"})),
+    "krakenfutures": StreamTable(
+        contracts=Watch(What.MARKS, "watch_tickers"),
+        spot=None,
+        private=(Line("account", frozenset({"swap"}), (*_BOTH, Watch(What.FILLS, "watch_my_trades"))),),
+        says=frozenset({"challenge", "subscribe"}),
     ),
 }

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, insert, or_, select, type_coerce
 
-from hedged.adapters.store import effects, proposals
+from hedged.adapters.store import effects, outbox, proposals
 from hedged.adapters.store import sqlite as dialect
 from hedged.adapters.store.beliefs import REOPENS_WITHIN, doubts_meant
 from hedged.adapters.store.rows import from_bytes, from_text, object_from_text, object_to_text, to_bytes, to_text
-from hedged.adapters.store.tables import Grain, accepted, alerts, cycles, decisions, memory, outbox, snapshots
+from hedged.adapters.store.tables import Grain, accepted, alerts, cycles, decisions, memory, snapshots
 from hedged.model.alert import Alert, AlertState
 from hedged.model.snapshot import Snapshot
 from hedged.ports import CycleRecord, Memory
@@ -43,9 +43,12 @@ _DROP_ALERT = delete(alerts).where(alerts.c.event_id == bindparam("gone"))
 _INSERT_CYCLE = insert(cycles)
 _INSERT_SNAPSHOT = insert(snapshots)
 _INSERT_DECISION = insert(decisions)
-_INSERT_OUTBOX = insert(outbox)
 
 _LAST = select(memory.c.cycle_id, memory.c.finished_at)
+_DAY = 86_400_000_000  # microseconds, which times are kept in
+_DAYS = select(func.count(func.distinct(type_coerce(cycles.c.finished_at, BigInteger) // _DAY))).where(
+    cycles.c.finished_at >= bindparam("since")
+)
 _STATE = select(memory.c.state)
 _MEMORY = select(memory.c.data)
 _ACCEPTED = select(accepted.c.subject)
@@ -77,6 +80,11 @@ class Recorded:
 def last_cycle(connection: Connection) -> tuple[str, datetime] | None:
     row = connection.execute(_LAST).first()
     return None if row is None else (row[0], row[1])
+
+
+def days(connection: Connection, since: datetime) -> int:
+    """On how many days, in UTC, cycles were completed."""
+    return connection.execute(_DAYS, {"since": since}).scalar_one()
 
 
 def latest_state(connection: Connection) -> dict[str, Any] | None:
@@ -134,6 +142,7 @@ def write(
     connection: Connection,
     record: CycleRecord,
     channels: Sequence[str],
+    further: Sequence[str],
     *,
     grain: Grain,
     known: Mapping[str, Alert],
@@ -171,20 +180,7 @@ def write(
     proposals.put(connection, record.proposals)
     _write_accepted(connection, record, had_doubts=had_doubts)
     _write_alerts(connection, record, known)
-    rows = [
-        {
-            **of_cycle,
-            "channel": channel,
-            "event_id": message.event_id,
-            "data": data,
-            "attempts": 0,
-            "next_try_at": record.finished_at,
-        }
-        for message, data in ((message, to_text(message)) for message in record.messages)
-        for channel in channels
-    ]
-    if rows:
-        connection.execute(_INSERT_OUTBOX, rows)
+    outbox.put(connection, record, channels, further)
 
 
 def _write_accepted(connection: Connection, record: CycleRecord, *, had_doubts: bool) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from hedged.errors import StoreError
+from hedged.errors import NotApproved, StoreError
 from hedged.model.order import (
     ABSENT,
     Absent,
@@ -111,6 +111,5 @@ def contradicts(client_order_id: str) -> StoreError:
     return StoreError(f"order {client_order_id} is filled already, and a different fill is reported now")
 
 
-def not_approved(proposal_id: str, verdict: Verdict | None) -> StoreError:
-    stands = "unknown" if verdict is None else verdict.value
-    return StoreError(f"proposal {proposal_id} is {stands}: an order needs an approval that no other order has used")
+def not_approved(proposal_id: str, verdict: Verdict | None) -> NotApproved:
+    return NotApproved(proposal_id, "unknown" if verdict is None else verdict.value)

@@ -1,9 +1,11 @@
-"""One daemon a database: a lock that the kernel lets go of when its holder dies, however it dies."""
+"""One daemon a database, and one a key that sends orders: locks that end with their holder, however it dies."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hedged.errors import StoreUnavailable
@@ -11,15 +13,17 @@ from hedged.errors import StoreUnavailable
 _held: dict[Path, tuple[int, int]] = {}  # path → (file descriptor, how many hold it): a reload holds it twice
 
 
-class StoreLock:
-    """Held from `StoreLock(path)` until `release`. Raises `StoreUnavailable` naming the process that holds it."""
+class FileLock:
+    """Held until `release`. `busy`: what is said, with the process that holds it, where another one does.
 
-    def __init__(self, store: Path) -> None:
-        store = store.resolve()  # the same file under another name is the same file
-        self._path = store.with_name(f"{store.name}.lock")
+    Raises `StoreUnavailable`.
+    """
+
+    def __init__(self, path: Path, busy: Callable[[str], str]) -> None:
+        self._path = path
         descriptor, holders = _held.get(self._path, (-1, 0))
         if not holders:
-            descriptor = _lock(self._path, store)
+            descriptor = _lock(self._path, busy)
         _held[self._path] = (descriptor, holders + 1)
 
     @property
@@ -33,6 +37,37 @@ class StoreLock:
             _held[self._path] = (descriptor, holders - 1)
         else:
             os.close(descriptor)  # the file stays: removing it would let two others lock two files of one name
+
+
+class StoreLock(FileLock):
+    """One daemon a database."""
+
+    def __init__(self, store: Path) -> None:
+        store = store.resolve()  # the same file under another name is the same file
+        super().__init__(
+            store.with_name(f"{store.name}.lock"),
+            lambda holder: (
+                f"another hedged (process {holder}) runs on {store}: stop it first, or give this portfolio a `name` or "
+                "[store] path of its own"
+            ),
+        )
+
+
+class KeyLock(FileLock):
+    """One daemon of this machine sends orders with a key. In the file's name there is a digest and never the key.
+
+    `key` is what tells one from another: exchange, whether it is a test network, and the public part of the key.
+    """
+
+    def __init__(self, folder: Path, account: str, key: Iterable[str]) -> None:
+        digest = hashlib.sha256("\0".join(key).encode()).hexdigest()
+        super().__init__(
+            folder / f"key-{digest[:32]}.lock",
+            lambda holder: (
+                f"another hedged (process {holder}) sends orders with the key of account {account}: stop it first, or "
+                "give one of the two a key, and an account at the exchange, of its own"
+            ),
+        )
 
 
 def holder(store: Path) -> str | None:
@@ -56,7 +91,7 @@ def holder(store: Path) -> str | None:
     return None
 
 
-def _lock(path: Path, store: Path) -> int:
+def _lock(path: Path, busy: Callable[[str], str]) -> int:
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -67,10 +102,7 @@ def _lock(path: Path, store: Path) -> int:
     except OSError:
         holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
-        raise StoreUnavailable(
-            f"another hedged (process {holder}) runs on {store}: stop it first, or give this portfolio a `name` or "
-            "[store] path of its own"
-        ) from None
+        raise StoreUnavailable(busy(holder)) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from hedged.adapters.store import journal
 from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
 from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
@@ -23,6 +23,7 @@ from hedged.model.order import ABSENT, Absent, Fill, Intent, OrderRow, OrderStat
 from hedged.model.policy import World
 from hedged.model.proposal import Proposal, Verdict
 from hedged.ports import CycleRecord, Memory, Turnover
+from hedged.tell.route import receivers
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class MemoryStore:
         self._effects: dict[tuple[datetime, str], EffectDay] = {}
         self._proposals: dict[str, Proposal] = {}
         self._waiting: dict[int, OutboxRow] = {}
+        self._deliveries: dict[int, Delivery] = {}
         self._rows = 0
         self._blobs: dict[str, str] = {}
         self._commands: dict[tuple[str, str], CommandRow] = {}  # by source and nonce, oldest first
@@ -94,7 +96,7 @@ class MemoryStore:
         self._require_open()
         return newest_by_key(self._alerts.values())
 
-    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
         self._require_open()
         if self._last is not None and self._last[0] == record.cycle_id:
             raise StoreError(f"cycle {record.cycle_id} is recorded already: an id is used once")
@@ -110,9 +112,14 @@ class MemoryStore:
             else:
                 self._step(proposal)
         for message in record.messages:
-            for channel in channels:
+            for channel in receivers(message, channels, further):
                 self._rows += 1
                 self._waiting[self._rows] = OutboxRow(self._rows, channel, message, 0, record.finished_at)
+                self._deliveries[self._rows] = Delivery(message.event_id, channel, message.kind, message.at, 0)
+        asked = {each for alert in self._alerts.values() for each in (alert.event_id, alert.told_in)}
+        self._deliveries = {
+            row: each for row, each in self._deliveries.items() if row in self._waiting or each.message_id in asked
+        }
 
     async def last_cycle(self) -> tuple[str, datetime] | None:
         self._require_open()
@@ -329,13 +336,19 @@ class MemoryStore:
 
     async def delivered(self, row_id: int, now: datetime) -> None:
         self._require_open()
-        self._waiting.pop(row_id, None)
+        if self._waiting.pop(row_id, None) is not None:
+            self._deliveries[row_id] = replace(self._deliveries[row_id], delivered_at=now, error=None)
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         self._require_open()
         row = self._waiting.get(row_id)
         if row is not None:
             self._waiting[row_id] = replace(row, attempts=row.attempts + 1, next_try_at=next_try_at)
+            self._deliveries[row_id] = replace(self._deliveries[row_id], attempts=row.attempts + 1, error=error)
+
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        self._require_open()
+        return [each for _, each in sorted(self._deliveries.items()) if each.message_id in message_ids]
 
     async def backlog(self) -> Mapping[str, int]:
         self._require_open()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
-from hedged.model.alert import Acknowledgement, Alert, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import OrderRow, PastOrder
@@ -32,6 +32,9 @@ class OverlayStore(MemoryStore):
 
     async def silences(self, now: datetime) -> Sequence[Silence]:
         return await self._base.silences(now)
+
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        return await self._base.deliveries(message_ids)
 
     async def open_orders(self) -> Sequence[OrderRow]:
         return await self._base.open_orders()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, Alert, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
 from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
@@ -189,7 +189,7 @@ class SqlStore:
         memory, alerts, last = await self._run(cycles.load_known)
         return _Known(memory, {alert.event_id: alert for alert in alerts}, last)
 
-    async def record_cycle(self, record: CycleRecord, channels: Sequence[str]) -> None:
+    async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
         known = await self._last_stored()
         self._known = None  # until the transaction is known to have been committed
         try:
@@ -197,6 +197,7 @@ class SqlStore:
                 cycles.write,
                 record,
                 channels,
+                further,
                 grain=_grain(record, known.sampled_at),
                 known=known.alerts,
                 had_doubts=bool(known.memory.polls),
@@ -224,6 +225,14 @@ class SqlStore:
         It is merged into `memory()` for the next cycle, and goes when a cycle no longer lists the doubt.
         """
         return await self._run(cycles.accept, subject, now)
+
+    async def days_with_cycles(self, since: datetime) -> int:
+        """On how many days, in UTC, cycles were completed."""
+        return await self._run(cycles.days, since)
+
+    async def last_delivered(self) -> Mapping[str, datetime]:
+        """When each channel last acknowledged a message, as far as that is still kept."""
+        return await self._run(outbox.last_delivered)
 
     async def recorded(self, cycle_id: str) -> cycles.Recorded | None:
         """What a past cycle saw and decided; None when it was never recorded or has been thinned out."""
@@ -294,6 +303,9 @@ class SqlStore:
 
     async def failed(self, row_id: int, next_try_at: datetime, error: str) -> None:
         await self._run(outbox.failed, row_id, next_try_at, error)
+
+    async def deliveries(self, message_ids: Collection[str]) -> Sequence[Delivery]:
+        return await self._run(outbox.of, message_ids)
 
     async def backlog(self) -> Mapping[str, int]:
         return await self._run(outbox.backlog)

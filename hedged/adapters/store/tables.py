@@ -232,13 +232,14 @@ outbox = Table(
     Column("id", Integer, primary_key=True),
     Column("cycle_id", Text, nullable=False),
     Column("channel", Text, nullable=False),
-    Column("event_id", Text, nullable=False),
+    Column("event_id", Text, nullable=False),  # the message's, which may be a group's
     Column("data", Text, nullable=False),  # the message
     Column("attempts", Integer, nullable=False),
     Column("next_try_at", Time, nullable=False),
     Column("delivered_at", Time),
     Column("error", Text),
     Index("ix_outbox_delivered_at_channel_id", "delivered_at", "channel", "id"),
+    Index("ix_outbox_event_id", "event_id"),
     sqlite_autoincrement=True,  # an id is never used again, so a late acknowledgement cannot hit another row
 )
 

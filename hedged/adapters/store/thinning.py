@@ -12,7 +12,18 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from hedged.adapters.store import commands, journal
 from hedged.adapters.store.retention import Retention
-from hedged.adapters.store.tables import Grain, alerts, bars, cycles, effects, orders, outbox, proposals
+from hedged.adapters.store.tables import (
+    Grain,
+    acknowledgements,
+    alerts,
+    bars,
+    cycles,
+    effects,
+    orders,
+    outbox,
+    proposals,
+    silences,
+)
 from hedged.model.alert import AlertState
 from hedged.model.history import KEPT
 from hedged.model.proposal import Verdict
@@ -46,4 +57,6 @@ def _rules(now: datetime, retention: Retention) -> Iterator[tuple[Table, ColumnE
     ended = [verdict.value for verdict in Verdict if verdict not in journal.UNENDED]
     yield proposals, proposals.c.verdict.in_(ended) & (proposals.c.made_at < oldest)
     yield alerts, (alerts.c.state == AlertState.RESOLVED.value) & (alerts.c.resolved_at < oldest)
+    yield acknowledgements, acknowledgements.c.at < oldest
+    yield silences, silences.c.ends_at < oldest
     yield outbox, outbox.c.delivered_at < now - retention.delivered

@@ -1,9 +1,9 @@
-"""Binance: every wallet and contract but options. All reading is GET, with one POST that reads (`funding`).
+"""Binance: every wallet and contract; options are refused. All reading is GET, with one POST that reads (`funding`).
 
 Wallets:
 
     spot       without flexible earn's LD coins if `earn` is configured too, see `binance_wallets`
-    margin     cross margin, with debt and its interest; isolated margin is not read
+    margin     cross and isolated margin, with debt and its interest; whether any pair is used is looked at hourly
     swap       USD-M and COIN-M futures, wallet balances without unrealised profit
     funding    funding
     earn       simple earn, flexible and locked; not staking and other products, whose coins are not seen
@@ -12,7 +12,8 @@ Wallets:
 Positions are those of USD-M and COIN-M, or none: a key that may read only one of them (they share the permission
 "Enable Futures") is refused, whatever the wallets, for the other could hold the hedge. USD-M counts positions in coins,
 so one contract is one coin; COIN-M in contracts of a face value in dollars. The margin reported is that of the tightest
-pool: the cross margin of USD-M, or of one coin of COIN-M, or what an isolated position has set apart for it.
+pool: the cross margin of USD-M, or of one coin of COIN-M, or what an isolated position has set apart for it. Options
+are looked for hourly, as far as the key may see them; while one is held the account is refused.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from hedged.adapters.exchanges.dialects import (
     binance_wallets,
 )
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
+from hedged.adapters.exchanges.dialects.corner import Corner
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
@@ -128,7 +130,8 @@ class Binance(Dialect):
 
     def __init__(self) -> None:
         self._intervals: dict[bool, tuple[Mapping[str, Decimal], datetime]] = {}  # linear → (market id → hours), when
-        self._with_earn = self._portfolio = False
+        self._with_earn = self._portfolio = self._demo = False
+        self._options, self._isolated = Corner("options"), Corner("isolated margin")
 
     def use_wallets(self, account: str, wallets: Sequence[str]) -> None:
         self._with_earn, self._portfolio = "earn" in wallets, "portfolio" in wallets
@@ -138,6 +141,7 @@ class Binance(Dialect):
 
     def use_sandbox(self, exchange: Any) -> None:
         exchange.enable_demo_trading(True)
+        self._demo = True
 
     def reads_contract(self, market: Row) -> bool:
         return bool((market.get("swap") or market.get("future")) and (market.get("linear") or market.get("inverse")))
@@ -174,10 +178,13 @@ class Binance(Dialect):
     async def _quotes(
         self, connection: Connection, wanted: Mapping[str, Instrument], linear: bool
     ) -> dict[InstrumentId, Read[Quote]]:
-        venue = connection.exchange
+        """Every contract of a kind is in one reply: whoever asks for others of it meanwhile shares that."""
+        venue, shared = connection.exchange, connection.shared
+        ask_marks = venue.fapiPublicGetPremiumIndex if linear else venue.dapiPublicGetPremiumIndex
+        ask_books = venue.fapiPublicGetTickerBookTicker if linear else venue.dapiPublicGetTickerBookTicker
         marks, books, intervals = await asyncio.gather(
-            venue.fapiPublicGetPremiumIndex() if linear else venue.dapiPublicGetPremiumIndex(),
-            venue.fapiPublicGetTickerBookTicker() if linear else venue.dapiPublicGetTickerBookTicker(),
+            shared.ask(f"marks {linear}", ask_marks),
+            shared.ask(f"books {linear}", ask_books),
             self._funding_intervals(connection, linear),
         )
         book_of = {row["symbol"]: row for row in books if row["symbol"] in wanted}
@@ -220,12 +227,18 @@ class Binance(Dialect):
             )
             pools = [*binance_margin.usd_pools(usd), *coin["assets"]]
             return binance_wallets.together(binance_wallets.of_pools(pools)), min(usd_at, coin_at)
+        if wallet == "margin":
+            return await binance_wallets.margin(connection, self._isolated)
         return await _READ[wallet](connection)
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
-        if self._portfolio:
-            return await binance_portfolio.read_derivatives(connection, markets)
-        return await binance_contracts.read_derivatives(connection, markets)
+        read = binance_portfolio.read_derivatives if self._portfolio else binance_contracts.read_derivatives
+        found, _ = await asyncio.gather(read(connection, markets), self._refuse_options(connection))
+        return found
+
+    async def _refuse_options(self, connection: Connection) -> None:
+        if not self._demo:  # which has none
+            await self._options.refuse(connection, lambda: binance_contracts.options(connection), "symbol")
 
     async def permissions(self, connection: Connection) -> Permissions:
         """`expires` is the end of spot and margin trading that the venue sets for keys that no address is bound to."""
@@ -267,7 +280,6 @@ class Binance(Dialect):
 
 
 _READ: Mapping[str, Callable[[Connection], Awaitable[binance_wallets.Wallet]]] = {
-    "margin": binance_wallets.margin,
     "funding": binance_wallets.funding,
     "earn": binance_wallets.earn,
     "portfolio": binance_wallets.portfolio,

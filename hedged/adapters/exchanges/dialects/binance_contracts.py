@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Connection, Markets, is_plausible
-from hedged.adapters.exchanges.dialects.binance_margin import coin_margins, tightness, usd_margins
+from hedged.adapters.exchanges.dialects.binance_margin import coin_equities, coin_margins, usd_equities, usd_margins
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
     Fields,
@@ -22,6 +23,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     liquidation_or_none,
     moment,
     not_negative,
@@ -94,6 +96,7 @@ ENDPOINTS = {
     ("GET", "/dapi/v1/fundingInfo"): Endpoint("COIN-M funding intervals", Rows(_INTERVAL)),
     ("GET", "/dapi/v1/account"): Endpoint("COIN-M wallet", Record(_COIN_ACCOUNT)),
     ("GET", "/dapi/v1/positionRisk"): Endpoint("COIN-M positions", Rows({**RISK, "isolatedMargin": NUMBER})),
+    ("GET", "/eapi/v1/position"): Endpoint("options", Rows({"symbol": TEXT, "quantity": NUMBER}), patience=0.3),
 }
 
 _HEDGE_MODE = (
@@ -121,6 +124,8 @@ def quote_of(
             intervals.get(mark["symbol"], FUNDING_INTERVAL) if perpetual and intervals is not None else None
         ),
         funding_next=moment(mark, "nextFundingTime") if perpetual and number(mark, "nextFundingTime") else None,
+        bid_size=hint(book, "bidQty"),
+        ask_size=hint(book, "askQty"),
     )
     return Read(quote, moment(mark, "time"))
 
@@ -159,9 +164,14 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
         coin_position(row, markets, maintenance=not_negative(needed[row["symbol"]], "maintMargin")) for row in shown
     ]
     margins = (*usd_margins(usd, _open(rows)), *coin_margins(coin, shown, markets))
-    margin = max(margins, key=tightness)
+    margin = max(margins, key=attrgetter("tightness"))
     as_of = min(usd_at, coin_at, rows_at, risks_at)
-    return Read(Derivatives((*held, *coined), margin), as_of)
+    equities = usd_equities(usd) | coin_equities(coin, shown, markets)
+    return Read(Derivatives((*held, *coined), margin, equities=equities), as_of)
+
+
+async def options(connection: Connection) -> list[Row]:
+    return [row for row in await connection.exchange.eapiPrivateGetPosition() if number(row, "quantity")]
 
 
 def refuse_hedge_mode(connection: Connection, rows: Iterable[Row]) -> None:
@@ -184,6 +194,7 @@ def usd_position(row: Row, markets: Markets, *, maintenance: Decimal | None) -> 
         unrealised_pnl=number(row, "unRealizedProfit"),
         maintenance_margin=maintenance,
         trusted=is_plausible(instrument, contracts, positive(row, "markPrice"), number(row, "notional")),
+        isolated_equity=_set_apart(row),
     )
 
 
@@ -199,7 +210,13 @@ def coin_position(row: Row, markets: Markets, *, maintenance: Decimal | None) ->
         unrealised_pnl=number(row, "unRealizedProfit") * mark,
         maintenance_margin=None if maintenance is None else maintenance * mark,
         trusted=_is_worth(row, abs(instrument.base_quantity(contracts, mark))),
+        isolated_equity=None if (apart := _set_apart(row)) is None else apart * mark,
     )
+
+
+def _set_apart(row: Row) -> Decimal | None:
+    """In the margin's asset; the portfolio margin account isolates nothing and has no such field."""
+    return number(row, "isolatedMargin") or None if "isolatedMargin" in row else None
 
 
 def _is_worth(row: Row, coins: Decimal) -> bool:

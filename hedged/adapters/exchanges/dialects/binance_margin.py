@@ -31,9 +31,8 @@ def usd_margins(account: Row, held: Sequence[Row]) -> Iterator[Margin]:
     by USDC alone. In multi-assets mode there is one pool, whose totals are the truth, and nothing is isolated.
     """
     assets = usd_pools(account)
-    usdt = sum((number(row, "maintMargin") for row in assets if row["asset"] == "USDT"), ZERO)
     total, by_asset = not_negative(account, "totalMaintMargin"), _by_asset(held)
-    together = total != usdt
+    together = _is_one(account)
     yield Margin(
         equity=number(account, "totalCrossWalletBalance") + number(account, "totalCrossUnPnl"),
         maintenance=_crossed(total, held if together else by_asset.get("USDT", ())),
@@ -66,6 +65,31 @@ def coin_margins(account: Row, held: Sequence[Row], markets: Markets) -> Iterato
                 yield Margin(number(row, "isolatedMargin") * mark, not_negative(row, "maintMargin") * mark)
 
 
+def usd_equities(account: Row) -> dict[str, Decimal]:
+    """What backs the contracts of each asset, in dollars; nothing in multi-assets mode, where all back all."""
+    if _is_one(account):
+        return {}
+    whole = number(account, "totalCrossWalletBalance") + number(account, "totalCrossUnPnl")
+    return {text(row, "asset"): _cross_equity(row) for row in usd_pools(account)} | {"USDT": whole}
+
+
+def coin_equities(account: Row, held: Sequence[Row], markets: Markets) -> dict[str, Decimal]:
+    """Of each coin that backs an open position, in dollars at the mark of such a position."""
+    marks = {markets.contract(row["symbol"]).settle: positive(row, "markPrice") for row in held}
+    pools = {text(row, "asset"): row for row in account["assets"]}
+    return {coin: _cross_equity(pools[coin]) * mark for coin, mark in marks.items()}
+
+
+def _is_one(account: Row) -> bool:
+    """Multi-assets mode: in the other the totals speak of USDT alone."""
+    usdt = sum((number(row, "maintMargin") for row in usd_pools(account) if row["asset"] == "USDT"), ZERO)
+    return not_negative(account, "totalMaintMargin") != usdt
+
+
+def _cross_equity(asset: Row) -> Decimal:
+    return number(asset, "crossWalletBalance") + number(asset, "crossUnPnl")
+
+
 def _symbols(rows: Iterable[Row]) -> frozenset[str]:
     return frozenset(row["symbol"] for row in rows)
 
@@ -84,7 +108,7 @@ def is_isolated(row: Row) -> bool:
 
 def _cross_pool(asset: Row, held: Sequence[Row], price: Decimal) -> Margin:
     return Margin(
-        equity=(number(asset, "crossWalletBalance") + number(asset, "crossUnPnl")) * price,
+        equity=_cross_equity(asset) * price,
         maintenance=_crossed(not_negative(asset, "maintMargin"), held) * price,
     )
 
@@ -94,10 +118,3 @@ def _crossed(told: Decimal, held: Sequence[Row]) -> Decimal:
     if not any(is_isolated(row) for row in held):
         return told
     return sum((not_negative(row, "maintMargin") for row in held if not is_isolated(row)), ZERO)
-
-
-def tightness(margin: Margin) -> Decimal:
-    """Maintenance over equity, infinite where there is nothing left."""
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection
+from hedged.adapters.exchanges.dialects.corner import Corner
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, not_negative, number, text
 from hedged.model.snapshot import Balance
@@ -23,6 +24,8 @@ ZERO = Decimal(0)
 _PAGE = 100  # rows, the most that the venue gives
 _PAGES_MAX = 20
 _COINS = {"asset": TEXT, "free": NUMBER, "locked": NUMBER}
+_LENT = {**_COINS, "borrowed": NUMBER, "interest": NUMBER}
+_AMOUNTS = ("free", "locked", "borrowed", "interest")
 _UNIFIED = (
     *("crossMarginFree", "crossMarginLocked", "crossMarginBorrowed", "crossMarginInterest"),
     *("umWalletBalance", "cmWalletBalance", "totalWalletBalance"),
@@ -30,8 +33,9 @@ _UNIFIED = (
 
 ENDPOINTS = {
     ("GET", "/api/v3/account"): Endpoint("spot wallet", Record({"balances": Rows(_COINS)})),
-    ("GET", "/sapi/v1/margin/account"): Endpoint(
-        "margin wallet", Record({"userAssets": Rows({**_COINS, "borrowed": NUMBER, "interest": NUMBER})})
+    ("GET", "/sapi/v1/margin/account"): Endpoint("margin wallet", Record({"userAssets": Rows(_LENT)})),
+    ("GET", "/sapi/v1/margin/isolated/account"): Endpoint(
+        "isolated margin", Record({"assets": Rows({"baseAsset": Record(_LENT), "quoteAsset": Record(_LENT)})})
     ),
     # a POST that only reads: the venue made it one, and offers no other
     ("POST", "/sapi/v1/asset/get-funding-asset"): Endpoint(
@@ -62,10 +66,21 @@ async def spot(connection: Connection, *, with_earn: bool) -> Wallet:
     return [_coins(row) for row in reply["balances"] if row["asset"] not in receipts], min(earn_at, arrived)
 
 
-async def margin(connection: Connection) -> Wallet:
-    reply, arrived = await connection.timed(connection.exchange.sapiGetMarginAccount())
-    debts = [(row, not_negative(row, "borrowed") + not_negative(row, "interest")) for row in reply["userAssets"]]
-    return [_coins(row, debt) for row, debt in debts], arrived
+async def margin(connection: Connection, isolated: Corner) -> Wallet:
+    """Cross margin, and both sides of every isolated pair; what was borrowed is at hand or sold, and owed."""
+
+    async def pairs() -> list[Row]:
+        reply = await connection.exchange.sapiGetMarginIsolatedAccount()
+        sides = [pair[side] for pair in reply["assets"] for side in ("baseAsset", "quoteAsset")]
+        return [row for row in sides if any(number(row, name) for name in _AMOUNTS)]
+
+    apart, (reply, arrived) = await asyncio.gather(
+        isolated.look(connection, pairs), connection.timed(connection.exchange.sapiGetMarginAccount())
+    )
+    debts = [
+        (row, not_negative(row, "borrowed") + not_negative(row, "interest")) for row in (*reply["userAssets"], *apart)
+    ]
+    return together(_coins(row, debt) for row, debt in debts), arrived
 
 
 async def funding(connection: Connection) -> Wallet:

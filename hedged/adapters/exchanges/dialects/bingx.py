@@ -7,9 +7,10 @@ can be borrowed, so there is no debt.
 
 What the venue does not tell stays None: maintenance margin, and the margin as a whole while positions are open in
 more than one pool (USDT, USDC and every coin back their own positions alone). An isolated position has the venue's
-liquidation price; beside one nothing tells what backs the others, so while there is any the account's maintenance and
-the liquidation prices that the venue leaves out are unknown. Not read at all: standard futures,
-copy trading, grid and wealth products.
+liquidation price and is a pool of its own: its `margin` is set apart with its profit. Of a coin-margined one that is
+not told, so while there is any the account's maintenance and the liquidation prices that the venue leaves out are
+unknown. Standard futures are looked for hourly; while a position is held there the account is refused. Not seen at
+all: copy trading, grid and wealth products.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from hedged.adapters.exchanges.dialects import bingx_movements, bingx_shapes
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bingx_positions import (
     Pool,
+    is_pooled,
     margin_of,
     pool,
     position,
     refuse_several_in_one_contract,
 )
 from hedged.adapters.exchanges.dialects.bingx_quotes import quotes_of, told
+from hedged.adapters.exchanges.dialects.corner import Corner
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import (
     Misshapen,
@@ -93,6 +96,7 @@ class BingX(Dialect):
 
     def __init__(self) -> None:
         self._settings_at: datetime | None = None  # when they were last found to be as they must be
+        self._standard = Corner("standard futures")
 
     def prepare(self, exchange: Any) -> None:
         """Sign with the venue's time: ccxt measures the difference and then signs with ours all the same."""
@@ -131,8 +135,16 @@ class BingX(Dialect):
         linear = {market_id: contract for market_id, contract in wanted.items() if contract.linear}
         coins = {market_id: contract for market_id, contract in wanted.items() if not contract.linear}
         found = await asyncio.gather(
-            quotes_of(connection, linear, venue.swapV2PublicGetQuotePremiumIndex, venue.swapV2PublicGetQuoteTicker),
-            quotes_of(connection, coins, venue.cswapV1PublicGetMarketPremiumIndex, venue.cswapV1PublicGetMarketTicker),
+            quotes_of(
+                connection, linear, "linear", venue.swapV2PublicGetQuotePremiumIndex, venue.swapV2PublicGetQuoteTicker
+            ),
+            quotes_of(
+                connection,
+                coins,
+                "coin-margined",
+                venue.cswapV1PublicGetMarketPremiumIndex,
+                venue.cswapV1PublicGetMarketTicker,
+            ),
         )
         return {**found[0], **found[1]}
 
@@ -164,15 +176,25 @@ class BingX(Dialect):
         asked = [connection.timed(venue.swapV2PrivateGetUserPositions())]
         if not _is_demo(connection):
             asked.append(connection.timed(venue.cswapV1PrivateGetUserPositions()))
-        (pools, pools_at), unfit, *replies = await together(_pools(connection), self._unfit(connection), *asked)
+        (pools, pools_at), unfit, _, *replies = await together(
+            _pools(connection), self._unfit(connection), self._refuse_standard(connection), *asked
+        )
         rows = [row for reply, _ in replies for row in reply["data"] if number(row, "positionAmt")]
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
         refuse_several_in_one_contract(connection.account, rows, _HEDGE_MODE)
-        self.one_pool = all(row.get("isolated") is False for row in rows)
         held: tuple[Position, ...] = tuple(position(row, markets) for row in rows)
+        self.one_pool = all(is_pooled(row, each) for row, each in zip(rows, held, strict=True))
         margin = margin_of(pools, rows, markets)
         return Read(Derivatives(held, margin), min(pools_at, *(arrived for _, arrived in replies)))
+
+    async def _refuse_standard(self, connection: Connection) -> None:
+        async def held() -> list[Row]:
+            reply = await connection.exchange.contractV1PrivateGetAllPosition()
+            return [row for row in reply["data"] if number(row, "positionAmt")]
+
+        if not _is_demo(connection):
+            await self._standard.refuse(connection, held, "symbol")
 
     async def _unfit(self, connection: Connection) -> str | None:
         """What the account's settings must be changed in; asked hourly, or until they are right.

@@ -64,6 +64,7 @@ def refuse_several_in_one_contract(account: str, rows: Collection[Row], way_out:
 def position(row: Row, markets: Markets) -> Position:
     instrument = markets.contract(text(row, "symbol"))
     contracts = _signed(row)
+    apart = instrument.linear and is_isolated(row)
     return Position(
         instrument=instrument.id,
         contracts=contracts,
@@ -72,7 +73,18 @@ def position(row: Row, markets: Markets) -> Position:
         unrealised_pnl=_profit(row, instrument),
         maintenance_margin=None,
         trusted=_is_trusted(row, instrument, contracts),
+        isolated_equity=positive(row, "margin") if apart else None,
     )
+
+
+def is_isolated(row: Row) -> bool:
+    """Whether the venue tells that something is set apart for a position, and how much: `margin`, with its profit."""
+    return row.get("isolated") is True and "margin" in row and number(row, "margin") > 0
+
+
+def is_pooled(row: Row, position: Position) -> bool:
+    """Whether it is known what backs a position: the shared pool, or what is set apart for it."""
+    return row.get("isolated") is False or position.isolated_equity is not None
 
 
 def _signed(row: Row) -> Decimal:
@@ -129,25 +141,31 @@ def _profit_has_the_sign(row: Row, contracts: Decimal, mark: Decimal) -> bool:
 
 
 def margin_of(pools: Sequence[Pool], rows: Sequence[Row], markets: Markets) -> Margin | None:
-    """The pool that backs the open positions, in the quote currency; None: several do, each for itself.
+    """The pool that backs the positions in cross margin, in the quote currency; None: several do, each for itself.
 
-    Without positions there is nothing to maintain, and the linear pools together are what there is.
+    What is set apart for an isolated position is in its asset's equity, and backs no other. Without positions there is
+    nothing to maintain; without any that share, the linear pools together are what there is.
     """
     backing: dict[tuple[str, bool], Decimal] = {}  # (asset, linear) → price of the asset in the quote currency
+    apart: dict[str, Decimal] = {}  # asset of linear contracts → in it, set apart
     for row in rows:
         instrument = markets.contract(row["symbol"])
+        if instrument.linear and is_isolated(row):
+            apart[instrument.settle] = apart.get(instrument.settle, ZERO) + number(row, "margin")
+            continue
         price = Decimal(1) if instrument.linear else positive(row, "markPrice")
         backing[instrument.settle, instrument.linear] = price
     if not backing:
         linear = [each for each in pools if each.linear]
         if not linear:
             return None
-        equity = sum((each.equity for each in linear), ZERO)
-        return Margin(equity, ZERO, sum((each.available for each in linear), ZERO))
+        equity = sum((each.equity for each in linear), ZERO) - sum(apart.values(), ZERO)
+        return Margin(equity, None if rows else ZERO, sum((each.available for each in linear), ZERO))
     if len(backing) > 1:
         return None
     (((asset, is_linear), price),) = backing.items()
     for each in pools:
         if (each.asset, each.linear) == (asset, is_linear):
-            return Margin(equity=each.equity * price, maintenance=None, available=each.available * price)
+            own = each.equity - (apart.get(asset, ZERO) if is_linear else ZERO)
+            return Margin(equity=own * price, maintenance=None, available=each.available * price)
     raise Misshapen("the margin that backs a position is missing")

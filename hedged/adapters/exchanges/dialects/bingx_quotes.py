@@ -21,11 +21,15 @@ def told(row: Row, name: str, arrived: datetime) -> datetime:
 
 
 async def quotes_of(
-    connection: Connection, wanted: Mapping[str, Instrument], ask_marks: Any, ask_books: Any
+    connection: Connection, wanted: Mapping[str, Instrument], kind: str, ask_marks: Any, ask_books: Any
 ) -> dict[InstrumentId, Read[Quote]]:
+    """Every contract of a kind is in one reply: whoever asks for others of it meanwhile shares that."""
     if not wanted:
         return {}
-    (marks, arrived), books = await asyncio.gather(connection.timed(ask_marks()), ask_books())
+    (marks, arrived), books = await asyncio.gather(
+        connection.shared.ask(f"{kind} marks", lambda: connection.timed(ask_marks())),
+        connection.shared.ask(f"{kind} books", ask_books),
+    )
     book_of = {row["symbol"]: row for row in books["data"] if row["symbol"] in wanted}
     as_of = told(marks, "timestamp", arrived)
     return {

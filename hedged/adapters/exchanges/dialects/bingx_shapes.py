@@ -83,6 +83,9 @@ ENDPOINTS = {
     ("GET", "/openApi/cswap/v1/user/balance"): Endpoint("coin-margined wallet", _POOL),
     ("GET", "/openApi/swap/v2/user/positions"): Endpoint("futures positions", _POSITION),
     ("GET", "/openApi/cswap/v1/user/positions"): Endpoint("coin-margined positions", _POSITION),
+    ("GET", "/openApi/contract/v1/allPosition"): Endpoint(
+        "standard futures", data(Rows({"symbol": TEXT, "positionAmt": NUMBER}))
+    ),
     ("GET", "/openApi/swap/v1/positionSide/dual"): Endpoint(
         "position mode", data(Record({"dualSidePosition": PRESENT}))
     ),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Markets
@@ -159,6 +160,7 @@ def position(row: Row, product: str, pools: Sequence[Pool], markets: Markets) ->
         raise Misshapen("markPrice is not above zero")
     price = _coin_price(row, product, pools, instrument.base)
     value = None if profit is None or price is None else profit * price
+    own = _own_equity(row) if row["marginMode"] == "isolated" else None
     return Position(
         instrument=instrument.id,
         contracts=contracts,
@@ -167,6 +169,7 @@ def position(row: Row, product: str, pools: Sequence[Pool], markets: Markets) ->
         unrealised_pnl=value,
         maintenance_margin=_maintenance(row),
         trusted=_is_trusted(row, contracts, entry, mark, price=price, profit=value),
+        isolated_equity=None if own is None or price is None else own * price,
     )
 
 
@@ -232,7 +235,7 @@ def margin_of(pools: Sequence[Pool], rows: Sequence[tuple[str, Row]], positions:
     if any(margin.maintenance is None for margin in margins):
         return Margin(equity=whole, maintenance=None)
     available = sum((each.available or ZERO for each in linear), ZERO)
-    return max(margins, key=_tightness, default=Margin(whole, ZERO, available))
+    return max(margins, key=attrgetter("tightness"), default=Margin(whole, ZERO, available))
 
 
 Held = tuple[tuple[str, Row], Position]
@@ -283,9 +286,3 @@ def _own_equity(row: Row) -> Decimal | None:
     """An isolated position's margin and profit, in its margin coin."""
     margin, profit = known(row, "marginSize"), known(row, "unrealizedPL")
     return None if margin is None or profit is None else positive(row, "marginSize") + profit
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

@@ -9,7 +9,7 @@ from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.bitget_shapes import known
-from hedged.adapters.exchanges.shapes import Misshapen, Row, moment, not_negative, positive, text
+from hedged.adapters.exchanges.shapes import Misshapen, Row, hint, moment, not_negative, positive, text
 from hedged.adapters.exchanges.shared_call import together
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.snapshot import Quote, Read
@@ -53,6 +53,9 @@ def _quote(row: Row, rate: Row | None) -> Quote:
         funding_rate=known(rate, "fundingRate") if rate else None,
         funding_interval_hours=interval,
         funding_next=moment(rate, "nextUpdate") if rate and after else None,
+        volume_day=hint(row, "quoteVolume"),
+        high_day=hint(row, "high24h"),
+        low_day=hint(row, "low24h"),
     )
 
 

@@ -6,7 +6,8 @@ flexible savings and on-chain staking; both need their own permission of the key
 
 Contracts: linear positions are counted in coins, so one contract is one coin; inverse ones in US dollars, one dollar
 a contract, margined in the coin. A wallet balance never contains unrealised profit. Positions are read per settlement
-coin (linear) and for all inverse contracts at once; options are not read.
+coin (linear) and for all inverse contracts at once. Options are looked for hourly; while one is held the account is
+refused.
 
 Margin is told in US dollars, which stand for the quote currency here; in isolated margin there is none for the
 account (`None`). A liquidation price that the venue leaves blank is none within the prices at which the contract may
@@ -26,6 +27,7 @@ from typing import Any, ClassVar, cast
 from hedged.adapters.exchanges.dialects import bybit_account, bybit_limits, bybit_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bybit_replies import all_pages, envelope, number_or_none, price_or_none
+from hedged.adapters.exchanges.dialects.corner import Corner
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
     Lists,
@@ -34,6 +36,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     moment,
     not_negative,
     positive,
@@ -104,6 +107,7 @@ class Bybit(Dialect):
     }
 
     def __init__(self) -> None:
+        self._options = Corner("options")
         self._funding_hours: dict[str, Decimal | None] = {}  # market id → hours, of the last listing
 
     def error_code(self, reply: Row) -> str:
@@ -158,14 +162,21 @@ class Bybit(Dialect):
         bid, ask = price_or_none(row, "bid1Price"), price_or_none(row, "ask1Price")
         if bid is not None and ask is not None and bid > ask:
             bid = ask = None
-        mark, index = positive(row, "markPrice"), price_or_none(row, "indexPrice")
-        if instrument.kind is not ContractKind.PERPETUAL:
-            return Quote(mark=mark, bid=bid, ask=ask, index=index)
-        return Quote(
-            mark=mark,
+        quote = Quote(
+            mark=positive(row, "markPrice"),
             bid=bid,
             ask=ask,
-            index=index,
+            index=price_or_none(row, "indexPrice"),
+            bid_size=hint(row, "bid1Size"),
+            ask_size=hint(row, "ask1Size"),
+            volume_day=hint(row, "turnover24h" if instrument.linear else "volume24h"),
+            high_day=hint(row, "highPrice24h"),
+            low_day=hint(row, "lowPrice24h"),
+        )
+        if instrument.kind is not ContractKind.PERPETUAL:
+            return quote
+        return replace(
+            quote,
             funding_rate=number_or_none(row, "fundingRate"),
             # the ticker's is fresher than the listing's, where the venue gives it: it changes in wild markets
             funding_interval_hours=price_or_none(row, "fundingIntervalHour") or self._funding_hours.get(row["symbol"]),
@@ -198,9 +209,10 @@ class Bybit(Dialect):
         linear = {contract.settle for contract in markets.contracts.values() if contract.linear}
         segments = [{"category": "linear", "settleCoin": coin} for coin in sorted(_SETTLE_COINS | linear)]
         segments.append({"category": "inverse"})
-        (account, account_at), read = await asyncio.gather(
+        (account, account_at), read, _ = await asyncio.gather(
             _unified_account(connection),
             asyncio.gather(*(_segment(connection, segment) for segment in segments)),
+            self._options.refuse(connection, lambda: _options(connection, markets), "symbol"),
         )
         rows = [row for rows, _ in read for row in rows]
         positions = bybit_account.positions(connection.account, rows, markets)
@@ -274,6 +286,12 @@ async def _segment(connection: Connection, segment: Mapping[str, str]) -> tuple[
 
     rows = await all_pages(ask, {**segment, "limit": _PAGE})
     return rows, arrivals[0]
+
+
+async def _options(connection: Connection, markets: Markets) -> list[Row]:
+    """Open positions that are in no listed contract."""
+    rows, _ = await _segment(connection, {"category": "option"})
+    return [row for row in rows if not_negative(row, "size") and row["symbol"] not in markets.contracts]
 
 
 def _merged(rows: Iterable[Row]) -> list[Balance]:

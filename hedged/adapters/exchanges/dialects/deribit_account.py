@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Context, Decimal
+from operator import attrgetter
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.shapes import (
@@ -118,7 +119,7 @@ def margin_of(summaries: Sequence[Row], rows: Iterable[Row], markets: Markets) -
     if missing:
         raise Misshapen(f"the account lacks {', '.join(sorted(missing))}, in which positions are held")
     margins = [_pool(by_currency[settle], price) for settle, price in prices.items()]
-    return max(margins, key=_tightness, default=None)
+    return max(margins, key=attrgetter("tightness"), default=None)
 
 
 def _settled_in(contract: Instrument, row: Row, known: Decimal | None) -> Decimal:
@@ -132,9 +133,3 @@ def _pool(row: Row, price: Decimal) -> Margin:
         maintenance=not_negative(row, "maintenance_margin") * price,
         available=number(row, "available_funds") * price,
     )
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

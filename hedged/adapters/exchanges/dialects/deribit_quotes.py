@@ -15,6 +15,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     moment,
     not_negative,
     number,
@@ -95,6 +96,9 @@ def _quote(contract: Instrument, row: Row) -> Read[Quote]:
         index=_price(row, "estimated_delivery_price"),
         funding_rate=rate,
         funding_interval_hours=None if rate is None else _FUNDING_HOURS,
+        volume_day=hint(row, "volume_usd"),
+        high_day=hint(row, "high"),
+        low_day=hint(row, "low"),
     )
     return Read(quote, moment(row, "creation_timestamp"))
 

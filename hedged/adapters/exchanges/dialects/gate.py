@@ -2,7 +2,8 @@
 
 A unified account keeps everything in one pool of its own: it is refused, with the way out. Contracts are counted in
 pieces of `quanto_multiplier` coins; the bitcoin-settled BTC_USD is inverse, of one dollar. Other bitcoin-settled
-contracts (quanto), options and copy trading are not read; a position in a quanto contract fails the read.
+contracts (quanto), options and copy trading are not read; a position in a quanto contract fails the read, and so does
+one in options, which are looked for hourly.
 
 The wallets: `spot`; `margin` with debt and interest, of all isolated pairs together; `earn` is Simple Earn, lent out
 or waiting to be (staking is not read); `swap` is the accounts of all three segments together, without unrealised
@@ -23,6 +24,7 @@ from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects import gate_account, gate_movements, gate_quotes, gate_shapes
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
+from hedged.adapters.exchanges.dialects.corner import Corner
 from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS, NoSuchAccount, Segment, known, seconds
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import Misshapen, Row, flag, not_negative, number, positive, text
@@ -71,6 +73,7 @@ class Gate(Dialect):
 
     def __init__(self) -> None:
         self._classic_at: datetime | None = None  # when the account was last found to be as it must be
+        self._options = Corner("options")
 
     def error_code(self, reply: Row) -> str:
         return str(reply.get("label", ""))
@@ -150,8 +153,10 @@ class Gate(Dialect):
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
         segments = _segments(connection)
-        (pools, pools_at), *replies = await together(
-            self._pools(connection), *(_positions(connection, each) for each in segments)
+        (pools, pools_at), _, *replies = await together(
+            self._pools(connection),
+            self._refuse_options(connection),
+            *(_positions(connection, each) for each in segments),
         )
         rows = [
             (segment, row)
@@ -164,6 +169,17 @@ class Gate(Dialect):
         margin = gate_account.margin_of(pools, held)
         as_of = min(pools_at, *(arrived for _, arrived in replies))
         return Read(Derivatives(tuple(position for _, _, position in held), margin), as_of)
+
+    async def _refuse_options(self, connection: Connection) -> None:
+        async def held() -> list[Row]:
+            try:
+                rows = await connection.exchange.privateOptionsGetPositions()
+            except NoSuchAccount:
+                return []
+            return [row for row in rows if number(row, "size")]
+
+        if not _is_testnet(connection):
+            await self._options.refuse(connection, held, "contract")
 
     async def _pools(self, connection: Connection) -> tuple[list[gate_account.Pool], datetime]:
         """What backs each segment's contracts; the legs that want it at the same time share the requests."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.dialects.gate_shapes import Segment, known
@@ -124,6 +125,7 @@ def position(row: Row, markets: Markets) -> Position:
         unrealised_pnl=number(row, "unrealised_pnl") * price,
         maintenance_margin=None if maintenance is None else maintenance * price,
         trusted=is_plausible(instrument, contracts, mark, worth.copy_sign(contracts)),
+        isolated_equity=_own_equity(row) * price if _is_apart(row) else None,
     )
 
 
@@ -149,7 +151,11 @@ def margin_of(pools: Sequence[Pool], held: Sequence[Held]) -> Margin:
     whole = sum((each.equity for each in dollars), ZERO)
     if any(margin.maintenance is None for margin in margins):
         return Margin(equity=whole, maintenance=None)
-    return max(margins, key=_tightness, default=Margin(whole, ZERO, sum((each.available for each in dollars), ZERO)))
+    return max(
+        margins,
+        key=attrgetter("tightness"),
+        default=Margin(whole, ZERO, sum((each.available for each in dollars), ZERO)),
+    )
 
 
 def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[Margin]:
@@ -182,9 +188,3 @@ def _is_apart(row: Row) -> bool:
     """A leverage of zero is the venue's word for cross margin, unless it tells the mode itself."""
     mode = row.get("pos_margin_mode")
     return mode == "isolated" if mode in {"isolated", "cross"} else number(row, "leverage") != 0
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS, Segment, known, seconds
-from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, number, positive
+from hedged.adapters.exchanges.shapes import Misshapen, Row, hint, not_negative, number, positive
 from hedged.adapters.exchanges.shared_call import together
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.snapshot import Quote, Read
@@ -52,6 +52,9 @@ def _quote(row: Row, contract: Instrument, info: Row, now: datetime) -> Quote:
         funding_rate=known(row, "funding_rate") if funded else None,
         funding_interval_hours=interval / _HOUR if interval else None,
         funding_next=_next_funding(info, interval, now) if interval else None,
+        volume_day=hint(row, "volume_24h_quote") if contract.linear else None,
+        high_day=hint(row, "high_24h"),
+        low_day=hint(row, "low_24h"),
     )
 
 

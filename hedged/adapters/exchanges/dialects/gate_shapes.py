@@ -106,6 +106,7 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ),
     ("GET", "/api/v4/margin/accounts"): Endpoint("margin wallet", Rows({"base": _LENT, "quote": _LENT})),
     ("GET", "/api/v4/earn/uni/lends"): Endpoint("earn wallet", Rows({"currency": TEXT, "amount": NUMBER})),
+    ("GET", "/api/v4/options/positions"): Endpoint("options", Rows({"contract": TEXT, "size": NUMBER})),
     ("GET", "/api/v4/account/detail"): Endpoint("key's addresses", Record({"ip_whitelist": PRESENT})),
     ("GET", "/api/v4/account/main_keys"): Endpoint("key permissions", Rows({"key": PRESENT, "perms": PRESENT})),
     ("GET", "/api/v4/spot/account_book"): Endpoint("spot bills", Rows({**_CHANGE, "currency": TEXT})),

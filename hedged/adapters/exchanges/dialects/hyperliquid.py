@@ -94,12 +94,13 @@ class Hyperliquid(Dialect):
         return f"{path}#{kind}" if isinstance(kind, str) else path
 
     def prepare(self, exchange: Any) -> None:
-        """Our own list of markets, for ccxt's leaves out dexes; and no key, so that nothing can be signed."""
+        """Our own list of markets, for ccxt's leaves out dexes, by the venue's names; and no key: nothing is signed."""
 
         async def fetch_markets(params: Any = None) -> list[Any]:
             return await listing.read_markets(exchange)
 
         exchange.fetch_markets = fetch_markets
+        exchange.coin_to_market_id = exchange.coinToMarketId = _as_it_is
         self._has_key = bool(exchange.privateKey)
         exchange.privateKey = ""
 
@@ -236,3 +237,8 @@ async def _dexes(connection: Connection, user: str) -> tuple[dict[str, Row], dat
         return states, min(moment(state, "time") for state in states.values())
 
     return await connection.shared.ask("dexes", ask)
+
+
+def _as_it_is(coin: str | None) -> str | None:
+    """A coin's name is its market's id, where ccxt makes another of it."""
+    return coin

@@ -113,6 +113,7 @@ def position(entry: Row, markets: Markets) -> Position:
         unrealised_pnl=profit,
         maintenance_margin=maintenance_margin(worth, instrument.tiers),
         trusted=abs(ours - worth.copy_sign(contracts)) <= NOTIONAL_TOLERANCE * worth,
+        isolated_equity=number(row, "marginUsed") if _margin_mode(row) == _ISOLATED else None,
     )
 
 
@@ -165,10 +166,4 @@ def _margin_mode(row: Row) -> str:
 
 def tightest(pools: Iterable[Margin]) -> Margin | None:
     """The pool nearest to its liquidation; where none needs anything, the one with most in it."""
-    return max(pools, key=lambda pool: (_tightness(pool), pool.equity), default=None)
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")
+    return max(pools, key=lambda pool: (pool.tightness, pool.equity), default=None)

@@ -17,6 +17,7 @@ from hedged.adapters.exchanges.shapes import (
     Scalar,
     Several,
     flag,
+    hint,
     not_negative,
     number,
     positive,
@@ -163,6 +164,7 @@ def _contract(exchange: Any, row: Row, context: Row, meta: Row, settle: str) -> 
             "symbol": f"{base}/{settle}:{settle}",
             **coins,
             **kind,
+            "baseName": row["name"],  # by which ccxt.pro asks for it
             "active": True,
             "limits": {"cost": {"min": _NOTIONAL_MIN}},
             "info": info,
@@ -244,6 +246,7 @@ def _quote(context: Row, now: datetime) -> Quote:
         funding_rate=rate,
         funding_interval_hours=None if rate is None else Decimal(1),
         funding_next=None if rate is None else next_hour,
+        volume_day=hint(context, "dayNtlVlm"),
     )
 
 

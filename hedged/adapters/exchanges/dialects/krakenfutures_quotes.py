@@ -20,6 +20,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     iso_moment,
     not_negative,
     number,
@@ -75,6 +76,9 @@ def _quote(row: Row, contract: Instrument, told_at: datetime) -> Quote:
         funding_rate=rate,
         funding_interval_hours=None if rate is None else ONE,
         funding_next=None if rate is None else told_at.replace(minute=0, second=0, microsecond=0) + _HOUR,
+        volume_day=hint(row, "volumeQuote"),
+        high_day=hint(row, "high24h"),
+        low_day=hint(row, "low24h"),
     )
 
 

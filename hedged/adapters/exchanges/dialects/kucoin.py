@@ -164,8 +164,8 @@ class Kucoin(Dialect):
         held = tuple(kucoin_account.position(row, markets) for row in rows)
         if len({position.instrument for position in held}) < len(held):
             raise Misshapen("the reply has a contract twice")
-        margin = kucoin_account.margin_of(overviews, rows, markets)
-        return Read(Derivatives(held, margin), min(account_at, rows_at))
+        margin, equities = kucoin_account.margins_of(overviews, rows, markets)
+        return Read(Derivatives(held, margin, equities=equities), min(account_at, rows_at))
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         row = (await connection.exchange.privateGetUserApiKey())["data"]

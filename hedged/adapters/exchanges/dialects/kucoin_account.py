@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.guard import Endpoint
@@ -115,8 +116,11 @@ def position(row: Row, markets: Markets) -> Position:
     )
 
 
-def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -> Margin | None:
-    """The pool nearest to its liquidation, in the quote currency; None without positions.
+def margins_of(
+    overviews: Sequence[Row], rows: Sequence[Row], markets: Markets
+) -> tuple[Margin | None, dict[str, Decimal]]:
+    """The pool nearest to its liquidation, in the quote currency, None without positions; and what backs the cross
+    positions of each settlement currency.
 
     A pool with a position whose maintenance is not told makes the whole unknown: it might be the tightest.
     """
@@ -126,6 +130,7 @@ def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -
         raise Misshapen(f"no futures account of {', '.join(sorted(missing))}, in which positions are held")
     apart: dict[str, Decimal] = {}
     margins, crossed = [], dict[str, list[Row]]()
+    backing: dict[str, Decimal] = {}
     for row in rows:
         if flag(row, "crossMode"):
             crossed.setdefault(row["settleCurrency"], []).append(row)
@@ -138,8 +143,9 @@ def margin_of(overviews: Sequence[Row], rows: Sequence[Row], markets: Markets) -
         pool = _pool(equity, members, markets)
         available = number(equities[currency], "availableBalance") * _price(members[0], markets)
         margins.append(Margin(pool.equity, pool.maintenance, available))
+        backing[markets.contract(members[0]["symbol"]).settle] = pool.equity
     unknown = next((margin for margin in margins if margin.maintenance is None), None)
-    return unknown or max(margins, key=_tightness, default=None)
+    return unknown or max(margins, key=attrgetter("tightness"), default=None), backing
 
 
 def _pool(equity: Decimal, rows: Iterable[Row], markets: Markets) -> Margin:
@@ -153,9 +159,3 @@ def _pool(equity: Decimal, rows: Iterable[Row], markets: Markets) -> Margin:
 def _price(row: Row, markets: Markets) -> Decimal:
     """Of a settlement coin: the mark of an inverse contract; a linear one is settled in its quote."""
     return ONE if markets.contract(text(row, "symbol")).linear else positive(row, "markPrice")
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

@@ -6,8 +6,9 @@
   the size is held against margin × leverage. A position in a contract that is not listed fails the read.
 - Each settlement currency has a pool of its own. What the core sees as the account's margin is the pool that open
   positions use most of. Bonus credit is neither equity nor coins, although the venue counts it in both.
-- An isolated position (`openType` 1) has the venue's liquidation price. While there is any, nothing tells what backs
-  the others: the account's maintenance and the liquidation prices that the venue leaves out stay unknown.
+- An isolated position (`openType` 1) has the venue's liquidation price and is a pool of its own: its `im` is set apart,
+  and its profit by the ticker's mark. Of an inverse one that is not worked out: while there is any, the account's
+  maintenance and the liquidation prices that the venue leaves out stay unknown.
 - The funding rate comes with all tickers in one call; when it is due and how often is told one contract at a time,
   and asked again only after that moment has passed.
 - The venue lends on the pairs that it lists for margin trading, each an account of its own; the margin wallet is
@@ -32,6 +33,7 @@ from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
 from hedged.adapters.exchanges.shapes import (
     Misshapen,
     Row,
+    hint,
     moment,
     not_negative,
     number,
@@ -115,7 +117,7 @@ class Mexc(Dialect):
     async def quotes(self, connection: Connection, wanted: Mapping[str, Instrument]) -> dict[InstrumentId, Read[Quote]]:
         rows, schedules = await asyncio.gather(_tickers(connection), self._funding(connection, wanted))
         return {
-            wanted[row["symbol"]].id: _quote(row, schedules.get(row["symbol"]))
+            wanted[row["symbol"]].id: _quote(wanted[row["symbol"]], row, schedules.get(row["symbol"]))
             for row in rows
             if row["symbol"] in wanted
         }
@@ -154,12 +156,15 @@ class Mexc(Dialect):
         )
         mexc_account.check_mode(connection.account, number(mode, "data"))
         held = mexc_account.positions(rows["data"], markets)
-        self.one_pool = mexc_account.is_crossed(rows["data"])
         contracts = {name: markets.contract(name) for name in held}
-        inverse = any(not contract.linear for contract in contracts.values())
-        marks = await _marks(connection) if inverse else {}
-        margin = mexc_account.margin(connection.exchange, pools, contracts, marks)
-        return Read(Derivatives(tuple(held.values()), margin), min(pools_at, rows_at))
+        isolated = mexc_account.isolated(rows["data"], contracts)
+        marks = await _marks(connection) if isolated or any(not each.linear for each in contracts.values()) else {}
+        held |= {
+            name: mexc_account.set_apart(held[name], contracts[name], row, marks) for name, row in isolated.items()
+        }
+        self.one_pool = mexc_account.is_pooled(rows["data"], held)
+        margin, equities = mexc_account.margins(connection.exchange, pools, contracts, marks, held)
+        return Read(Derivatives(tuple(held.values()), margin, equities=equities), min(pools_at, rows_at))
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
@@ -224,7 +229,7 @@ async def _schedule(connection: Connection, market_id: str) -> _Schedule | None:
         return None
 
 
-def _quote(row: Row, schedule: _Schedule | None) -> Read[Quote]:
+def _quote(contract: Instrument, row: Row, schedule: _Schedule | None) -> Read[Quote]:
     bid, ask = positive_or_none(row, "bid1"), positive_or_none(row, "ask1")
     if bid is not None and ask is not None and bid > ask:
         bid = ask = None  # a crossed book is torn
@@ -236,5 +241,8 @@ def _quote(row: Row, schedule: _Schedule | None) -> Read[Quote]:
         funding_rate=number(row, "fundingRate"),
         funding_interval_hours=schedule.hours if schedule else None,
         funding_next=schedule.due if schedule else None,
+        volume_day=hint(row, "amount24") if contract.linear else None,
+        high_day=hint(row, "high24Price"),
+        low_day=hint(row, "lower24Price"),
     )
     return Read(quote, moment(row, "timestamp"))

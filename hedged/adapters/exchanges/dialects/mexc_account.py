@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,7 @@ from hedged.model.snapshot import Balance, Margin, Position
 ZERO = Decimal(0)
 
 _HEDGE_MODE, _ONE_WAY = 1, 2
-_CROSS = "2"  # openType; 1 is isolated
+_ISOLATED, _CROSS = "1", "2"  # openType
 _SIDES = {1: 1, 2: -1}  # positionType → sign: long, short
 _APART_AT_MOST = 2  # times
 _PAIRS_A_CALL = 5  # margin accounts that the venue shows at once
@@ -130,9 +131,35 @@ def positions(rows: Iterable[Row], markets: Markets) -> dict[str, Position]:
     return held
 
 
-def is_crossed(rows: Iterable[Row]) -> bool:
-    """Whether every open position is backed by its currency's pool; one that is not told to be is not."""
-    return all(str(row.get("openType")) == _CROSS for row in rows if not_negative(row, "holdVol"))
+def isolated(rows: Iterable[Row], contracts: Mapping[str, Instrument]) -> dict[str, Row]:
+    """The rows of isolated linear positions that tell what is set apart for them, by market id."""
+    return {
+        row["symbol"]: row
+        for row in rows
+        if not_negative(row, "holdVol")
+        and str(row.get("openType")) == _ISOLATED
+        and row.get("im") is not None
+        and number(row, "im") > 0
+        and contracts[row["symbol"]].linear
+    }
+
+
+def set_apart(position: Position, contract: Instrument, row: Row, tickers: Mapping[str, Row]) -> Position:
+    """With the margin of an isolated position and its profit; unknown without its entry or its mark."""
+    if position.entry_price is None or row["symbol"] not in tickers:
+        return position
+    mark = positive(tickers[row["symbol"]], "fairPrice")
+    profit = contract.notional(position.contracts, mark) - contract.notional(position.contracts, position.entry_price)
+    return replace(position, isolated_equity=number(row, "im") + profit)
+
+
+def is_pooled(rows: Iterable[Row], held: Mapping[str, Position]) -> bool:
+    """Whether it is known of every open position what backs it: its currency's pool, or what is set apart for it."""
+    return all(
+        str(row.get("openType")) == _CROSS or held[row["symbol"]].isolated_equity is not None
+        for row in rows
+        if not_negative(row, "holdVol")
+    )
 
 
 def _position(row: Row, contract: Instrument) -> Position:
@@ -163,26 +190,43 @@ def _is_trusted(row: Row, contract: Instrument, contracts: Decimal, entry: Decim
     return any(worth / _APART_AT_MOST <= each <= worth * _APART_AT_MOST for each in told)
 
 
-def margin(
-    venue: Any, rows: Iterable[Row], contracts: Mapping[str, Instrument], tickers: Mapping[str, Row]
-) -> Margin | None:
-    """The pool that the positions use most of; with no position the one in USDT, None if the venue shows none.
+def margins(
+    venue: Any,
+    rows: Iterable[Row],
+    contracts: Mapping[str, Instrument],
+    tickers: Mapping[str, Row],
+    held: Mapping[str, Position],
+) -> tuple[Margin | None, dict[str, Decimal]]:
+    """The pool that the positions in cross margin use most of; with none the one in USDT, None if the venue shows none.
 
-    A pool of coins is valued at the mark of a contract that it backs. `contracts` and `tickers` are by market id.
+    What is set apart for an isolated position is in its currency's equity, and backs no other. A pool of coins is
+    valued at the mark of a contract that it backs. `contracts`, `tickers` and `held` are by market id. And what backs
+    the positions of each settlement currency.
     """
     by_currency = {coin(venue, row["currency"]): row for row in rows}
-    if not contracts:
-        return _pool(by_currency["USDT"], Decimal(1), maintenance=ZERO) if "USDT" in by_currency else None
-    found = []
-    for name, contract in contracts.items():
+    apart: dict[str, Decimal] = {}
+    for name, position in held.items():
+        settle = contracts[name].settle
+        apart[settle] = apart.get(settle, ZERO) + (position.isolated_equity or ZERO)
+    shared = {name: each for name, each in contracts.items() if held[name].isolated_equity is None}
+    if not shared:
+        if "USDT" not in by_currency:
+            return None, {}
+        idle = _pool(by_currency["USDT"], Decimal(1), maintenance=None if held else ZERO)
+        return replace(idle, equity=idle.equity - apart.get("USDT", ZERO)), {}
+    found, backing = [], {}
+    for name, contract in shared.items():
         if contract.settle not in by_currency:
             raise Misshapen(f"there is a position settled in {contract.settle}, but no wallet of it")
         row = by_currency[contract.settle]
         if not contract.linear and name not in tickers:
             raise Misshapen(f"{name} has no mark to value its margin at")
         price = Decimal(1) if contract.linear else positive(tickers[name], "fairPrice")
-        found.append((_use(row), _pool(row, price)))
-    return max(found, key=lambda use_and_pool: use_and_pool[0])[1]
+        pool = _pool(row, price)
+        pool = replace(pool, equity=pool.equity - apart.get(contract.settle, ZERO) * price)
+        found.append((_use(row), pool))
+        backing[contract.settle] = pool.equity
+    return max(found, key=lambda use_and_pool: use_and_pool[0])[1], backing
 
 
 def _pool(row: Row, price: Decimal, maintenance: Decimal | None = None) -> Margin:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects import okx_funds, okx_movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, is_plausible, together
-from hedged.adapters.exchanges.dialects.okx_funds import known
+from hedged.adapters.exchanges.dialects.okx_funds import known, set_apart
 from hedged.adapters.exchanges.dialects.okx_quotes import (
     QUOTE_ENDPOINTS,
     read_prices,
@@ -252,4 +252,5 @@ def _position(row: Row, markets: Markets) -> Position:
         unrealised_pnl=profit,
         maintenance_margin=maintenance,
         trusted=trusted,
+        isolated_equity=set_apart(row) if row["mgnMode"] == "isolated" else None,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, not_negative, number
 from hedged.model.snapshot import Balance, Margin
@@ -135,7 +136,7 @@ def margin_of(account: Row, positions: Iterable[Row]) -> Margin:
     whole = number(account, "totalEq") if adjusted is None else adjusted
     if any(margin.maintenance is None for margin in margins):
         return Margin(equity=whole, maintenance=None)
-    return max(margins, key=_tightness, default=Margin(equity=whole, maintenance=ZERO))
+    return max(margins, key=attrgetter("tightness"), default=Margin(equity=whole, maintenance=ZERO))
 
 
 def _shared(account: Row, adjusted: Decimal, *, used: bool) -> _Pool:
@@ -161,12 +162,20 @@ def _currencies(account: Row, crossed: set[str]) -> Iterator[_Pool]:
 
 
 def _isolated(row: Row) -> _Pool:
-    """Its own margin and profit; counted in a coin, they are worth the mark."""
-    margin, profit, maintenance = known(row, "margin"), known(row, "upl"), known(row, "mmr")
-    price = ONE if is_dollar(row["ccy"]) else known(row, "markPx")
-    if margin is None or profit is None or price is None:
+    equity, price = set_apart(row), _price_of(row)
+    if equity is None or price is None:
         return _Pool(ZERO, None, None)
-    return _Pool((margin + profit) * price, _times(maintenance, price), known(row, "mgnRatio"))
+    return _Pool(equity, _times(known(row, "mmr"), price), known(row, "mgnRatio"))
+
+
+def set_apart(row: Row) -> Decimal | None:
+    """An isolated position's own margin and profit; counted in a coin, they are worth the mark."""
+    margin, profit, price = known(row, "margin"), known(row, "upl"), _price_of(row)
+    return None if margin is None or profit is None or price is None else (margin + profit) * price
+
+
+def _price_of(row: Row) -> Decimal | None:
+    return ONE if is_dollar(row["ccy"]) else known(row, "markPx")
 
 
 def _dollars_per_coin(row: Row) -> Decimal:
@@ -185,9 +194,3 @@ def is_dollar(currency: str) -> bool:
 
 def _times(amount: Decimal | None, price: Decimal) -> Decimal | None:
     return None if amount is None else amount * price
-
-
-def _tightness(margin: Margin) -> Decimal:
-    if not margin.maintenance:
-        return ZERO
-    return margin.maintenance / margin.equity if margin.equity > 0 else Decimal("Infinity")

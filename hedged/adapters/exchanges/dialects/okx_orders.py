@@ -73,7 +73,7 @@ class OkxOrders(OrderDialect):
         ("POST", "/api/v5/trade/order"): Endpoint("order", _DONE),
         ("POST", "/api/v5/trade/cancel-order"): Endpoint("cancelling", _DONE),
         ("POST", "/api/v5/trade/cancel-all-after"): Endpoint(
-            "countdown", Record({"data": Rows({"triggerTime": Scalar.NUMBER, "tag": Scalar.PRESENT}, at_least=1)})
+            "countdown", Record({"data": Rows({"triggerTime": Scalar.NUMBER}, at_least=1)})
         ),
         ("GET", "/api/v5/account/positions"): Endpoint(
             "position",
@@ -181,7 +181,7 @@ class OkxOrders(OrderDialect):
         """One countdown for all orders with our tag."""
         reply = await exchange.privatePostTradeCancelAllAfter({"timeOut": str(seconds), "tag": _TAG})
         row = reply["data"][0]
-        if row["tag"] != _TAG or bool(not_negative(row, "triggerTime")) is not bool(seconds):
+        if row.get("tag", _TAG) != _TAG or bool(not_negative(row, "triggerTime")) is not bool(seconds):
             raise Misshapen("the countdown is not the one that was asked for")
         return markets
 

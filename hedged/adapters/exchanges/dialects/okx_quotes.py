@@ -17,6 +17,7 @@ from hedged.adapters.exchanges.shapes import (
     Row,
     Rows,
     Scalar,
+    hint,
     moment,
     number,
     positive,
@@ -100,14 +101,20 @@ def _quote(mark: Row, book: Row | None, rate: Row | None, index: Row | None) -> 
     ask = _price(book, "askPx") if book else None
     if bid is not None and ask is not None and bid > ask:
         bid = ask = None  # a crossed book is torn
+    price, coins = positive(mark, "markPx"), hint(book, "volCcy24h")
     quote = Quote(
-        mark=positive(mark, "markPx"),
+        mark=price,
         bid=bid,
         ask=ask,
         index=_price(index, "idxPx") if index else None,
         funding_rate=known(rate, "fundingRate") if rate else None,
         funding_interval_hours=_interval(rate) if rate else None,
         funding_next=moment(rate, "fundingTime") if rate and known(rate, "fundingTime") else None,
+        bid_size=hint(book, "bidSz"),
+        ask_size=hint(book, "askSz"),
+        volume_day=coins * price if coins is not None else None,
+        high_day=hint(book, "high24h"),
+        low_day=hint(book, "low24h"),
     )
     return Read(quote, moment(mark, "ts"))
 

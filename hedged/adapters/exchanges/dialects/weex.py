@@ -9,8 +9,8 @@ bills but no call for a balance, so it is not among the wallets. Whether `balanc
 holds the unrealised profit is told nowhere: equity counts a loss and leaves a profit out, so that it never shows
 more than there is.
 
-An isolated position has the venue's liquidation price. While there is any, nothing tells what backs the others, so
-that tiers of the user's make neither the account's maintenance nor a liquidation price known.
+An isolated position has the venue's liquidation price and is a pool of its own, which tiers of the user's make known
+as they do the account's.
 
 There is no one-way mode that nets: a contract can have a long and a short, and in separated mode several of each.
 An account that uses neither, one position per contract in combined mode, reads as one-way; any other is refused.
@@ -198,14 +198,15 @@ class Weex(Dialect):
             if not_negative(row, "size")
         ]
         weex_positions.refuse_several(connection.account, held)
-        self.one_pool = all(row.get("marginType") == "CROSSED" for _, row in held)
         mark_of = {row["symbol"]: row for row in marks}
         positions = tuple(
             weex_positions.position(contract, row, mark_of.get(markets.market_ids[contract.id]))
             for contract, row in held
         )
+        backed = list(zip((row for _, row in held), positions, strict=True))
+        self.one_pool = all(weex_positions.is_pooled(row, each) for row, each in backed)
         pool_of = {self._asset(row): row for row in pools}
-        margin = weex_positions.margin(pool_of, {self._asset(row) for _, row in held})
+        margin = weex_positions.margin(pool_of, [(self._asset(row), each) for row, each in backed])
         return Read(Derivatives(positions, margin), min(pools_at, rows_at))
 
     async def explain(

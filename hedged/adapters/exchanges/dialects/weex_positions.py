@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import is_plausible
@@ -73,22 +73,44 @@ def position(contract: Instrument, row: Row, mark: Row | None) -> Position:
         unrealised_pnl=profit,
         # without a mark there is nothing to hold it against
         trusted=mark is not None and is_plausible(contract, contracts, positive(mark, "markPrice"), worth),
+        isolated_equity=_set_apart(row),
     )
 
 
-def margin(pools: Mapping[str, Row], collateral: Collection[str]) -> Margin | None:
-    """The collateral that backs the positions; None where there is none, or several that cannot be compared.
+def _set_apart(row: Row) -> Decimal | None:
+    """As of the account, whether the margin holds the profit already is told nowhere: a loss counts, a profit not."""
+    if row.get("marginType") != "ISOLATED" or "isolatedMargin" not in row or not number(row, "isolatedMargin"):
+        return None
+    return positive(row, "isolatedMargin") + min(number(row, "unrealizePnl"), ZERO)
 
-    An account without positions shows its USDT. Equity is the lower of the two meanings that `balance` may have.
+
+def is_pooled(row: Row, position: Position) -> bool:
+    """Whether it is known what backs a position: the shared pool, or what is set apart for it."""
+    return row.get("marginType") == "CROSSED" or position.isolated_equity is not None
+
+
+def margin(pools: Mapping[str, Row], held: Sequence[tuple[str, Position]]) -> Margin | None:
+    """What backs the positions in cross margin; None where nothing does, or several that cannot be compared.
+
+    `held`: each position with its collateral. An account without any that share shows its USDT. Equity is the lower of
+    the two meanings that `balance` may have, and without what is set apart for isolated positions.
     """
-    backing = set(collateral) or {"USDT"}
-    if set(collateral) - pools.keys():
+    collateral = {asset for asset, position in held if position.isolated_equity is None}
+    backing = collateral or {"USDT"}
+    if collateral - pools.keys():
         raise Misshapen("there are positions, and no balance of the collateral that backs them")
     if len(backing) > 1 or not backing & pools.keys():
         return None
-    (pool,) = (pools[asset] for asset in backing)
+    ((asset, pool),) = ((asset, pools[asset]) for asset in backing)
+    margins = profits = ZERO
+    for own, each in held:
+        if own == asset and each.isolated_equity is not None:
+            profit = each.unrealised_pnl or ZERO
+            margins, profits = margins + each.isolated_equity - min(profit, ZERO), profits + profit
+    # the loss of those that share, if the balance is without profits; else what it holds of the isolated ones' profit
+    less = min(number(pool, "unrealizePnl") - profits, -profits, ZERO)
     return Margin(
-        equity=number(pool, "balance") + min(number(pool, "unrealizePnl"), ZERO),
+        equity=number(pool, "balance") - margins + less,
         maintenance=None,
         available=number(pool, "availableBalance"),
     )

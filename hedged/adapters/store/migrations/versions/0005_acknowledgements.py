@@ -1,4 +1,4 @@
-"""Who has seen which alert."""
+"""Who has seen which alert; what became of a message, by its id."""
 
 from __future__ import annotations
 
@@ -20,3 +20,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id"),
     )
     op.create_index("ix_acknowledgements_at", "acknowledgements", ["at"])
+    op.create_index("ix_outbox_event_id", "outbox", ["event_id"])

@@ -1,0 +1,134 @@
+"""Before a cycle: what the last one left, and every open order driven to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hedged.act.overrides import overrides
+from hedged.act.reconcile import TakeBack, to_send_again
+from hedged.assess import effect
+from hedged.decide import Book
+from hedged.decide.margin import is_reducing
+from hedged.decide.placement import crossing, resting, taken_back
+from hedged.decide.runaway import DAY
+from hedged.errors import Fenced, StoreError
+from hedged.estimate.effect import WATCHED
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import (
+    Fill,
+    OrderRow,
+    Working,
+)
+from hedged.model.policy import PortfolioPolicy
+from hedged.observe.continuity import filled
+from hedged.portfolio import Portfolio
+from hedged.ports import Memory
+from hedged.tell.attention import attention
+
+MINUTE = timedelta(minutes=1)
+
+
+async def recall(portfolio: Portfolio, now: datetime) -> str | None:
+    """Bring back what the last cycle left, and drive open orders to an end. Returns why the store can't be used.
+
+    When it cannot, the process's own recollection serves: watching goes on, trading does not.
+    """
+    store = portfolio.store
+    await portfolio.brake.look(now)
+    try:
+        await _renew(portfolio, now)
+        # While cycles cannot be recorded the process knows better than the store, once it has read that.
+        if portfolio.unkept is None or not portfolio.loaded:
+            portfolio.memory = await store.memory()
+            portfolio.alerts = await store.alerts()
+        portfolio.attention = await attention(store, portfolio.alerts, portfolio.rules, portfolio.confirming, now)
+        if not portfolio.loaded and (last := await store.last_cycle()) is not None:
+            fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
+            portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
+            portfolio.unbooked = frozenset(fill.instrument for fill in fills)
+        portfolio.loaded = True
+        if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
+            portfolio.memory = Memory()
+        portfolio.memory = replace(portfolio.memory, positions_of=portfolio.positions_of)
+        portfolio.reconciler.take_back = _take_back(portfolio, now)
+        for intent, outcome in await portfolio.reconciler.reconcile(portfolio.gateways, store, portfolio.memory, now):
+            if intent.client_order_id not in portfolio.told:
+                portfolio.settled.append((intent, outcome))
+                if isinstance(outcome, Fill):  # what follows from it has not vanished
+                    portfolio.memory = filled(portfolio.memory, intent, outcome)
+        rows = await store.open_orders()
+        portfolio.open_rows = rows
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        turnover = await store.turnover(midnight)
+        if portfolio.health_of != midnight:
+            portfolio.health = effect.health(await store.effects(midnight - WATCHED), midnight)
+            portfolio.health_of = midnight
+        portfolio.overrides = await overrides(store)
+        portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
+        minute, day = (
+            sum(order.sent and abs(now - order.planned_at) < span for order in portfolio.past_orders)
+            for span in (MINUTE, DAY)
+        )
+        portfolio.book = Book(
+            "",
+            turnover_day=turnover.notional,
+            in_flight=_in_flight(rows, portfolio.policy),
+            orders_minute=minute,
+            orders_day=day,
+            open_orders=tuple(row.intent for row in rows),
+            again=to_send_again(portfolio.past_orders),
+            proposals=tuple(await store.proposals(now - portfolio.policy.proposals_expire)),
+            proven=portfolio.memory.proven,
+            resting=resting([row for row in rows if not row.absences]),
+            crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
+        )
+    except StoreError as error:
+        return str(error)
+    return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _in_flight(rows: Sequence[OrderRow], policy: PortfolioPolicy) -> frozenset[InstrumentId]:
+    """Where nothing new is sent. An order on an account that goes by another name now is on whatever has its symbol."""
+    found = {row.intent.instrument for row in rows}
+    lost = {each.partition(":")[2] for each in found if each.partition(":")[0] not in policy.accounts}
+    legs = {leg.instrument for hedge in policy.hedges for leg in hedge.legs}
+    return frozenset(found | {each for each in legs if each.partition(":")[2] in lost})
+
+
+def _take_back(portfolio: Portfolio, now: datetime) -> TakeBack:
+    """Which orders at rest are cancelled, so that what is left of them is decided anew; all of them where a person or
+    the guard has stopped orders that way.
+    """
+
+    def judged(row: OrderRow, working: Working) -> bool:
+        if portfolio.brake.cancels:
+            return True
+        seen = portfolio.memory.guard.marks.get(row.intent.instrument)
+        why = taken_back(
+            row,
+            working,
+            now,
+            portfolio.policy.limits,
+            orders=portfolio.past_orders,
+            mark=seen.price if seen is not None else None,
+            urgent=is_reducing(portfolio.policy.margin, portfolio.memory.margin_alarms, row.intent.instrument),
+        )
+        return why is not None
+
+    return judged
+
+
+async def _renew(portfolio: Portfolio, now: datetime) -> None:
+    """Go on being the one that sends orders. Raises `Fenced` where another process is by now: this one never is again.
+
+    Nothing else is done with the store then: the orders in its journal are that other process's.
+    """
+    if portfolio.fenced is None and portfolio.lease is not None:
+        try:
+            await portfolio.store.renew_lease(now + portfolio.lease)
+        except Fenced as error:
+            portfolio.fenced = str(error)
+    if portfolio.fenced is not None:
+        raise Fenced(portfolio.fenced)
