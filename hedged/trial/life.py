@@ -207,6 +207,7 @@ class _Outside(app.Outside):
         self._locks: list[StoreLock] = []
         self._stores: list[TrialStore] = []
         self.commands: CommandTaker | None = None
+        self._built = 0
 
     def lock(self, store: Path) -> StoreLock:
         lock = StoreLock(store)
@@ -236,7 +237,12 @@ class _Outside(app.Outside):
         exchanges.gateways["sim"] = LiveGateway(TrialLine(self._life), listed, clock)
 
     def process_name(self) -> str:
-        return f"host{self._life.host}:{self._life.number}:trial"
+        self._built += 1  # as the real one: another name with every reload
+        return f"{self.machine}{self._built}"
+
+    @property
+    def machine(self) -> str:
+        return f"host{self._life.host}:{self._life.number}:"
 
     def channels(
         self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker

@@ -61,7 +61,7 @@ def invariant_18(world: World) -> Violation | None:
     sighting = world.sighting
     if (sighting.leaving is None and sighting.recorded is None) or world.life is None or world.journal is None:
         return None
-    holder, own = world.journal.lease(), world.life.outside.process_name()
-    if holder != own:
+    holder, own = world.journal.lease() or "nobody", world.life.outside.machine
+    if not holder.startswith(own):
         return Violation(18, f"{own} acts while {holder} is the one to send orders")
     return None
