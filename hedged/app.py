@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from hedged import __version__
 from hedged.act.brake import Asked
 from hedged.act.go_live import kept, stands_in_the_way
 from hedged.cycle import Portfolio
+from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.portfolio import App, Exchanges
@@ -109,6 +110,7 @@ async def build(
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         await outside.gateways(settings, exchanges, clock)
+        clock_watch = ClockWatch(clock, exchanges.clocks)
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
         channels, loops = outside.channels(settings, clock, ids, standing, commands)
@@ -134,7 +136,7 @@ async def build(
         channels=[channel.name for channel in channels],
         version=__version__,
     )
-    portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked)
+    portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked, clock_watch=clock_watch)
     portfolio.further, portfolio.digest_at = further, settings.digest_at()
     portfolio.confirming = frozenset(channel.name for channel in channels if channel.confirms)
     if further:
@@ -165,6 +167,7 @@ async def build(
         history=history,
         commands=commands,
         lock=lock,
+        clock_watch=clock_watch,
         wakes=wakes,
     )
     app.background = [
@@ -187,6 +190,7 @@ def wire(
     *,
     channels: tuple[str, ...] = (),
     asked: Asked | None = None,
+    clock_watch: ClockWatch | None = None,
 ) -> Portfolio:
     """The portfolio over these ports. In monitor there is no gateway at all, so nothing can be sent.
 
@@ -215,6 +219,7 @@ def wire(
                 policy=policy.paper,
                 quote=policy.quote,
                 clock=clock,
+                in_doubt=lambda: clock_watch is not None and clock_watch.in_doubt,
             )
             for name, market in exchanges.markets.items()
         }
@@ -259,6 +264,7 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
             if account.exchange == "simulated":
                 simulated = await _open_simulated(account, store, clock)
                 market, reader, exchanges.candles[account.name] = simulated, simulated, simulated
+                exchanges.clocks[account.name] = simulated
             else:
                 key = (account.exchange, account.sandbox, account.connect_to)
                 listing = listings.setdefault(key, Listing(clock))
@@ -274,12 +280,7 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
 
 def sending_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts that real orders may go to."""
-    return frozenset(
-        leg.instrument.partition(":")[0]
-        for hedge in settings.policy().hedges
-        if hedge.mode in {Mode.APPROVE, Mode.LIVE}
-        for leg in hedge.legs
-    )
+    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings))
 
 
 async def require_go_live(settings: Settings, store: Store) -> None:
@@ -341,7 +342,18 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
         except VenueError:
             return None
 
-    return LiveGateway(line, listed, clock)
+    return LiveGateway(line, listed, clock, countdown=settings.limits.countdown, traded=_traded(settings, account.name))
+
+
+def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
+    """The contracts of this account on which hedges may send orders."""
+    return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
+
+
+def _trading(settings: Settings) -> Iterator[InstrumentId]:
+    for hedge in settings.policy().hedges:
+        if hedge.mode in {Mode.APPROVE, Mode.LIVE}:
+            yield from (leg.instrument for leg in hedge.legs)
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
@@ -381,7 +393,7 @@ async def _open_ccxt(
         listing=listing,
     )
     exchanges.closers.append(venue.close)
-    exchanges.venues[account.name] = venue
+    exchanges.venues[account.name] = exchanges.clocks[account.name] = venue
     if settings.schedule.streams:
         exchanges.streams[account.name] = venue.streams(_watched(account.name, settings), clock)
     exchanges.candles[account.name] = venue.candles

@@ -218,11 +218,11 @@ def _largest(drifts: Sequence[Decimal]) -> Decimal:
 
 def _order_min_value(legs: Sequence[LegState], split: bool, snapshot: Snapshot, policy: PortfolioPolicy) -> Decimal:
     """The value of the smallest order on the instruments that would be traded."""
-    values = []
+    values, limits = [], policy.limits
     for leg in sorted(legs, key=lambda leg: leg.ending):
         instrument = snapshot.instruments.get(leg.instrument)
         if leg.tradable and leg.mark and leg.rate and instrument is not None:
-            least = order_min(instrument, leg.mark, policy.limits.order_notional_min / leg.rate)
+            least = order_min(instrument, leg.mark, limits.price_collar, limits.order_notional_min / leg.rate)
             values.append(abs(instrument.notional(least, leg.mark)) * leg.rate)
             if not split:
                 break

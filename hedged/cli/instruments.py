@@ -60,10 +60,10 @@ async def _rows(settings: Settings, account: str, underlying: str | None) -> lis
         quotes = await market.quotes(list(wanted))
     finally:
         await exchanges.close()
-    rows = []
+    rows, collar = [], settings.document.limits.price_collar
     for name in sorted(wanted, key=lambda key: (wanted[key].base, wanted[key].expiry is not None, key)):
         instrument, quote = wanted[name], quotes.get(name)
-        terms = contract_terms(instrument, quote.value, clock.now()) if quote is not None else None
+        terms = contract_terms(instrument, quote.value, clock.now(), collar) if quote is not None else None
         rows.append(
             {
                 "instrument": name,

@@ -7,7 +7,6 @@ import json as json_
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,6 +64,8 @@ def plan(
     Linear contracts that the accounts list are chosen from: the coins' own, BTC, ETH, indices, and the first coins of
     each sector. Nothing is traded. Exit status 1 for files that cannot be right, 78 for the configuration.
     """
+    from dataclasses import replace
+
     from hedged.adapters import log
     from hedged.adapters.clock import seeded_generator
     from hedged.cli.plan_show import as_json, show_plan
@@ -88,7 +89,7 @@ def plan(
     planner = Planner(
         inputs.candidates,
         inputs.history,
-        _with_dust(options, policy.dust_value),
+        replace(options, dust_value=policy.dust_value, price_collar=policy.limits.price_collar),
         betas,
         seeded_generator(0),  # the same question gets the same answer
     )
@@ -115,12 +116,6 @@ def _options(size: int | None, own: bool, within: str, probability: float) -> Pl
     if not 0 < days <= 90:
         raise typer.BadParameter("must be above 0 and at most 90d", param_hint="'--top-up-within'")
     return PlanOptions(size=size, own=own, top_up_within=days / 365, probability=probability)
-
-
-def _with_dust(options: PlanOptions, dust: Decimal) -> PlanOptions:
-    from dataclasses import replace
-
-    return replace(options, dust_value=dust)
 
 
 def _read(settings: Settings, holdings: Path | None, prices: Path | None, funding: Path | None) -> PlanInputs:

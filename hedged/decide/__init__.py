@@ -10,6 +10,7 @@ from hedged.decide.rebalance import trades_for
 from hedged.decide.roll import must_leave, roll_trades
 from hedged.decide.sequence import in_sequence
 from hedged.model.finding import Assessment
+from hedged.model.instrument import InstrumentId
 from hedged.model.order import Decision
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
@@ -28,14 +29,16 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     reasons: list[str] = []
     urgent = {group.name: margin_trades(group, snapshot, policy) for group in assessment.groups}
     for group in assessment.groups:
+        earlier: dict[InstrumentId, tuple[str, ...]] = {}  # one at a time: the next once the one before is filled whole
         for number, trade in enumerate(urgent[group.name][0], start=_URGENT):
-            desk.offer(trade, group, number)
+            before = earlier.get(trade.instrument, ())
+            earlier[trade.instrument] = (*before, desk.offer(trade, group, number, only_after=before))
     for group in assessment.groups:
         waits, why = urgent[group.name]
         if waits:
             reasons.append(why)
             continue
-        trades, reason = trades_for(group, snapshot.instruments, policy.limits.order_notional_min)
+        trades, reason = trades_for(group, snapshot.instruments, policy.limits)
         if not trades:
             trades, roll = roll_trades(group, snapshot, policy)
             reason = f"{reason}; {roll}" if roll else reason

@@ -14,16 +14,18 @@ from hedged.decide.margin import room_after
 from hedged.decide.pending import Pending, Want
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
+from hedged.decide.used import Used, Way, way_of
 from hedged.estimate.sizing import order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
+from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Purpose, Refusal, Side
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
 _ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
+_BEHIND = "the part of it that goes before is not sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Book:
     turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
     orders_minute: int = 0  # sent within the last minute
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
+    unseen: frozenset[InstrumentId] = frozenset()  # the fill of an order there does not show in the position yet
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
     orders_day: int = 0  # sent within the last 24 hours
@@ -50,7 +53,10 @@ class Book:
 
 @dataclass(slots=True)
 class Desk:
-    """One cycle's orders. What is approved counts as filled for those that follow."""
+    """One cycle's orders. What is approved counts as filled for those that follow.
+
+    What is only shown, or waits for a person, counts for its own kind alone: it takes nothing from what is sent.
+    """
 
     snapshot: Snapshot
     policy: PortfolioPolicy
@@ -60,16 +66,13 @@ class Desk:
     refused: list[Refusal] = field(default_factory=list, init=False)
     proposals: list[Intent] = field(default_factory=list, init=False)
     by_hand: list[Intent] = field(default_factory=list, init=False)
-    _turnover: Decimal = field(default=ZERO, init=False)
-    _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
-    _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
-    _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
+    _used: dict[Way, Used] = field(init=False)  # what is sent is in each
     _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
         book, policy = self.book, self.policy
-        self._under_way = UnderWay.of(book.open_orders)
+        self._used = {way: Used(UnderWay.of(book.open_orders)) for way in Way}
         self._pending = Pending(
             book.proposals, self.snapshot.now, book.cycle_id, policy.proposals_expire, policy.limits.price_collar
         )
@@ -94,8 +97,9 @@ class Desk:
         mode = members[0].mode
         approval = self._approval(trade, group) if mode is Mode.APPROVE else None
         wanted, trade = trade, self._sized(trade, leg, instrument, mode, approval)
-        before = self._held(leg, instrument)
-        held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
+        way = way_of(mode, approval, instrument)
+        used, before = self._used[way], self._held(leg, instrument)
+        held = None if before is None else before + used.traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
         # What rests is taken back and decided anew; a person would have to be asked each time.
@@ -106,34 +110,33 @@ class Desk:
             placement=placement,
             only_after=only_after,
         )
-        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
+        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, used.needs)
         context = GateContext(
             instrument=instrument,
             quote=quote,
             contracts=held,
-            turnover_day=self.book.turnover_day + self._turnover,
-            orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand) + len(self._pending.standing),
+            turnover_day=self.book.turnover_day + used.turnover,
+            orders_cycle=used.orders,
             orders_minute=self.book.orders_minute + len(self.approved),
             in_flight=trade.instrument in self.book.in_flight,
+            unseen=trade.instrument in self.book.unseen,
             rate=leg.rate or Decimal(1),
             margin=room,
             now=self.snapshot.now,
             last_mark=self.book.marks.get(trade.instrument),
             orders_day=self.book.orders_day + len(self.approved),
-            exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
+            exposed=None if before is None else used.under_way.worst(trade.instrument, before, intent.side),
             # Monitor says what a hedge would take, also where the margin for it is not there yet.
             doubt=next((self.jumped[name] for name in group.hedges if name in self.jumped), None),
-            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, used.under_way),
         )
         if approval is not None and self._outlived(approval, intent, context):
             return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
-        if self._passed(intent, context, mode, approval, number):
+        if self._passed(intent, context, approval, mode=mode, way=way, number=number):
             if trade.contracts == wanted.contracts:
                 self._whole.add(intent.client_order_id)
-            self._turnover += intent.notional
-            self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
-            self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
-            self._under_way.add(intent)
+            for each in self._used.values() if way is Way.SENT else (used,):
+                each.add(intent, instrument.account, need)
         return intent.client_order_id
 
     def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
@@ -145,7 +148,11 @@ class Desk:
     def _order_id(self, trade: Trade, number: int) -> str:
         """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
         again = self.book.again.get(trade.instrument)
-        if again is not None and not self._traded.get(trade.instrument) and again.side is trade_side(trade):
+        if (
+            again is not None
+            and not self._used[Way.SENT].traded.get(trade.instrument)
+            and again.side is trade_side(trade)
+        ):
             return again.client_order_id
         return client_order_id(self.book.cycle_id, trade.instrument, number)
 
@@ -157,14 +164,15 @@ class Desk:
         self, trade: Trade, leg: LegState, instrument: Instrument, mode: Mode, approval: Proposal | None
     ) -> Trade:
         """No more than a person approved; the first real order on a contract is the smallest that there is."""
-        most, why = abs(trade.contracts), ""
+        most, why, limits = abs(trade.contracts), "", self.policy.limits
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
             if trade.reduce_only and leg.contracts and leg.mark:  # less of it, rather than leave dust
-                lot, least = instrument.lot_size, order_min(instrument, leg.mark)
+                lot, least = instrument.lot_size, order_min(instrument, leg.mark, limits.price_collar)
                 most = reduction(abs(leg.contracts), most, lot, least, most)
         elif mode is Mode.LIVE and not trade.reduce_only and trade.instrument not in self.book.proven and leg.mark:
-            least = order_min(instrument, leg.mark, self.policy.limits.order_notional_min / (leg.rate or Decimal(1)))
+            worth = limits.order_notional_min / (leg.rate or Decimal(1))
+            least = order_min(instrument, leg.mark, limits.price_collar, worth)
             if least < most:
                 most, why = least, f"{least:f} at first, to see that orders there are filled"
         return (
@@ -180,31 +188,30 @@ class Desk:
             self._pending.give_up(approval, why)
         return why is not None
 
-    def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
+    def _passed(
+        self, intent: Intent, context: GateContext, approval: Proposal | None, *, mode: Mode, way: Way, number: int
+    ) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
-        by_hand = context.instrument is not None and context.instrument.by_hand
-        unsent = mode is Mode.MONITOR or by_hand
-        proposed = mode is Mode.APPROVE and approval is None
         sent = {each.intent.client_order_id for each in self.approved}
-        ready = self._whole if unsent or proposed else self._whole & sent
-        alone = not ready.issuperset(intent.only_after)
-        if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
+        ready = self._whole & sent if way is Way.SENT else self._whole
+        to_send = way in {Way.SENT, Way.ASKED}
+        if to_send and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
-        elif alone:
-            why = _ALONE
-        elif unsent or proposed:
-            why = judge(intent, context, self.policy.limits)
-            if why is None and unsent:
-                (self.by_hand if by_hand else self.proposals).append(intent)
-                return True
-            if why is None:
-                return self._proposed(intent, number)
-        else:
+        elif not ready.issuperset(intent.only_after):
+            why = _BEHIND if intent.purpose is Purpose.REDUCE else _ALONE
+        elif way is Way.SENT:
             verdict = approve(intent, context, self.policy.limits, mode, approval)
             if isinstance(verdict, ApprovedIntent):
                 self.approved.append(verdict)
                 return True
             why = verdict.reason
+        else:
+            why = judge(intent, context, self.policy.limits)
+            if why is None and way is Way.ASKED:
+                return self._proposed(intent, number)
+            if why is None:
+                (self.by_hand if way is Way.BY_HAND else self.proposals).append(intent)
+                return True
         self.refused.append(Refusal(intent=intent, reason=why or ""))
         self._pending.leave(intent)
         return False

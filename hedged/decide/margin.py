@@ -64,7 +64,7 @@ def _slices(closing: Decimal, leg: LegState, instrument: Instrument, limits: Lim
     """
     lot, most, least = instrument.lot_size, None, instrument.lot_size
     if leg.mark:
-        least = order_min(instrument, leg.mark)
+        least = order_min(instrument, leg.mark, limits.price_collar)
         if limits.order_notional_max is not None:
             most = instrument.contracts_for(limits.order_notional_max / (leg.rate or Decimal(1)), leg.mark)
     held = abs(leg.contracts or ZERO)

@@ -152,7 +152,7 @@ def sliced(trade: Trade, group: HedgeGroup, snapshot: Snapshot, policy: Portfoli
     room = _impact_room(worth, quote.value, _volatility_day(group.hedges, quote.value, snapshot))
     if room is None:
         return trade
-    least = order_min(instrument, mark, policy.limits.order_notional_min / leg.rate)
+    least = order_min(instrument, mark, policy.limits.price_collar, policy.limits.order_notional_min / leg.rate)
     part = round_down(quantity * max(Decimal(repr(room)), Decimal(1) / SLICES_MAX), instrument.lot_size)
     part = max(part, least)
     if trade.reduce_only:
@@ -181,7 +181,7 @@ def within_limit(
     quantity = abs(trade.contracts)
     if quantity <= most:
         return trade
-    least = order_min(instrument, leg.mark)
+    least = order_min(instrument, leg.mark, limits.price_collar)
     part = reduction(abs(leg.contracts), quantity, instrument.lot_size, least, most)
     reason = f"{trade.reason}; {part:f} of it now, for order_notional_max is {limits.order_notional_max:,f}"
     return replace(trade, contracts=part.copy_sign(trade.contracts), reason=reason)

@@ -13,6 +13,7 @@ from hedged.estimate.sizing import order_min, quantity_into_band, reduction
 from hedged.model.finding import HedgeGroup, HedgeStatus, LegState
 from hedged.model.instrument import Instrument, InstrumentId, round_down
 from hedged.model.order import Purpose, Side
+from hedged.model.policy import Limits
 
 ZERO = Decimal(0)
 
@@ -29,7 +30,7 @@ class Trade:
 
 
 def trades_for(
-    group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument], notional_min: Decimal = ZERO
+    group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument], limits: Limits
 ) -> tuple[list[Trade], str]:
     """What to trade for one group, and the reason: also when that is nothing."""
     if group.blocked_by:
@@ -51,9 +52,7 @@ def trades_for(
     else:
         reach = ratio_to_reach(group.hedge_ratio, group.target_ratio, group.band, group.inner_band)
         changes = {} if reach is None else {None: (reach - group.hedge_ratio) * group.beta_exposure}
-    trades = [
-        trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments, notional_min)
-    ]
+    trades = [trade for slot, change in changes.items() for trade in _change(group, slot, change, instruments, limits)]
     if not trades:
         return [], f"{group.name}: drift {group.drift:+.4f} is outside ±{group.band:.4f}, but nothing can be traded"
     return trades, trades[0].reason
@@ -88,7 +87,7 @@ def _change(
     slot: InstrumentId | None,
     change: Decimal,
     instruments: Mapping[InstrumentId, Instrument],
-    notional_min: Decimal,
+    limits: Limits,
 ) -> Iterator[Trade]:
     """Trades that change the hedge value by `change` (> 0: more hedge); `slot` None means any leg."""
     legs = in_order([leg for leg in group.legs if slot is None or leg.slot == slot], opening=change > 0)
@@ -102,7 +101,7 @@ def _change(
         reduces = bool(leg.contracts) and (leg.contracts > 0) is (side < 0)
         if not reduces and change < 0:
             continue  # nothing there to buy back
-        quantity = _quantity(leg, instrument, left, left + beyond, notional_min, reduces=reduces)
+        quantity = _quantity(leg, instrument, left, left + beyond, limits, reduces=reduces)
         if not quantity:
             continue  # a lot there is worth more than the band is wide
         yield Trade(
@@ -126,7 +125,7 @@ def _width(group: HedgeGroup) -> Decimal:
 
 
 def _quantity(
-    leg: LegState, instrument: Instrument, value: Decimal, most: Decimal, notional_min: Decimal, *, reduces: bool
+    leg: LegState, instrument: Instrument, value: Decimal, most: Decimal, limits: Limits, *, reduces: bool
 ) -> Decimal:
     """Contracts, positive, that move the hedge by at least `value`; 0 where that takes more than `most`.
 
@@ -135,16 +134,17 @@ def _quantity(
     """
     mark, rate = leg.mark or ZERO, leg.rate or Decimal(1)
     held = abs(leg.contracts or ZERO)
-    least = order_min(instrument, mark, notional_min / rate)
-    quantity = quantity_into_band(instrument, mark, value / rate, notional_min / rate)
+    collar, worth = limits.price_collar, limits.order_notional_min / rate
+    least = order_min(instrument, mark, collar, worth)
+    quantity = quantity_into_band(instrument, mark, collar, value=value / rate, notional_min=worth)
     if reduces:
         # Never through zero: what is left is opened by the next cycle, once this is known to have happened.
-        quantity = reduction(held, quantity, instrument.lot_size, order_min(instrument, mark))
+        quantity = reduction(held, quantity, instrument.lot_size, order_min(instrument, mark, collar))
     if abs(instrument.notional(quantity, mark)) * rate <= most:
         return quantity
     quantity = round_down(instrument.contracts_for(value / rate, mark), instrument.lot_size)
     if reduces:
-        quantity = min(quantity, round_down(held - order_min(instrument, mark), instrument.lot_size))
+        quantity = min(quantity, round_down(held - order_min(instrument, mark, collar), instrument.lot_size))
     return quantity if quantity >= least else ZERO
 
 

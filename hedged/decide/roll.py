@@ -39,7 +39,7 @@ def roll_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy) 
         near, far = Side(pair.near, snapshot.instruments), Side(pair.far, snapshot.instruments)
         last_call = is_last_call(near.instrument, policy.roll, snapshot.now, policy.every)
         at_once = last_call or near.instrument.by_hand  # a person rolls once, not by the minute
-        sell, buy = _everything(near, far) if at_once else _slice(group, near, far, policy.limits)
+        sell, buy = _everything(near, far, policy.limits) if at_once else _slice(group, near, far, policy.limits)
         reason = f"{group.name}: roll {near.leg.instrument} into {far.leg.instrument}"
         trades = [
             Trade(
@@ -69,9 +69,9 @@ def must_leave(instrument: Instrument, roll: RollPolicy, now: datetime) -> bool:
     return ends is not None and ends - now <= roll.stop / 2
 
 
-def _everything(near: Side, far: Side) -> tuple[Decimal, Decimal]:
+def _everything(near: Side, far: Side, limits: Limits) -> tuple[Decimal, Decimal]:
     held = abs(near.leg.contracts or ZERO)
-    return far.at_most(near.value(held), order_min(far.instrument, far.mark)), held
+    return far.at_most(near.value(held), order_min(far.instrument, far.mark, limits.price_collar)), held
 
 
 def _slice(group: HedgeGroup, near: Side, far: Side, limits: Limits) -> tuple[Decimal, Decimal]:
@@ -83,7 +83,7 @@ def _slice(group: HedgeGroup, near: Side, far: Side, limits: Limits) -> tuple[De
     target, width = group.target_ratio * beta_exposure, group.band * beta_exposure
     above, below = target + width - hedge_value, hedge_value - target + width
     most = limits.order_notional_max if limits.order_notional_max is not None else beta_exposure
-    least = order_min(far.instrument, far.mark, limits.order_notional_min / far.rate)
+    least = order_min(far.instrument, far.mark, limits.price_collar, limits.order_notional_min / far.rate)
     held = abs(near.leg.contracts or ZERO)
     sell = far.at_most(min(above, most, near.value(held)), least)
     buy = min(near.at_most(min(below, most), near.instrument.lot_size), held)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from hedged.estimate.sizing import order_min
 from hedged.model.history import Settlement
 from hedged.model.instrument import Instrument
+from hedged.model.policy import PRICE_COLLAR
 from hedged.model.snapshot import Quote
 
 HOURS_A_YEAR = Decimal(8760)
@@ -31,10 +32,12 @@ class ContractTerms:
     basis_year: Decimal | None  # dated: (mark / index − 1) × 365 / days; > 0: a short earns it by expiry
 
 
-def contract_terms(instrument: Instrument, quote: Quote, now: datetime) -> ContractTerms:
+def contract_terms(
+    instrument: Instrument, quote: Quote, now: datetime, collar: Decimal = PRICE_COLLAR
+) -> ContractTerms:
     """Annual funding = rate × 8760 / interval in hours; annual basis = (F / S − 1) × 365 / days to expiry."""
     mark = quote.mark
-    least = order_min(instrument, mark)
+    least = order_min(instrument, mark, collar)
     spread = funding = basis = None
     if quote.bid and quote.ask:
         spread = (quote.ask - quote.bid) / ((quote.ask + quote.bid) / 2)

@@ -44,7 +44,7 @@ from hedged.model.plan import (
     PlanOptions,
     PlanProposal,
 )
-from hedged.model.policy import Target
+from hedged.model.policy import PRICE_COLLAR, Target
 
 ROLLS_A_YEAR = 4
 GAP_LEAST = 0.05
@@ -142,7 +142,7 @@ class Planner:
         best = chosen.best
         legs = [usable[column] for column in best.instruments]
         h = group.own_ratios(legs) if group.is_hedged_by_its_own(legs) else best.h
-        planned = sized_legs(h, best.covariance, group.exposure, legs)
+        planned = sized_legs(h, best.covariance, group.exposure, legs, self._options.price_collar)
         expected = best.expected - given_away(best.h, planned, best.covariance, group.exposure)
         low, high = effectiveness_interval(expected, chosen.observations * max(self._history.step, SPAN) / 86_400)
         risk = math.sqrt(best.covariance[-1, -1] * _YEAR / max(self._history.step, SPAN))  # annual, of the exposure
@@ -159,7 +159,7 @@ class Planner:
         h = group.weights @ prior_ratios(group.assets, names, directions, self._betas)
         if group.is_hedged_by_its_own(own):
             h = group.own_ratios(own)
-        planned = sized_legs(h, np.eye(len(h) + 1), group.exposure, own)
+        planned = sized_legs(h, np.eye(len(h) + 1), group.exposure, own, self._options.price_collar)
         return self._set(group, planned, own, (None, None, None), None)
 
     def _set(
@@ -268,7 +268,11 @@ def _cost_rate(ranked: RankedSet, usable: Sequence[Candidate]) -> float:
 
 
 def sized_legs(
-    h: Floats, covariance: Floats, exposure: Decimal, candidates: Sequence[Candidate]
+    h: Floats,
+    covariance: Floats,
+    exposure: Decimal,
+    candidates: Sequence[Candidate],
+    collar: Decimal = PRICE_COLLAR,
 ) -> tuple[PlannedLeg, ...]:
     """Whole lots for the ratios `h` (k,).
 
@@ -283,7 +287,7 @@ def sized_legs(
     whole = whole_contracts(optimum, sigma, lots=lots)
     legs = []
     for at, each in enumerate(candidates):
-        contracts = _tradable(float(whole[at]), float(optimum[at]), each.instrument, each.mark)
+        contracts = _tradable(float(whole[at]), float(optimum[at]), each.instrument, each.mark, collar)
         notional = contracts * per_contract[at]
         legs.append(PlannedLeg(each.instrument.id, float(h[at]), float(optimum[at]), contracts, notional, each.assumed))
     return tuple(legs)
@@ -299,10 +303,10 @@ def given_away(h: Floats, legs: Sequence[PlannedLeg], covariance: Floats, exposu
     return float(away @ covariance[:-1, :-1] @ away) / variance if variance > 0 else 0.0
 
 
-def _tradable(contracts: float, optimum: float, instrument: Instrument, mark: Decimal) -> Decimal:
+def _tradable(contracts: float, optimum: float, instrument: Instrument, mark: Decimal, collar: Decimal) -> Decimal:
     step = instrument.lot_size
     whole = (Decimal(repr(contracts)) / step).to_integral_value() * step
-    least = order_min(instrument, mark)
+    least = order_min(instrument, mark, collar)
     if abs(whole) >= least:
         return whole
     return least.copy_sign(Decimal(repr(optimum))) if abs(optimum) >= float(least) / 2 else _ZERO

@@ -7,19 +7,23 @@ from decimal import Decimal
 from hedged.model.instrument import Instrument, round_down, round_up
 
 
-def order_min(instrument: Instrument, price: Decimal, notional_min: Decimal = Decimal(0)) -> Decimal:
-    """The smallest quantity at `price`: a lot, the venue's minimum amount, its or the user's minimum notional."""
-    least = max(instrument.notional_min, notional_min)
-    for_notional = round_up(instrument.contracts_for(least, price), instrument.lot_size)
-    return max(instrument.lot_size, round_up(instrument.quantity_min, instrument.lot_size), for_notional)
+def order_min(instrument: Instrument, mark: Decimal, collar: Decimal, notional_min: Decimal = Decimal(0)) -> Decimal:
+    """The smallest quantity: a lot, the venue's minimum amount, its minimum notional or the user's at the mark.
+
+    A venue holds its minimum against the price that an order names, not against the mark: that of a sell is `collar`
+    below it, and a buy that waits in the book may be as far away.
+    """
+    for_venue = instrument.contracts_for(instrument.notional_min, mark * (1 - collar))
+    least = max(for_venue, instrument.contracts_for(notional_min, mark), instrument.quantity_min, instrument.lot_size)
+    return round_up(least, instrument.lot_size)
 
 
 def quantity_into_band(
-    instrument: Instrument, price: Decimal, value: Decimal, notional_min: Decimal = Decimal(0)
+    instrument: Instrument, mark: Decimal, collar: Decimal, *, value: Decimal, notional_min: Decimal = Decimal(0)
 ) -> Decimal:
     """Contracts that move the hedge by at least `value` > 0: rounded up, so that it lands on or inside the edge."""
-    quantity = round_up(instrument.contracts_for(value, price), instrument.lot_size)
-    return max(quantity, order_min(instrument, price, notional_min))
+    quantity = round_up(instrument.contracts_for(value, mark), instrument.lot_size)
+    return max(quantity, order_min(instrument, mark, collar, notional_min))
 
 
 def leaves_crumb(left: Decimal, lot: Decimal, least: Decimal) -> bool:

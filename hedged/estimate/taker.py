@@ -92,7 +92,7 @@ def take(
         return offered
     asked = quantity
     quantity, price = offered
-    notional = instrument.notional(asked, price)
+    notional = instrument.notional(asked, order.price_limit)  # a venue knows no other when it takes the order
     if not order.reduce_only and notional < instrument.notional_min:
         return TurnedDown(f"notional {notional:.2f} is below the minimum {instrument.notional_min}")
     signed = quantity * order.side.sign

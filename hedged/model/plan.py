@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.policy import BAND, RISK_COST_YEAR, Target
+from hedged.model.policy import BAND, PRICE_COLLAR, RISK_COST_YEAR, Target
 
 SIZES = (1, 2, 3, 4)
 TODAY = "today"
@@ -57,6 +57,7 @@ class PlanOptions:
     risk_cost_year: Decimal = RISK_COST_YEAR  # share of the exposure that being rid of its risk is worth a year
     band: Decimal = BAND
     dust_value: Decimal = Decimal(10)
+    price_collar: Decimal = PRICE_COLLAR
     alternatives: int = 3
 
 

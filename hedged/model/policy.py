@@ -133,6 +133,17 @@ class MarginPolicy:
     on_critical: OnCritical = OnCritical.ALERT
 
 
+class CountdownUse(StrEnum):
+    """Which venues' own countdown is armed, so that what rests in a book is cancelled should hedged die."""
+
+    OURS = "ours"  # those that cancel no order but hedged's
+    ALL = "all"  # also those that cancel whatever rests in the market or on the account
+    OFF = "off"
+
+
+PRICE_COLLAR = Decimal("0.02")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What no order may exceed; notionals in the quote currency. None: no limit set."""
@@ -141,7 +152,7 @@ class Limits:
     position_notional_max: Decimal | None = None
     turnover_day_max: Decimal | None = None
     orders_cycle_max: int = 10
-    price_collar: Decimal = Decimal("0.02")  # furthest from the mark that an order may be priced
+    price_collar: Decimal = PRICE_COLLAR  # furthest from the mark that an order may be priced
     orders_minute_max: int = 20
     # The guard's, beyond which hedged stops itself until a person resumes it; see `decide.runaway`.
     orders_hour_max: int = 100
@@ -154,6 +165,7 @@ class Limits:
     # Fraction of an account's equity that such an order leaves unbound. None: `FREE_MARGIN_MIN` where margin is known.
     free_margin_min: Decimal | None = None
     passive_for: timedelta = timedelta(minutes=2)  # how long passive orders wait to be filled before one takes
+    countdown: CountdownUse = CountdownUse.OURS
 
 
 FREE_MARGIN_MIN = Decimal("0.1")

@@ -267,8 +267,8 @@ def _worth_telling(step: _Step, firing: Collection[tuple[Kind, str]], cycle: _Cy
         if silenced_by(alert, attention.silences, cycle.now) or inhibited_by(alert, firing):
             return None
         seen = acknowledged(alert, attention.acknowledgements, cycle.now) is not None
-        owed = alert.owed is MessageKind.REPEAT or _is_another_proposal(step.before, alert)
-        if seen and kind is MessageKind.REPEAT and not protected(alert) and not owed:
+        another = _is_another_proposal(step.before, alert) or (alert.kind is Kind.PROPOSAL and alert.owed is not None)
+        if seen and kind is MessageKind.REPEAT and not protected(alert) and not another:
             return None
     order = cycle.orders.get(alert.key) or (cycle.orders.get(alert.subject) if alert.kind in ORDERED else None)
     return News(alert, kind, order=order, unknown=step.observed is Observed.UNKNOWN)
@@ -324,7 +324,7 @@ def _unconfirmed(alert: Alert, cycle: _Cycle) -> bool:
 
 def _owed(kind: MessageKind) -> MessageKind | None:
     """What has to be remembered while it is held back; the rest is found anew in the next cycle."""
-    if kind in ENDS or kind is MessageKind.REPEAT:  # perhaps of another proposal, which is no repeat in the next cycle
+    if kind in ENDS or kind is MessageKind.REPEAT:  # of another proposal, perhaps, which in the next cycle is no news
         return kind
     return MessageKind.FIRING if kind in {MessageKind.FIRING, MessageKind.PASSED} else None
 

@@ -224,6 +224,7 @@ class _Outside(app.Outside):
         exchange = TrialExchange(self._life)
         exchanges = Exchanges()
         exchanges.markets["sim"] = exchanges.readers["sim"] = exchanges.candles["sim"] = exchange
+        exchanges.clocks["sim"] = exchange
         return exchanges
 
     async def gateways(self, settings: Settings, exchanges: Exchanges, clock: Clock) -> None:

@@ -42,6 +42,12 @@ class TrialExchange(SimulatedExchange):
         self._old: dict[str, deque[Any]] = {}
         self._frozen: dict[InstrumentId, Read[Quote]] = {}
 
+    async def clock_skew(self) -> float | None:
+        return await self._read("time", self._ahead, repeats=False)
+
+    async def _ahead(self) -> float:
+        return self._life.world.jumped.total_seconds()
+
     async def instruments(self) -> Mapping[InstrumentId, Instrument]:
         return await self._read("instruments", super().instruments)
 

@@ -191,7 +191,7 @@ class TrialVenue(SimulatedVenue):
         quantity = left
         if instrument is not None and share < 1:
             lots = (left * share / instrument.lot_size).to_integral_value(ROUND_FLOOR)
-            least = instrument.lot_size if ticket.reduce_only else order_min(instrument, ticket.price_limit)
+            least = instrument.lot_size if ticket.reduce_only else order_min(instrument, ticket.price_limit, ZERO)
             quantity = min(max(lots * instrument.lot_size, least), left)
         order = self.place(
             f"{ticket.client_order_id}/{placed.filled}",

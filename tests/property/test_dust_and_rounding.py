@@ -29,7 +29,7 @@ def test_a_reduction_leaves_nothing_or_enough(
 ) -> None:
     """Whole lots, never through zero, within what one order may be; no dust but where that leaves no other way."""
     step = Decimal(lot)
-    least = order_min(perp(lot=lot), Decimal(1), minimum)
+    least = order_min(perp(lot=lot), Decimal(1), Limits().price_collar, minimum)
     quantity = reduction(held, wanted, step, least, most)
     left = held - quantity
     assert quantity % step == 0
@@ -61,7 +61,8 @@ def test_a_hedge_that_shrinks_and_shrinks_ends(
     contract = perp(lot=lot, notional_min=notional_min)
     limits = Limits(price_collar=Decimal("0.9"), order_notional_max=None if most is None else dec(most))
     setup = policy(hedge("ETH"), limits=limits)
-    held, least, step = -(coins // Decimal(lot)) * Decimal(lot), order_min(contract, Decimal(100)), Decimal(lot)
+    held, step = -(coins // Decimal(lot)) * Decimal(lot), Decimal(lot)
+    least = order_min(contract, Decimal(100), limits.price_collar)
     assume(most is None or (least + step) * 100 <= most)
     orders, partial = 0, False
     for cycle in range(700):

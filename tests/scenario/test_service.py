@@ -63,6 +63,7 @@ class Wiring:
         self.wakes = Wakes(timedelta(seconds=5))
         self.began = self.completed = self.shown = self.closed = 0
         self.given: list[list[str]] = []
+        self.taken_back: list[int] = []  # how often it had been closed before
         self.alerts: tuple[Any, ...] = ()
         self.crash: Exception | None = None
         self.crash_after: Exception | None = None
@@ -83,6 +84,11 @@ class Wiring:
         if self.hang_after:
             await asyncio.Event().wait()
         self.shown += 1
+
+    async def take_back(self) -> None:
+        self.taken_back.append(self.closed)
+        if self.hang_closing:
+            await asyncio.Event().wait()
 
     async def close(self) -> None:
         self.closed += 1
@@ -127,6 +133,7 @@ def test_a_daemon_starts_watches_and_stops(monkeypatch: pytest.MonkeyPatch) -> N
         assert daemon.manager.words == ["ready", "alive", "alive", "alive", "stopping"]
         assert daemon.manager.heard[1][1] == "alts: last cycle completed 2026-11-02 12:00:01Z, alerts firing: 1"
         assert (wired.completed, wired.shown, wired.closed) == (3, 3, 1)
+        assert wired.taken_back == [0], "what rests is taken back before the exchanges are closed"
         assert daemon.manager.expected == [timedelta(minutes=3)]
 
     virtual_time.run(scene, monkeypatch)

@@ -34,7 +34,7 @@ def venue(clock: ManualClock, *, cash: int = 10_000, seed: int = 5, story: bool 
 
 
 def sell(place: SimulatedVenue, quantity: str, *, name: str = "o1", symbol: str = ETH) -> None:
-    order = place.place(name, symbol, Side.SELL, quantity=D(quantity), price_limit=D(0))
+    order = place.place(name, symbol, Side.SELL, quantity=D(quantity), price_limit=D(10))
     assert order.rejected is None, order.rejected
 
 
@@ -48,7 +48,7 @@ def test_an_order_fills_at_the_book_and_only_once() -> None:
     order = place.order("o1")
     assert order is not None
     assert order.price == quote.bid
-    assert place.place("o1", ETH, Side.SELL, quantity=D(2), price_limit=D(0)) == order
+    assert place.place("o1", ETH, Side.SELL, quantity=D(2), price_limit=D(10)) == order
     margin, _, _ = place.margin_account()
     assert margin.contracts(ETH_ID) == D(-2)
     assert margin.wallet == D(10_000) - order.fee
@@ -60,7 +60,7 @@ def test_an_order_fills_at_the_book_and_only_once() -> None:
         ("GHOST/USDT:USDT", "1", "0", "not listed"),
         (ETH, "1.00001", "0", "multiple of the lot"),
         (ETH, "1", "9999", "worse than the limit"),
-        (ETH, "900", "0", "insufficient margin"),
+        (ETH, "900", "10", "insufficient margin"),
     ],
 )
 def test_the_venue_rejects_with_a_reason(symbol: str, quantity: str, limit: str, reason: str) -> None:
@@ -178,7 +178,7 @@ def test_a_clock_that_goes_back_changes_nothing() -> None:
 
 def approved(quantity: str, *, name: str = "hd1") -> ApprovedIntent:
     intent = Intent(name, "alts", ETH_ID, Side.SELL, D(quantity), D(3000), D(3000), reduce_only=False, reason="test")
-    return ApprovedIntent(intent=intent, price_limit=D(1), seal=GATE_SEAL)
+    return ApprovedIntent(intent=intent, price_limit=D(10), seal=GATE_SEAL)
 
 
 def exchange() -> tuple[SimulatedExchange, SimulatedVenue]:

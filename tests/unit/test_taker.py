@@ -32,7 +32,7 @@ def taken(
     account = MarginAccount(D(cash))
     if D(held):
         account, _ = account.fill(ETH.id, D(held), D(3000))
-    worst = D(limit) if limit else D(3000) * (2 if side is Side.BUY else 0)
+    worst = D(limit) if limit else D(3000) * (2 if side is Side.BUY else D("0.9"))
     order = TakerOrder(ETH, side, D(quantity), reduce_only, worst)
     tiers = {ETH.id: (MarginTier(D(0), D("0.01"), D(20)),)}
     return take(account, order, quote=MARK, marks={ETH.id: MARK.mark}, tiers=tiers, terms=FREE)
@@ -75,6 +75,7 @@ def perp_tiers() -> tuple[MarginTier, ...]:
         ({"quantity": "0"}, "not above 0"),
         ({"quantity": "NaN"}, "not above 0"),
         ({"quantity": "0.001"}, "below the minimum 5"),
+        ({"quantity": "0.002", "limit": "2400"}, "notional 4.80 is below the minimum 5"),  # at the price it names
         ({"quantity": "1", "limit": "3001"}, "worse than the limit 3001"),
         ({"quantity": "20"}, "insufficient margin: needs 12000.00 USDT at 5x leverage, available 10000.00"),
         ({"quantity": "1", "reduce_only": True}, "nothing to reduce"),

@@ -14,6 +14,7 @@ _CODES = {
     "market": (-1121, "Invalid symbol."),
     "precision": (-1111, "Precision is over the maximum defined for this asset."),
     "duplicate": (-4116, "ClientOrderId is duplicated."),
+    "worth": (-4164, "Order's notional must be no smaller than 20 (unless you choose reduce only)."),
     "reduce_only": (-2022, "ReduceOnly Order is rejected."),
     "mode": (-4061, "Order's position side does not match user's setting."),
     "margin": (-2019, "Margin is insufficient."),
@@ -30,6 +31,9 @@ class BinanceOrders(OrderDesk):
         if market_id in CONTRACTS:
             return Decimal(CONTRACTS[market_id][3]), Decimal(CONTRACTS[market_id][4])
         return Decimal(COIN_CONTRACTS[market_id][3]), Decimal(1)
+
+    def worth_min(self, market_id: str) -> Decimal:
+        return Decimal(CONTRACTS[market_id][5]) if market_id in CONTRACTS else Decimal(0)
 
     def mark(self, market_id: str) -> Decimal:
         value: Decimal = (self.venue if market_id in CONTRACTS else self.venue.more).mark(market_id)

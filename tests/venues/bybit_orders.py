@@ -13,6 +13,7 @@ _CODES = {
     "market": (10001, "symbol invalid"),
     "precision": (10001, "Qty invalid"),
     "duplicate": (110072, "OrderLinkedID is duplicate"),
+    "worth": (110094, "Order does not meet minimum order value 5USDT"),
     "reduce_only": (110017, "Reduce-only rule not satisfied"),
     "mode": (10001, "position idx not match position mode"),
     "margin": (110007, "ab not enough for new order"),
@@ -26,6 +27,9 @@ class BybitOrders(OrderDesk):
 
     def rules(self, market_id: str) -> tuple[Decimal, Decimal]:
         return Decimal(CONTRACTS[market_id][6]), Decimal(CONTRACTS[market_id][7])
+
+    def worth_min(self, market_id: str) -> Decimal:
+        return Decimal(CONTRACTS[market_id][8]) if CONTRACTS[market_id][0] == "linear" else Decimal(0)
 
     def mark(self, market_id: str) -> Decimal:
         value: Decimal = self.venue.mark(market_id)

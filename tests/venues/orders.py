@@ -15,7 +15,9 @@ Answer = Callable[[dict[str, Any]], Any]
 
 
 class Refused(Exception):
-    """Why the desk does not take an order: `market`, `precision`, `duplicate`, `reduce_only`, `mode`, `margin`, `taker`."""
+    """Why the desk does not take an order: `market`, `precision`, `duplicate`, `worth`, `reduce_only`, `mode`, `margin`,
+    `taker`.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -79,6 +81,10 @@ class OrderDesk(ABC):
     @abstractmethod
     def answers(self) -> Mapping[tuple[str, str], Answer]:
         """(method, path) → reply to the parameters, in the venue's words."""
+
+    def worth_min(self, market_id: str) -> Decimal:
+        """What price × quantity of an order that opens has to be at least, where the venue asks for that."""
+        return ZERO
 
     def venue_id(self, number: int) -> str:
         """The venue's id of its order of this number."""
@@ -147,6 +153,8 @@ class OrderDesk(ABC):
         held = self.position(market_id)
         if reduce_only and (held * sign >= 0 or quantity > abs(held)):
             raise Refused("reduce_only")
+        if not reduce_only and price * quantity < self.worth_min(market_id):
+            raise Refused("worth")
         if self.poor:
             raise Refused("margin")
         number, mark = len(self.orders) + 700_000_001, self.mark(market_id)

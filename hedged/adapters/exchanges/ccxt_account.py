@@ -60,6 +60,12 @@ class CcxtVenue:
         """
         return self._line.skew_seconds
 
+    async def clock_skew(self) -> float | None:
+        """Our clock − the venue's, measured now. Raises `VenueError`."""
+        async with self._line.reading("server time"):
+            await self._line.synchronise()
+        return self._line.skew_seconds
+
     @property
     def weight(self) -> float:
         """Request weight spent since the start, in ccxt's units of the venue: readers and streams, not orders."""

@@ -180,6 +180,8 @@ class BingX(Dialect):
             _pools(connection), self._unfit(connection), self._refuse_standard(connection), *asked
         )
         rows = [row for reply, _ in replies for row in reply["data"] if number(row, "positionAmt")]
+        if unfit == _HEDGE_MODE and not rows:
+            unfit = None  # the mode of a new account: it matters from the first position on
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
         refuse_several_in_one_contract(connection.account, rows, _HEDGE_MODE)

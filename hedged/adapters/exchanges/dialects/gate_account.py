@@ -103,8 +103,8 @@ def _by_asset(coins: Iterable[Balance]) -> tuple[Balance, ...]:
 
 
 def refuse_hedge_mode(account: str, pools: Iterable[Pool], rows: Sequence[Row]) -> None:
-    """An account in hedge mode, or several positions in one contract."""
-    if any(each.is_hedged for each in pools) or any(row["mode"] != "single" for row in rows):
+    """Positions of an account in hedge mode, or several in one contract; `rows` are of open ones."""
+    if rows and (any(each.is_hedged for each in pools) or any(row["mode"] != "single" for row in rows)):
         raise Refused(account, "futures positions", _HEDGE_MODE)
     for market_id, times in Counter(row["contract"] for row in rows).items():
         if times > 1:

@@ -154,7 +154,7 @@ class Mexc(Dialect):
             mexc_account.pools(connection),
             connection.timed(venue.contractPrivateGetPositionOpenPositions()),
         )
-        mexc_account.check_mode(connection.account, number(mode, "data"))
+        mexc_account.check_mode(connection.account, number(mode, "data"), rows["data"])
         held = mexc_account.positions(rows["data"], markets)
         contracts = {name: markets.contract(name) for name in held}
         isolated = mexc_account.isolated(rows["data"], contracts)

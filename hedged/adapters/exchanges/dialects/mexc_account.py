@@ -112,7 +112,10 @@ async def swap_wallet(connection: Connection) -> tuple[list[Balance], datetime]:
     return coins, arrived
 
 
-def check_mode(account: str, mode: Decimal) -> None:
+def check_mode(account: str, mode: Decimal, rows: Iterable[Row]) -> None:
+    """Of what is open: hedge mode is that of a new account, and nothing in it is one-way as well."""
+    if not any(not_negative(row, "holdVol") for row in rows):
+        return
     if mode == _HEDGE_MODE:
         raise Refused(account, "position mode", _HEDGED)
     if mode != _ONE_WAY:

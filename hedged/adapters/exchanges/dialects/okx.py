@@ -225,7 +225,7 @@ def _refuse_what_cannot_be_read(connection: Connection, rows: Iterable[Row]) -> 
             refuse(f"{row['instId']} {_SPOT_MARGIN}")
         if kind not in {"SWAP", "FUTURES", "MARGIN"} and held:
             refuse(f"a position in {row['instId']} ({kind.lower()}), which cannot be read: close it")
-        if kind in {"SWAP", "FUTURES"} and row["posSide"] != "net":
+        if kind in {"SWAP", "FUTURES"} and held and row["posSide"] != "net":
             refuse(_HEDGE_MODE)
     counted = Counter(row["instId"] for row in rows if known(row, "pos"))
     for market_id, times in counted.items():
