@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -172,7 +172,7 @@ async def build(
         live=tuple(sorted(live_accounts(settings))),
         history=history,
         commands=commands,
-        books=BookWatch(exchanges.books, set(_trading(settings)), store, clock, settings.schedule.every),
+        books=BookWatch(exchanges.books, _sending(settings), store, clock, settings.schedule.every),
         lock=lock,
         clock_watch=clock_watch,
         wakes=wakes,
@@ -370,15 +370,14 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
     return LiveGateway(line, listed, clock, countdown=settings.limits.countdown, traded=_traded(settings, account.name))
 
 
+def _sending(settings: Settings) -> set[InstrumentId]:
+    """All contracts on which hedges may send orders."""
+    return {leg for legs in legs_by_account(settings, Mode.APPROVE, Mode.LIVE).values() for leg in legs}
+
+
 def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
     """The contracts of this account on which hedges may send orders."""
-    return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
-
-
-def _trading(settings: Settings, modes: Collection[Mode] = (Mode.APPROVE, Mode.LIVE)) -> Iterator[InstrumentId]:
-    for hedge in settings.policy().hedges:
-        if hedge.mode in modes:
-            yield from (leg.instrument for leg in hedge.legs)
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE).get(account, ()))
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
@@ -401,7 +400,7 @@ def live_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts on which real money is traded without asking anybody."""
     if settings.world is not World.REAL:
         return frozenset()
-    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings, {Mode.LIVE}))
+    return frozenset(legs_by_account(settings, Mode.LIVE))
 
 
 def require_keys(settings: Settings, keys: KeyWatch, now: datetime) -> None:

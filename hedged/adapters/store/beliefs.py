@@ -35,8 +35,9 @@ def alerts_after(known: Mapping[str, Alert], listed: Iterable[Alert], at: dateti
 
 
 def has_faded(alert: Alert, at: datetime) -> bool:
-    """It ended so long ago that it cannot reopen."""
-    return alert.resolved_at is not None and alert.resolved_at <= at - REOPENS_WITHIN
+    """It ended so long ago that it cannot reopen. One that fires has not ended, however long it has stayed away."""
+    ended = alert.resolved_at if alert.state is AlertState.RESOLVED else None
+    return ended is not None and ended <= at - REOPENS_WITHIN
 
 
 def newest_by_key(found: Iterable[Alert]) -> list[Alert]:
