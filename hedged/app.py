@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
+from hedged.daemon.one_way import in_hedge_mode
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
@@ -112,6 +113,7 @@ async def build(
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
         require_keys(settings, keys, clock.now())
+        await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
         clock_watch = ClockWatch(clock, exchanges.clocks)
         standing = Standing(store, clock, settings.name, settings.world)
@@ -170,7 +172,7 @@ async def build(
         live=tuple(sorted(live_accounts(settings))),
         history=history,
         commands=commands,
-        books=BookWatch(exchanges.books, set(_trading(settings)), store, clock, settings.schedule.every),
+        books=BookWatch(exchanges.books, _sending(settings), store, clock, settings.schedule.every),
         lock=lock,
         clock_watch=clock_watch,
         wakes=wakes,
@@ -286,7 +288,23 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
 
 def sending_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts that real orders may go to."""
-    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings))
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+
+
+def legs_by_account(settings: Settings, *modes: Mode) -> dict[str, list[InstrumentId]]:
+    """The contracts of the hedges in these modes, by the account that they are at."""
+    found: dict[str, list[InstrumentId]] = {}
+    for hedge in settings.policy().hedges:
+        for leg in hedge.legs if hedge.mode in modes else ():
+            found.setdefault(leg.instrument.partition(":")[0], []).append(leg.instrument)
+    return found
+
+
+async def require_one_way(settings: Settings, exchanges: Exchanges) -> None:
+    """No hedge is traded on an account in hedge mode. Raises `ConfigurationError` where the venue tells that one is."""
+    hedged = await in_hedge_mode(exchanges.venues, legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+    if hedged:
+        raise ConfigurationError(*(f"{settings.path}: account {name}: {words}" for name, words in hedged.items()))
 
 
 async def require_go_live(settings: Settings, store: Store) -> None:
@@ -354,15 +372,14 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
     return LiveGateway(line, listed, clock, countdown=settings.limits.countdown, traded=_traded(settings, account.name))
 
 
+def _sending(settings: Settings) -> set[InstrumentId]:
+    """All contracts on which hedges may send orders."""
+    return {leg for legs in legs_by_account(settings, Mode.APPROVE, Mode.LIVE).values() for leg in legs}
+
+
 def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
     """The contracts of this account on which hedges may send orders."""
-    return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
-
-
-def _trading(settings: Settings, modes: Collection[Mode] = (Mode.APPROVE, Mode.LIVE)) -> Iterator[InstrumentId]:
-    for hedge in settings.policy().hedges:
-        if hedge.mode in modes:
-            yield from (leg.instrument for leg in hedge.legs)
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE).get(account, ()))
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
@@ -385,7 +402,7 @@ def live_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts on which real money is traded without asking anybody."""
     if settings.world is not World.REAL:
         return frozenset()
-    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings, {Mode.LIVE}))
+    return frozenset(legs_by_account(settings, Mode.LIVE))
 
 
 def require_keys(settings: Settings, keys: KeyWatch, now: datetime) -> None:

@@ -40,6 +40,7 @@ class TrialExchange(SimulatedExchange):
         super().__init__(life.world.venue, life.clock)
         self._life = life
         self._old: dict[str, deque[Any]] = {}
+        self._frozen: dict[InstrumentId, Read[Quote]] = {}
 
     async def clock_skew(self) -> float | None:
         return await self._read("time", self._ahead, repeats=False)
@@ -51,8 +52,15 @@ class TrialExchange(SimulatedExchange):
         return await self._read("instruments", super().instruments)
 
     async def quotes(self, instruments: Collection[InstrumentId]) -> Mapping[InstrumentId, Read[Quote]]:
-        asked = sorted(instruments)
-        return await self._read("quotes", lambda: super(TrialExchange, self).quotes(asked), of=",".join(asked))
+        asked, life = sorted(instruments), self._life
+        found = await self._read("quotes", lambda: super(TrialExchange, self).quotes(asked), of=",".join(asked))
+        if life.world.plan.holding(life.world.elapsed, "quotes_frozen") is None:
+            self._frozen = {}
+            return found
+        life.count("quotes frozen")
+        for instrument, quote in found.items():  # the first of the spell, again and again, with the time it is of
+            self._frozen.setdefault(instrument, quote)
+        return {instrument: self._frozen[instrument] for instrument in found}
 
     async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
         asked = sorted(assets)

@@ -144,13 +144,13 @@ def test_a_signal_during_a_cycle_lets_it_finish(number: signal.Signals, monkeypa
     """The cycle in hand, with its orders, completes and is shown before the daemon stops."""
 
     async def scene(clock: WallClock) -> None:
-        wired = Wiring(takes=5)
+        wired = Wiring(takes=4)
         daemon = Scene(clock, wired)
         await clock.sleep(1)
         await daemon.send(number)
         assert await daemon.task == 0
         assert (wired.completed, wired.shown, wired.closed) == (1, 1, 1)
-        assert clock.monotonic() == pytest.approx(5, abs=0.1)
+        assert clock.monotonic() == pytest.approx(4, abs=0.1)
 
     virtual_time.run(scene, monkeypatch)
 
