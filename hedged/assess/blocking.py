@@ -187,7 +187,7 @@ def undetermined(
     """
     keys: set[str] = set()
     for row in margin:
-        if row.odds is not None and row.odds.unknown:
+        if row.odds is not None and row.odds.may_be_worse:
             keys.add(f"{Kind.MARGIN_ODDS.value}/{row.account}")
         if row.account in exposed and row.margin_ratio is None:
             keys.add(f"{Kind.MARGIN.value}/{row.account}")
