@@ -14,7 +14,7 @@ from hedged.assess.margin import with_alarms
 from hedged.decide import decide
 from hedged.decide.carry import carried
 from hedged.decide.jumps import marks_after, prices_after
-from hedged.decide.runaway import runaway, seen
+from hedged.decide.runaway import found_filled, runaway, seen
 from hedged.decide.timing import next_signals, timed
 from hedged.model.finding import Finding
 from hedged.model.order import OrderState, Unknown, Working
@@ -142,17 +142,19 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
     """Assess and decide on what was seen, with the statistics that are known now."""
     statistics, now = portfolio.statistics, snapshot.now
     snapshot = replace(snapshot, statistics=statistics)
-    signals = next_signals(portfolio.policy, portfolio.memory.signals, statistics, now)
+    signals = portfolio.memory.signals
+    if portfolio.held is None:  # else `now` may not be what it is
+        signals = next_signals(portfolio.policy, signals, statistics, now)
     policy = carried(timed(portfolio.policy, portfolio.overrides, signals, now), snapshot)
     assessment = assess(snapshot, policy)
-    before = portfolio.memory.guard
+    before = found_filled(portfolio.memory.guard, portfolio.settled, now)
     marks = marks_after(before.marks, snapshot, policy.limits.price_collar)
     prices = prices_after(before.prices, snapshot)
     guard = replace(seen(before, snapshot, assessment.margin), marks=marks, prices=prices)
     wrong = None
     if portfolio.guarded and portfolio.gateways and portfolio.brake.halted is None:
         wrong = runaway(guard, portfolio.past_orders, policy.limits, now, portfolio.brake.resumed_at)
-    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}")
+    stopped = portfolio.brake.why or (wrong and f"halted by the guard: {wrong}") or portfolio.held
     book = replace(
         portfolio.book,
         cycle_id=cycle_id,
@@ -160,6 +162,7 @@ def judge(portfolio: Portfolio, snapshot: Snapshot, cycle_id: str, *, orders_all
         stopped=stopped,
         marks={name: mark.price for name, mark in marks.items()},
         prices={asset: price.price for asset, price in prices.items()},
+        unseen=frozenset(guard.expected),
     )
     decision = decide(assessment, snapshot, policy, book)
     stops = stops_object(portfolio.brake)

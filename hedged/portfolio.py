@@ -79,6 +79,7 @@ class Portfolio:
         None  # how long this process may send orders without having been heard of; None: no matter
     )
     fenced: str | None = field(default=None, init=False)  # who has taken over from this process
+    held: str | None = None  # why no order may be made for now, though nobody has stopped them
     unkept: str | None = field(default=None, init=False)  # why the last cycle could not be recorded
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ def stands_in_the_way(passed: GoLive | None, digest: str) -> str | None:
         return "`hedged go-live --check` has not been green yet"
     if passed.digest != digest:
         return (
-            f"hedges, limits or accounts have changed since `hedged go-live --check` was green on "
-            f"{passed.at:%Y-%m-%d %H:%M} UTC: ask it again"
+            "hedges, limits or something else that orders come of have changed since `hedged go-live --check` was "
+            f"green on {passed.at:%Y-%m-%d %H:%M} UTC: ask it again"
         )
     return None

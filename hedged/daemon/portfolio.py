@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hedged.act.take_back import take_back
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
-from hedged.cycle import CycleReport, Portfolio, run_cycle
+from hedged.cycle import GUARDED_CYCLES, CycleReport, Portfolio, run_cycle
+from hedged.daemon.clock_watch import ClockWatch, VenueClock
 from hedged.daemon.delivery import channels_down
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.instrument import InstrumentId
 from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OpenOrders, OrderGateway, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.book_watch import BookWatch
     from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
@@ -44,6 +48,8 @@ LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
+TAKE_BACK_WITHIN = 1.3  # seconds to cancel what rests, less than what the daemon has for it when it stops
+END_GUARD_WITHIN = 0.4  # seconds
 DENIED_NAMED = 5  # topics in a sentence
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
@@ -61,6 +67,8 @@ class Exchanges:
     venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
+    clocks: dict[str, VenueClock] = field(default_factory=dict)  # of those that tell the time
+    books: dict[str, OpenOrders] = field(default_factory=dict)  # of those that show all that waits there
     closers: list[Close] = field(default_factory=list)
     releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
     unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
@@ -90,9 +98,12 @@ class App:
     heartbeat: Heartbeat | None
     exchanges: Exchanges
     keys: KeyWatch | None = None
+    live: Sequence[str] = ()  # accounts on which real money is traded without asking anybody
     history: HistoryKeeper | None = None
     commands: Commands | None = None
+    books: BookWatch | None = None
     lock: StoreLock | None = None
+    clock_watch: ClockWatch = field(default=None)  # type: ignore[assignment]  # of the exchanges' clocks
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
     look_every: float = LOOK_FOR_STOPS_EVERY  # at pauses and approvals
     vitals: Vitals = field(init=False)
@@ -100,12 +111,14 @@ class App:
     _thinned_at: datetime | None = None
     cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
+    _taken_back: bool = False
     _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
     _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
     _direct: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.vitals = Vitals(self.portfolio.clock, self.every)
+        self.clock_watch = self.clock_watch or ClockWatch(self.portfolio.clock, self.exchanges.clocks)
 
     @property
     def name(self) -> str:
@@ -124,6 +137,7 @@ class App:
         woken_by = self.wakes.take()
         for streams in self.exchanges.streams.values():
             streams.cycle_begins()
+        await self._hold()
         told = await self._told()
         outside = [*extra, *self._findings(now), *self._streams_down(told, now)]
         outside += channels_down(self.couriers, told, now, self._lost())
@@ -152,6 +166,22 @@ class App:
         for order in report.orders():
             log.info("order", **order)
         return report
+
+    async def _hold(self) -> None:
+        """Whether this cycle may make orders at all."""
+        skews = {name: venue.skew_seconds for name, venue in self.exchanges.venues.items()}
+        await self.clock_watch.look(self.portfolio.brake.resumed_at, skews)
+        doubt = self.clock_watch.doubt
+        reasons = [] if doubt is None else [f"on hold until the clock is right: {doubt}"]
+        if self.keys is not None and (why := self.keys.not_asked(self.live, self.portfolio.clock.now())):
+            reasons.append(why)
+        self.portfolio.held = "; ".join(reasons) or None
+
+    async def watch_books(self) -> None:
+        """Look for orders of somebody else, once there was a cycle: it is not held up by this."""
+        await self._looked.wait()
+        if self.books is not None:
+            await self.books.run()
 
     async def listen(self, streams: Streams) -> None:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
@@ -205,11 +235,42 @@ class App:
             await channel.publish_state(report.state)
         self._beat(Signal.SUCCESS)
         self.vitals.backlog = await self._backlog()
-        await self._thin(report.assessment.now)
+        if not self.clock_watch.in_doubt:  # by a clock that is ahead everything is old
+            await self._thin(report.assessment.now)
+
+    async def take_back(self) -> None:
+        """What rests in a book is cancelled; where that is not certain, the venue's own countdown goes on."""
+        self._taken_back = True
+        portfolio = self.portfolio
+        if portfolio.fenced is not None or not portfolio.gateways:
+            return  # the orders in the journal are those of another process
+        try:
+            left = await take_back(portfolio.gateways, portfolio.store, portfolio.clock, within=TAKE_BACK_WITHIN)
+        except StoreError as error:
+            log.error("orders at rest could not be taken back", error=str(error))
+            return
+        for row in left:
+            intent = row.intent
+            log.error(
+                "this order may still rest: it is looked up at the next start",
+                order=intent.client_order_id,
+                instrument=intent.instrument,
+            )
+        await self._guard({row.intent.instrument for row in left})
+
+    async def _guard(self, resting: Collection[InstrumentId]) -> None:
+        """Have the venues' countdowns go on for these, and end the others."""
+        within = GUARDED_CYCLES * self.every
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_GUARD_WITHIN):
+                for account, gateway in self.portfolio.gateways.items():
+                    await gateway.guard({each for each in resting if each.partition(":")[0] == account}, within)
 
     async def close(self) -> None:
         for task in self._direct:
             task.cancel()
+        if not self._taken_back and self.portfolio.fenced is None:
+            await self._guard(())  # who comes next arms them anew
         await self.exchanges.close()
         for channel in self.channels:
             await channel.close()
@@ -248,6 +309,8 @@ class App:
             yield from self.history.findings(now)
         if self.commands is not None:
             yield from self.commands.findings(now)
+        if self.books is not None:
+            yield from self.books.findings()
         for channel in self.channels:
             if isinstance(channel, MqttChannel):
                 yield from self._denied(channel)
@@ -266,7 +329,10 @@ class App:
             yield Finding(Kind.TOPICS_DENIED, self.name, Severity.WARNING, text, {"topics": len(topics)})
 
     def _skews(self) -> Iterator[Finding]:
-        """Accounts whose venue's clock and this machine's are apart."""
+        """Accounts whose venue's clock and this machine's are apart, and a clock that no order can rest on."""
+        if self.clock_watch.doubt is not None:
+            text = f"{self.name}: {self.clock_watch.doubt}; orders wait until the clock is right."
+            yield Finding(Kind.CLOCK_SKEW, self.name, Severity.CRITICAL, text)
         for name, venue in self.exchanges.venues.items():
             skew = venue.skew_seconds
             if skew is not None and abs(skew) > SKEW_SECONDS_MAX:

@@ -30,7 +30,8 @@ from hedged.model.finding import Finding
 from hedged.ports import Clock
 
 # Together, with the scheduler's second to put a cancelled cycle away, below the 10 s in which the daemon stops.
-FINISH_CYCLE_WITHIN = 6.0
+FINISH_CYCLE_WITHIN = 4.5
+TAKE_BACK_WITHIN = 1.75
 END_LOOPS_WITHIN = 1.0
 CLOSE_WITHIN = 1.5
 
@@ -65,6 +66,9 @@ class Wired(Protocol):
 
     async def after_cycle(self, report: CycleReport) -> None:
         """Show the state, ping the heartbeat, wake the couriers. Never waits for a dead channel."""
+
+    async def take_back(self) -> None:
+        """The daemon stops: leave nothing in a book that nobody looks after."""
 
     async def close(self) -> None: ...
 
@@ -180,6 +184,7 @@ class Service:
         self._notifier.stopping()
         log.info("stopping: the running cycle may end first", within_s=FINISH_CYCLE_WITHIN)
         finished = await scheduler.stop(within=FINISH_CYCLE_WITHIN)
+        await self._live.take_back()
         await self._live.close()
         log.info("stopped", cycle_finished=finished)
 
@@ -218,6 +223,14 @@ class _Live:
         self.wired = wired
         loops: list[Loop] = [*wired.background, partial(scheduler.answer, wired.wakes)]
         self._loops = {asyncio.create_task(keep_alive(loop, clock)) for loop in loops}
+
+    async def take_back(self) -> None:
+        """Never raises and never hangs."""
+        try:
+            async with asyncio.timeout(TAKE_BACK_WITHIN):
+                await self.wired.take_back()
+        except Exception:
+            log.exception("orders at rest could not be taken back: they are looked up at the next start")
 
     async def close(self) -> None:
         """Never raises and never hangs: what does not end in its time is logged and left."""

@@ -14,16 +14,18 @@ from hedged.decide.margin import room_after
 from hedged.decide.pending import Pending, Want
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
-from hedged.estimate.sizing import order_min, reduction
+from hedged.decide.used import Used, Way, way_of
+from hedged.estimate.sizing import largest_that, order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Refusal, Side
-from hedged.model.policy import Mode, PortfolioPolicy
+from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Purpose, Refusal, Side
+from hedged.model.policy import HedgePolicy, Mode, PortfolioPolicy
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
 ZERO = Decimal(0)
 _ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
+_BEHIND = "the part of it that goes before is not sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Book:
     turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
     orders_minute: int = 0  # sent within the last minute
     in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
+    unseen: frozenset[InstrumentId] = frozenset()  # the fill of an order there does not show in the position yet
     orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
     stopped: str | None = None  # why orders are paused or halted
     orders_day: int = 0  # sent within the last 24 hours
@@ -48,9 +51,19 @@ class Book:
     crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    intent: Intent
+    context: GateContext
+    need: float  # equity that it binds
+
+
 @dataclass(slots=True)
 class Desk:
-    """One cycle's orders. What is approved counts as filled for those that follow."""
+    """One cycle's orders. What is approved counts as filled for those that follow.
+
+    What is only shown, or waits for a person, counts for its own kind alone: it takes nothing from what is sent.
+    """
 
     snapshot: Snapshot
     policy: PortfolioPolicy
@@ -60,16 +73,14 @@ class Desk:
     refused: list[Refusal] = field(default_factory=list, init=False)
     proposals: list[Intent] = field(default_factory=list, init=False)
     by_hand: list[Intent] = field(default_factory=list, init=False)
-    _turnover: Decimal = field(default=ZERO, init=False)
-    _traded: dict[InstrumentId, Decimal] = field(default_factory=dict, init=False)  # contracts, signed
-    _needs: dict[str, float] = field(default_factory=dict, init=False)  # account → equity bound by these orders
-    _under_way: UnderWay = field(init=False)  # before this cycle or approved in it
+    take_back: list[Intent] = field(default_factory=list, init=False)  # at rest, and not wanted any more
+    _used: dict[Way, Used] = field(init=False)  # what is sent is in each
     _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
         book, policy = self.book, self.policy
-        self._under_way = UnderWay.of(book.open_orders)
+        self._used = {way: Used(UnderWay.of(book.open_orders)) for way in Way}
         self._pending = Pending(
             book.proposals, self.snapshot.now, book.cycle_id, policy.proposals_expire, policy.limits.price_collar
         )
@@ -88,14 +99,55 @@ class Desk:
         `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
         before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
         """
+        mode = self._hedges(group)[0].mode
+        approval = self._approval(trade, group) if mode is Mode.APPROVE else None
+        wanted, trade = trade, self._sized(trade, group, mode, approval)
+        way = way_of(mode, approval, self.snapshot.instruments[trade.instrument])
+        order = self._drafted(trade, group, number, way=way, at_once=at_once)
+        intent, context = replace(order.intent, only_after=only_after), order.context
+        if approval is not None and self._outlived(approval, intent, context):
+            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
+        if self._passed(intent, context, approval, mode=mode, way=way, number=number):
+            if trade.contracts == wanted.contracts:
+                self._whole.add(intent.client_order_id)
+            for each in self._used.values() if way is Way.SENT else (self._used[way],):
+                each.add(intent, order.need)
+        return intent.client_order_id
+
+    def largest(self, trade: Trade, group: HedgeGroup, *, twice: bool = False) -> Trade | None:
+        """Of a trade as much as the gate would let through now; None: nothing of it. Uses nothing up.
+
+        `twice`: another order of the same worth has to find room in the day's turnover too.
+        """
+        instrument, leg = self.snapshot.instruments[trade.instrument], leg_of(group.legs, trade.instrument)
+        way = way_of(self._hedges(group)[0].mode, None, instrument)
+
+        def passes(quantity: Decimal) -> bool:
+            part = replace(trade, contracts=quantity.copy_sign(trade.contracts))
+            order = self._drafted(part, group, 0, way=way, at_once=True)
+            after = order.context.turnover_day + (order.intent.notional if twice else ZERO)
+            return judge(order.intent, replace(order.context, turnover_day=after), self.policy.limits) is None
+
+        lot, least = instrument.lot_size, instrument.lot_size
+        if not trade.reduce_only and leg.mark:
+            least = order_min(instrument, leg.mark, self.policy.limits.price_collar)
+        quantity = largest_that(passes, least, abs(trade.contracts), lot)
+        if quantity is None or quantity == abs(trade.contracts):
+            return None if quantity is None else trade
+        reason = f"{trade.reason}; {quantity:f} of it now, as much as the limits allow"
+        return replace(trade, contracts=quantity.copy_sign(trade.contracts), reason=reason)
+
+    def _hedges(self, group: HedgeGroup) -> list[HedgePolicy]:
+        return [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+
+    def _drafted(self, trade: Trade, group: HedgeGroup, number: int, *, way: Way, at_once: bool) -> _Draft:
+        """The order that a trade would be, and what the gate has to know of it. Changes nothing."""
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
-        members = [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+        members = self._hedges(group)
         mode = members[0].mode
-        approval = self._approval(trade, group) if mode is Mode.APPROVE else None
-        wanted, trade = trade, self._sized(trade, leg, instrument, mode, approval)
-        before = self._held(leg, instrument)
-        held = None if before is None else before + self._traded.get(trade.instrument, ZERO)
+        used, before = self._used[way], self._held(leg, instrument)
+        held = None if before is None else before + used.traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
         placement = Placement.IOC
         # What rests is taken back and decided anew; a person would have to be asked each time.
@@ -104,37 +156,28 @@ class Desk:
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
             placement=placement,
-            only_after=only_after,
         )
-        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, self._needs)
+        room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, used.needs)
         context = GateContext(
             instrument=instrument,
             quote=quote,
             contracts=held,
-            turnover_day=self.book.turnover_day + self._turnover,
-            orders_cycle=len(self.approved) + len(self.proposals) + len(self.by_hand) + len(self._pending.standing),
+            turnover_day=self.book.turnover_day + used.turnover,
+            orders_cycle=used.orders,
             orders_minute=self.book.orders_minute + len(self.approved),
             in_flight=trade.instrument in self.book.in_flight,
+            unseen=trade.instrument in self.book.unseen,
             rate=leg.rate or Decimal(1),
             margin=room,
             now=self.snapshot.now,
             last_mark=self.book.marks.get(trade.instrument),
             orders_day=self.book.orders_day + len(self.approved),
-            exposed=None if before is None else self._under_way.worst(trade.instrument, before, intent.side),
+            exposed=None if before is None else used.under_way.worst(trade.instrument, before, intent.side),
             # Monitor says what a hedge would take, also where the margin for it is not there yet.
             doubt=next((self.jumped[name] for name in group.hedges if name in self.jumped), None),
-            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, self._under_way),
+            room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, used.under_way),
         )
-        if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
-        if self._passed(intent, context, mode, approval, number):
-            if trade.contracts == wanted.contracts:
-                self._whole.add(intent.client_order_id)
-            self._turnover += intent.notional
-            self._traded[trade.instrument] = self._traded.get(trade.instrument, ZERO) + intent.signed_quantity
-            self._needs[instrument.account] = self._needs.get(instrument.account, 0.0) + need
-            self._under_way.add(intent)
-        return intent.client_order_id
+        return _Draft(intent, context, need)
 
     def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
         """Contracts before this cycle's orders; None where they are not known, or were read too long ago."""
@@ -145,7 +188,11 @@ class Desk:
     def _order_id(self, trade: Trade, number: int) -> str:
         """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
         again = self.book.again.get(trade.instrument)
-        if again is not None and not self._traded.get(trade.instrument) and again.side is trade_side(trade):
+        if (
+            again is not None
+            and not self._used[Way.SENT].traded.get(trade.instrument)
+            and again.side is trade_side(trade)
+        ):
             return again.client_order_id
         return client_order_id(self.book.cycle_id, trade.instrument, number)
 
@@ -153,10 +200,9 @@ class Desk:
         want: Want = (group.name, trade.instrument, trade_side(trade), trade.reduce_only, trade.purpose)
         return self._pending.approval(want, abs(trade.contracts))
 
-    def _sized(
-        self, trade: Trade, leg: LegState, instrument: Instrument, mode: Mode, approval: Proposal | None
-    ) -> Trade:
+    def _sized(self, trade: Trade, group: HedgeGroup, mode: Mode, approval: Proposal | None) -> Trade:
         """No more than a person approved; the first real order on a contract is the smallest that there is."""
+        leg, instrument = leg_of(group.legs, trade.instrument), self.snapshot.instruments[trade.instrument]
         most, why, limits = abs(trade.contracts), "", self.policy.limits
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
@@ -181,31 +227,30 @@ class Desk:
             self._pending.give_up(approval, why)
         return why is not None
 
-    def _passed(self, intent: Intent, context: GateContext, mode: Mode, approval: Proposal | None, number: int) -> bool:
+    def _passed(
+        self, intent: Intent, context: GateContext, approval: Proposal | None, *, mode: Mode, way: Way, number: int
+    ) -> bool:
         """Whether the gate let it through, to be sent or only to be proposed."""
-        by_hand = context.instrument is not None and context.instrument.by_hand
-        unsent = mode is Mode.MONITOR or by_hand
-        proposed = mode is Mode.APPROVE and approval is None
         sent = {each.intent.client_order_id for each in self.approved}
-        ready = self._whole if unsent or proposed else self._whole & sent
-        alone = not ready.issuperset(intent.only_after)
-        if not unsent and (self.book.stopped is not None or not self.book.orders_allowed):
+        ready = self._whole & sent if way is Way.SENT else self._whole
+        to_send = way in {Way.SENT, Way.ASKED}
+        if to_send and (self.book.stopped is not None or not self.book.orders_allowed):
             why: str | None = self.book.stopped or "the store cannot keep an order now"
-        elif alone:
-            why = _ALONE
-        elif unsent or proposed:
-            why = judge(intent, context, self.policy.limits)
-            if why is None and unsent:
-                (self.by_hand if by_hand else self.proposals).append(intent)
-                return True
-            if why is None:
-                return self._proposed(intent, number)
-        else:
+        elif not ready.issuperset(intent.only_after):
+            why = _BEHIND if intent.purpose is Purpose.REDUCE else _ALONE
+        elif way is Way.SENT:
             verdict = approve(intent, context, self.policy.limits, mode, approval)
             if isinstance(verdict, ApprovedIntent):
                 self.approved.append(verdict)
                 return True
             why = verdict.reason
+        else:
+            why = judge(intent, context, self.policy.limits)
+            if why is None and way is Way.ASKED:
+                return self._proposed(intent, number)
+            if why is None:
+                (self.by_hand if way is Way.BY_HAND else self.proposals).append(intent)
+                return True
         self.refused.append(Refusal(intent=intent, reason=why or ""))
         self._pending.leave(intent)
         return False
@@ -235,6 +280,7 @@ class Desk:
             by_hand=tuple(self.by_hand),
             awaiting=tuple(self._pending.standing),
             answered=tuple(self._pending.ended),
+            take_back=tuple(each.client_order_id for each in self.take_back),
             stopped=self.book.stopped,
         )
 

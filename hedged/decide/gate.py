@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TypeGuard
 
 from hedged.decide.account_room import AccountRoom
+from hedged.decide.jumps import book_agrees
 from hedged.decide.placement import resting_price
 from hedged.estimate.sizing import leaves_crumb, order_min
 from hedged.model.instrument import Instrument
@@ -49,6 +50,7 @@ class GateContext:
     doubt: str | None = None  # why its size may be wrong, though the position and the contract's own price are known
     orders_day: int = 0  # sent within 24 hours, and all of this cycle
     exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
+    unseen: bool = False  # the fill of an earlier order does not show in the position yet
     room: AccountRoom | None = None  # None: the order opens nothing, or nobody reads the account's margin
 
 
@@ -65,11 +67,13 @@ def judge(intent: Intent, context: GateContext, limits: Limits) -> str | None:
         return f"the position in {intent.instrument} is not known"
     if context.in_flight:
         return f"an earlier order on {intent.instrument} has not come to an end"
+    if context.unseen:
+        return f"the position in {intent.instrument} does not show yet what was filled of the last order there"
     return (
         _size(intent, instrument, quote, contracts, limits)
         or _crumb(intent, instrument, quote, context, limits)
         or _notional(intent, instrument, quote, context, limits)
-        or _number(context, limits)
+        or _number(intent, context, limits)
         or _margin(intent, context)
         or _account(intent, instrument, quote, context, limits)
         or (context.doubt if intent.purpose is not Purpose.REDUCE else None)
@@ -171,18 +175,28 @@ def _notional(intent: Intent, instrument: Instrument, quote: Quote, context: Gat
     if limits.position_notional_max is not None and not intent.reduce_only and position > limits.position_notional_max:
         return f"position of {position:,.2f} would exceed position_notional_max {limits.position_notional_max:,.2f}"
     turnover = context.turnover_day + order
-    if limits.turnover_day_max is not None and turnover > limits.turnover_day_max:
+    if limits.turnover_day_max is not None and not _lets_go(intent) and turnover > limits.turnover_day_max:
         return f"turnover of {turnover:,.2f} today would exceed turnover_day_max {limits.turnover_day_max:,.2f}"
     return None
 
 
-def _number(context: GateContext, limits: Limits) -> str | None:
+def _lets_go(intent: Intent) -> bool:
+    """Whether an order rescues its account from a liquidation or ends a hedge: no limit of a day refuses those.
+
+    Such a limit is there for what goes round and round. These two only give up what was opened within it, lower what
+    can be lost, and wait for nothing: a day in which so much was traded is when they matter. A reduction into the band
+    is the other half of a round, and less of a hedge: it keeps to the limits like what it undoes.
+    """
+    return intent.reduce_only and intent.purpose in {Purpose.REDUCE, Purpose.CLOSE}
+
+
+def _number(intent: Intent, context: GateContext, limits: Limits) -> str | None:
     """Orders a cycle, a minute and a day."""
     if context.orders_cycle >= limits.orders_cycle_max:
         return f"{context.orders_cycle} orders in this cycle are orders_cycle_max"
     if context.orders_minute >= limits.orders_minute_max:
         return f"{context.orders_minute} orders within a minute, orders_minute_max is {limits.orders_minute_max}"
-    if context.orders_day >= limits.orders_day_max:
+    if context.orders_day >= limits.orders_day_max and not _lets_go(intent):
         return f"{context.orders_day} orders within a day, orders_day_max is {limits.orders_day_max}"
     return None
 
@@ -241,9 +255,12 @@ def _free_margin(room: AccountRoom, added: Decimal, limits: Limits) -> str | Non
 
 
 def _jump(intent: Intent, quote: Quote, context: GateContext, limits: Limits) -> str | None:
-    """A mark far from the last one may be wrong: it is read a second time before anything rests on it."""
+    """A mark far from the last one may be wrong: it is read a second time before anything rests on it.
+
+    A rescue from liquidation does not wait for that where the book says the same: it is in a crash that one is due.
+    """
     last = context.last_mark
-    if last is None:
+    if last is None or (intent.purpose is Purpose.REDUCE and book_agrees(quote, limits.price_collar)):
         return None
     if not _is_positive(last):
         return f"the last mark of {intent.instrument}, {last}, is not a positive number"

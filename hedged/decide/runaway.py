@@ -14,12 +14,14 @@ from decimal import Decimal
 from hedged.model.finding import MarginStatus
 from hedged.model.guard import UNFOLLOWED_KEPT, EquitySample, Expected, GuardMemory
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Fill, OrderState, PastOrder
+from hedged.model.order import Absent, Fill, Intent, OrderState, Outcome, PastOrder
 from hedged.model.policy import Limits
 from hedged.model.snapshot import Read, Snapshot
 
 ZERO = Decimal(0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LOOKS_MAX = 3  # readings in which a venue may show a fill late; a position that has not followed by then never did
+_RESUMED_MEANWHILE = timedelta(minutes=5)  # since the cycle read its `now`
 _FOLLOWED = Decimal("0.5")  # of what was filled: fees in coins and roundings are less, another's order rarely matters
 
 
@@ -27,6 +29,8 @@ def runaway(
     guard: GuardMemory, orders: Sequence[PastOrder], limits: Limits, now: datetime, resumed_at: datetime | None
 ) -> str | None:
     """Why to halt, with the numbers; None: nothing looks wrong. `orders`: of the last day, in any order."""
+    if resumed_at is not None and resumed_at - now > _RESUMED_MEANWHILE:
+        resumed_at = None  # by a clock that was ahead: it does not tell what was before
     recent = [each for each in orders if resumed_at is None or each.planned_at > resumed_at]
     reasons = (
         *_overfilled(recent),
@@ -105,16 +109,22 @@ def _equity(guard: GuardMemory, limits: Limits, now: datetime, resumed_at: datet
 def seen(guard: GuardMemory, snapshot: Snapshot, margin: Iterable[MarginStatus]) -> GuardMemory:
     """After a look: positions that did or did not follow what was filled, and equity, an hour apart and the newest.
 
-    A position that was not read since, or is in doubt, is judged at the next look.
+    A position that was not read since, or is in doubt, is judged at the next look. What is still `expected` afterwards
+    may be there and not shown yet, so that nothing else is traded there; for `LOOKS_MAX` readings at most.
     """
     expected, unfollowed = dict(guard.expected), dict(guard.unfollowed)
     doubted = {doubt.subject for doubt in snapshot.doubts}
     for instrument, due in guard.expected.items():
-        held = _held_after(snapshot, instrument, due.at)
+        # A clock that was put back does not make every reading an old one.
+        held = _held_after(snapshot, instrument, due.at if due.at <= snapshot.now else None)
         if held is None or instrument in doubted:
             continue
+        followed = (held - due.before) * due.by / (due.by * due.by)
+        if followed < (_FOLLOWED if due.looks else 1) and due.looks + 1 < LOOKS_MAX:  # a part may be shown before all
+            expected[instrument] = replace(due, looks=due.looks + 1)
+            continue
         del expected[instrument]
-        if (held - due.before) * due.by >= _FOLLOWED * due.by * due.by:
+        if followed >= _FOLLOWED:
             unfollowed.pop(instrument, None)
         else:
             unfollowed[instrument] = (*unfollowed.get(instrument, ()), snapshot.now)[-UNFOLLOWED_KEPT:]
@@ -127,16 +137,27 @@ def seen(guard: GuardMemory, snapshot: Snapshot, margin: Iterable[MarginStatus])
 
 def filled(guard: GuardMemory, snapshot: Snapshot, fills: Iterable[Fill]) -> GuardMemory:
     """After this cycle's orders: what their positions, as this cycle read them, should have become at the next look."""
+    return _expecting(guard, ((fill, _held_after(snapshot, fill.instrument, None), fill.at) for fill in fills))
+
+
+def found_filled(guard: GuardMemory, orders: Iterable[tuple[Intent, Outcome | Absent]], now: datetime) -> GuardMemory:
+    """Before a look: the same of earlier orders whose fill was found out about just now. Whatever is read from `now` on
+    was read after it.
+    """
+    begun = now - timedelta.resolution
+    fills = ((intent, end) for intent, end in orders if isinstance(end, Fill))
+    return _expecting(guard, ((fill, intent.held, min(fill.at, begun)) for intent, fill in fills))
+
+
+def _expecting(guard: GuardMemory, fills: Iterable[tuple[Fill, Decimal | None, datetime]]) -> GuardMemory:
+    """With these fills, each with what was held before its order (None: not known) and since when it has to show."""
     expected = dict(guard.expected)
-    for fill in fills:
-        by = fill.quantity * fill.side.sign
-        if fill.instrument in expected:
-            first = expected[fill.instrument]
-            expected[fill.instrument] = replace(first, by=first.by + by, at=max(first.at, fill.at))
-        else:
-            before = _held_after(snapshot, fill.instrument, None)
-            if before is not None:
-                expected[fill.instrument] = Expected(before, by, fill.at)
+    for fill, before, at in fills:
+        by, first = fill.quantity * fill.side.sign, expected.get(fill.instrument)
+        if first is not None:
+            expected[fill.instrument] = replace(first, by=first.by + by, at=max(first.at, at), looks=0)
+        elif before is not None:
+            expected[fill.instrument] = Expected(before, by, at)
     return replace(guard, expected={name: each for name, each in expected.items() if each.by})
 
 

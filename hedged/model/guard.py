@@ -19,6 +19,7 @@ class Expected:
     before: Decimal
     by: Decimal
     at: datetime
+    looks: int = 0  # readings since that did not show it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class MarkSeen:
     pace: Decimal = Decimal(0)  # of a jump that was confirmed, a fraction a reading; 0: it moves within the collar
     jumped_to: Decimal | None = None
     jumped_at: datetime | None = None
+    swing: Decimal = Decimal(0)  # the widest step between two readings since `price`, a fraction of the lower
+    refused: int = 0  # readings in a row that were not believed
 
 
 @dataclass(frozen=True, slots=True)

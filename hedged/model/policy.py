@@ -133,6 +133,14 @@ class MarginPolicy:
     on_critical: OnCritical = OnCritical.ALERT
 
 
+class CountdownUse(StrEnum):
+    """Which venues' own countdown is armed, so that what rests in a book is cancelled should hedged die."""
+
+    OURS = "ours"  # those that cancel no order but hedged's
+    ALL = "all"  # also those that cancel whatever rests in the market or on the account
+    OFF = "off"
+
+
 PRICE_COLLAR = Decimal("0.02")
 
 
@@ -157,6 +165,7 @@ class Limits:
     # Fraction of an account's equity that such an order leaves unbound. None: `FREE_MARGIN_MIN` where margin is known.
     free_margin_min: Decimal | None = None
     passive_for: timedelta = timedelta(minutes=2)  # how long passive orders wait to be filled before one takes
+    countdown: CountdownUse = CountdownUse.OURS
 
 
 FREE_MARGIN_MIN = Decimal("0.1")

@@ -81,7 +81,7 @@ class Observer:
 
     async def _read_market(self, market: MarketReader, wanted: Iterable[InstrumentId]) -> None:
         """The contracts wanted of this account and a quote of each. One that the venue does not list has neither."""
-        own = [instrument for instrument in wanted if instrument.partition(":")[0] == market.account]
+        own = sorted(instrument for instrument in wanted if instrument.partition(":")[0] == market.account)
         if not own:
             return
         last = self.last
@@ -121,7 +121,7 @@ class Observer:
 
     async def _read_prices(self, assets: Collection[str]) -> None:
         """A price of each asset, from the first account in the configuration that has one; each is asked for once."""
-        wanted = [asset for asset in assets if asset != self.policy.quote and asset not in self._sought]
+        wanted = [asset for asset in sorted(assets) if asset != self.policy.quote and asset not in self._sought]
         if not wanted:
             return
         self._sought.update(wanted)

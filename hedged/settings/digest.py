@@ -11,13 +11,26 @@ from pydantic import BaseModel
 
 from hedged.settings.schema import Document
 
-_TRADING = ("mode", "quote", "accounts", "hedges", "limits", "instruments")
-_UNIMPORTANT = frozenset({"withdraw_disabled_confirmed", "credentials_file"})
+_TELLING = frozenset(
+    {"name", "notify", "mqtt", "telegram", "web", "store"}
+)  # where from and to whom, and where it is kept
+_OF_ALERTS = frozenset({"stale_after", "leg_skew_max", "depeg"})  # what blocks orders; the rest is about messages
+_OF_SCHEDULE = frozenset({"every"})
+# said anew again and again, as it should be, without another order coming of it
+_UNIMPORTANT = frozenset({"withdraw_disabled_confirmed", "credentials_file", "as_of", "note"})
 
 
 def trading_digest(document: Document) -> str:
-    """64 hex digits. Rests on the keys that are written down alone: a version with more keys changes nothing."""
-    said = {name: _plain(getattr(document, name)) for name in _TRADING}
+    """64 hex digits. Rests on the keys that are written down alone: a version with more keys changes nothing.
+
+    Of everything that orders may come of, a list of sectors with what is in it.
+    """
+    said = {name: _plain(getattr(document, name)) for name in document.model_fields_set - _TELLING}
+    for table, keys in (("alerts", _OF_ALERTS), ("schedule", _OF_SCHEDULE)):
+        said[table] = {name: each for name, each in said.get(table, {}).items() if name in keys}
+    said["mode"] = str(document.mode)
+    if (sectors := document.portfolio.sectors_file) is not None:
+        said["sectors"] = hashlib.sha256(sectors.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

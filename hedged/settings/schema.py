@@ -25,6 +25,7 @@ from hedged.model.policy import (
     BAND,
     PROPOSALS_EXPIRE,
     RISK_COST_YEAR,
+    CountdownUse,
     Limits,
     MarginPolicy,
     Mode,
@@ -349,6 +350,7 @@ class LimitSettings(Table):
     leverage_max: Annotated[Decimal, Field(gt=0, le=125)] | None = None
     free_margin_min: Annotated[Decimal, Field(ge=0, lt=1)] | None = None
     passive_for: Duration = _LIMITS.passive_for
+    countdown: CountdownUse = _LIMITS.countdown
 
 
 class ApproveSettings(Table):

@@ -67,6 +67,9 @@ LIFE: Mapping[AlertState | None, Mapping[Observed, AlertState | None]] = {
 
 FOUND = frozenset({Observed.SEEN, Observed.HELD})
 
+TOLD_BEFORE = 8
+"""How many earlier messages of groups are remembered, so that an answer to one of them still finds the alert."""
+
 ENDS = frozenset({MessageKind.RESOLVED, MessageKind.REMOVED})
 
 QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCLE_MISSED, Kind.CYCLE_OVERRUN})
@@ -267,8 +270,8 @@ def _worth_telling(step: _Step, firing: Collection[tuple[Kind, str]], cycle: _Cy
         if silenced_by(alert, attention.silences, cycle.now) or inhibited_by(alert, firing):
             return None
         seen = acknowledged(alert, attention.acknowledgements, cycle.now) is not None
-        owed = alert.owed is MessageKind.REPEAT or _is_another_proposal(step.before, alert)
-        if seen and kind is MessageKind.REPEAT and not protected(alert) and not owed:
+        another = _is_another_proposal(step.before, alert) or (alert.kind is Kind.PROPOSAL and alert.owed is not None)
+        if seen and kind is MessageKind.REPEAT and not protected(alert) and not another:
             return None
     order = cycle.orders.get(alert.key) or (cycle.orders.get(alert.subject) if alert.kind in ORDERED else None)
     return News(alert, kind, order=order, unknown=step.observed is Observed.UNKNOWN)
@@ -324,7 +327,7 @@ def _unconfirmed(alert: Alert, cycle: _Cycle) -> bool:
 
 def _owed(kind: MessageKind) -> MessageKind | None:
     """What has to be remembered while it is held back; the rest is found anew in the next cycle."""
-    if kind in ENDS or kind is MessageKind.REPEAT:  # perhaps of another proposal, which is no repeat in the next cycle
+    if kind in ENDS or kind is MessageKind.REPEAT:  # of another proposal, perhaps, which in the next cycle is no news
         return kind
     return MessageKind.FIRING if kind in {MessageKind.FIRING, MessageKind.PASSED} else None
 
@@ -351,7 +354,9 @@ def _message(group: Sequence[News], cycle: _Cycle, new_event_id: Callable[[], st
 
 def _told(alert: Alert, news: MessageKind, message: Message, now: datetime) -> Alert:
     """The alert after this message: `told_severity` and `closed_as` are what people now believe."""
-    told = replace(alert, told_at=now, told_in=message.event_id, owed=None)
+    grouped = () if alert.told_in in {None, alert.event_id, message.event_id} else (str(alert.told_in),)
+    before = (*alert.told_before, *grouped)[-TOLD_BEFORE:]
+    told = replace(alert, told_at=now, told_in=message.event_id, told_before=before, owed=None)
     if alert.state is _R:
         return told
     risen = alert.told_severity is None or alert.severity.rank > alert.told_severity.rank

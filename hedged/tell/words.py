@@ -148,8 +148,9 @@ WORDS: Mapping[Kind, Words] = {
     ),
     Kind.CLOCK_SKEW: Words(
         "this machine's clock is off {subject}'s",
-        "hedged signs with the exchange's time, and judges ages by this machine's.",
-        "let the machine set its clock by NTP (`timedatectl`).",
+        "hedged signs with the exchange's time and judges ages by this machine's; beyond a minute it sends no order.",
+        "let the machine set its clock by NTP (`timedatectl`); where no exchange can be asked for the time, "
+        "`hedged resume --config FILE` says that it is right.",
     ),
     Kind.STORE_DEGRADED: Words(
         "the database cannot be used",
@@ -240,7 +241,7 @@ WORDS: Mapping[Kind, Words] = {
         "stop one of the two, and start again the one that is to trade.",
     ),
     Kind.FOREIGN_ORDER: Words(
-        "somebody else traded {subject}",
+        "somebody else trades {subject}",
         "hedged believes the position that it reads, and hedges from there.",
         "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
     ),

@@ -94,7 +94,7 @@ def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent,
         notional=Decimal(repr(random_.uniform(0, 100))),  # a lie: the gate reckons for itself
         reduce_only=reduces if random_.random() < 0.9 else not reduces,
         reason="",
-        purpose=random_.choice((Purpose.REBALANCE, Purpose.REBALANCE, Purpose.REDUCE, Purpose.ROLL)),
+        purpose=random_.choice((Purpose.REBALANCE, *Purpose)),
         placement=random_.choice((Placement.IOC, Placement.IOC, Placement.PASSIVE)),
     )
     context = GateContext(
@@ -104,6 +104,7 @@ def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent,
         turnover_day=Decimal(repr(round(random_.uniform(0, 50_000), 2))),
         orders_cycle=random_.randrange(6),
         in_flight=random_.random() < 0.02,
+        unseen=random_.random() < 0.02,
         orders_minute=random_.randrange(10),
         rate=Decimal(random_.choice(("1", "1", "0.99", "1.08"))),
         doubt="its size may be wrong" if random_.random() < 0.02 else None,
@@ -130,7 +131,7 @@ def case(random_: random.Random, instruments: list[Instrument]) -> tuple[Intent,
 def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str | None:
     """Which limit this approved order breaks; None: it keeps them all."""
     intent, quote, instrument = approved.intent, context.quote, context.instrument
-    if quote is None or instrument is None or context.contracts is None or context.in_flight:
+    if quote is None or instrument is None or context.contracts is None or context.in_flight or context.unseen:
         return "made without knowing enough"
     mark, held, quantity = _number(quote.mark), _number(context.contracts), _number(intent.quantity)
     passive, buys = intent.placement is Placement.PASSIVE, intent.side is Side.BUY
@@ -143,6 +144,8 @@ def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str 
     position = abs(exposed + quantity * intent.side.sign) * unit
     collar = _number(limits.price_collar) + SLACK
     lot = _number(instrument.lot_size)
+    lets_go = intent.reduce_only and intent.purpose in {Purpose.REDUCE, Purpose.CLOSE}
+    booked = all(side is not None and _is_near(_number(side), mark, collar) for side in (quote.bid, quote.ask))
     tests = {
         "turned around": after * held >= -SLACK,
         "reduce-only": intent.reduce_only is (abs(after) < abs(held) - SLACK),
@@ -153,12 +156,15 @@ def over(approved: ApprovedIntent, context: GateContext, limits: Limits) -> str 
         "dust": not _is_dust(intent, abs(after), instrument, mark, unit, limits),
         "order_notional_max": _within(quantity * unit, limits.order_notional_max),
         "position_notional_max": intent.reduce_only or _within(position, limits.position_notional_max),
-        "turnover_day_max": _within(quantity * unit + _number(context.turnover_day), limits.turnover_day_max),
+        "turnover_day_max": lets_go
+        or _within(quantity * unit + _number(context.turnover_day), limits.turnover_day_max),
         "orders_cycle_max": context.orders_cycle < limits.orders_cycle_max,
         "orders_minute_max": context.orders_minute < limits.orders_minute_max,
-        "orders_day_max": context.orders_day < limits.orders_day_max,
+        "orders_day_max": lets_go or context.orders_day < limits.orders_day_max,
         "doubt": context.doubt is None or intent.purpose is Purpose.REDUCE,
-        "jump": context.last_mark is None or _is_near(mark, _number(context.last_mark), collar),
+        "jump": context.last_mark is None
+        or (intent.purpose is Purpose.REDUCE and booked)
+        or _is_near(mark, _number(context.last_mark), collar),
         "decision price": _is_near(_number(intent.price), mark, collar),
         "book": touch is None or _is_near(_number(touch), mark, collar),
         "worst price": _is_near(_number(approved.price_limit), mark, collar),

@@ -171,6 +171,19 @@ async def test_prices_only_what_trades_against_the_quote() -> None:
     assert prices["ETH"].as_of == it.clock.now()
 
 
+async def test_a_coin_without_a_market_in_the_quote_is_priced_by_way_of_a_dollar() -> None:
+    """At that dollar's own market price, both from one request."""
+    async with bench() as it:
+        await it.market.instruments()
+        it.server.requests.clear()
+        prices = await it.market.prices(["ETH", "USDT"], "USDC")
+        assert it.paths() == ["/api/v3/ticker/price"]
+    assert {asset: read.value for asset, read in prices.items()} == {
+        "ETH": 3000 * (1 / D("0.9998")),
+        "USDT": 1 / D("0.9998"),
+    }
+
+
 async def test_reads_each_wallet() -> None:
     """Spot is free and locked, margin carries principal plus interest as debt, futures the wallet balance."""
     async with bench() as it:
@@ -252,8 +265,21 @@ async def test_hedge_mode_is_refused_with_the_way_out() -> None:
     """Two positions in one contract are not read as one; the message tells what to switch."""
     async with bench() as it:
         it.truth.hedge_mode = True
-        with pytest.raises(Refused, match="switch it to one-way mode"):
+        with pytest.raises(Refused, match="USDⓈ-M Futures: .*switch it to one-way mode"):
             await it.reader.derivatives()
+
+
+@pytest.mark.parametrize("path", ["/fapi/v3/positionRisk", "/dapi/v1/positionRisk", "/dapi/v1/account"])
+async def test_hedge_mode_with_nothing_open_holds_up_no_hedge(path: str) -> None:
+    """The venue lists sides with nothing in them; they are no positions, whatever the mode."""
+    async with bench() as it:
+        (row, *_) = it.truth.position_risk()
+        it.truth.positions = {}
+        empty = dict.fromkeys(("positionAmt", "maintMargin", "unRealizedProfit", "notional", "entryPrice"), "0")
+        sides = [{**row, **empty, "positionSide": side} for side in ("BOTH", "LONG", "SHORT")]
+        account = {**it.truth.more.coin_account(), "positions": sides}
+        it.server.replies[path] = json.dumps(account if path.endswith("account") else sides)
+        assert (await it.reader.derivatives()).value.positions == ()
 
 
 async def test_the_tightest_margin_pool_decides() -> None:

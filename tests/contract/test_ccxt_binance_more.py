@@ -194,7 +194,7 @@ async def test_hedge_mode_of_either_segment_is_refused() -> None:
     async with bench() as it:
         it.truth.more.coins, it.truth.more.held = {"BTC": D(1)}, {"BTCUSD_PERP": CoinHeld(D(-30), D(50000))}
         it.truth.more.hedge_mode = True
-        with pytest.raises(Refused, match="switch it to one-way mode"):
+        with pytest.raises(Refused, match="COIN-M Futures: .*switch it to one-way mode"):
             await it.reader.derivatives()
 
 
@@ -285,6 +285,15 @@ async def test_a_portfolio_that_does_not_add_up_is_not_read() -> None:
         it.truth.more.unified = [{**unified("USDT", crossMarginFree="100"), "totalWalletBalance": "101"}]
         with pytest.raises(Unreadable, match="do not add up"):
             await it.reader.balances("portfolio")
+
+
+async def test_a_portfolio_adds_up_but_for_the_last_digit() -> None:
+    """The venue rounds the total and its parts by themselves; the parts are what is held."""
+    async with bench(wallets=UNIFIED) as it:
+        parts = unified("USDT", crossMarginFree="35.9697141", umWalletBalance="31.022612")
+        it.truth.more.unified = [{**parts, "totalWalletBalance": "66.99232611"}]
+        (coins,) = (await it.reader.balances("portfolio")).value
+    assert coins == Balance("USDT", D("66.9923261"))
 
 
 @pytest.mark.parametrize("code", [-9000, -21001])

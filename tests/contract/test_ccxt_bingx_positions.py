@@ -93,7 +93,7 @@ async def _changed_position(it: Bench, path: str = POSITIONS, **fields: Any) -> 
     return (await it.reader.derivatives()).value.positions[0]
 
 
-@pytest.mark.parametrize(("factor", "trusted"), [("1", True), ("1.019", True), ("1.03", False), ("10", False)])
+@pytest.mark.parametrize(("factor", "trusted"), [("1", True), ("1.019", True), ("1.06", False), ("10", False)])
 async def test_a_position_worth_something_else_is_not_trusted(factor: str, trusted: bool) -> None:
     """Contracts times mark must agree with the venue's value within 2 %, the face value with margin × leverage."""
     async with bench() as it:
@@ -103,6 +103,14 @@ async def test_a_position_worth_something_else_is_not_trusted(factor: str, trust
         margin = str(D("0.16") * D(factor))  # 3,000 dollars at 3,750, five times
         coins = await _changed_position(it, "/openApi/cswap/v1/user/positions", initialMargin=margin)
         assert coins.trusted is trusted
+
+
+@pytest.mark.parametrize(("value", "trusted"), [("6000", True), ("8000", True), ("7000", False), ("80000", False)])
+async def test_a_position_may_be_valued_at_its_entry(value: str, trusted: bool) -> None:
+    """Two coins that were opened at 4,000 and have their mark at 3,000; what is neither is not trusted."""
+    async with bench() as it:
+        position = await _changed_position(it, avgPrice="4000", positionValue=value)
+    assert position.trusted is trusted
 
 
 @pytest.mark.parametrize(("amount", "trusted"), [("-2", True), ("2", False)])
@@ -155,10 +163,13 @@ async def test_a_margin_balance_without_a_name_fails_the_read() -> None:
 
 
 async def test_hedge_mode_is_refused_with_the_way_out() -> None:
-    """It is told by the account's setting, without any position too, and by the positions where the key is not told."""
-    for forbidden, held in (((), {}), ((MODE,), {"ETH-USDT": Held(D(1), D(3000))})):
+    """It is told by the account's setting, and by the positions where the key is not told; without any it is no matter."""
+    held = {"ETH-USDT": Held(D(1), D(3000))}
+    for forbidden in ((), (MODE,)):
         async with bench() as it:
-            it.truth.hedge_mode, it.truth.positions, it.server.forbidden = True, dict(held), set(forbidden)
+            it.truth.hedge_mode, it.truth.positions, it.server.forbidden = True, {}, set(forbidden)
+            assert (await it.reader.derivatives()).value.positions == ()
+            it.truth.positions = dict(held)
             for _ in range(2):  # asked again, not remembered
                 with pytest.raises(Refused, match="switch it to one-way mode .*Position Mode"):
                     await it.reader.derivatives()

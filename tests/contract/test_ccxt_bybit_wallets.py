@@ -162,6 +162,30 @@ async def test_isolated_margin_has_no_account_margin() -> None:
     assert len(derivatives.positions) == 6
 
 
+BLANK = {"accountMMRate": "", "totalMaintenanceMargin": "0", "totalEquity": "", "totalAvailableBalance": ""}
+
+
+async def test_blanks_of_an_empty_account_are_none() -> None:
+    """A new account has no equity, no rate and nothing to maintain; its blanks hold up no other account's hedge."""
+    async with bench() as it:
+        it.truth.positions, it.truth.coins = {}, {}
+        patch_row(it, "/v5/account/wallet-balance", "list", {"accountType": "UNIFIED"}, **BLANK)
+        derivatives = (await it.reader.derivatives()).value
+        assert (derivatives.positions, derivatives.margin) == ((), Margin(D(0), D(0)))
+        assert (await it.reader.balances("spot")).value == ()
+
+
+@pytest.mark.parametrize("holds", ["positions", "coins"])
+async def test_blanks_of_an_account_that_holds_something_are_unreadable(holds: str) -> None:
+    """With positions the rate must be told, with coins what they are worth: neither becomes nothing."""
+    async with bench() as it:
+        if holds == "coins":
+            it.truth.positions = {}
+        patch_row(it, "/v5/account/wallet-balance", "list", {"accountType": "UNIFIED"}, **BLANK)
+        with pytest.raises(Unreadable, match={"positions": "accountMMRate", "coins": "totalEquity"}[holds]):
+            await it.reader.derivatives()
+
+
 @pytest.mark.parametrize("name", ["accountMMRate", "totalMaintenanceMargin", "totalEquity"])
 async def test_half_blank_margin_is_unreadable(name: str) -> None:
     """One blank field is a torn reply, not isolated margin."""

@@ -253,7 +253,7 @@ async def test_accounts_of_one_coin_are_summed_over_all_pages() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"platform": "ACCOUNT_PLATFORM_NEW"}, "on a platform that is not understood"),
+        ({"platform": "ACCOUNT_PLATFORM_NEW"}, "SOL on ACCOUNT_PLATFORM_NEW, which is not read: move it"),
         ({"hold": {"value": "-1", "currency": "SOL"}}, "value is below zero"),
     ],
 )

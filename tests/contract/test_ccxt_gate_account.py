@@ -149,12 +149,14 @@ async def test_a_position_worth_something_else_is_not_trusted(name: str, factor:
     "account", [{"in_dual_mode": True}, {"position_mode": "dual"}, {"position_mode": "dual_plus"}], ids=str
 )
 async def test_hedge_mode_is_refused(account: dict[str, Any]) -> None:
-    """As the account tells it, without any position; the wallets can still be read."""
+    """As the account tells it, once a position is open; the wallets can be read, and nothing open is nothing."""
     async with bench() as it:
         it.truth.account = account
         with pytest.raises(Refused, match=r"main: futures positions: .*hedge mode.*One-Way Mode"):
             await it.reader.derivatives()
         assert (await it.reader.balances("spot")).value
+        it.truth.positions = {}
+        assert (await it.reader.derivatives()).value.positions == ()
 
 
 async def test_a_position_in_hedge_mode_is_refused() -> None:

@@ -71,7 +71,7 @@ async def test_an_account_of_an_unknown_kind_is_not_left_out() -> None:
         it.truth.accounts["vault", "ETH"] = (D(0), D(0))
         assert await coins(it, "funding")
         it.truth.accounts["vault", "ETH"] = (D(1), D(0))
-        with pytest.raises(Unreadable, match="an account of a kind that is not known"):
+        with pytest.raises(Unreadable, match="ETH in a vault account, which is not read: move or redeem it"):
             await it.reader.balances("funding")
 
 

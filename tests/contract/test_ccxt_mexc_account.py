@@ -233,9 +233,12 @@ async def test_a_closed_position_is_none() -> None:
 
 
 async def test_hedge_mode_is_refused_with_the_way_out() -> None:
-    """The venue's own default: the message tells what to close and what to choose, also while nothing is open."""
+    """The venue's own default: the message tells what to close and what to choose; nothing open is nothing in it."""
     async with bench() as it:
-        it.truth.position_mode, it.truth.positions = 1, {}
+        it.truth.position_mode, held = 1, it.truth.positions
+        it.truth.positions = {}
+        assert (await it.reader.derivatives()).value.positions == ()
+        it.truth.positions = held
         with pytest.raises(Refused, match="choose One-Way Mode \\(Futures → Settings → Position Mode\\)"):
             await it.reader.derivatives()
 

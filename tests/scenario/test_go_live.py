@@ -16,8 +16,9 @@ from hedged.act.go_live import GoLive, keep
 from hedged.adapters.clock import SystemClock
 from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.sql import SqlStore
-from hedged.app import require_go_live
+from hedged.app import require_go_live, require_keys
 from hedged.cli.go_live import confirming, key_check
+from hedged.daemon.keys import KeyWatch
 from hedged.errors import ConfigurationError
 from hedged.model.permissions import Permissions
 from hedged.model.policy import World
@@ -274,7 +275,7 @@ async def test_live_in_the_real_world_needs_it(tmp_path: Path) -> None:
     await keep(store, GoLive(NOW, trading_digest(settings.document), "0.1"))
     await require_go_live(settings, store)
     path.write_text(REAL.replace("turnover_day_max = 20000", "turnover_day_max = 30000"))
-    with pytest.raises(ConfigurationError, match="hedges, limits or accounts have changed"):
+    with pytest.raises(ConfigurationError, match="something else that orders come of have changed"):
         await require_go_live(load(path), store)
     path.write_text(REAL.replace('mode = "live"', 'mode = "approve"'))
     await require_go_live(load(path), store)
@@ -282,8 +283,38 @@ async def test_live_in_the_real_world_needs_it(tmp_path: Path) -> None:
     await require_go_live(load(path), MemoryStore())
 
 
+@pytest.mark.parametrize(
+    ("permissions", "said"),
+    [
+        (Permissions(trade=True, withdraw=False), None),
+        (Permissions(trade=False, withdraw=False), 'mode = "live", but account sim: its key may not trade'),
+        (None, "does not tell whether its key may withdraw"),
+    ],
+)
+async def test_a_live_start_asks_the_key_anew(
+    tmp_path: Path, permissions: Permissions | None, said: str | None
+) -> None:
+    """What was green once may have changed since; approve, whose every order a person sees, only tells."""
+
+    class Venue:
+        async def permissions(self) -> Permissions | None:
+            return permissions
+
+    path = tmp_path / "mine.toml"
+    path.write_text(REAL)
+    keys = KeyWatch({"sim": Venue()}, {}, SystemClock())
+    await keys.check()
+    if said is None:
+        require_keys(load(path), keys, NOW)
+    else:
+        with pytest.raises(ConfigurationError, match=said):
+            require_keys(load(path), keys, NOW)
+    path.write_text(REAL.replace('mode = "live"', 'mode = "approve"'))
+    require_keys(load(path), keys, NOW)
+
+
 def test_what_changes_the_digest(tmp_path: Path) -> None:
-    """What is traded, where and within which limits; not when somebody looked at a key, nor where messages go."""
+    """Whatever orders come of; not when somebody looked at a key or a wallet, nor where messages go."""
     path = tmp_path / "mine.toml"
 
     def digest(text: str) -> str:
@@ -300,8 +331,69 @@ def test_what_changes_the_digest(tmp_path: Path) -> None:
         ("order_notional_max = 5000", "order_notional_max = 5001"),
         ('exchange = "binance"', 'exchange = "bybit"'),
         ('name = "alts"', 'name = "alts"\ntarget_ratio = 0.9'),
+        ('name = "alts"', 'name = "alts"\nplacement = "passive"'),
     ):
         assert digest(REAL.replace(*changed)) != before, changed
+
+
+SECTORS = '[assets]\nUNI = {{ sector = "defi", beta_btc = {}, beta_eth = 1 }}\n'
+WALLET = '[[holdings]]\nasset = "ETH"\nquantity = {}\nas_of = {}\n'
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[margin]\non_critical = "reduce"\n',
+        '[alerts]\nstale_after = "7d"\n',
+        '[alerts]\nleg_skew_max = "1d"\n',
+        "[alerts]\ndepeg = 0.1\n",
+        '[portfolio]\naliases = { BTC = "ETH" }\n',
+        '[portfolio]\nignore = ["SOL"]\n',
+        "[portfolio]\ndust_value = 0\n",
+        WALLET.format(100, "2026-11-01"),
+        '[expiry]\nroll = "30d"\nstop = "10d"\n',
+        '[schedule]\nevery = "1h"\n',
+        '[approve]\nexpires = "12h"\n',
+        '[[tiers]]\ninstrument = "sim:ETH/USDT:USDT"\nnotional_floor = 0\nleverage_max = 9\nmaintenance_margin_rate = 0.01',
+    ],
+)
+def test_every_table_that_orders_come_of_changes_the_digest(tmp_path: Path, table: str) -> None:
+    """Also what an order is held back by, and what is held where nobody can look."""
+    path = tmp_path / "mine.toml"
+    path.write_text(REAL)
+    before = trading_digest(load(path).document)
+    path.write_text(f"{REAL}\n{table}")
+    assert trading_digest(load(path).document) != before
+
+
+@pytest.mark.parametrize(
+    ("table", "other"),
+    [
+        ('[alerts]\nsettle = "1m"\n', '[alerts]\nsettle = "2m"\n'),
+        ("", "[alerts]\nmessages_minute_max = 5\n"),
+        ("", '[schedule]\nstreams = false\nevery_min = "9s"\n'),
+        ("", '[store]\nkeep_cycles = "9d"\n'),
+        (WALLET.format(5, "2026-11-01"), WALLET.format(5, "2026-11-20")),
+    ],
+)
+def test_what_is_about_messages_keeps_the_digest(tmp_path: Path, table: str, other: str) -> None:
+    """And a wallet that was looked at once more and held the same."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{REAL}\n{table}")
+    before = trading_digest(load(path).document)
+    path.write_text(f"{REAL}\n{other}")
+    assert trading_digest(load(path).document) == before
+
+
+def test_another_list_of_sectors_changes_the_digest(tmp_path: Path) -> None:
+    """By what is in it, for its ratios size hedges."""
+    path, sectors = tmp_path / "mine.toml", tmp_path / "sectors.toml"
+    path.write_text(f'{REAL}\n[portfolio]\nsectors_file = "sectors.toml"\n')
+    digests = set()
+    for beta in (1.1, 1.4):
+        sectors.write_text(SECTORS.format(beta))
+        digests.add(trading_digest(load(path).document))
+    assert len(digests) == 2
 
 
 async def test_a_start_that_is_refused_holds_nothing(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ class Wiring:
         self.wakes = Wakes(timedelta(seconds=5))
         self.began = self.completed = self.shown = self.closed = 0
         self.given: list[list[str]] = []
+        self.taken_back: list[int] = []  # how often it had been closed before
         self.alerts: tuple[Any, ...] = ()
         self.crash: Exception | None = None
         self.crash_after: Exception | None = None
@@ -83,6 +84,11 @@ class Wiring:
         if self.hang_after:
             await asyncio.Event().wait()
         self.shown += 1
+
+    async def take_back(self) -> None:
+        self.taken_back.append(self.closed)
+        if self.hang_closing:
+            await asyncio.Event().wait()
 
     async def close(self) -> None:
         self.closed += 1
@@ -127,6 +133,7 @@ def test_a_daemon_starts_watches_and_stops(monkeypatch: pytest.MonkeyPatch) -> N
         assert daemon.manager.words == ["ready", "alive", "alive", "alive", "stopping"]
         assert daemon.manager.heard[1][1] == "alts: last cycle completed 2026-11-02 12:00:01Z, alerts firing: 1"
         assert (wired.completed, wired.shown, wired.closed) == (3, 3, 1)
+        assert wired.taken_back == [0], "what rests is taken back before the exchanges are closed"
         assert daemon.manager.expected == [timedelta(minutes=3)]
 
     virtual_time.run(scene, monkeypatch)
@@ -137,13 +144,13 @@ def test_a_signal_during_a_cycle_lets_it_finish(number: signal.Signals, monkeypa
     """The cycle in hand, with its orders, completes and is shown before the daemon stops."""
 
     async def scene(clock: WallClock) -> None:
-        wired = Wiring(takes=5)
+        wired = Wiring(takes=4)
         daemon = Scene(clock, wired)
         await clock.sleep(1)
         await daemon.send(number)
         assert await daemon.task == 0
         assert (wired.completed, wired.shown, wired.closed) == (1, 1, 1)
-        assert clock.monotonic() == pytest.approx(5, abs=0.1)
+        assert clock.monotonic() == pytest.approx(4, abs=0.1)
 
     virtual_time.run(scene, monkeypatch)
 
@@ -291,6 +298,7 @@ def test_a_good_reload_takes_over_between_two_cycles(monkeypatch: pytest.MonkeyP
         await clock.sleep(24)
         await daemon.stop()
         assert (old.began, old.completed, old.closed) == (1, 1, 1)
+        assert (old.taken_back, new.taken_back) == ([], [0]), "orders are left to the configuration that comes next"
         assert (new.began, new.completed, new.closed) == (3, 3, 1)
         assert daemon.manager.words == ["ready", "reloading", "alive", "ready", *["alive"] * 3, "stopping"]
         assert daemon.manager.alive_at == [5, 6, 16, 26]

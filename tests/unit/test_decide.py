@@ -14,7 +14,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Decision, Placement, Side
 from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
 from hedged.model.proposal import Proposal, Verdict
-from hedged.model.snapshot import Fault, Missing, Snapshot
+from hedged.model.snapshot import Fault, Margin, Missing, Snapshot
 from hedged.model.trade import Purpose
 from tests.build import BTC_PERP, ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
@@ -341,3 +341,36 @@ def test_an_approval_for_less_leaves_no_dust() -> None:
     seen = view("-2", eth="0", instrument=perp(lot="0.1", notional_min=1470))
     decision = decided(seen, setup, replace(BOOK, proposals=(approved,)))
     assert orders(decision) == [(Side.BUY, dec("1.5"), True)]
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(turnover_day_max=dec(70_000)), Limits(orders_cycle_max=1), Limits(leverage_max=dec(1))]
+)
+@pytest.mark.parametrize("mode", [Mode.MONITOR, Mode.APPROVE])
+def test_what_is_not_sent_takes_nothing_from_what_is(mode: Mode, limits: Limits) -> None:
+    """A hedge that is only watched, or waits for a person, comes first in the file: the live one trades all the same."""
+    watched = hedge("BTC", name="watched", legs=[BTC_PERP], mode=mode)
+    real = hedge("ETH", name="real", mode=Mode.LIVE)
+    seen = snapshot(
+        account(spot=balances(BTC=1, ETH=10), positions=derivatives(margin=Margin(dec(60_000), None, dec(60_000)))),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60_000},
+        prices={"ETH": 3000, "BTC": 60_000},
+    )
+    setup = policy(watched, real, mode=Mode.LIVE, limits=limits)
+    decision = decided(seen, setup, replace(BOOK, proven=frozenset({InstrumentId(ETH_PERP)})))
+    assert orders(decision) == [(Side.SELL, dec("9.5"), False)]
+    assert len(decision.proposals) + len(decision.awaiting) == 1
+
+
+def test_what_is_sent_counts_for_what_is_shown() -> None:
+    """The live one first: what the other would take is refused for lack of turnover, and said so."""
+    real, watched = hedge("ETH", name="real"), hedge("BTC", name="watched", legs=[BTC_PERP], mode=Mode.MONITOR)
+    seen = snapshot(
+        account(spot=balances(BTC=1, ETH=10), positions=derivatives()),
+        instruments=[perp(), perp(BTC_PERP)],
+        marks={ETH_PERP: 3000, BTC_PERP: 60_000},
+        prices={"ETH": 3000, "BTC": 60_000},
+    )
+    decision = decided(seen, policy(real, watched, limits=Limits(turnover_day_max=dec(70_000))))
+    assert [refusal.intent.hedge for refusal in decision.refused] == ["watched"]

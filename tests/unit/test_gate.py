@@ -87,6 +87,16 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
             {"order": BUY, "here": {"doubt": "the price of UNI jumped"}},
         ),
         ("second reading", {"here": {"last_mark": dec(2942)}}, {"here": {"last_mark": dec(2941)}}),
+        (
+            "second reading",  # a rescue does not wait for it, where the book says the same
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"last_mark": dec(2700)}},
+            {"order": BUY, "here": {"last_mark": dec(2700)}},
+        ),
+        (
+            "second reading",
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"last_mark": dec(2700)}},
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"last_mark": dec(2700), "quote": replace(QUOTE, bid=None)}},
+        ),
         ("second reading", {"here": {"last_mark": dec(3061)}}, {"here": {"last_mark": dec(3062)}}),
         ("not a positive number", {}, {"here": {"last_mark": Decimal("NaN")}}),
         ("not a positive number", {}, {"order": {"quantity": Decimal("1e40")}}),
@@ -122,8 +132,30 @@ def test_an_ordinary_order_passes_with_the_collar_as_its_worst_price() -> None:
         ("free_margin_min", *room({"free_margin_min": dec("0.1")}, {}, {"available": None})),
         ("orders_minute_max", {"here": {"orders_minute": 19}}, {"here": {"orders_minute": 20}}),
         ("turnover_day_max", {"limits": {"turnover_day_max": dec(3000)}}, {"limits": {"turnover_day_max": dec(2999)}}),
+        (
+            "turnover_day_max",  # a rescue and an end have no such limit
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "limits": {"turnover_day_max": dec(2999)}},
+            {"order": BUY, "limits": {"turnover_day_max": dec(2999)}},
+        ),
+        (
+            "turnover_day_max",
+            {"order": {**BUY, "purpose": Purpose.CLOSE}, "limits": {"turnover_day_max": dec(2999)}},
+            {"order": {**BUY, "purpose": Purpose.ROLL}, "limits": {"turnover_day_max": dec(2999)}},
+        ),
+        ("turnover_day_max", {}, {"order": {"purpose": Purpose.REDUCE}, "limits": {"turnover_day_max": dec(2999)}}),
+        (
+            "orders_day_max",
+            {"order": {**BUY, "purpose": Purpose.CLOSE}, "here": {"orders_day": 500}},
+            {"order": BUY, "here": {"orders_day": 500}},
+        ),
+        (
+            "orders_minute_max",  # too many at once is a fault, whatever they are for
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"orders_minute": 19}},
+            {"order": {**BUY, "purpose": Purpose.REDUCE}, "here": {"orders_minute": 20}},
+        ),
         ("orders_cycle_max", {"limits": {"orders_cycle_max": 1}}, {"limits": {"orders_cycle_max": 1}, "here": {"orders_cycle": 1}}),
         ("has not come to an end", {}, {"here": {"in_flight": True}}),
+        ("does not show yet", {}, {"here": {"unseen": True}}),
         ("no fresh price", {}, {"here": {"quote": None}}),
         ("no fresh price", {}, {"here": {"quote": replace(QUOTE, mark=Decimal("NaN"))}}),
         ("no fresh price", {}, {"here": {"quote": replace(QUOTE, mark=Decimal(0))}}),

@@ -7,13 +7,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hedged.decide.jumps import COMPARED_FOR, marks_after
 from hedged.model.guard import MarkSeen
 from hedged.model.instrument import InstrumentId
-from hedged.model.snapshot import Fault, Missing
+from hedged.model.snapshot import Fault, Missing, Quote, Read
 from tests.build import ETH_PERP, dec, quote, snapshot
 from tests.support import T0
 
@@ -44,11 +44,58 @@ def believed(marks: Sequence[str | int], *, every: timedelta = MINUTE, frozen: b
         ([3000, 2700, 3300, 3290], [3000, 3000, 3000, 3290]),  # two that disagree: a third decides
         ([3000, 2940, 300, 2930], [3000, 2940, 2940, 2930]),
         ([3000, 2900, 30], [3000, 3000, 3000]),  # a wrong figure behind a jump
+        ([3000, 2900, 3080, 2880, 3090, 2870], [3000, 3000, 3000, 2880, 3090, 2870]),  # up and down: the third goes on
+        ([3000, 2900, 3080, 30, 3090], [3000, 3000, 3000, 3000, 3090]),  # a wrong figure in the midst of that
+        ([3000, 2900, 2780, 2650], [3000, 3000, 2780, 2650]),  # faster and faster
+        ([3000, 300_000, 3100], [3000, 3000, 3100]),  # a wrong figure, and a jump behind it
     ],
 )
 def test_one_wrong_figure_is_not_believed_and_two_alike_are(marks: list[int], expected: list[int]) -> None:
     """Within the collar at once, beyond it when the next reading goes the same way."""
     assert believed(marks) == expected
+
+
+@pytest.mark.parametrize(("book", "expected"), [((2399, 2401), 2400), ((2399, 2900), 3000), ((2399, None), 3000)])
+def test_a_third_reading_that_went_too_far_needs_a_book(book: tuple[int, int | None], expected: int) -> None:
+    """Up and down by three percent and then by twenty: believed where both sides of the book say so too."""
+    bid, ask = (None if price is None else dec(price) for price in book)
+    seen: dict[InstrumentId, MarkSeen] = {}
+    for number, mark in enumerate((3000, 2900, 3080, 2400)):
+        now = T0 + number * MINUTE
+        read = Read(Quote(dec(mark), bid, ask), now)
+        seen = marks_after(seen, snapshot(marks={ETH: read}, now=now), COLLAR)
+    assert seen[ETH].price == expected
+
+
+def test_a_book_confirms_no_first_jump() -> None:
+    """A venue that mixes up two contracts does so with the book as well."""
+    seen = {ETH: MarkSeen(dec(3000), T0)}
+    wrong = Read(Quote(dec(60_000), dec(59_999), dec(60_001)), T0 + MINUTE)
+    assert marks_after(seen, snapshot(marks={ETH: wrong}, now=T0 + MINUTE), COLLAR)[ETH].price == 3000
+
+
+@given(moves=st.lists(st.floats(0.962, 1.04), min_size=1, max_size=30))
+def test_no_market_that_swings_waits_for_more_than_two_readings(moves: list[float]) -> None:
+    """By up to twice the collar from one to the next, whichever way."""
+    marks = [dec(3000)]
+    for move in moves:
+        marks.append(round(marks[-1] * dec(repr(move)), 2))
+    waits = 0
+    for mark, held in zip(marks, believed([str(mark) for mark in marks]), strict=True):
+        waits = 0 if held == mark else waits + 1
+        assert waits <= 2
+
+
+@given(moves=st.lists(st.floats(0.962, 1.04), min_size=2, max_size=12), wrong=st.floats(0.0001, 10_000), data=st.data())
+def test_one_wrong_figure_is_never_believed(moves: list[float], wrong: float, data: st.DataObject) -> None:
+    """Ten times off or more, anywhere in a market that swings."""
+    assume(not 0.1 < wrong < 10)
+    marks = [dec(3000)]
+    for move in moves:
+        marks.append(round(marks[-1] * dec(repr(move)), 2))
+    at = data.draw(st.integers(1, len(marks) - 1))
+    marks[at] = marks[at] * dec(repr(wrong))
+    assert believed([str(mark) for mark in marks])[at] != marks[at]
 
 
 def test_the_same_reading_once_more_confirms_nothing() -> None:

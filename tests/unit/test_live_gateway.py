@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import structlog
 
 from hedged.adapters.exchanges.dialects.orders import Countdown, Covers
 from hedged.adapters.exchanges.live import LiveGateway, fill_of
@@ -26,12 +27,14 @@ from hedged.model.order import (
     Unknown,
     Working,
 )
+from hedged.model.policy import CountdownUse
 from tests.build import perp
 from tests.store_samples import ETH, intent
 from tests.support import ManualClock
 
 D = Decimal
 WITHIN = timedelta(seconds=180)
+SLOW = 3 * timedelta(minutes=5)  # as a cycle every five minutes asks for
 OTHER = InstrumentId("main:SOL/USDT:USDT")
 
 
@@ -64,11 +67,18 @@ class Line:
         return frozenset(instruments)
 
 
-def gateway(line: Line, terms: Instrument | None = None, *, listed: bool = True) -> LiveGateway:
+def gateway(
+    line: Line,
+    terms: Instrument | None = None,
+    *,
+    listed: bool = True,
+    use: CountdownUse = CountdownUse.ALL,
+    traded: Collection[InstrumentId] = (),
+) -> LiveGateway:
     async def look(instrument: InstrumentId) -> Instrument | None:
         return (terms or perp()) if listed else None
 
-    return LiveGateway(line, look, ManualClock())
+    return LiveGateway(line, look, ManualClock(), countdown=use, traded=traded)
 
 
 def order(**changes: Any) -> ApprovedIntent:
@@ -177,3 +187,57 @@ async def test_a_countdown_that_may_be_armed_is_ended_later() -> None:
     without = Line(covers=None)
     await gateway(without).guard([ETH], WITHIN)
     assert without.armed == []
+
+
+@pytest.mark.parametrize(
+    ("covers", "use", "armed"),
+    [
+        (Covers.OURS, CountdownUse.OURS, True),
+        (Covers.MARKET, CountdownUse.OURS, False),
+        (Covers.ACCOUNT, CountdownUse.OURS, False),
+        (Covers.OURS, CountdownUse.ALL, True),
+        (Covers.MARKET, CountdownUse.ALL, True),
+        (Covers.ACCOUNT, CountdownUse.ALL, True),
+        (Covers.OURS, CountdownUse.OFF, False),
+        (Covers.MARKET, CountdownUse.OFF, False),
+    ],
+)
+async def test_orders_of_others_are_cancelled_only_where_that_is_allowed(
+    covers: Covers, use: CountdownUse, armed: bool
+) -> None:
+    """A countdown that covers more than ours is not armed by itself, and where none is in use none is ended either."""
+    line = Line(covers=covers)
+    desk = gateway(line, use=use, traded=[ETH])
+    await desk.guard([ETH], WITHIN)
+    await desk.guard([], WITHIN)
+    assert line.armed == ([(120, frozenset({ETH})), (0, frozenset({ETH}))] if armed else [])
+
+
+@pytest.mark.parametrize("covers", list(Covers))
+async def test_a_countdown_that_could_end_between_two_cycles_is_not_armed(covers: Covers) -> None:
+    """Of 15 minutes that are asked for the venue gives 2: it would cancel orders while all is well. Said once."""
+    line = Line(covers=covers)
+    desk = gateway(line)
+    with structlog.testing.capture_logs() as lines:
+        await desk.guard([ETH], SLOW)
+        await desk.guard([ETH], SLOW)
+    assert line.armed == []
+    assert [each["event"] for each in lines] == ["what rests here stays in the book if hedged dies"]
+    await desk.guard([ETH], timedelta(seconds=240))
+    assert line.armed == [(120, frozenset({ETH}))], "half of what is asked for outlasts a cycle"
+
+
+async def test_a_countdown_armed_by_another_process_is_ended_once() -> None:
+    """After a restart nobody knows whether one still runs: with nothing at rest it is taken back, and that is all."""
+    line = Line(covers=Covers.OURS)
+    desk = gateway(line, traded=[ETH, OTHER])
+    await desk.guard([], WITHIN)
+    await desk.guard([], WITHIN)
+    assert line.armed == [(0, frozenset({ETH, OTHER}))]
+
+
+async def test_a_countdown_armed_by_another_process_goes_on_where_orders_still_rest() -> None:
+    """One for each market: those at rest are armed anew, the others let go."""
+    line = Line()
+    await gateway(line, traded=[ETH, OTHER]).guard([ETH], WITHIN)
+    assert line.armed == [(0, frozenset({OTHER})), (120, frozenset({ETH}))]

@@ -7,6 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from hedged.act import submit_all
+from hedged.act.brake import Brake
+from hedged.adapters.store.memory import MemoryStore
 from hedged.assess import assess
 from hedged.decide import Book, decide
 from hedged.decide.desk import Desk
@@ -15,12 +18,14 @@ from hedged.decide.margin import room_after
 from hedged.decide.rebalance import Trade
 from hedged.model.finding import HedgeStatus
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Decision, Intent, Purpose, Side
-from hedged.model.policy import Limits, MarginPolicy, Mode, PortfolioPolicy
+from hedged.model.order import Decision, Intent, Purpose, Side, Unknown
+from hedged.model.policy import Limits, MarginPolicy, Mode, PortfolioPolicy, World
 from hedged.model.snapshot import Doubt, Fault, Margin, Missing, Position, Snapshot
 from hedged.tell.message import margin_sentences
 from tests.build import BTC_PERP, ETH_PERP, account, balances, derivatives, hedge, snapshot
+from tests.fakes import FakeVenue
 from tests.margin import contract, setup, short, with_odds
+from tests.support import ManualClock
 
 D = Decimal
 
@@ -102,7 +107,24 @@ async def test_it_is_sliced_by_the_limit_of_an_order() -> None:
     assert not decision.refused
     assert [each.intent.quantity for each in decision.intents[:-1]] == [D("1.1")] * (len(decision.intents) - 1)
     assert sum(each.intent.quantity for each in decision.intents) == whole
-    assert len({each.intent.client_order_id for each in decision.intents}) == len(decision.intents) > 3
+    ids = [each.intent.client_order_id for each in decision.intents]
+    assert len(set(ids)) == len(ids) > 3
+    assert [each.intent.only_after for each in decision.intents] == [tuple(ids[:place]) for place in range(len(ids))]
+
+
+async def test_no_slice_goes_where_one_before_it_was_not_filled() -> None:
+    """The next ones were decided on what it leaves: nothing more is in flight there than one order."""
+    decision = await decided(short(-10, 2_000), setup(limits=Limits(order_notional_max=D(3_300))))
+    clock, store = ManualClock(), MemoryStore()
+    await store.open("test", World.PAPER, clock.now())
+    venue = FakeVenue(clock)
+    venue.outcome = Unknown("", "time-out")
+    outcomes, _ = await submit_all(
+        decision.intents, {"main": venue}, store, Brake(store), cycle_id="c" * 24, clock=clock
+    )
+    assert [each.intent for each in venue.submitted] == [decision.intents[0].intent]
+    assert len(outcomes) == len(decision.intents)
+    assert len(await store.open_orders()) == 1
 
 
 async def test_more_is_refused_where_margin_is_lacking() -> None:

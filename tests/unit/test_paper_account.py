@@ -13,6 +13,7 @@ import pytest
 from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.exchanges.paper_ledger import OUTCOMES_KEPT, from_blob
 from hedged.adapters.store.memory import MemoryStore
+from hedged.daemon.clock_watch import ClockWatch
 from hedged.errors import Refused, StoreUnavailable, Unreachable, Unreadable, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.order import GATE_SEAL, Absent, ApprovedIntent, Fill, Intent, Outcome, Rejected, Side, Unknown
@@ -161,6 +162,36 @@ async def opened(desk: Desk) -> Desk:
 def the(outcome: Outcome) -> Fill:
     assert isinstance(outcome, Fill), outcome
     return outcome
+
+
+async def test_no_time_passes_on_paper_while_the_clock_is_in_doubt(desk: Desk) -> None:
+    """A jump of a month books no funding, also before a cycle has seen it; the hours that really pass count after it."""
+    watch = ClockWatch(desk.clock, {})
+    desk.paper = PaperAccount(
+        "main",
+        desk.board,
+        real=None,
+        store=desk.store,
+        policy=FREE,
+        quote="USDT",
+        clock=desk.clock,
+        in_doubt=lambda: watch.in_doubt,
+    )
+    await watch.look(None, {})
+    await desk.trade(Side.SELL, "3")
+    before, month = await desk.wallet(), timedelta(days=30)
+    desk.board.mark("3000", "0.0001", T0 + 4 * HOUR)
+    desk.clock.set(T0 + month)
+    for _ in range(2):
+        await desk.paper.derivatives()
+        assert await desk.wallet() == before
+        await watch.look(None, {})
+    desk.clock.advance(5 * HOUR.total_seconds())
+    desk.clock.set(T0 + 5 * HOUR)
+    await watch.look(None, {})
+    await watch.look(T0, {})
+    await desk.paper.derivatives()
+    assert await desk.wallet() == before + D("0.9"), "one funding: 9,000 × 0.01 %"
 
 
 async def test_a_ledger_of_three_days_worked_by_hand() -> None:

@@ -19,7 +19,7 @@ from hedged.model.finding import Kind
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Decision, Intent, Purpose, Side
 from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy, RollPolicy
-from hedged.model.snapshot import Snapshot
+from hedged.model.snapshot import Margin, Snapshot
 from tests.build import ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
 
@@ -85,6 +85,55 @@ def test_in_the_settlement_window_the_near_leg_waits_for_nothing() -> None:
     for left, waits in ((SETUP.roll.stop / 2 + timedelta(seconds=1), True), (SETUP.roll.stop / 2, False)):
         _, near = intents(decided(view("-7", "-3", left=left)))
         assert (near.instrument, bool(near.only_after)) == (NEAR, waits)
+
+
+def leaving(near: Decimal, far: Decimal, left: timedelta, equity: str | None) -> Snapshot:
+    """With margin told: what is free is what the positions do not bind at five times."""
+    seen = view(str(near), str(far), left=left)
+    if equity is None:
+        return seen
+    bound = (abs(near) * 3000 + abs(far) * 3030) / 5
+    held = derivatives((NEAR, near), (FAR, far), margin=Margin(dec(equity), None, dec(equity) - bound, leverage=dec(5)))
+    return replace(seen, accounts={"main": account(spot=balances(ETH=10), positions=held)})
+
+
+@pytest.mark.parametrize(
+    ("limits", "equity"),
+    [
+        (Limits(order_notional_max=dec(5000)), None),
+        (Limits(turnover_day_max=dec(10_000)), None),
+        (Limits(leverage_max=dec(2)), "20000"),
+        (Limits(leverage_max=dec("1.5")), "20000"),  # nothing is left of it: the near leg makes room first
+        (Limits(free_margin_min=dec("0.6")), "20000"),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_at_the_last_call_as_much_goes_as_the_limits_allow(limits: Limits, equity: str | None, *, fails: bool) -> None:
+    """Part by part within the hour, each order of a pair inside the band; the near leg only with what takes it over."""
+    setup, rng = policy(hedge("ETH", legs=[NEAR]), limits=limits), random.Random(1)
+    held = {NEAR: dec(-10), FAR: Decimal(0)}
+    for minute in range(60):  # each with a day's turnover of its own, or that alone would be the end of it
+        seen = leaving(held[NEAR], held[FAR], setup.roll.stop - timedelta(minutes=minute), equity)
+        decision = decided(seen, setup)
+        done: set[str] = set()
+        for intent in intents(decision):
+            if done.issuperset(intent.only_after) and not (fails and rng.random() < 0.3):
+                held[intent.instrument] += intent.signed_quantity
+                done.add(intent.client_order_id)
+                assert 3000 * abs(held[NEAR]) + 3030 * abs(held[FAR]) >= 30_000 * dec("0.949")
+        assert held[NEAR] <= 0
+        if not held[NEAR]:
+            return
+    pytest.fail(f"not rolled within the hour: {held}")
+
+
+def test_in_the_settlement_window_the_near_leg_goes_by_the_size_that_is_allowed() -> None:
+    """A limit of half of it takes two cycles, not for ever."""
+    setup = policy(hedge("ETH", legs=[NEAR]), limits=Limits(order_notional_max=dec(15_000), leverage_max=dec(1)))
+    seen = leaving(dec(-10), dec(0), setup.roll.stop / 2, "20000")
+    decision = decided(seen, setup)
+    assert orders(decision) == [(NEAR, Side.BUY, dec(5), True)]
+    assert [refusal.intent.instrument for refusal in decision.refused] == [FAR]
 
 
 def test_a_limit_on_orders_makes_smaller_slices() -> None:

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from hedged.decide.runaway import filled, runaway, seen, without
+from hedged.decide.runaway import LOOKS_MAX, filled, found_filled, runaway, seen, without
 from hedged.model.finding import MarginStatus
 from hedged.model.guard import EquitySample, GuardMemory
-from hedged.model.order import Fill, PastOrder, Side
+from hedged.model.order import Absent, Fill, PastOrder, Side
 from hedged.model.policy import Limits
 from hedged.model.snapshot import Doubt, Fault, Missing
 from tests.build import ETH_PERP, account, dec, derivatives, snapshot
@@ -68,6 +68,12 @@ def test_what_was_sent(rule: str, limits: Limits, passes: list[PastOrder], halts
     assert runaway(NOTHING, list(reversed(halts)), limits, T0, T0 - DAY) == runaway(NOTHING, halts, limits, T0, None)
 
 
+def test_a_resuming_by_a_clock_that_was_ahead_forgives_nothing() -> None:
+    """Nobody can tell what came before it, so everything counts; one a moment after `now` was seen is a resuming."""
+    assert runaway(NOTHING, rejected(1, 2, 3), SPREAD, T0, T0 + 30 * DAY) is not None
+    assert runaway(NOTHING, rejected(1, 2, 3), SPREAD, T0, T0 + MINUTE) is None
+
+
 def test_rejections_count_by_instrument() -> None:
     """Two on one and two on another are not four in a row."""
     other = [replace(each, intent=replace(each.intent, instrument="main:BTC/USDT:USDT")) for each in rejected(5, 6)]
@@ -92,14 +98,20 @@ def bought(quantity: str, minutes: int = 1) -> Fill:
     return Fill("hd1", ETH_PERP, Side.BUY, dec(quantity), dec(3000), dec(0), T0 + MINUTE * minutes)
 
 
+def late(guard: GuardMemory, *shown: str, minute: int = 1) -> GuardMemory:
+    """After as many readings as a venue may need to show a fill; the last of `shown` stays."""
+    for number in range(LOOKS_MAX):
+        guard = seen(guard, look(shown[min(number, len(shown) - 1)], minute + 1 + number), ())
+    return guard
+
+
 @pytest.mark.parametrize(
     ("after", "follows"),
     [("-8", True), ("-8.9", True), ("-9", True), ("-9.1", False), ("-10", False), ("-12", False), ("-4", True)],
 )
 def test_a_position_follows_what_was_filled(after: str, follows: bool) -> None:
     """Two bought back of ten short: half of that at least must be seen, and in that direction."""
-    guard = filled(NOTHING, look("-10"), [bought("2")])
-    judged = seen(guard, look(after, 2), ())
+    judged = late(filled(NOTHING, look("-10"), [bought("2")]), after)
     assert judged.expected == {}
     assert bool(judged.unfollowed) is not follows
 
@@ -107,12 +119,47 @@ def test_a_position_follows_what_was_filled(after: str, follows: bool) -> None:
 def test_twice_in_a_row_halts_and_once_followed_starts_anew() -> None:
     """One position that did not move may be a slow venue; the second halts, a good one between forgives."""
     guard = NOTHING
-    for minute, after in ((1, "-10"), (3, "-8"), (5, "-10"), (7, "-10")):
+    for minute, after in ((1, "-10"), (11, "-8"), (21, "-10"), (31, "-10")):
         guard = filled(guard, look("-10", minute), [bought("2", minute)])
         assert runaway(guard, [], LIMITS, T0, None) is None
-        guard = seen(guard, look(after, minute + 1), ())
+        guard = late(guard, after, minute=minute)
     assert "unfollowed_max" in (runaway(guard, [], LIMITS, T0, None) or "")
-    assert runaway(guard, [], LIMITS, T0, T0 + 6 * MINUTE) is None, "one of the two was before the resuming"
+    before_one = runaway(guard, [], LIMITS, T0 + 40 * MINUTE, T0 + 26 * MINUTE)
+    assert before_one is None, "one of the two was before the resuming"
+
+
+@pytest.mark.parametrize(
+    ("shown", "waits"),
+    [
+        (["-8"], [False]),  # all of it at once
+        (["-7"], [False]),  # and somebody else's
+        (["-10", "-8"], [True, False]),  # a cycle late
+        (["-9", "-9"], [True, False]),  # half of it at first, and no more of it later
+        (["-10", "-10", "-10"], [True, True, False]),  # never: the guard has counted it
+    ],
+)
+def test_a_fill_may_be_shown_late(shown: list[str], waits: list[bool]) -> None:
+    """Two bought back of ten short: until that shows, for three readings at most, nobody knows what is held."""
+    guard, waited = filled(NOTHING, look("-10"), [bought("2")]), []
+    for minute, contracts in enumerate(shown, start=2):
+        guard = seen(guard, look(contracts, minute), ())
+        waited.append(ETH_PERP in guard.expected)
+    assert waited == waits
+    assert bool(guard.unfollowed) is (len(shown) == LOOKS_MAX)
+
+
+def test_a_clock_that_was_put_back_does_not_wait_for_the_old_time() -> None:
+    """Filled at a time that is a month ahead now: readings count all the same."""
+    ahead = replace(bought("2"), at=T0 + 30 * DAY)
+    assert seen(filled(NOTHING, look("-10"), [ahead]), look("-8", 2), ()).expected == {}
+
+
+def test_a_fill_that_was_found_late_is_expected_too() -> None:
+    """From what the order was decided on; a reading of the same cycle is one after it."""
+    order = replace(intent("hd1"), held=dec(-10))
+    guard = found_filled(NOTHING, [(order, bought("2")), (order, Absent("hd2"))], T0 + 2 * MINUTE)
+    assert seen(guard, look("-10", 2), ()).expected[ETH_PERP].looks == 1
+    assert seen(guard, look("-8", 2), ()) == NOTHING
 
 
 def test_what_was_not_read_is_judged_later() -> None:

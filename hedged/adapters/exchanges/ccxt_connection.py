@@ -162,22 +162,22 @@ class VenueLine:
     async def signed(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a signed call with the venue's time; once more after synchronising if it did not accept ours."""
         if not self._synchronised:
-            await self._synchronise()
+            await self.synchronise()
         elif self.connection.clock.monotonic() >= self._measure_at:
             self._measure_at = self.connection.clock.monotonic() + RETRY_AFTER
             self.connection.shared.start("time", self._measure_clock)
         try:
             return await call()
         except ClockSkew:
-            await self._synchronise()
+            await self.synchronise()
         except NotSigned:
             before = self.skew_seconds
-            await self._synchronise()
+            await self.synchronise()
             if before is not None and abs((self.skew_seconds or 0.0) - before) < CLOCK_MOVED:
                 raise  # the clock is as it was, so it is the key
         return await call()
 
-    async def _synchronise(self) -> None:
+    async def synchronise(self) -> None:
         await self.connection.shared.ask("time", self._measure_clock)
         self._synchronised = True
 

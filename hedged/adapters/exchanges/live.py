@@ -25,12 +25,14 @@ from hedged.model.order import (
     Fill,
     Found,
     Intent,
+    OpenOrder,
     OrderStatus,
     Outcome,
     Rejected,
     Unknown,
     Working,
 )
+from hedged.model.policy import CountdownUse
 from hedged.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -38,6 +40,7 @@ log = structlog.get_logger(__name__)
 ZERO = Decimal(0)
 WAITS = (0.1, 0.3, 1.0, 2.0)  # seconds before each look at an order that should end at once
 MARGIN = timedelta(seconds=5)  # on top of the time for which a venue may still take an order
+SOONEST = 0.5  # of the time that is asked for: a countdown that ends before may end while all is well
 
 Sought: TypeAlias = Found | Absent | Unknown
 
@@ -64,6 +67,9 @@ class OrderLine(Protocol):
     async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
         """Raises `VenueError` and `ValueError`; see `CcxtOrders`."""
 
+    async def open_orders(self, instrument: InstrumentId) -> tuple[OpenOrder, ...]:
+        """Raises `VenueError`."""
+
     @property
     def countdown(self) -> Countdown | None: ...
 
@@ -72,13 +78,25 @@ Listed: TypeAlias = Callable[[InstrumentId], Awaitable[Instrument | None]]
 
 
 class LiveGateway:
-    """`OrderGateway` over one account's line. `listed` tells an instrument's terms, None where they are not known."""
+    """`OrderGateway` over one account's line. `listed` tells an instrument's terms, None where they are not known.
 
-    def __init__(self, line: OrderLine, listed: Listed, clock: Clock) -> None:
+    `countdown`: which of the venue's own countdowns are used. `traded`: where an earlier process may have left one.
+    """
+
+    def __init__(
+        self,
+        line: OrderLine,
+        listed: Listed,
+        clock: Clock,
+        *,
+        countdown: CountdownUse = CountdownUse.OURS,
+        traded: Collection[InstrumentId] = (),
+    ) -> None:
         self.account = line.account
         self.absent_after = timedelta(seconds=line.valid_for) + MARGIN
-        self._armed: frozenset[InstrumentId] = frozenset()
-        self._complained = False
+        self._countdown, self._unused = _used(line.countdown, countdown)
+        self._armed: frozenset[InstrumentId] = frozenset(traded if self._countdown is not None else ())  # perhaps
+        self._complained = self._too_short = False
         self._line = line
         self._listed = listed
         self._clock = clock
@@ -107,11 +125,22 @@ class LiveGateway:
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         return await self._told(await self._line.cancel(intent.client_order_id, intent.instrument), intent)
 
+    async def open_orders(self, instrument: InstrumentId) -> tuple[OpenOrder, ...]:
+        return await self._line.open_orders(instrument)
+
     async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
-        wanted, limits = frozenset(resting), self._line.countdown
+        wanted, limits = frozenset(resting), self._countdown
+        if wanted and self._unused:
+            log.warning("what rests here stays in the book if hedged dies", account=self.account, why=self._unused)
+            self._unused = ""
         if limits is None or not (wanted or self._armed):
             return
         seconds = min(max(math.ceil(within.total_seconds()), limits.seconds_min), limits.seconds_max)
+        if wanted and seconds < SOONEST * within.total_seconds():
+            if not self._too_short:
+                why = f"the venue's countdown lasts {seconds} s at most, which could end between two cycles"
+                log.warning("what rests here stays in the book if hedged dies", account=self.account, why=why)
+            self._too_short, wanted = True, frozenset()
         try:
             ended = self._armed - wanted
             if ended and not (wanted and limits.covers is not Covers.MARKET):
@@ -137,6 +166,18 @@ class LiveGateway:
         if instrument is None:
             return Unknown(found.client_order_id, "it is filled, and the terms of its contract are not known")
         return fill_of(found, intent, instrument, self._clock)
+
+
+def _used(countdown: Countdown | None, use: CountdownUse) -> tuple[Countdown | None, str]:
+    """The countdown to go by, and what is said where there is one that is not used."""
+    if countdown is None or use is CountdownUse.OFF:
+        return None, ""
+    if use is CountdownUse.OURS and countdown.covers is not Covers.OURS:
+        return None, (
+            "the venue's countdown would cancel orders of yours too, so it is not used: allow it with "
+            '[limits] countdown = "all", or say "off"'
+        )
+    return countdown, ""
 
 
 def fill_of(found: Found, intent: Intent, instrument: Instrument, clock: Clock) -> Fill:

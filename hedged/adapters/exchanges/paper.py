@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -59,7 +59,7 @@ class PaperAccount:
     coins as `paper/<account>/<coin>`.
 
     Without `real` there is one wallet, `swap`. With it its other wallets pass through; its derivatives count nowhere
-    and are shown in `shown_only`, as last read.
+    and are shown in `shown_only`, as last read. While the clock is `in_doubt`, no time passes on paper.
     """
 
     def __init__(
@@ -72,7 +72,9 @@ class PaperAccount:
         policy: PaperPolicy,
         quote: str,
         clock: Clock,
+        in_doubt: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._in_doubt = in_doubt
         self.account = account
         self.cash = policy.cash  # what it was opened with
         self.wallets: Sequence[str] = (*(w for w in real.wallets if w != _SWAP), _SWAP) if real else (_SWAP,)
@@ -235,7 +237,9 @@ class PaperAccount:
         except VenueError:
             return None, ledger
         quoted = view.quotes.get(order.instrument)
-        if quoted is None or self._turned_down(order.instrument, view) or not order.is_reached(quoted.value):
+        if self._in_doubt() or quoted is None or self._turned_down(order.instrument, view):
+            return None, ledger
+        if not order.is_reached(quoted.value):
             return None, ledger
         ledger = await self._up_to_now(ledger, view)
         at_price = replace(quoted.value, bid=order.price, ask=order.price, bid_size=None, ask_size=None)
@@ -365,6 +369,8 @@ class PaperAccount:
 
     async def _up_to_now(self, ledger: Ledger, view: View) -> Ledger:
         """Funding, expiries and liquidation since the last look; the same ledger if there was nothing of it."""
+        if self._in_doubt():
+            return ledger
         quotes = {id_: read.value for id_, read in view.quotes.items()}
         ledger = ledger.relisted(view.instruments).funded(view.now, quotes, self._rates).announcing(quotes)
         expired = [id_ for id_, terms in ledger.terms.items() if ended(terms.ends, view.now)]

@@ -35,6 +35,10 @@ class SimulatedExchange:
     def wallets(self) -> Sequence[str]:
         return self._venue.wallets
 
+    async def clock_skew(self) -> float | None:
+        """Its market lives by the clock of this machine."""
+        return 0.0
+
     # MarketReader
 
     async def instruments(self) -> Mapping[InstrumentId, Instrument]:

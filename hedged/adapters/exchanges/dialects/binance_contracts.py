@@ -96,12 +96,16 @@ ENDPOINTS = {
     ("GET", "/dapi/v1/fundingInfo"): Endpoint("COIN-M funding intervals", Rows(_INTERVAL)),
     ("GET", "/dapi/v1/account"): Endpoint("COIN-M wallet", Record(_COIN_ACCOUNT)),
     ("GET", "/dapi/v1/positionRisk"): Endpoint("COIN-M positions", Rows({**RISK, "isolatedMargin": NUMBER})),
+    **{
+        ("GET", f"/{path}/positionSide/dual"): Endpoint("position mode", Record({"dualSidePosition": PRESENT}))
+        for path in ("fapi/v1", "dapi/v1", "papi/v1/um", "papi/v1/cm")
+    },
     ("GET", "/eapi/v1/position"): Endpoint("options", Rows({"symbol": TEXT, "quantity": NUMBER}), patience=0.3),
 }
 
-_HEDGE_MODE = (
+HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
-    "(Futures → Preferences → Position mode)"
+    "({segment} → Preferences → Position mode)"
 )
 
 
@@ -151,7 +155,7 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
         connection.timed(venue.fapiPrivateV3GetPositionRisk()),
         connection.timed(venue.dapiPrivateGetPositionRisk()),
     )
-    refuse_hedge_mode(connection, [*rows, *risks, *coin["positions"]])
+    refuse_hedge_mode(connection, usd=rows, coin=[*risks, *coin["positions"]])
     needed = {row["symbol"]: row for row in _open(coin["positions"])}
     shown = _open(risks)
     if {text(row, "symbol"): number(row, "positionAmt") for row in shown} != {
@@ -174,9 +178,12 @@ async def options(connection: Connection) -> list[Row]:
     return [row for row in await connection.exchange.eapiPrivateGetPosition() if number(row, "quantity")]
 
 
-def refuse_hedge_mode(connection: Connection, rows: Iterable[Row]) -> None:
-    if any(row["positionSide"] != "BOTH" for row in rows):
-        raise Refused(connection.account, "futures positions", _HEDGE_MODE)
+def refuse_hedge_mode(connection: Connection, *, usd: Iterable[Row], coin: Iterable[Row]) -> None:
+    """Of what is open: each segment has a mode of its own, and lists contracts with nothing in them in any."""
+    for rows, segment in ((usd, "USDⓈ-M Futures"), (coin, "COIN-M Futures")):
+        if any(row["positionSide"] != "BOTH" for row in _open(rows)):
+            detail = f"{segment}: {HEDGE_MODE.format(segment=segment)}"
+            raise Refused(connection.account, "futures positions", detail)
 
 
 def _open(rows: Iterable[Row]) -> list[Row]:

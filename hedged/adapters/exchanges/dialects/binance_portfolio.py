@@ -40,7 +40,7 @@ async def read_derivatives(connection: Connection, markets: Markets) -> Read[Der
         connection.timed(venue.papiGetUmPositionRisk()),
         connection.timed(venue.papiGetCmPositionRisk()),
     )
-    refuse_hedge_mode(connection, [*usd, *coin])
+    refuse_hedge_mode(connection, usd=usd, coin=coin)
     held = [usd_position(row, markets, maintenance=None) for row in usd if number(row, "positionAmt")]
     coined = [coin_position(row, markets, maintenance=None) for row in coin if number(row, "positionAmt")]
     return Read(Derivatives((*held, *coined), _margin(account)), min(account_at, usd_at, coin_at))

@@ -25,6 +25,7 @@ _PAGE = 100  # rows, the most that the venue gives
 _PAGES_MAX = 20
 _COINS = {"asset": TEXT, "free": NUMBER, "locked": NUMBER}
 _LENT = {**_COINS, "borrowed": NUMBER, "interest": NUMBER}
+_ROUNDING, _LAST_DIGIT = Decimal("0.000001"), Decimal("0.01")  # the venue rounds the total and each part by itself
 _AMOUNTS = ("free", "locked", "borrowed", "interest")
 _UNIFIED = (
     *("crossMarginFree", "crossMarginLocked", "crossMarginBorrowed", "crossMarginInterest"),
@@ -104,7 +105,11 @@ async def earn(connection: Connection) -> Wallet:
 
 
 async def portfolio(connection: Connection) -> Wallet:
-    """Margin, USD-M and COIN-M as the one wallet that they are, without unrealised profit."""
+    """Margin, USD-M and COIN-M as the one wallet that they are, without unrealised profit.
+
+    By the venue's documentation the total is what is free and locked in margin and both futures wallets. A total that
+    is another is of other things or of another moment, and tells nothing of what is held.
+    """
     rows, arrived = await connection.timed(connection.exchange.papiGetBalance())
     return [_unified(row) for row in rows], arrived
 
@@ -112,7 +117,8 @@ async def portfolio(connection: Connection) -> Wallet:
 def _unified(row: Row) -> Balance:
     free, locked = number(row, "crossMarginFree"), not_negative(row, "crossMarginLocked")
     futures = number(row, "umWalletBalance") + number(row, "cmWalletBalance")
-    if free + locked + futures != number(row, "totalWalletBalance"):
+    parts = free + locked + futures
+    if abs(parts - number(row, "totalWalletBalance")) > _ROUNDING * max(abs(parts), _LAST_DIGIT):
         raise Misshapen(f"the parts of {row['asset']} do not add up to totalWalletBalance")
     debt = not_negative(row, "crossMarginBorrowed") + not_negative(row, "crossMarginInterest")
     return Balance(row["asset"], free + futures, locked, debt)

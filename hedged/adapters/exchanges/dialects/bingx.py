@@ -70,6 +70,7 @@ _DEMO = "demo trading has USDT perpetuals only: take this wallet out of `wallets
 
 class BingX(Dialect):
     exchange: ClassVar[str] = "bingx"
+    hedge_words: ClassVar[str] = _HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "funding", "swap"})
     burst: ClassVar[float] = 50.0  # five seconds' worth; the venue counts by endpoint, 2 to 10 a second each
     candles_page: ClassVar[int] = 1000
@@ -181,6 +182,8 @@ class BingX(Dialect):
             _pools(connection), self._unfit(connection), self._refuse_standard(connection), *asked
         )
         rows = [row for reply, _ in replies for row in reply["data"] if number(row, "positionAmt")]
+        if unfit == _HEDGE_MODE and not rows:
+            unfit = None  # the mode of a new account: it matters from the first position on
         if unfit or any(bingx_shapes.is_hedge_mode(row) for row in rows):
             raise Refused(connection.account, "futures positions", unfit or _HEDGE_MODE)
         refuse_several_in_one_contract(connection.account, rows, _HEDGE_MODE)
@@ -219,6 +222,14 @@ class BingX(Dialect):
             return None  # asked again next time
         self._settings_at = now
         return None
+
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+        """None for a key that may not trade, which is not told."""
+        try:
+            reply = await connection.exchange.swapV1PrivateGetPositionSideDual()
+        except Refused:
+            return None
+        return bingx_shapes.truth(reply["data"], "dualSidePosition")
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -112,7 +112,7 @@ def _profit(row: Row, instrument: Instrument) -> Decimal | None:
 
 
 def _is_trusted(row: Row, instrument: Instrument, contracts: Decimal) -> bool:
-    """Whether the size agrees with what the venue says the position is worth, where it says so.
+    """Whether the size agrees with what the venue says the position is worth, where it says so: at its mark or entry.
 
     Coin-margined rows lack the value; margin × leverage × entry price is the face value of the contracts, in dollars.
     """
@@ -130,7 +130,11 @@ def _is_trusted(row: Row, instrument: Instrument, contracts: Decimal) -> bool:
             worth = Decimal(1)
             for part in parts:
                 worth *= part or ZERO
-    return worth is None or is_plausible(instrument, contracts, mark, abs(worth).copy_sign(contracts))
+    if worth is None:
+        return True
+    value = abs(worth).copy_sign(contracts)
+    prices = {mark, _optional(row, "avgPrice") or mark}
+    return any(is_plausible(instrument, contracts, price, value) for price in prices)
 
 
 def _profit_has_the_sign(row: Row, contracts: Decimal, mark: Decimal) -> bool:

@@ -217,7 +217,7 @@ class Bybit(Dialect):
         rows = [row for rows, _ in read for row in rows]
         positions = bybit_account.positions(connection.account, rows, markets)
         as_of = min(account_at, *(arrived for _, arrived in read))
-        return Read(Derivatives(positions, bybit_account.margin(account)), as_of)
+        return Read(Derivatives(positions, bybit_account.margin(account, held=bool(positions))), as_of)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

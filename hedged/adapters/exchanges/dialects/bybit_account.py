@@ -90,21 +90,30 @@ def _not_below_zero(row: Row, name: str) -> Decimal | None:
     return None if number_or_none(row, name) is None else not_negative(row, name)
 
 
-def margin(account: Row) -> Margin | None:
+def margin(account: Row, *, held: bool) -> Margin | None:
     """In US dollars, taken for the quote currency. None in isolated margin, where every position stands for itself.
 
     The venue liquidates when `accountMMRate` reaches 1. That is maintenance over equity less the haircut on coins
     that are not dollars, so where the rate is the tighter one, equity is what makes the ratio come out the same.
-    Bonus credit is part of the venue's equity and is taken off.
+    Bonus credit is part of the venue's equity and is taken off. The venue may leave the rate blank where nothing is
+    `held` or maintained, and the equity too where there is no coin: then there is none.
     """
     if account["accountMMRate"] == "" and account["totalMaintenanceMargin"] == "":
         return None
-    maintenance, rate = not_negative(account, "totalMaintenanceMargin"), number(account, "accountMMRate")
+    maintenance = not_negative(account, "totalMaintenanceMargin")
+    idle = not held and not maintenance
+    rate = ZERO if idle and account["accountMMRate"] == "" else number(account, "accountMMRate")
+    if idle and account["totalEquity"] == "" and not any(_is_anything(row) for row in account["coin"]):
+        return Margin(ZERO, ZERO, number_or_none(account, "totalAvailableBalance"))
     equity = number(account, "totalEquity")  # below zero, as the rate may then be, when more is lost than there was
     if equity > 0 and rate - _RATE_STEP > maintenance / equity:
         equity = maintenance / rate
     bonus = sum((_bonus(row) for row in account["coin"]), ZERO)
     return Margin(equity - bonus, maintenance, number_or_none(account, "totalAvailableBalance"))
+
+
+def _is_anything(row: Row) -> bool:
+    return bool(number(row, "walletBalance") or number(row, "borrowAmount") or number_or_none(row, "bonus"))
 
 
 def _bonus(row: Row) -> Decimal:

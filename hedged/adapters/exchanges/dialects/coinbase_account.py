@@ -32,6 +32,7 @@ _AMOUNT = Record({"value": NUMBER})
 _SPOT = frozenset({None, "", "ACCOUNT_PLATFORM_UNSPECIFIED", "ACCOUNT_PLATFORM_CONSUMER"})
 _FUTURES = "ACCOUNT_PLATFORM_CFM_CONSUMER"  # its dollars are those of the summary
 _NO_FUTURES = "there is no futures account: leave swap out of this account's wallets"
+_MOVE = "move it to the consumer account, or use the key of a portfolio without it"
 _SIGNS = {"LONG": 1, "SHORT": -1}
 
 ENDPOINTS = {
@@ -97,7 +98,7 @@ def coins(rows: Iterable[Row], futures: Row | None, name: Name) -> tuple[Balance
             continue
         free, locked = not_negative(row["available_balance"], "value"), not_negative(row["hold"], "value")
         if row.get("platform") not in _SPOT and (free or locked):
-            raise Misshapen(f"an account in {row['currency']} is on a platform that is not understood")
+            raise Misshapen(f"there is {row['currency']} on {row['platform']}, which is not read: {_MOVE}")
         add(name(row["currency"]), free, locked)
     if futures is not None:
         add("USD", _dollars(futures, "cfm_usd_balance"), ZERO)

@@ -59,6 +59,8 @@ ENDPOINTS = {
 _TYPES: Mapping[str, frozenset[str]] = {"funding": frozenset({"main"}), "spot": frozenset({"trade", "trade_hf"})}
 _ELSEWHERE = frozenset({"margin", "margin_v2", "isolated", "isolated_v2", "contract", "option"})  # read by themselves
 
+_MOVE = "move or redeem it into the funding or trading account"
+
 Name = Callable[[str], str]  # the venue's name of a currency → ours
 
 
@@ -67,7 +69,7 @@ def coins(rows: Iterable[Row], wallet: str, name: Name) -> tuple[Balance, ...]:
     found: dict[str, Balance] = {}
     for row in rows:
         if row["type"] not in _ELSEWHERE.union(*_TYPES.values()) and number(row, "balance"):
-            raise Misshapen("an account of a kind that is not known")
+            raise Misshapen(f"there is {row['currency']} in a {row['type']} account, which is not read: {_MOVE}")
         if row["type"] in _TYPES[wallet]:
             _add(found, name(row["currency"]), number(row, "balance"), not_negative(row, "holds"), ZERO)
     return _held(found)

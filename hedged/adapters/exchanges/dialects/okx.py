@@ -65,6 +65,7 @@ _KEY_MISSING = "the key is not sent as it should be: apiKey, secret and password
 
 class Okx(Dialect):
     exchange: ClassVar[str] = "okx"
+    hedge_words: ClassVar[str] = _HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap", "funding", "earn"})
     burst: ClassVar[float] = 20.0  # ten requests of weight 2: what the strictest of these endpoints takes in 2 s
     candles_page: ClassVar[int] = 300
@@ -186,7 +187,7 @@ class Okx(Dialect):
             bound_to_address=bool(bound),
         )
 
-    async def hedge_mode(self, connection: Connection) -> bool:
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
         mode = text((await connection.exchange.privateGetAccountConfig())["data"][0], "posMode")
         if mode not in {"net_mode", "long_short_mode"}:
             raise Misshapen("posMode is neither of the two")
@@ -226,7 +227,7 @@ def _refuse_what_cannot_be_read(connection: Connection, rows: Iterable[Row]) -> 
             refuse(f"{row['instId']} {_SPOT_MARGIN}")
         if kind not in {"SWAP", "FUTURES", "MARGIN"} and held:
             refuse(f"a position in {row['instId']} ({kind.lower()}), which cannot be read: close it")
-        if kind in {"SWAP", "FUTURES"} and row["posSide"] != "net":
+        if kind in {"SWAP", "FUTURES"} and held and row["posSide"] != "net":
             refuse(_HEDGE_MODE)
     counted = Counter(row["instId"] for row in rows if known(row, "pos"))
     for market_id, times in counted.items():
