@@ -30,7 +30,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
 
     What is bought back for margin goes first, of all groups; such a group does nothing else in that cycle.
     """
-    desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices))
+    desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices, policy.aliases))
     resting = at_rest(book.open_orders, book.resting)
     names = {group.name for group in assessment.groups}
     desk.take_back += [each for each in resting if each.hedge not in names]
