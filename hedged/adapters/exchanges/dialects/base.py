@@ -24,6 +24,9 @@ T = TypeVar("T")
 # A position whose value differs by more than this from what the venue says it is worth is not trusted: a wrong
 # contract size is off by a factor, a mark that moved between two fields by far less.
 NOTIONAL_TOLERANCE = Decimal("0.02")
+DUST = Decimal(
+    "0.01"
+)  # dollars: an account that is worth less may list no coins, for the venues leave the last crumbs out
 
 # Milliseconds: 2009-01-03, the first block; no contract on a coin expired before there was one.
 _FIRST_EXPIRY = 1_230_940_800_000

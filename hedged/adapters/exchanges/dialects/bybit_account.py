@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
+from hedged.adapters.exchanges.dialects.base import DUST, Markets, is_plausible
 from hedged.adapters.exchanges.dialects.bybit_replies import envelope, number_or_none, paged, price_or_none
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
@@ -59,7 +59,7 @@ def unified_account(reply: Row) -> Row:
     accounts: list[Row] = [row for row in reply["result"]["list"] if row["accountType"] == "UNIFIED"]
     if len(accounts) != 1:
         raise Misshapen("the reply does not hold one unified account")
-    if not accounts[0]["coin"] and number_or_none(accounts[0], "totalEquity"):
+    if not accounts[0]["coin"] and abs(number_or_none(accounts[0], "totalEquity") or ZERO) >= DUST:
         raise Misshapen("coin is empty although the account has equity")
     return accounts[0]
 
