@@ -16,6 +16,7 @@ from hedged import __version__
 from hedged.act.brake import Asked
 from hedged.act.go_live import kept, stands_in_the_way
 from hedged.cycle import Portfolio
+from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
+    from hedged.adapters.exchanges.live import LiveGateway
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
@@ -110,6 +112,7 @@ async def build(
         await require_go_live(settings, store)
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
+        require_keys(settings, keys, clock.now())
         await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
         clock_watch = ClockWatch(clock, exchanges.clocks)
@@ -166,8 +169,10 @@ async def build(
         heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
+        live=tuple(sorted(live_accounts(settings))),
         history=history,
         commands=commands,
+        books=BookWatch(exchanges.books, _sending(settings), store, clock, settings.schedule.every),
         lock=lock,
         clock_watch=clock_watch,
         wakes=wakes,
@@ -175,6 +180,7 @@ async def build(
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_books] if exchanges.books else []),
         *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
         partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
@@ -323,10 +329,11 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
         if isinstance(reader, SimulatedExchange):
             exchanges.gateways[account.name] = reader
         else:
-            exchanges.gateways[account.name] = await _open_line(account, settings, exchanges, clock)
+            line = await _open_line(account, settings, exchanges, clock)
+            exchanges.gateways[account.name] = exchanges.books[account.name] = line
 
 
-async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
+async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> LiveGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
     from hedged.adapters.store.lock import KeyLock
@@ -363,6 +370,11 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
     return LiveGateway(line, listed, clock, countdown=settings.limits.countdown, traded=_traded(settings, account.name))
 
 
+def _sending(settings: Settings) -> set[InstrumentId]:
+    """All contracts on which hedges may send orders."""
+    return {leg for legs in legs_by_account(settings, Mode.APPROVE, Mode.LIVE).values() for leg in legs}
+
+
 def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
     """The contracts of this account on which hedges may send orders."""
     return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE).get(account, ()))
@@ -382,6 +394,19 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     if problems:
         raise ConfigurationError(*problems)
     return keys
+
+
+def live_accounts(settings: Settings) -> frozenset[str]:
+    """Names of the accounts on which real money is traded without asking anybody."""
+    if settings.world is not World.REAL:
+        return frozenset()
+    return frozenset(legs_by_account(settings, Mode.LIVE))
+
+
+def require_keys(settings: Settings, keys: KeyWatch, now: datetime) -> None:
+    """Live needs keys that may trade and not withdraw, also long after `go-live`. Raises `ConfigurationError`."""
+    if problems := keys.refused(sorted(live_accounts(settings)), now):
+        raise ConfigurationError(*(f'{settings.path}: mode = "live", but {problem}' for problem in problems))
 
 
 async def _open_ccxt(

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from hedged.errors import Refused, Unreadable, VenueError
-from hedged.model.chain import chain_of, is_ending, successor
+from hedged.model.chain import cadence_named, chain_of, is_ending, successor
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
@@ -81,7 +81,7 @@ class Observer:
 
     async def _read_market(self, market: MarketReader, wanted: Iterable[InstrumentId]) -> None:
         """The contracts wanted of this account and a quote of each. One that the venue does not list has neither."""
-        own = [instrument for instrument in wanted if instrument.partition(":")[0] == market.account]
+        own = sorted(instrument for instrument in wanted if instrument.partition(":")[0] == market.account)
         if not own:
             return
         last = self.last
@@ -113,14 +113,15 @@ class Observer:
             if chain is not None and (
                 name not in listed or is_ending(listed[name], self._now, self.policy.roll.before)
             ):
-                following = successor(chain, listed.values(), self._now, self.policy.roll.before)
+                cadence = cadence_named(name, listed)
+                following = successor(chain, listed.values(), self._now, self.policy.roll.before, cadence)
                 if following is not None:
                     found.append(following.id)
         return list(dict.fromkeys(found))
 
     async def _read_prices(self, assets: Collection[str]) -> None:
         """A price of each asset, from the first account in the configuration that has one; each is asked for once."""
-        wanted = [asset for asset in assets if asset != self.policy.quote and asset not in self._sought]
+        wanted = [asset for asset in sorted(assets) if asset != self.policy.quote and asset not in self._sought]
         if not wanted:
             return
         self._sought.update(wanted)

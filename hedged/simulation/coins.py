@@ -78,6 +78,7 @@ def _last_friday(year: int, quarter: int) -> datetime:
     return last_day - timedelta(days=(last_day.weekday() - 4) % 7)
 
 
+@lru_cache(maxsize=256)
 def expiry_of(symbol: str) -> datetime | None:
     """When a dated symbol expires; None for a perpetual."""
     _, dated, date = symbol.partition("-")
@@ -97,7 +98,12 @@ def listed_symbols(at: datetime) -> tuple[str, ...]:
 
 def list_instruments(account: str, at: datetime) -> tuple[Instrument, ...]:
     """The contracts listed at `at`, with the venue's rules."""
-    listing = _listing(quarterly_expiries(at, 2))
+    return _instruments(account, quarterly_expiries(at, 2))
+
+
+@lru_cache(maxsize=8)
+def _instruments(account: str, expiries: tuple[datetime, ...]) -> tuple[Instrument, ...]:
+    listing = _listing(expiries)
     return tuple(_instrument(account, COINS[COLUMN[base_of(symbol)]], symbol) for symbol in listing)
 
 

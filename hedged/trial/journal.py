@@ -59,6 +59,11 @@ class Journal:
         rows = self._base.execute("SELECT key, data FROM blobs WHERE key IN ('pause', 'halt')")
         return {key for key, data in rows if json.loads(data).get("stop") is not None}
 
+    def overrides(self) -> str:
+        """What is set by hand, as text."""
+        row = self._base.execute("SELECT data FROM blobs WHERE key = 'overrides'").fetchone()
+        return "" if row is None else str(row[0])
+
     def lease(self) -> str | None:
         """Which process may send orders."""
         row = self._base.execute("SELECT holder FROM lease").fetchone()

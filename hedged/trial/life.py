@@ -16,7 +16,7 @@ from hedged.adapters.exchanges.live import LiveGateway
 from hedged.adapters.store.lock import StoreLock
 from hedged.adapters.systemd import Notifier
 from hedged.daemon.background import Loop
-from hedged.daemon.portfolio import App, Exchanges
+from hedged.daemon.portfolio import Exchanges
 from hedged.daemon.service import Wired, serve
 from hedged.errors import HedgedError
 from hedged.model.instrument import Instrument, InstrumentId
@@ -42,7 +42,9 @@ class Life:
     def __init__(self, world: World, number: int) -> None:
         self.world = world
         self.number = number
-        self.host = 1
+        self.host = world.host
+        self.suspended = False  # asked to stand still, without noticing
+        self.in_hand = False  # an order is marked as sent and has not left
         self.alive = True
         self._turns = SystemClock()  # it sleeps by the running loop, whose time is virtual
         self.draw = world.plan.stream(f"life {number}")
@@ -52,6 +54,7 @@ class Life:
         self.asked = Asked()
         self.loop = VirtualLoop(world.elapsed, self)
         self.exit: str = ""
+        self.main: asyncio.Task[int] | None = None
         self._steps, self._moment = 0, -1.0
         fate = world.plan.stream(f"fate {number}")
         self._dies_from = world.elapsed + fate.expovariate(1 / 3600)
@@ -59,29 +62,37 @@ class Life:
         self._dies_after = fate.randrange(1, 4) if self._dies_at else fate.randrange(1, 300)
 
     def live(self) -> None:
-        """Until it is stopped, dies, or the world ends."""
-        world, ids = self.world, SeededIds(hash_of(self.world.seed, self.number))
-
-        async def build() -> Wired:
-            made = await app.build(load(world.config, {}), self.clock, ids, self.asked, self.outside)
-            made.look_every = LOOK_EVERY
-            self.outside.app = made
-            return made
-
+        """Until it is stopped, dies, stands still, or the world ends; called again, it goes on."""
+        self.loop.elapsed = self.world.elapsed
+        self.suspended = False
+        self.main = self.main or self.loop.create_task(self._serve())
         try:
-            self.loop.run_until_complete(
-                serve(build, self.clock, Notifier({}), lambda: self.asked.ask(self.clock.now()))
-            )
+            self.loop.run_until_complete(self.main)
             self.exit = "stopped"
         except Killed:
-            self.exit = "killed"
+            self.exit = "suspended" if self.alive else "killed"
         except HedgedError as error:
             self.exit = f"could not start: {error}"
         finally:
-            self.alive = False
-            self.outside.abandon()
             asyncio.set_event_loop(None)
-            self.loop.bury()
+            if self.exit != "suspended":
+                self.end()
+
+    def end(self) -> None:
+        """All that it had is gone."""
+        self.alive = False
+        self.outside.abandon()
+        self.loop.bury()
+
+    async def _serve(self) -> int:
+        ids = SeededIds(hash_of(self.world.seed, self.number))
+
+        async def build() -> Wired:
+            made = await app.build(load(self.world.config, {}), self.clock, ids, self.asked, self.outside)
+            made.look_every = LOOK_EVERY
+            return made
+
+        return await serve(build, self.clock, Notifier({}), lambda: self.asked.ask(self.clock.now()))
 
     def kill(self) -> None:
         self.alive = False
@@ -90,7 +101,7 @@ class Life:
 
     def turn(self) -> None:
         self.world.elapsed = self.loop.elapsed
-        if not self.alive:
+        if not self.alive or (self.suspended and not self.in_hand):
             raise Killed
         self._steps = self._steps + 1 if self._moment == self.loop.elapsed else 0
         self._moment = self.loop.elapsed
@@ -195,8 +206,8 @@ class _Outside(app.Outside):
         self._life = life
         self._locks: list[StoreLock] = []
         self._stores: list[TrialStore] = []
-        self.app: App | None = None
         self.commands: CommandTaker | None = None
+        self._built = 0
 
     def lock(self, store: Path) -> StoreLock:
         lock = StoreLock(store)
@@ -227,7 +238,12 @@ class _Outside(app.Outside):
         exchanges.gateways["sim"] = LiveGateway(TrialLine(self._life), listed, clock)
 
     def process_name(self) -> str:
-        return f"host{self._life.host}:{self._life.number}:trial"
+        self._built += 1  # as the real one: another name with every reload
+        return f"{self.machine}{self._built}"
+
+    @property
+    def machine(self) -> str:
+        return f"host{self._life.host}:{self._life.number}:"
 
     def channels(
         self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker

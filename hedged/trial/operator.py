@@ -5,6 +5,7 @@ A person goes by the machine's clock and by the database, as the commands do, an
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 ATTENDS_EVERY = 150.0  # seconds
 MISCHIEF_EVERY = 420.0  # on average
+FORBIDDEN = "1.31"  # a ratio that is asked for with a flaw, and must never be in force
+_SOON = timedelta(minutes=5)
 _STEP = Decimal("0.001")
 _JUMPS = (2_592_000.7, -2_592_000.3, 7_211.9, -431.3, 40.1)  # seconds: ±30 days, and less
 
@@ -56,6 +59,8 @@ class Operator:
             (self._reload, 2),
             (self._restart, 2),
             (self._kill, 4),
+            (self._message, 8),
+            (self._suspend, 2),
         )
 
     def begin(self) -> None:
@@ -171,8 +176,64 @@ class Operator:
         until = world.machine_now() + timedelta(hours=1)
         override = Override(ratio, until)
         if self._command(lambda store: set_override(store, hedge, override, world.machine_now())):
-            world.seen.targets[hedge] = override
+            world.seen.targets.setdefault(hedge, []).append(override)
             world.trace.say("command", f"set-ratio {hedge} {ratio}")
+
+    # commands from a phone
+
+    def _message(self) -> None:
+        """A command over a channel: as it should be, or with a flaw, for which nothing may come of it."""
+        world, draw = self._world, self._draw
+        now, nonce = world.machine_now(), f"{draw.getrandbits(64):016x}"
+        flaw = draw.choice((None, None, "retained", "expired", "far ahead", "mistyped", "not allowed"))
+        expires = now + {"expired": -timedelta(seconds=1), "far ahead": timedelta(hours=1)}.get(flaw or "", _SOON)
+        fields: dict[str, str] = {"request": nonce[:8], "nonce": nonce, "expires": _utc(expires)}
+        verb = "set-ratio" if flaw is not None else draw.choice(("set-ratio", "pause", "silence"))
+        if verb == "set-ratio":
+            hedge, ratio = draw.choice(HEDGES).name, FORBIDDEN if flaw is not None else "0.95"
+            until = now + timedelta(hours=1)
+            fields |= {"hedge": hedge, "ratio": ratio, "until": _utc(until)}
+            if flaw is None:
+                world.seen.targets.setdefault(hedge, []).append(Override(Decimal(ratio), until))
+        elif verb == "silence":
+            fields |= {"pattern": "*", "until": _utc(now + timedelta(minutes=30))}
+        if flaw == "mistyped":
+            fields["more"] = "than is known"
+        payload = json.dumps(fields).replace(f'"{FORBIDDEN}"', FORBIDDEN).replace('"0.95"', "0.95").encode()
+        verb = "resume" if flaw == "not allowed" else verb
+        self._sent(verb, payload, flaw)
+        if verb == "pause":
+            world.after(draw.uniform(120, 1500), self._resume)
+
+    def _sent(self, verb: str, payload: bytes, flaw: str | None) -> None:
+        world, life = self._world, self._world.life
+        if life is None or life.outside.commands is None:
+            return
+        commands = life.outside.commands
+
+        async def take() -> None:
+            reply = await commands.take("mqtt", verb, payload, retained=flaw == "retained")
+            done = reply is not None and reply.ok
+            world.trace.say("command", f"{verb} from outside, {flaw or 'as it should be'}: {reply and reply.text}")
+            if flaw is not None and done:
+                world.seen.wrongly_answered.append(f"{verb}, {flaw}")
+            if flaw is None and done:  # whoever has overheard it sends it once more
+                world.after(self._draw.uniform(1, 400), lambda: self._sent(verb, payload, "replayed"))
+
+        life.loop.create_task(take())
+
+    def _suspend(self) -> None:
+        """The machine hangs; another one takes over, and then the first is back."""
+        world = self._world
+        if world.life is not None and world.zombie is None and not world.life.in_hand:
+            world.life.suspended = True
+            world.after(self._draw.uniform(600, 1800), self._wake)
+
+    def _wake(self) -> None:
+        if self._world.life is None:
+            self._world.after(30, self._wake)
+        elif self._world.zombie is not None:
+            self._world.life.suspended = True
 
     # looking after it
 
@@ -230,15 +291,11 @@ class Operator:
         if world.journal is None or world.plan.holding(world.elapsed, "positions_empty", "balances_empty"):
             return
         for kind, subject in sorted(world.journal.firing()):
-            if kind == Kind.POSITION_VANISHED.value:
-                wanted = subject
-            elif kind == Kind.BALANCE_VANISHED.value:
-                wanted = subject.partition("/")[0]
-            else:
-                continue
-            if self._since(subject) > 400 and self._command(partial(_accepts, wanted, world.machine_now())):
+            if kind != Kind.POSITION_VANISHED.value or world.venue.held(subject.partition(":")[2]):
+                continue  # it is there after all
+            if self._since(subject) > 400 and self._command(partial(_accepts, subject, world.machine_now())):
                 self._waiting.pop(subject, None)
-                world.trace.say("command", f"accept {wanted}")
+                world.trace.say("command", f"accept {subject}")
 
     def _settle(self) -> None:
         """An order that nobody knows the end of: a person looks at the venue's page."""
@@ -283,6 +340,10 @@ class Operator:
         except HedgedError as error:
             world.trace.say("command", f"failed: {error}")
             return None
+
+
+def _utc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _accepts(subject: str, now: datetime, store: StoreAtOnce) -> bool:

@@ -145,6 +145,9 @@ equity_drop_day_max = 0.9
 cash = {CASH}
 [notify]
 log = false
+[mqtt]
+host = "127.0.0.1"
+commands = ["ack", "silence", "pause", "approve", "set-ratio"]
 [store]
 path = "{store}"
 """
@@ -166,6 +169,7 @@ path = "{store}"
             ("positions_empty", 9000.0, (30.0, 600.0)),
             ("balances_empty", 9000.0, (30.0, 600.0)),
             ("no_explanations", 12000.0, (300.0, 1800.0)),
+            ("quotes_frozen", 9000.0, (600.0, 2400.0)),
         )
         spells = []
         for kind, gap, (shortest, longest) in kinds:

@@ -25,6 +25,9 @@ from hedged.trial.world import Judge, Violation, World
 _MEMORY = Path("/dev/shm")  # noqa: S108  a disk that costs nothing, where there is one
 
 
+BACK_FOR = 200.0  # seconds that one which was taken for dead has until it is killed for good
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of one seed."""
@@ -53,14 +56,14 @@ def run_seed(seed: int, hours: float, judges: Sequence[Judge] = INVARIANTS) -> R
         with _scheduler_reads(world):
             while not world.over:
                 world.lives += 1
-                world.life = life = Life(world, world.lives)
-                world.trace.say("process", f"starts ({world.lives})")
-                life.live()
-                world.life = None
+                life = Life(world, world.lives)
+                world.trace.say("process", f"starts ({life.number})")
+                _live(world, life)
                 crashes += life.exit == "killed" and not world.over
-                world.trace.say("process", life.exit)
                 if not world.over:
                     world.pass_by(world.plan.stream(f"gap {world.lives}").uniform(1, 90))
+            if world.zombie is not None:
+                world.zombie.end()
         if world.journal is not None:
             world.journal.close()
     return Result(
@@ -76,6 +79,29 @@ def run_seed(seed: int, hours: float, judges: Sequence[Judge] = INVARIANTS) -> R
         digest=world.trace.digest,
         violation=world.violation,
     )
+
+
+def _live(world: World, life: Life) -> None:
+    """One life to its end, or until it stands still and is taken for dead."""
+    while True:
+        world.life = life
+        life.live()
+        world.life = None
+        world.trace.say("process", f"{life.exit} ({life.number})")
+        if life.exit != "suspended":
+            return
+        if world.zombie is None:
+            world.zombie, world.host = life, world.host + 1
+            return
+        back, world.zombie = world.zombie, None
+        world.trace.say("process", f"is back ({back.number})")
+        world.life = back
+        world.after(BACK_FOR, back.kill)
+        back.live()
+        world.trace.say("process", f"{back.exit} ({back.number})")
+        if world.over:
+            life.end()
+            return
 
 
 def run_seeds(seeds: Sequence[int], hours: float, processes: int) -> Iterator[Result]:

@@ -50,7 +50,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order that has arrived, and what it did to the position. `at` and `shown_from` in seconds."""
+    """An order that has arrived, and what it did to the position. `at` is its last change; times in seconds."""
 
     ticket: Ticket
     at: float
@@ -213,6 +213,7 @@ class TrialVenue(SimulatedVenue):
         worth = (placed.price or ZERO) * placed.filled + order.price * order.quantity
         return replace(
             placed,
+            at=at,
             status=status,
             filled=filled,
             price=worth / filled if filled else None,

@@ -94,6 +94,8 @@ class World:
         self.violation: Violation | None = None
         self.judges = judges
         self.life: Life | None = None
+        self.zombie: Life | None = None  # suspended, and taken for dead
+        self.host = 1  # the machine that runs the next life
         self.lives = 0
         self.config = folder / "trial.toml"
         self.store_path = folder / "trial.sqlite"
@@ -185,6 +187,8 @@ class World:
 
     def leaves(self, approved: ApprovedIntent, ticket: Ticket) -> None:
         self.look()
+        if self.life is not None:
+            self.life.in_hand = False
         self.trace.say(
             "order",
             f"{ticket.client_order_id} {ticket.side} {ticket.quantity:f} {ticket.symbol} limit {ticket.price_limit:f}"
@@ -231,6 +235,8 @@ class World:
         """The store has committed."""
         if self.journal is None:
             self.journal = Journal(self.store_path)
+        if self.life is not None and name == "orders.mark_sent":
+            self.life.in_hand = True
         if name == "cycles.write":
             self._recorded(args[0])
 
@@ -299,7 +305,7 @@ class Seen:
     wrongly_answered: list[str] = field(default_factory=list)  # proposals that took an answer they may not take
     used: dict[str, str] = field(default_factory=dict)  # approval → order
     stopped: str | None = None  # why no order may leave: acknowledged, and not resumed
-    targets: dict[str, Override] = field(default_factory=dict)  # by hedge, the last that a person has set
+    targets: dict[str, list[Override]] = field(default_factory=dict)  # by hedge, what people have asked for
     jumps: list[float] = field(default_factory=list)
     failed_at: float = -_FOREVER  # the last time a cycle could not be kept
     drifting: dict[str, int] = field(default_factory=dict)  # hedge → cycles in a row

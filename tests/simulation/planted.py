@@ -189,12 +189,12 @@ def pause_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 BUGS = (
     Bug("the id is written after the order is sent", id_after_send, invariant_09, range(6)),
-    Bug("no look-up", no_look_up, invariant_14, range(18)),
+    Bug("no look-up", no_look_up, invariant_14, (1, *range(18))),
     Bug("[] is believed", empty_reply_believed, invariant_06, range(12)),
-    Bug("a retry has a new id", retried_with_a_new_id, invariant_10, range(12)),
+    Bug("a retry has a new id", retried_with_a_new_id, invariant_10, (1, *range(12))),
     Bug("no reduce-only", no_reduce_only, invariant_13, range(6)),
     Bug("the band is ignored on restart", band_ignored_on_restart, invariant_21, range(12)),
-    Bug("a stale price is accepted", stale_price_accepted, invariant_12, range(24)),
+    Bug("a stale price is accepted", stale_price_accepted, invariant_12, (3, *range(24))),
     Bug("an approval is reused", approval_reused, invariant_15, range(1, 24)),
     Bug("the outbox is written after the commit", outbox_after_commit, invariant_03, range(6)),
     Bug("a pause is forgotten", pause_forgotten, invariant_17, range(18)),

@@ -138,6 +138,8 @@ def _same_orders(world: World) -> Violation | None:
     for row in world.journal.orders():
         name = row.intent.client_order_id
         placed = world.venue.placed.get(name)
+        if placed is not None and world.elapsed - placed.at < SETTLING:
+            continue
         if not row.ended:
             if placed is None or placed.status is not OrderStatus.OPEN:
                 return Violation(20, f"{name} is still {row.state} in the journal")

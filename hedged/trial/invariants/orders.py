@@ -181,10 +181,9 @@ def invariant_21(world: World) -> Violation | None:
 
 def targets(world: World, hedge: Hedge) -> tuple[Decimal, Decimal]:
     """The lowest and the highest target ratio that may hold now."""
-    override = world.seen.targets.get(hedge.name)
-    if override is None or not override.holds(world.machine_now() - _JUST_NOW):
-        return Decimal(1), Decimal(1)
-    return min(override.ratio, Decimal(1)), max(override.ratio, Decimal(1))
+    now = world.machine_now() - _JUST_NOW
+    ratios = [each.ratio for each in world.seen.targets.get(hedge.name, ()) if each.holds(now)]
+    return min([Decimal(1), *ratios]), max([Decimal(1), *ratios])
 
 
 def room(world: World, hedge: Hedge) -> Decimal:

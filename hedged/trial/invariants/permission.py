@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hedged.model.policy import Mode
+from hedged.trial.operator import FORBIDDEN
 from hedged.trial.world import Violation, World
 
 _CYCLE_MAX = timedelta(seconds=120)  # from the decision to the last order
@@ -42,6 +43,8 @@ def invariant_16(world: World) -> Violation | None:
     """Retained, duplicate, expired or mismatching commands change nothing but the audit log."""
     if world.seen.wrongly_answered:
         return Violation(16, f"{world.seen.wrongly_answered[0]} was done, and must not be")
+    if world.sighting.recorded is not None and world.journal is not None and FORBIDDEN in world.journal.overrides():
+        return Violation(16, f"a ratio of {FORBIDDEN} is in force, which only flawed commands have asked for")
     return None
 
 
@@ -58,7 +61,7 @@ def invariant_18(world: World) -> Violation | None:
     sighting = world.sighting
     if (sighting.leaving is None and sighting.recorded is None) or world.life is None or world.journal is None:
         return None
-    holder, own = world.journal.lease(), world.life.outside.process_name()
-    if holder != own:
+    holder, own = world.journal.lease() or "nobody", world.life.outside.machine
+    if not holder.startswith(own):
         return Violation(18, f"{own} acts while {holder} is the one to send orders")
     return None
