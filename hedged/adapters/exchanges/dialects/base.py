@@ -208,10 +208,10 @@ class Dialect(ABC):
         """What the key in use may do; None where the venue has no call that tells."""
         return None
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Whether longs and shorts would be kept apart, as of now; None where only an open position shows it.
 
-        `linear`: which contracts are meant, where those margined in dollars and in coins have modes of their own.
+        `wanted`: by market id the contracts that are meant, where they may differ; none: all.
         """
         return None
 
