@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,9 +16,11 @@ from hedged import __version__
 from hedged.act.brake import Asked
 from hedged.act.go_live import kept, stands_in_the_way
 from hedged.cycle import Portfolio
+from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
 from hedged.daemon.keys import KeyWatch
+from hedged.daemon.one_way import in_hedge_mode
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import ConfigurationError, StoreError, VenueError
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from hedged.adapters.credentials import Secret
     from hedged.adapters.exchanges.ccxt_streams import Watched
     from hedged.adapters.exchanges.listing import Listing
+    from hedged.adapters.exchanges.live import LiveGateway
     from hedged.adapters.exchanges.simulated import SimulatedExchange
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
@@ -109,6 +112,8 @@ async def build(
         await require_go_live(settings, store)
         exchanges = await outside.exchanges(settings, store, clock)
         keys = await watch_keys(settings, exchanges, clock)
+        require_keys(settings, keys, clock.now())
+        await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
         clock_watch = ClockWatch(clock, exchanges.clocks)
         standing = Standing(store, clock, settings.name, settings.world)
@@ -164,8 +169,10 @@ async def build(
         heartbeat=_heartbeat(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
+        live=tuple(sorted(live_accounts(settings))),
         history=history,
         commands=commands,
+        books=BookWatch(exchanges.books, _sending(settings), store, clock, settings.schedule.every),
         lock=lock,
         clock_watch=clock_watch,
         wakes=wakes,
@@ -173,6 +180,7 @@ async def build(
     app.background = [
         *app.background,
         app.watch_stops,
+        *([app.watch_books] if exchanges.books else []),
         *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
         partial(keys.run, app.halt),
         *(partial(app.listen, streams) for streams in exchanges.streams.values()),
@@ -280,7 +288,23 @@ async def open_exchanges(settings: Settings, store: Store, clock: Clock) -> Exch
 
 def sending_accounts(settings: Settings) -> frozenset[str]:
     """Names of the accounts that real orders may go to."""
-    return frozenset(instrument.partition(":")[0] for instrument in _trading(settings))
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+
+
+def legs_by_account(settings: Settings, *modes: Mode) -> dict[str, list[InstrumentId]]:
+    """The contracts of the hedges in these modes, by the account that they are at."""
+    found: dict[str, list[InstrumentId]] = {}
+    for hedge in settings.policy().hedges:
+        for leg in hedge.legs if hedge.mode in modes else ():
+            found.setdefault(leg.instrument.partition(":")[0], []).append(leg.instrument)
+    return found
+
+
+async def require_one_way(settings: Settings, exchanges: Exchanges) -> None:
+    """No hedge is traded on an account in hedge mode. Raises `ConfigurationError` where the venue tells that one is."""
+    hedged = await in_hedge_mode(exchanges.venues, legs_by_account(settings, Mode.APPROVE, Mode.LIVE))
+    if hedged:
+        raise ConfigurationError(*(f"{settings.path}: account {name}: {words}" for name, words in hedged.items()))
 
 
 async def require_go_live(settings: Settings, store: Store) -> None:
@@ -305,10 +329,11 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
         if isinstance(reader, SimulatedExchange):
             exchanges.gateways[account.name] = reader
         else:
-            exchanges.gateways[account.name] = await _open_line(account, settings, exchanges, clock)
+            line = await _open_line(account, settings, exchanges, clock)
+            exchanges.gateways[account.name] = exchanges.books[account.name] = line
 
 
-async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> OrderGateway:
+async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> LiveGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
     from hedged.adapters.store.lock import KeyLock
@@ -345,15 +370,14 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
     return LiveGateway(line, listed, clock, countdown=settings.limits.countdown, traded=_traded(settings, account.name))
 
 
+def _sending(settings: Settings) -> set[InstrumentId]:
+    """All contracts on which hedges may send orders."""
+    return {leg for legs in legs_by_account(settings, Mode.APPROVE, Mode.LIVE).values() for leg in legs}
+
+
 def _traded(settings: Settings, account: str) -> frozenset[InstrumentId]:
     """The contracts of this account on which hedges may send orders."""
-    return frozenset(instrument for instrument in _trading(settings) if instrument.partition(":")[0] == account)
-
-
-def _trading(settings: Settings) -> Iterator[InstrumentId]:
-    for hedge in settings.policy().hedges:
-        if hedge.mode in {Mode.APPROVE, Mode.LIVE}:
-            yield from (leg.instrument for leg in hedge.legs)
+    return frozenset(legs_by_account(settings, Mode.APPROVE, Mode.LIVE).get(account, ()))
 
 
 async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> KeyWatch:
@@ -370,6 +394,19 @@ async def watch_keys(settings: Settings, exchanges: Exchanges, clock: Clock) -> 
     if problems:
         raise ConfigurationError(*problems)
     return keys
+
+
+def live_accounts(settings: Settings) -> frozenset[str]:
+    """Names of the accounts on which real money is traded without asking anybody."""
+    if settings.world is not World.REAL:
+        return frozenset()
+    return frozenset(legs_by_account(settings, Mode.LIVE))
+
+
+def require_keys(settings: Settings, keys: KeyWatch, now: datetime) -> None:
+    """Live needs keys that may trade and not withdraw, also long after `go-live`. Raises `ConfigurationError`."""
+    if problems := keys.refused(sorted(live_accounts(settings)), now):
+        raise ConfigurationError(*(f'{settings.path}: mode = "live", but {problem}' for problem in problems))
 
 
 async def _open_ccxt(

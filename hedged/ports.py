@@ -18,7 +18,7 @@ from hedged.model.effect import EffectDay, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OrderRow, Outcome, PastOrder
+from hedged.model.order import Absent, ApprovedIntent, Decision, Fill, Intent, OpenOrder, OrderRow, Outcome, PastOrder
 from hedged.model.policy import World
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read, Snapshot
@@ -158,6 +158,13 @@ class OrderGateway(Protocol):
 
         What a venue cannot do, and a failure to reach it, is logged: an order is no safer for not being sent.
         """
+
+
+class OpenOrders(Protocol):
+    """A gateway that can show a whole book's worth of its account's orders."""
+
+    async def open_orders(self, instrument: InstrumentId) -> Sequence[OpenOrder]:
+        """All that wait there, whoever placed them. Raises `VenueError` rather than leave one out."""
 
 
 class Channel(Protocol):

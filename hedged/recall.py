@@ -19,6 +19,7 @@ from hedged.model.instrument import InstrumentId
 from hedged.model.order import (
     Fill,
     OrderRow,
+    Placement,
     Working,
 )
 from hedged.model.policy import PortfolioPolicy
@@ -66,7 +67,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             portfolio.health = effect.health(await store.effects(midnight - WATCHED), midnight)
             portfolio.health_of = midnight
         portfolio.overrides = await overrides(store)
-        portfolio.past_orders = await store.past_orders(now - DAY if portfolio.guarded else now - MINUTE)
+        portfolio.past_orders = await store.past_orders(now - _looked_back(portfolio))
         minute, day = (
             sum(order.sent and abs(now - order.planned_at) < span for order in portfolio.past_orders)
             for span in (MINUTE, DAY)
@@ -87,6 +88,17 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _looked_back(portfolio: Portfolio) -> timedelta:
+    """How far orders of the past say something. Unguarded, as in the demo, only whether one waited in a book for
+    as long as it may.
+    """
+    policy = portfolio.policy
+    if portfolio.guarded:
+        return DAY
+    waits = any(hedge.placement is Placement.PASSIVE for hedge in policy.hedges)
+    return max(MINUTE, policy.limits.passive_for + 2 * policy.every) if waits else MINUTE
 
 
 def _in_flight(rows: Sequence[OrderRow], policy: PortfolioPolicy) -> frozenset[InstrumentId]:

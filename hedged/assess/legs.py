@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from hedged.model.chain import chain_of, is_ending, successor
+from hedged.model.chain import cadence_named, chain_of, is_ending, successor
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import HedgePolicy, LegPolicy, RollPolicy
 from hedged.model.snapshot import Snapshot
@@ -30,7 +30,8 @@ def expand_chains(
         own = [leg.instrument]
         own += [other for other in held if other not in named and other in listed and chain_of(other, listed) == chain]
         if all(other not in listed or is_ending(listed[other], snapshot.now, roll.before) for other in own):
-            following = successor(chain, listed.values(), snapshot.now, roll.before)
+            cadence = cadence_named(leg.instrument, listed)
+            following = successor(chain, listed.values(), snapshot.now, roll.before, cadence)
             if following is not None and following.id not in named:
                 own.append(following.id)
         named.update(own)

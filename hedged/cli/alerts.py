@@ -65,6 +65,7 @@ def ack(
     """Acknowledge what fires: it is not repeated, and goes to no further channel. Its end is told all the same."""
     from hedged.act import operator
     from hedged.adapters.clock import SystemClock
+    from hedged.adapters.store.beliefs import meant
     from hedged.app import open_store
     from hedged.settings import load
     from hedged.tell.quiet import protected
@@ -77,10 +78,10 @@ def ack(
         try:
             now = clock.now()
             until = None if span is None else now + span
-            if not await operator.acknowledge(store, what, by or getpass.getuser(), now, until):
+            if not await operator.acknowledge(store, what, by or _user(), now, until):
                 return None
-            named = [each for each in await store.alerts() if what in {each.key, each.event_id, each.told_in}]
-            return [each.key for each in named if protected(each)]
+            known = await store.alerts()
+            return [each.key for each in known if each.event_id in meant(what, known) and protected(each)]
         finally:
             await store.close()
 
@@ -117,7 +118,7 @@ def silence(
         raise typer.BadParameter("give a pattern with --for, or --remove ID, or nothing to list them")
     settings, span = load(config, dry_run=dry_run), _span(lasts)
     if pattern is not None and span is not None:
-        typer.echo(asyncio.run(_silence(settings, pattern, span, by or getpass.getuser(), reason)))
+        typer.echo(asyncio.run(_silence(settings, pattern, span, by or _user(), reason)))
     elif remove is not None:
         if not asyncio.run(_unsilence(settings, remove)):
             typer.echo(f"no silence {remove!r} is in force: `hedged silence --config {config}` lists them", err=True)
@@ -196,6 +197,13 @@ async def _unsilence(settings: Settings, silence_id: str) -> bool:
         return await operator.unsilence(store, silence_id, clock.now())
     finally:
         await store.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return "the command line"
 
 
 def _span(text: str | None) -> timedelta | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.portfolio import Exchanges
+    from hedged.model.instrument import InstrumentId
     from hedged.model.permissions import Permissions
     from hedged.model.policy import HedgePolicy
     from hedged.ports import AccountReader, Clock
@@ -69,14 +70,16 @@ async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
     """Everything that the daemon needs. `send`: every channel is sent a message that says it is a test."""
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
-    from hedged.app import open_exchanges
+    from hedged.app import legs_by_account, open_exchanges
     from hedged.cli.doctor_broker import mqtt_checks
     from hedged.cli.doctor_channels import heartbeat_checks, notify_checks, telegram_checks
+    from hedged.model.policy import Mode
 
     checks = [Check("configuration", "ok", f"{settings.path} is valid"), await _database(settings)]
     clock, scratch = SystemClock(), MemoryStore()
     await scratch.open(settings.name, settings.world, clock.now())
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
+    hedging = legs_by_account(settings, Mode.MONITOR, Mode.APPROVE, Mode.LIVE)
     exchanges = await open_exchanges(settings, scratch, clock)
     try:
         for name, market in exchanges.markets.items():
@@ -87,7 +90,7 @@ async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
                 text = f"none is there ({looked}): only public prices are read, and nothing that is held counts"
                 checks.append(Check(f"{name}: key", "unknown", text))
                 continue
-            checks += await _reading(name, reader, exchanges.venues.get(name))
+            checks += await _reading(name, reader, exchanges.venues.get(name), hedging.get(name, ()))
             if name in exchanges.venues:
                 checks += await _key(name, exchanges.venues[name], confirmed.get(name))
         checks += await _past(settings, exchanges, clock)
@@ -166,8 +169,10 @@ async def _reachable(name: str, listing: object) -> Check:
     return Check(f"{name}: reachable", "ok", f"lists {count} contracts")
 
 
-async def _reading(name: str, reader: AccountReader, venue: CcxtVenue | None = None) -> list[Check]:
-    """Each wallet, the positions, and their mode."""
+async def _reading(
+    name: str, reader: AccountReader, venue: CcxtVenue | None = None, legs: Collection[InstrumentId] = ()
+) -> list[Check]:
+    """Each wallet, the positions, and their mode; `legs`: what hedges hold here, or are to."""
     from hedged.errors import VenueError
 
     checks = []
@@ -181,23 +186,29 @@ async def _reading(name: str, reader: AccountReader, venue: CcxtVenue | None = N
         derivatives = (await reader.derivatives()).value
         held = sum(1 for position in derivatives.positions if position.contracts)
         checks.append(Check(f"{name}: positions", "ok", f"{held} open"))
-        checks.append(await _position_mode(name, venue, held=bool(held)))
+        checks.append(await position_mode(name, venue, legs, held=bool(held)))
     except VenueError as error:
         checks.append(Check(f"{name}: positions", "failed", f"{error.call}: {error.detail}"))
     return checks
 
 
-async def _position_mode(name: str, venue: CcxtVenue | None, *, held: bool) -> Check:
-    """Hedge mode is refused with the first position that shows it: better to hear of it before there is one."""
+async def position_mode(
+    name: str, venue: CcxtVenue | None, legs: Collection[InstrumentId], *, held: bool = False
+) -> Check:
+    """Hedge mode is refused with the first position that shows it: better to hear of it before there is one.
+
+    It is no fault of an account without hedges: new accounts are in it.
+    """
     from hedged.errors import VenueError
 
     what = f"{name}: position mode"
     try:
-        hedge_mode = await venue.hedge_mode() if venue is not None else None
+        hedge_mode = await venue.hedge_mode(legs) if venue is not None else None
     except VenueError as error:
         return Check(what, "unknown", f"{error.call}: {error.detail}")
-    if hedge_mode:
-        return Check(what, "failed", "hedge mode: switch the account to one-way mode, or its first position is refused")
+    if hedge_mode and venue is not None:
+        text = venue.hedge_words if legs else f"{venue.hedge_words}, before a position is opened"
+        return Check(what, "failed" if legs else "unknown", text)
     if hedge_mode is False or held:  # positions in hedge mode would not have been read
         return Check(what, "ok", "one-way")
     return Check(what, "unknown", "shown once a position is open")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hedged.cli.doctor import MARKS, Check
+from hedged.cli.doctor import MARKS, Check, position_mode
 from hedged.cli.options import EXIT_FAILED, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
@@ -188,19 +188,21 @@ def _limits(settings: Settings) -> Check:
 
 
 async def _keys(settings: Settings, now: datetime) -> list[Check]:
-    """Of each account on which a hedge may trade: its key trades and does not withdraw."""
+    """Of each account on which a hedge may trade: its key trades and does not withdraw; it is in one-way mode."""
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.memory import MemoryStore
-    from hedged.app import open_exchanges, sending_accounts
+    from hedged.app import legs_by_account, open_exchanges
     from hedged.errors import VenueError
+    from hedged.model.policy import Mode
 
+    legs = legs_by_account(settings, Mode.APPROVE, Mode.LIVE)
     clock, scratch = SystemClock(), MemoryStore()
     await scratch.open(settings.name, settings.world, clock.now())
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
     exchanges = await open_exchanges(settings, scratch, clock)
     checks = []
     try:
-        for name in sorted(sending_accounts(settings)):
+        for name in sorted(legs):
             venue = exchanges.venues.get(name)
             if venue is None:
                 continue  # the simulated exchange has no keys
@@ -213,6 +215,7 @@ async def _keys(settings: Settings, now: datetime) -> list[Check]:
                 checks.append(Check(f"{name}: key", "failed", f"it could not be asked: {error.call}: {error.detail}"))
                 continue
             checks.append(key_check(name, permissions, confirmed.get(name), now))
+            checks.append(await position_mode(name, venue, legs[name]))
     finally:
         await exchanges.close()
     return checks

@@ -20,7 +20,7 @@ from hedged.daemon.history import costs_seen
 from hedged.errors import DataError, StoreUnavailable, VenueError
 from hedged.estimate.contract_terms import contract_terms, mean_funding
 from hedged.estimate.past_prices import PastPrices, past_prices
-from hedged.estimate.plan import is_on
+from hedged.estimate.plan import is_on, rolls_year
 from hedged.model.history import STEP, Bar, Settlement
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId
 from hedged.model.plan import TODAY, Candidate, PlanHolding
@@ -211,14 +211,13 @@ class _Listing:
 
 
 def _nearest_dates(contracts: Sequence[Instrument]) -> list[Instrument]:
-    """All perpetuals, and of each coin's dated contracts the next."""
-    dated: dict[str, Instrument] = {}
+    """All perpetuals, and of each coin's dated contracts the next of those that are rolled least often."""
+    dated: dict[str, list[Instrument]] = {}
     for each in contracts:
         if each.expiry is not None:
-            other = dated.setdefault(each.base, each)
-            if other.expiry is None or each.expiry < other.expiry:
-                dated[each.base] = each
-    return [*(each for each in contracts if each.expiry is None), *dated.values()]
+            dated.setdefault(each.base, []).append(each)
+    chosen = [min(each, key=lambda one: (rolls_year(one), one.expiry)) for each in dated.values()]
+    return [*(each for each in contracts if each.expiry is None), *chosen]
 
 
 class _Past:

@@ -1,13 +1,15 @@
 """What the keys in use may do: asked at the start, again while that failed, and once a day from then on.
 
 A key that can withdraw is refused at the start. One that has learned to since then stops all orders: its user is not
-the only one who set it up, or no longer knows what it may do.
+the only one who set it up, or no longer knows what it may do. What is traded live is traded with a key that cannot
+withdraw for all that is known, by the venue's word or the user's: else it is refused too or, where the venue could not
+be asked, orders wait until it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +34,17 @@ log = structlog.get_logger(__name__)
 def is_confirmed(said: datetime, now: datetime) -> bool:
     """Whether a user's word that a key cannot withdraw is fresh; a day later somewhere is not the future."""
     return _TOMORROW < now - said < CONFIRMED_FOR
+
+
+def _refusal(name: str, told: Permissions, said: datetime | None, now: datetime) -> str | None:
+    if told.trade is False:
+        return f"account {name}: its key may not trade: allow orders on derivatives for it, and nothing more"
+    if told.withdraw is None and not (said is not None and is_confirmed(said, now)):
+        return (
+            f"account {name}: the venue does not tell whether its key may withdraw: look there, and write "
+            f"withdraw_disabled_confirmed = {now:%Y-%m-%d} under the account, which is good for {CONFIRMED_FOR.days} d"
+        )
+    return None
 
 
 class Keyed(Protocol):
@@ -99,6 +112,34 @@ class KeyWatch:
         """Accounts whose key is known to be able to withdraw."""
         return [name for name, known in self._known.items() if known.permissions and known.permissions.withdraw]
 
+    def refused(self, accounts: Iterable[str], now: datetime) -> list[str]:
+        """Why nothing may be traded live with the keys of these accounts, as far as the venues have answered."""
+        return [
+            why
+            for name in accounts
+            if (known := self._known.get(name)) is not None
+            and known.error is None
+            and (why := _refusal(name, known.permissions or Permissions(), self._confirmed.get(name), now))
+        ]
+
+    def not_asked(self, accounts: Iterable[str], now: datetime) -> str | None:
+        """Why live orders wait: a key that could not be asked about yet, and nobody has given his word for it."""
+        names = [
+            name
+            for name in accounts
+            if (known := self._known.get(name)) is not None
+            and known.error is not None
+            and (known.permissions or Permissions()).withdraw is None
+            and not self._has_word(name, now)
+        ]
+        if not names:
+            return None
+        return f"on hold until it is known whether the key of {', '.join(names)} may withdraw: it could not be asked"
+
+    def _has_word(self, name: str, now: datetime) -> bool:
+        said = self._confirmed.get(name)
+        return said is not None and is_confirmed(said, now)
+
     def findings(self, now: datetime) -> Iterator[Finding]:
         """Keys that can withdraw, keys of which nobody can tell, and accounts that have none."""
         for name, places in self._unkeyed.items():
@@ -118,7 +159,7 @@ class KeyWatch:
         why = f"it could not be asked ({known.error})" if known.error else "the venue does not tell"
         said = self._confirmed.get(name)
         day = f"{said:%Y-%m-%d}" if said is not None else None
-        if said is not None and is_confirmed(said, now):
+        if said is not None and self._has_word(name, now):
             until = said + CONFIRMED_FOR
             text = f"{name}: that its key cannot withdraw is your word of {day}, good until {until:%Y-%m-%d}; {why}."
             return Finding(Kind.KEY_UNCONFIRMED, name, Severity.INFO, text, {"confirmed": day})

@@ -26,7 +26,7 @@ from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.instrument import InstrumentId
 from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OrderGateway, Streams
+from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OpenOrders, OrderGateway, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
+    from hedged.daemon.book_watch import BookWatch
     from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
@@ -47,8 +48,8 @@ LOOK_FOR_STOPS_EVERY = 1.0  # seconds
 SKEW_SECONDS_MAX = 1.0
 STREAM_DOWN_AFTER = timedelta(minutes=5)
 FAILURE_REPEAT = timedelta(minutes=30)
-TAKE_BACK_WITHIN = 1.2  # seconds to cancel what rests, of the two that the daemon has for it when it stops
-END_GUARD_WITHIN = 0.5  # seconds
+TAKE_BACK_WITHIN = 1.3  # seconds to cancel what rests, less than what the daemon has for it when it stops
+END_GUARD_WITHIN = 0.4  # seconds
 DENIED_NAMED = 5  # topics in a sentence
 UNDELIVERED_MAX = 200  # messages a channel
 DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
@@ -67,6 +68,7 @@ class Exchanges:
     streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
     gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
     clocks: dict[str, VenueClock] = field(default_factory=dict)  # of those that tell the time
+    books: dict[str, OpenOrders] = field(default_factory=dict)  # of those that show all that waits there
     closers: list[Close] = field(default_factory=list)
     releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
     unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
@@ -96,8 +98,10 @@ class App:
     heartbeat: Heartbeat | None
     exchanges: Exchanges
     keys: KeyWatch | None = None
+    live: Sequence[str] = ()  # accounts on which real money is traded without asking anybody
     history: HistoryKeeper | None = None
     commands: Commands | None = None
+    books: BookWatch | None = None
     lock: StoreLock | None = None
     clock_watch: ClockWatch = field(default=None)  # type: ignore[assignment]  # of the exchanges' clocks
     wakes: Wakes = field(default_factory=lambda: Wakes(timedelta(seconds=5)))
@@ -168,7 +172,16 @@ class App:
         skews = {name: venue.skew_seconds for name, venue in self.exchanges.venues.items()}
         await self.clock_watch.look(self.portfolio.brake.resumed_at, skews)
         doubt = self.clock_watch.doubt
-        self.portfolio.held = None if doubt is None else f"on hold until the clock is right: {doubt}"
+        reasons = [] if doubt is None else [f"on hold until the clock is right: {doubt}"]
+        if self.keys is not None and (why := self.keys.not_asked(self.live, self.portfolio.clock.now())):
+            reasons.append(why)
+        self.portfolio.held = "; ".join(reasons) or None
+
+    async def watch_books(self) -> None:
+        """Look for orders of somebody else, once there was a cycle: it is not held up by this."""
+        await self._looked.wait()
+        if self.books is not None:
+            await self.books.run()
 
     async def listen(self, streams: Streams) -> None:
         """Watch between cycles, once there was one: it is not held up by connections that only make haste."""
@@ -296,6 +309,8 @@ class App:
             yield from self.history.findings(now)
         if self.commands is not None:
             yield from self.commands.findings(now)
+        if self.books is not None:
+            yield from self.books.findings()
         for channel in self.channels:
             if isinstance(channel, MqttChannel):
                 yield from self._denied(channel)

@@ -30,8 +30,8 @@ from hedged.model.finding import Finding
 from hedged.ports import Clock
 
 # Together, with the scheduler's second to put a cancelled cycle away, below the 10 s in which the daemon stops.
-FINISH_CYCLE_WITHIN = 4.0
-TAKE_BACK_WITHIN = 2.0
+FINISH_CYCLE_WITHIN = 4.5
+TAKE_BACK_WITHIN = 1.75
 END_LOOPS_WITHIN = 1.0
 CLOSE_WITHIN = 1.5
 

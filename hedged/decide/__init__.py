@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from hedged.decide.at_rest import at_rest, can_tell, unwanted
 from hedged.decide.desk import Book, Desk
 from hedged.decide.jumps import price_jumps
+from hedged.decide.last_call import as_allowed
 from hedged.decide.margin import margin_trades
 from hedged.decide.placement import sliced, within_limit
-from hedged.decide.rebalance import trades_for
-from hedged.decide.roll import must_leave, roll_trades
+from hedged.decide.rebalance import Trade, trades_for
+from hedged.decide.roll import roll_trades
 from hedged.decide.sequence import in_sequence
-from hedged.model.finding import Assessment
+from hedged.model.finding import Assessment, HedgeGroup
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Decision
+from hedged.model.order import Decision, Intent, Purpose
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.model.snapshot import Snapshot
 
@@ -26,35 +30,21 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     What is bought back for margin goes first, of all groups; such a group does nothing else in that cycle.
     """
     desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices))
-    reasons: list[str] = []
+    resting = at_rest(book.open_orders, book.resting)
+    names = {group.name for group in assessment.groups}
+    desk.take_back += [each for each in resting if each.hedge not in names]
     urgent = {group.name: margin_trades(group, snapshot, policy) for group in assessment.groups}
     for group in assessment.groups:
-        earlier: dict[InstrumentId, tuple[str, ...]] = {}  # one at a time: the next once the one before is filled whole
-        for number, trade in enumerate(urgent[group.name][0], start=_URGENT):
-            before = earlier.get(trade.instrument, ())
-            earlier[trade.instrument] = (*before, desk.offer(trade, group, number, only_after=before))
+        _rescue(urgent[group.name][0], group, desk)
+    reasons: list[str] = []
     for group in assessment.groups:
         waits, why = urgent[group.name]
+        own = [each for each in resting if each.hedge == group.name]
         if waits:
+            desk.take_back += own
             reasons.append(why)
-            continue
-        trades, reason = trades_for(group, snapshot.instruments, policy.limits)
-        if not trades:
-            trades, roll = roll_trades(group, snapshot, policy)
-            reason = f"{reason}; {roll}" if roll else reason
-        if any(trade.instrument in book.resting for trade in trades):
-            reasons.append(f"{group.name}: waits for its order at rest in the book")
-            continue
-        reasons.append(reason)
-        parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
-        first, then = in_sequence(parts, group, snapshot.instruments)
-        if any(must_leave(snapshot.instruments[each.instrument], policy.roll, snapshot.now) for each in then):
-            first, then = [*first, *then], []
-        if not then:  # what another waits for goes whole, or that would leave too little
-            first = [sliced(trade, group, snapshot, policy) for trade in first]
-        done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
-        for number, trade in enumerate(then, start=len(first)):
-            desk.offer(trade, group, number, only_after=done, at_once=True)
+        else:
+            reasons.append(_hedged(group, own, desk))
     modes = {hedge.name: hedge.mode for hedge in policy.hedges}
     stopped = book.stopped is not None or not book.orders_allowed
     waiting = {
@@ -65,3 +55,40 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
     return desk.decision(
         "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting
     )
+
+
+def _rescue(trades: Sequence[Trade], group: HedgeGroup, desk: Desk) -> None:
+    """One at a time on an instrument: each next part goes where the one before was filled whole."""
+    parts: dict[InstrumentId, tuple[str, ...]] = {}
+    for number, trade in enumerate(trades, start=_URGENT):
+        if trade.instrument not in desk.book.resting:  # which is taken back first
+            before = parts.get(trade.instrument, ())
+            parts[trade.instrument] = (*before, desk.offer(trade, group, number, only_after=before))
+
+
+def _hedged(group: HedgeGroup, resting: Sequence[Intent], desk: Desk) -> str:
+    """Put to the gate what brings the hedge back into its band, or rolls or closes it; the reason of all that."""
+    snapshot, policy, book = desk.snapshot, desk.policy, desk.book
+    trades, reason = trades_for(group, snapshot.instruments, policy.limits)
+    if not trades:
+        trades, roll = roll_trades(group, snapshot, policy)
+        reason = f"{reason}; {roll}" if roll else reason
+    if resting and can_tell(group, snapshot, desk.jumped, book.marks, policy.limits.price_collar):
+        back = unwanted(resting, trades, group, snapshot)
+        desk.take_back += back
+        said = ", ".join(f"{each.side.value} {each.quantity:f} {each.instrument}" for each in back)
+        reason = f"{reason}; takes back its order at rest in the book: {said}" if back else reason
+        # What is closed waits for nothing but its own instrument; all else might be filled twice.
+        trades = [each for each in trades if each.instrument not in book.resting or each.purpose is not Purpose.CLOSE]
+        if back and any(each.purpose is not Purpose.CLOSE for each in trades):
+            return reason
+    if any(trade.instrument in book.resting for trade in trades):
+        return f"{group.name}: waits for its order at rest in the book"
+    parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
+    first, then = as_allowed(*in_sequence(parts, group, snapshot.instruments), group, desk)
+    if not then:  # what another waits for goes whole, or that would leave too little
+        first = [sliced(trade, group, snapshot, policy) for trade in first]
+    done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))
+    for number, trade in enumerate(then, start=len(first)):
+        desk.offer(trade, group, number, only_after=done, at_once=True)
+    return reason

@@ -15,11 +15,11 @@ from hedged.decide.pending import Pending, Want
 from hedged.decide.placement import placement_of
 from hedged.decide.rebalance import Trade, leg_of
 from hedged.decide.used import Used, Way, way_of
-from hedged.estimate.sizing import order_min, reduction
+from hedged.estimate.sizing import largest_that, order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Purpose, Refusal, Side
-from hedged.model.policy import Mode, PortfolioPolicy
+from hedged.model.policy import HedgePolicy, Mode, PortfolioPolicy
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
 
@@ -51,6 +51,13 @@ class Book:
     crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    intent: Intent
+    context: GateContext
+    need: float  # equity that it binds
+
+
 @dataclass(slots=True)
 class Desk:
     """One cycle's orders. What is approved counts as filled for those that follow.
@@ -66,6 +73,7 @@ class Desk:
     refused: list[Refusal] = field(default_factory=list, init=False)
     proposals: list[Intent] = field(default_factory=list, init=False)
     by_hand: list[Intent] = field(default_factory=list, init=False)
+    take_back: list[Intent] = field(default_factory=list, init=False)  # at rest, and not wanted any more
     _used: dict[Way, Used] = field(init=False)  # what is sent is in each
     _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)
@@ -91,13 +99,53 @@ class Desk:
         `number` tells this cycle's orders on an instrument apart, `only_after` says which orders have to be filled
         before this one may be sent; `at_once` that it may not rest, since another waits for it or it for another.
         """
+        mode = self._hedges(group)[0].mode
+        approval = self._approval(trade, group) if mode is Mode.APPROVE else None
+        wanted, trade = trade, self._sized(trade, group, mode, approval)
+        way = way_of(mode, approval, self.snapshot.instruments[trade.instrument])
+        order = self._drafted(trade, group, number, way=way, at_once=at_once)
+        intent, context = replace(order.intent, only_after=only_after), order.context
+        if approval is not None and self._outlived(approval, intent, context):
+            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
+        if self._passed(intent, context, approval, mode=mode, way=way, number=number):
+            if trade.contracts == wanted.contracts:
+                self._whole.add(intent.client_order_id)
+            for each in self._used.values() if way is Way.SENT else (self._used[way],):
+                each.add(intent, order.need)
+        return intent.client_order_id
+
+    def largest(self, trade: Trade, group: HedgeGroup, *, twice: bool = False) -> Trade | None:
+        """Of a trade as much as the gate would let through now; None: nothing of it. Uses nothing up.
+
+        `twice`: another order of the same worth has to find room in the day's turnover too.
+        """
+        instrument, leg = self.snapshot.instruments[trade.instrument], leg_of(group.legs, trade.instrument)
+        way = way_of(self._hedges(group)[0].mode, None, instrument)
+
+        def passes(quantity: Decimal) -> bool:
+            part = replace(trade, contracts=quantity.copy_sign(trade.contracts))
+            order = self._drafted(part, group, 0, way=way, at_once=True)
+            after = order.context.turnover_day + (order.intent.notional if twice else ZERO)
+            return judge(order.intent, replace(order.context, turnover_day=after), self.policy.limits) is None
+
+        lot, least = instrument.lot_size, instrument.lot_size
+        if not trade.reduce_only and leg.mark:
+            least = order_min(instrument, leg.mark, self.policy.limits.price_collar)
+        quantity = largest_that(passes, least, abs(trade.contracts), lot)
+        if quantity is None or quantity == abs(trade.contracts):
+            return None if quantity is None else trade
+        reason = f"{trade.reason}; {quantity:f} of it now, as much as the limits allow"
+        return replace(trade, contracts=quantity.copy_sign(trade.contracts), reason=reason)
+
+    def _hedges(self, group: HedgeGroup) -> list[HedgePolicy]:
+        return [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+
+    def _drafted(self, trade: Trade, group: HedgeGroup, number: int, *, way: Way, at_once: bool) -> _Draft:
+        """The order that a trade would be, and what the gate has to know of it. Changes nothing."""
         leg = leg_of(group.legs, trade.instrument)
         instrument = self.snapshot.instruments[trade.instrument]
-        members = [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
+        members = self._hedges(group)
         mode = members[0].mode
-        approval = self._approval(trade, group) if mode is Mode.APPROVE else None
-        wanted, trade = trade, self._sized(trade, leg, instrument, mode, approval)
-        way = way_of(mode, approval, instrument)
         used, before = self._used[way], self._held(leg, instrument)
         held = None if before is None else before + used.traded.get(trade.instrument, ZERO)
         quote = _fresh_quote(self.snapshot, trade.instrument, self.policy.thresholds.stale_after)
@@ -108,7 +156,6 @@ class Desk:
         intent = replace(
             _intent(trade, group, leg, instrument, held=held, order_id=self._order_id(trade, number)),
             placement=placement,
-            only_after=only_after,
         )
         room, need = room_after(intent, held or ZERO, self.snapshot, self.policy, used.needs)
         context = GateContext(
@@ -130,14 +177,7 @@ class Desk:
             doubt=next((self.jumped[name] for name in group.hedges if name in self.jumped), None),
             room=None if mode is Mode.MONITOR else account_room(intent, self.snapshot, self.policy, used.under_way),
         )
-        if approval is not None and self._outlived(approval, intent, context):
-            return self.offer(wanted, group, number, only_after=only_after, at_once=at_once)  # as not approved
-        if self._passed(intent, context, approval, mode=mode, way=way, number=number):
-            if trade.contracts == wanted.contracts:
-                self._whole.add(intent.client_order_id)
-            for each in self._used.values() if way is Way.SENT else (used,):
-                each.add(intent, instrument.account, need)
-        return intent.client_order_id
+        return _Draft(intent, context, need)
 
     def _held(self, leg: LegState, instrument: Instrument) -> Decimal | None:
         """Contracts before this cycle's orders; None where they are not known, or were read too long ago."""
@@ -160,10 +200,9 @@ class Desk:
         want: Want = (group.name, trade.instrument, trade_side(trade), trade.reduce_only, trade.purpose)
         return self._pending.approval(want, abs(trade.contracts))
 
-    def _sized(
-        self, trade: Trade, leg: LegState, instrument: Instrument, mode: Mode, approval: Proposal | None
-    ) -> Trade:
+    def _sized(self, trade: Trade, group: HedgeGroup, mode: Mode, approval: Proposal | None) -> Trade:
         """No more than a person approved; the first real order on a contract is the smallest that there is."""
+        leg, instrument = leg_of(group.legs, trade.instrument), self.snapshot.instruments[trade.instrument]
         most, why, limits = abs(trade.contracts), "", self.policy.limits
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
@@ -241,6 +280,7 @@ class Desk:
             by_hand=tuple(self.by_hand),
             awaiting=tuple(self._pending.standing),
             answered=tuple(self._pending.ended),
+            take_back=tuple(each.client_order_id for each in self.take_back),
             stopped=self.book.stopped,
         )
 

@@ -8,12 +8,12 @@ and the hedge's next instrument is then the far leg. Said of a short; for a hedg
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.assess.roll import pairs_due
-from hedged.decide.rebalance import Trade
+from hedged.decide.rebalance import Trade, leg_of
 from hedged.estimate.sizing import order_min
 from hedged.model.finding import HedgeGroup, HedgeStatus, LegState
 from hedged.model.instrument import Instrument, InstrumentId, round_down
@@ -28,8 +28,8 @@ def roll_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy) 
     """The next slice of the first pair that is due; ([], "") where none is. `decide.sequence` says which goes first.
 
     Each order by itself keeps the hedge inside its band, so that either may fail. Only at the last call, with the
-    near leg about to be settled, does all of it go at once; the near leg then waits for the far one, until half of
-    the time to settlement is over (`must_leave`).
+    near leg about to be settled, does all of it go at once, or as much as the limits allow (`decide.last_call`); the
+    near leg then waits for the far one, until half of the time to settlement is over (`must_leave`).
     """
     if group.blocked_by or group.status in {HedgeStatus.NO_EXPOSURE, HedgeStatus.BLOCKED}:
         return [], ""
@@ -55,6 +55,20 @@ def roll_trades(group: HedgeGroup, snapshot: Snapshot, policy: PortfolioPolicy) 
         if trades:
             return trades, f"{reason}{', at the last call' if last_call else ''}"
     return [], ""
+
+
+def covered(near: Trade, far: Trade | None, group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> Trade:
+    """As much of the near leg as the far one takes over; without it, as much as the band can spare. Perhaps nothing."""
+    leaving = Side(leg_of(group.legs, near.instrument), instruments)
+    if far is not None:
+        value = Side(leg_of(group.legs, far.instrument), instruments).value(abs(far.contracts))
+    else:
+        value = (group.hedge_value or ZERO) - (group.target_ratio - group.band) * (group.beta_exposure or ZERO)
+    quantity = min(leaving.at_most(value, leaving.instrument.lot_size), abs(near.contracts))
+    if quantity == abs(near.contracts):
+        return near
+    reason = f"{near.reason}; {quantity:f} of it now"
+    return replace(near, contracts=quantity.copy_sign(near.contracts), reason=reason)
 
 
 def is_last_call(instrument: Instrument, roll: RollPolicy, now: datetime, every: timedelta) -> bool:

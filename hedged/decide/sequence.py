@@ -33,13 +33,15 @@ def _leaves_naked(reducing: Sequence[Trade], group: HedgeGroup, instruments: Map
     """Whether the hedge would be below its band with these done and nothing else."""
     if group.hedge_value is None or not group.beta_exposure or group.beta_exposure <= 0:
         return False
-    given_up = sum((_hedge_value(trade, group, instruments) for trade in reducing), ZERO)
+    given_up = sum((hedge_value(each.instrument, each.contracts, group, instruments) for each in reducing), ZERO)
     ratio = (group.hedge_value + given_up) / group.beta_exposure
     return ratio < group.target_ratio - group.band - ROUNDING
 
 
-def _hedge_value(trade: Trade, group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]) -> Decimal:
-    """What a trade adds to the hedge's value (< 0: takes from it), in the quote currency."""
-    leg = leg_of(group.legs, trade.instrument)
-    worth = instruments[trade.instrument].notional(trade.contracts, leg.mark or ZERO)
+def hedge_value(
+    instrument: InstrumentId, contracts: Decimal, group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument]
+) -> Decimal:
+    """What these contracts, signed, add to the hedge's value (< 0: take from it), in the quote currency."""
+    leg = leg_of(group.legs, instrument)
+    worth = instruments[instrument].notional(contracts, leg.mark or ZERO)
     return -leg.direction * worth * (leg.rate or Decimal(1))

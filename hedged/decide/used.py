@@ -34,10 +34,11 @@ class Used:
     traded: dict[InstrumentId, Decimal] = field(default_factory=dict)  # contracts, signed
     needs: dict[str, float] = field(default_factory=dict)  # account → equity bound by these orders
 
-    def add(self, intent: Intent, account: str, need: float) -> None:
+    def add(self, intent: Intent, need: float) -> None:
         self.turnover += intent.notional
         self.orders += 1
         self.traded[intent.instrument] = self.traded.get(intent.instrument, ZERO) + intent.signed_quantity
+        account = intent.instrument.partition(":")[0]
         self.needs[account] = self.needs.get(account, 0.0) + need
         self.under_way.add(intent)
 

@@ -32,6 +32,7 @@ from hedged.estimate.selection import (
     whole_contracts,
 )
 from hedged.estimate.sizing import order_min
+from hedged.model.chain import Cadence, cadence_of
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId
 from hedged.model.plan import (
     SIZES,
@@ -46,7 +47,6 @@ from hedged.model.plan import (
 )
 from hedged.model.policy import PRICE_COLLAR, Target
 
-ROLLS_A_YEAR = 4
 GAP_LEAST = 0.05
 """Annual volatility of target − hedge that rebalancing is counted for at least: the basis moves, deposits come."""
 
@@ -242,8 +242,14 @@ class _Group:
 
 def trading_year(candidate: Candidate) -> float:
     """Fees and spread of a year in which a unit is opened, rolled as it falls due and closed."""
-    rolls = ROLLS_A_YEAR if candidate.instrument.kind is ContractKind.FUTURE else 0
-    return float(candidate.trade_cost) * (2 + 2 * rolls)
+    return float(candidate.trade_cost) * (2 + 2 * rolls_year(candidate.instrument))
+
+
+def rolls_year(contract: Instrument) -> int:
+    """How often a dated contract is rolled in a year: as often as its kind ends, by the month where that is unknown."""
+    if contract.kind is not ContractKind.FUTURE:
+        return 0
+    return (cadence_of(contract.expiry) or Cadence.MONTH).a_year
 
 
 def cost_year(candidate: Candidate) -> float:
@@ -322,8 +328,7 @@ def _cost(
     for leg in legs:
         candidate = candidates[leg.instrument]
         fees += abs(leg.notional) * candidate.trade_cost * Decimal(repr(turnover))
-        if candidate.instrument.kind is ContractKind.FUTURE:
-            roll += abs(leg.notional) * candidate.trade_cost * 2 * ROLLS_A_YEAR
+        roll += abs(leg.notional) * candidate.trade_cost * 2 * rolls_year(candidate.instrument)
         if candidate.carry_year is None or funding is None:
             funding = None if leg.contracts else funding
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from hedged.model.instrument import Instrument, round_down, round_up
@@ -50,6 +51,22 @@ def reduction(held: Decimal, wanted: Decimal, lot: Decimal, least: Decimal, most
         return whole
     stop = round_down(held - least, lot)
     return stop if stop > 0 else quantity
+
+
+def largest_that(passes: Callable[[Decimal], bool], least: Decimal, most: Decimal, lot: Decimal) -> Decimal | None:
+    """The largest quantity of whole lots from `least` to `most` that passes, where any smaller one would too.
+
+    None: none does.
+    """
+    if passes(most):
+        return most
+    low, high = int(round_up(least, lot) / lot), int(round_up(most, lot) / lot)
+    if low >= high or not passes(low * lot):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if passes(middle * lot) else (low, middle)
+    return low * lot
 
 
 def contracts_for_target(instrument: Instrument, price: Decimal, exposure: Decimal, target_ratio: Decimal) -> Decimal:

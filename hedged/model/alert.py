@@ -51,6 +51,7 @@ class Alert:
     risen_at: datetime | None = None  # when people were first told its present severity
     owed: MessageKind | None = None  # its group was told too recently: said with the group's next message
     told_in: str | None = None  # id of the last message about it: its own event id, or that of a group's message
+    told_before: tuple[str, ...] = ()  # ids of earlier messages of groups about it, the last of them at the end
     further_at: datetime | None = None  # since then the further channels are told too
 
 

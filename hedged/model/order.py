@@ -192,6 +192,7 @@ class Decision:
     by_hand: tuple[Intent, ...] = ()  # for a person to place at a broker that hedged does not reach; never sent
     awaiting: tuple[Proposal, ...] = ()  # what waits for a person's word after this cycle
     answered: tuple[Proposal, ...] = ()  # proposals that came to an end in it
+    take_back: tuple[str, ...] = ()  # client order ids: at rest in a book and not wanted any more, to be cancelled now
     stopped: str | None = None  # why orders were paused or halted; the reason of those refused for that
 
 

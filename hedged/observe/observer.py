@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from hedged.errors import Refused, Unreadable, VenueError
-from hedged.model.chain import chain_of, is_ending, successor
+from hedged.model.chain import cadence_named, chain_of, is_ending, successor
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
@@ -113,7 +113,8 @@ class Observer:
             if chain is not None and (
                 name not in listed or is_ending(listed[name], self._now, self.policy.roll.before)
             ):
-                following = successor(chain, listed.values(), self._now, self.policy.roll.before)
+                cadence = cadence_named(name, listed)
+                following = successor(chain, listed.values(), self._now, self.policy.roll.before, cadence)
                 if following is not None:
                     found.append(following.id)
         return list(dict.fromkeys(found))

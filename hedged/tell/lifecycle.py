@@ -67,6 +67,9 @@ LIFE: Mapping[AlertState | None, Mapping[Observed, AlertState | None]] = {
 
 FOUND = frozenset({Observed.SEEN, Observed.HELD})
 
+TOLD_BEFORE = 8
+"""How many earlier messages of groups are remembered, so that an answer to one of them still finds the alert."""
+
 ENDS = frozenset({MessageKind.RESOLVED, MessageKind.REMOVED})
 
 QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCLE_MISSED, Kind.CYCLE_OVERRUN})
@@ -351,7 +354,9 @@ def _message(group: Sequence[News], cycle: _Cycle, new_event_id: Callable[[], st
 
 def _told(alert: Alert, news: MessageKind, message: Message, now: datetime) -> Alert:
     """The alert after this message: `told_severity` and `closed_as` are what people now believe."""
-    told = replace(alert, told_at=now, told_in=message.event_id, owed=None)
+    grouped = () if alert.told_in in {None, alert.event_id, message.event_id} else (str(alert.told_in),)
+    before = (*alert.told_before, *grouped)[-TOLD_BEFORE:]
+    told = replace(alert, told_at=now, told_in=message.event_id, told_before=before, owed=None)
     if alert.state is _R:
         return told
     risen = alert.told_severity is None or alert.severity.rank > alert.told_severity.rank

@@ -241,7 +241,7 @@ WORDS: Mapping[Kind, Words] = {
         "stop one of the two, and start again the one that is to trade.",
     ),
     Kind.FOREIGN_ORDER: Words(
-        "somebody else traded {subject}",
+        "somebody else trades {subject}",
         "hedged believes the position that it reads, and hedges from there.",
         "see who trades on this account; a contract that hedged trades should be traded by nobody else.",
     ),

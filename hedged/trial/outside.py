@@ -16,7 +16,7 @@ from hedged.errors import DeliveryError, Unreachable, Unreadable
 from hedged.model.alert import Message
 from hedged.model.history import Bar
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, Rejected, Unknown
+from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, OpenOrder, Rejected, Unknown
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 from hedged.trial.venue import Ticket
 
@@ -185,6 +185,10 @@ class TrialLine:
             life.world.venue.cancel(client_order_id)
             life.world.trace.say("venue", f"{client_order_id} is cancelled")
         return await self.find_by_client_id(client_order_id, instrument)
+
+    async def open_orders(self, instrument: InstrumentId) -> tuple[OpenOrder, ...]:
+        """Of a venue on which nobody else trades nobody asks."""
+        return ()
 
     async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
         raise ValueError("there is none here")

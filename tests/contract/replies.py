@@ -175,11 +175,19 @@ class Running:
     def _read(self, it: Any, read: Asked, reply: Any = ...) -> Any:
         """What the read gives, with this reply if there is one."""
         if self._kept[read.path]:
-            it.opened._line._markets, it.opened._line._synchronised = None, False
+            _forget(it)
         it.server.answered = {}
         it.server.requests.clear()
         it.server.replies = {} if reply is ... else {read.path: json.dumps(reply)}
-        return values(self._runner.run(_awaited(read.ask(it))))
+        try:
+            return values(self._runner.run(_awaited(read.ask(it))))
+        finally:
+            if self._kept[read.path]:  # no later read shall build on a listing that lacks what was unfit
+                _forget(it)
+
+
+def _forget(it: Any) -> None:
+    it.opened._line._markets, it.opened._line._synchronised = None, False
 
 
 def _was_asked(it: Any, read: Asked) -> bool:

@@ -171,6 +171,19 @@ async def test_prices_only_what_trades_against_the_quote() -> None:
     assert prices["ETH"].as_of == it.clock.now()
 
 
+async def test_a_coin_without_a_market_in_the_quote_is_priced_by_way_of_a_dollar() -> None:
+    """At that dollar's own market price, both from one request."""
+    async with bench() as it:
+        await it.market.instruments()
+        it.server.requests.clear()
+        prices = await it.market.prices(["ETH", "USDT"], "USDC")
+        assert it.paths() == ["/api/v3/ticker/price"]
+    assert {asset: read.value for asset, read in prices.items()} == {
+        "ETH": 3000 * (1 / D("0.9998")),
+        "USDT": 1 / D("0.9998"),
+    }
+
+
 async def test_reads_each_wallet() -> None:
     """Spot is free and locked, margin carries principal plus interest as debt, futures the wallet balance."""
     async with bench() as it:

@@ -44,6 +44,11 @@ def _permissions(reply: Any) -> Permissions:
     return Permissions(*(reply[name] for name in names))
 
 
+def _mode(reply: Any) -> bool:
+    assert reply["dualSidePosition"] is True or reply["dualSidePosition"] is False
+    return bool(reply["dualSidePosition"])
+
+
 def classic(path: str, ask: Ask, **more: Any) -> Asked:
     return Asked(path, ask, wallets=CLASSIC, **more)
 
@@ -72,6 +77,8 @@ READS = {
     "permissions": classic(
         "/sapi/v1/account/apiRestrictions", lambda it: it.opened.permissions(), meaning=_permissions
     ),
+    "position mode": classic("/fapi/v1/positionSide/dual", lambda it: it.opened.hedge_mode(), meaning=_mode),
+    "COIN-M position mode": classic("/dapi/v1/positionSide/dual", lambda it: it.opened.hedge_mode(), meaning=_mode),
     "portfolio wallet": unified("/papi/v1/balance", lambda it: it.reader.balances("portfolio")),
     "portfolio margin": unified("/papi/v1/account", lambda it: it.reader.derivatives()),
     "portfolio USD-M": unified("/papi/v1/um/positionRisk", lambda it: it.reader.derivatives(), none=[[]]),

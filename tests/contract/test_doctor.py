@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hedged import app as root
 from hedged.adapters.clock import SystemClock, SystemIds
-from hedged.cli.doctor import Check, _reading, examine
+from hedged.adapters.store.memory import MemoryStore
+from hedged.cli.doctor import Check, _reading, examine, position_mode
+from hedged.cli.go_live import _keys
 from hedged.cli.once import look_once
 from hedged.errors import ConfigurationError
 from hedged.settings import Settings, load
@@ -22,7 +26,7 @@ from tests.venues.binance_server import BinanceServer
 from tests.venues.binance_venue import BinanceVenue
 
 CONFIG = """
-mode = "monitor"
+mode = "{mode}"
 {accounts}
 [[hedges]]
 name = "alts"
@@ -42,13 +46,13 @@ ca_file = "{ca_file}"
 
 @asynccontextmanager
 async def local(
-    tmp_path: Path, *, keys: bool = True, accounts: Sequence[str] = ("main",)
+    tmp_path: Path, *, keys: bool = True, accounts: Sequence[str] = ("main",), mode: str = "monitor"
 ) -> AsyncIterator[tuple[BinanceServer, Settings]]:
     ca_file, cert, key = pki()
     async with BinanceServer(BinanceVenue(), cert, key) as server:
         path = tmp_path / "p.toml"
         tables = [ACCOUNT.format(name=name, connect_to=server.connect_to, ca_file=ca_file) for name in accounts]
-        path.write_text(CONFIG.format(accounts="".join(tables), store=tmp_path / "p.sqlite"))
+        path.write_text(CONFIG.format(mode=mode, accounts="".join(tables), store=tmp_path / "p.sqlite"))
         for name in accounts if keys else ():
             secret = tmp_path / "credentials" / f"account-{name}"
             secret.parent.mkdir(exist_ok=True)
@@ -101,9 +105,9 @@ async def test_what_else_a_key_may_do_is_told(tmp_path: Path) -> None:
     assert list(results.values()).count("unknown") == 1
 
 
-async def mode_of(it: Any) -> list[tuple[str, str]]:
+async def mode_of(it: Any, legs: Collection[str] = ("main:ETH/USDT:USDT",)) -> list[tuple[str, str]]:
     """The doctor's line on the position mode of an opened account."""
-    checks = await _reading("main", it.reader, it.opened)
+    checks = await _reading("main", it.reader, it.opened, legs)
     assert not [text for _, text in told(checks, "main: positions") if "way" in text]
     return told(checks, "main: position mode")
 
@@ -116,16 +120,53 @@ async def test_a_flat_account_is_not_said_to_be_in_a_mode_that_nobody_read() -> 
         assert await mode_of(it) == [("unknown", "shown once a position is open")]
 
 
-@pytest.mark.parametrize("venue", ["okx", "bitget"])
+# venue → field of its truth, and what it is in one-way mode, in hedge mode, and where it is not understood
+MODES: dict[str, tuple[str, object, object, object]] = {
+    "okx": ("pos_mode", "net_mode", "long_short_mode", "another"),
+    "bitget": ("pos_mode", "one_way_mode", "hedge_mode", "another"),
+    "binance": ("hedge_mode", False, True, "another"),
+    "bingx": ("hedge_mode", False, True, None),
+    "mexc": ("position_mode", 2, 1, 3),
+    "gate": ("account", {}, {"in_dual_mode": True}, None),
+}
+
+
+@pytest.mark.parametrize("venue", MODES)
 async def test_a_flat_account_in_hedge_mode_is_told_where_the_venue_tells(venue: str) -> None:
-    """Before its first position, which would be refused."""
+    """Before its first position, which would be refused: red with the way out for a hedge, grey without one."""
+    name, one_way, hedged, odd = MODES[venue]
     async with BENCHES[venue].bench() as it:
         it.truth.positions.clear()
+        setattr(it.truth, name, one_way)
         assert await mode_of(it) == [("ok", "one-way")]
-        it.truth.pos_mode = {"okx": "long_short_mode", "bitget": "hedge_mode"}[venue]
-        assert (await mode_of(it))[0][0] == "failed"
-        it.truth.pos_mode = "another"  # a word that is not understood
-        assert (await mode_of(it))[0][0] == "unknown"
+        setattr(it.truth, name, hedged)
+        ((result, text),) = await mode_of(it)
+        assert result == "failed"
+        assert "One-way mode" in text or "One-Way Mode" in text or "one-way mode (Futures" in text
+        assert (await mode_of(it, legs=()))[0][0] == "unknown", "a new account without hedges is no fault"
+        if odd is not None:
+            setattr(it.truth, name, odd)  # a word that is not understood
+            assert (await mode_of(it))[0][0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("legs", "result"),
+    [(["main:ETH/USDT:USDT"], "ok"), (["main:BTC/USD:BTC-260327"], "failed"), ([], "unknown")],
+)
+@pytest.mark.parametrize("wallets", [("spot", "swap"), ("spot", "portfolio")], ids=" ".join)
+async def test_the_mode_is_that_of_the_segment_of_the_hedge(legs: list[str], result: str, wallets: Any) -> None:
+    """COIN-M in hedge mode is no fault of a hedge in USD-M."""
+    async with BENCHES["binance"].bench(wallets=wallets) as it:
+        it.truth.positions.clear()
+        it.truth.more.hedge_mode = True
+        assert (await position_mode("main", it.opened, legs)).result == result
+
+
+async def test_a_bingx_key_that_may_not_trade_is_not_told_the_mode() -> None:
+    """The venue refuses to tell it: nobody knows, and nothing is red."""
+    async with BENCHES["bingx"].bench() as it:
+        it.server.forbidden = {"/openApi/swap/v1/positionSide/dual"}
+        assert await it.opened.hedge_mode() is None
 
 
 async def test_a_key_that_can_withdraw_is_red_and_refused(tmp_path: Path) -> None:
@@ -134,6 +175,40 @@ async def test_a_key_that_can_withdraw_is_red_and_refused(tmp_path: Path) -> Non
         allow(server, enableWithdrawals=True)
         assert told(await examine(settings), "main: key")[0][0] == "failed"
         with pytest.raises(ConfigurationError, match="may withdraw"):
+            await root.build(settings, SystemClock(), SystemIds())
+
+
+@pytest.mark.parametrize("mode", ["approve", "live", "monitor"])
+async def test_a_hedge_is_not_traded_on_an_account_in_hedge_mode(mode: str, tmp_path: Path) -> None:
+    """The daemon says the way out and does not start, go-live is red; what is only watched goes on."""
+    async with local(tmp_path, mode=mode) as (server, settings):
+        allow(server, enableFutures=True)
+        exchanges = await root.open_exchanges(settings, MemoryStore(), SystemClock())
+        try:
+            await root.require_one_way(settings, exchanges)
+            server.venue.hedge_mode = True
+            told_by_go_live = told(await _keys(settings, datetime.now(UTC)), "main: position mode")
+            if mode == "monitor":
+                await root.require_one_way(settings, exchanges)
+                assert told_by_go_live == []
+                return
+            with pytest.raises(ConfigurationError, match="account main: .*hedge mode.*one-way mode"):
+                await root.require_one_way(settings, exchanges)
+            assert told_by_go_live[0][0] == "failed"
+            with capture_logs() as logs:
+                server.faults["/fapi/v1/positionSide/dual"] = "500"
+                await root.require_one_way(settings, exchanges)
+            assert [entry["account"] for entry in logs if "position mode" in entry["event"]] == ["main"]
+        finally:
+            await exchanges.close()
+
+
+async def test_the_daemon_does_not_start_to_trade_in_hedge_mode(tmp_path: Path) -> None:
+    """Nor is any order line opened."""
+    async with local(tmp_path, mode="approve") as (server, settings):
+        allow(server, enableFutures=True)
+        server.venue.hedge_mode = True
+        with pytest.raises(ConfigurationError, match="hedge mode"):
             await root.build(settings, SystemClock(), SystemIds())
 
 

@@ -528,6 +528,9 @@ async def test_the_message_of_a_group_acknowledges_all_of_it(store: Store) -> No
     over = replace(alert("c", "cc", AlertState.RESOLVED), told_in="g1")
     await store.record_cycle(record(1, alerts=[*told, over]), [])
     assert await store.acknowledge("g1", "ann", T0)
+    again = replace(told[0], told_in="g3", told_before=("g2",))
+    await store.record_cycle(record(2, alerts=[again, told[1]]), [])
+    assert await store.acknowledge("g2", "bob", T0), "an answer to an earlier message still finds it"
     assert sorted(each.event_id for each in await store.acknowledgements()) == ["aa", "bb"]
 
 

@@ -11,8 +11,10 @@ import structlog
 
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.app import App, Exchanges
-from hedged.errors import DeliveryError
+from hedged.daemon.keys import KeyWatch
+from hedged.errors import DeliveryError, Unreachable
 from hedged.model.alert import Message
+from hedged.model.permissions import Permissions
 from hedged.model.policy import Mode
 from hedged.tell.lifecycle import AlertRules
 from hedged.tell.outbox import Courier
@@ -229,3 +231,33 @@ async def test_orders_are_halted_from_outside_a_cycle_where_any_could_be_made() 
             assert report.decision.intents == ()
             assert "the key of main may withdraw now" in told[f"halted/{portfolio.policy.name}"]
             assert report.decision.refused
+
+
+async def test_live_orders_wait_for_a_key_that_could_not_be_asked_about() -> None:
+    """The venue did not say whether it may withdraw; as soon as it does, what is wanted is sent."""
+    clock = ManualClock()
+    venue, key = FakeVenue(clock), Key()
+    venue.hold(ETH=12)
+    portfolio = await wire(policy(hedge("ETH", mode=Mode.LIVE), mode=Mode.LIVE), clock, venue)
+    keys = KeyWatch({"main": key}, {}, clock)
+    app = App(portfolio, [], [], [], None, Exchanges(), keys=keys, live=("main",))
+    await keys.check()
+    report = await app.cycle(clock.now(), ())
+    assert "whether the key of main may withdraw" in report.decision.refused[0].reason
+    assert "key_unconfirmed/main" in {message.key for message in report.messages}
+    key.answer = Permissions(trade=True, withdraw=False)
+    clock.advance(600)
+    await keys.check()
+    await app.cycle(clock.now(), ())
+    assert venue.submitted
+
+
+class Key:
+    """A key whose venue is down until it gives an answer."""
+
+    answer: Permissions | None = None
+
+    async def permissions(self) -> Permissions | None:
+        if self.answer is None:
+            raise Unreachable("main", "permissions", "time-out")
+        return self.answer

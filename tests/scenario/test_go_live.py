@@ -16,8 +16,9 @@ from hedged.act.go_live import GoLive, keep
 from hedged.adapters.clock import SystemClock
 from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.sql import SqlStore
-from hedged.app import require_go_live
+from hedged.app import require_go_live, require_keys
 from hedged.cli.go_live import confirming, key_check
+from hedged.daemon.keys import KeyWatch
 from hedged.errors import ConfigurationError
 from hedged.model.permissions import Permissions
 from hedged.model.policy import World
@@ -280,6 +281,36 @@ async def test_live_in_the_real_world_needs_it(tmp_path: Path) -> None:
     await require_go_live(load(path), store)
     path.write_text(CONFIG)
     await require_go_live(load(path), MemoryStore())
+
+
+@pytest.mark.parametrize(
+    ("permissions", "said"),
+    [
+        (Permissions(trade=True, withdraw=False), None),
+        (Permissions(trade=False, withdraw=False), 'mode = "live", but account sim: its key may not trade'),
+        (None, "does not tell whether its key may withdraw"),
+    ],
+)
+async def test_a_live_start_asks_the_key_anew(
+    tmp_path: Path, permissions: Permissions | None, said: str | None
+) -> None:
+    """What was green once may have changed since; approve, whose every order a person sees, only tells."""
+
+    class Venue:
+        async def permissions(self) -> Permissions | None:
+            return permissions
+
+    path = tmp_path / "mine.toml"
+    path.write_text(REAL)
+    keys = KeyWatch({"sim": Venue()}, {}, SystemClock())
+    await keys.check()
+    if said is None:
+        require_keys(load(path), keys, NOW)
+    else:
+        with pytest.raises(ConfigurationError, match=said):
+            require_keys(load(path), keys, NOW)
+    path.write_text(REAL.replace('mode = "live"', 'mode = "approve"'))
+    require_keys(load(path), keys, NOW)
 
 
 def test_what_changes_the_digest(tmp_path: Path) -> None:

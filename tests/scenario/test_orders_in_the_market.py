@@ -163,3 +163,15 @@ async def test_an_order_left_behind_is_placed_anew() -> None:
     await later(portfolio, venue, clock)
     again = [await later(portfolio, venue, clock, mark) for mark in (2990, 2980, 2970, 2960)]
     assert [[each.rest_at for each in report.decision.intents] for report in again] == [[], [2981], [], [None]]
+
+
+@pytest.mark.parametrize("every", [MINUTE / 2, MINUTE, 5 * MINUTE, 60 * MINUTE])
+async def test_without_a_guard_a_resting_order_takes_as_well(every: timedelta) -> None:
+    """As in the demo, where nobody looks back a day: what was not filled within its time is taken from the book."""
+    portfolio, venue, clock = await begin(RESTS, every)
+    portfolio.guarded = False
+    venue.hold(ETH=20)
+    for _ in range(6):
+        await later(portfolio, venue, clock)
+    assert [each.rest_at for each in venue.submitted] == [3001, None]
+    assert venue.contracts[ETH_PERP] == -19

@@ -15,7 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from hedged.cli.main import app
-from hedged.cli.plan_venues import _Listing, _Past
+from hedged.cli.plan_venues import _Listing, _nearest_dates, _Past
 from hedged.errors import Unreachable
 from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
@@ -267,6 +267,19 @@ def test_which_coins_are_chosen_from(config: Path) -> None:
     assert len(found) == 32
     assert len({settings.sectors[base].sector for base in found[6:]}) == 10
     assert "NOSECTOR" not in found
+
+
+def test_of_dated_contracts_the_next_of_the_least_rolled_is_proposed() -> None:
+    """A quarter's where one is listed, else a month's, else the next; and the perpetual beside it."""
+    week, month, quarter, next_quarter = (contract("ETH", date=day) for day in ("270115", "270129", "270326", "270625"))
+    perpetual = contract("ETH").instrument
+    for listed, best in (
+        ([week, month, quarter, next_quarter], quarter),
+        ([week, month], month),
+        ([week], week),
+    ):
+        found = _nearest_dates([*(each.instrument for each in listed), perpetual])
+        assert found == [perpetual, best.instrument]
 
 
 class Candles:

@@ -144,13 +144,13 @@ def test_a_signal_during_a_cycle_lets_it_finish(number: signal.Signals, monkeypa
     """The cycle in hand, with its orders, completes and is shown before the daemon stops."""
 
     async def scene(clock: WallClock) -> None:
-        wired = Wiring(takes=5)
+        wired = Wiring(takes=4)
         daemon = Scene(clock, wired)
         await clock.sleep(1)
         await daemon.send(number)
         assert await daemon.task == 0
         assert (wired.completed, wired.shown, wired.closed) == (1, 1, 1)
-        assert clock.monotonic() == pytest.approx(5, abs=0.1)
+        assert clock.monotonic() == pytest.approx(4, abs=0.1)
 
     virtual_time.run(scene, monkeypatch)
 
@@ -298,6 +298,7 @@ def test_a_good_reload_takes_over_between_two_cycles(monkeypatch: pytest.MonkeyP
         await clock.sleep(24)
         await daemon.stop()
         assert (old.began, old.completed, old.closed) == (1, 1, 1)
+        assert (old.taken_back, new.taken_back) == ([], [0]), "orders are left to the configuration that comes next"
         assert (new.began, new.completed, new.closed) == (3, 3, 1)
         assert daemon.manager.words == ["ready", "reloading", "alive", "ready", *["alive"] * 3, "stopping"]
         assert daemon.manager.alive_at == [5, 6, 16, 26]

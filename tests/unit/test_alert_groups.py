@@ -157,6 +157,19 @@ def test_ten_lines_and_the_number_of_the_rest() -> None:
     assert len(message.alerts) == 300
 
 
+def test_an_alert_knows_the_messages_that_spoke_of_it() -> None:
+    """Those of groups, the last few: whoever answers one of them means it."""
+    lives = Lives()
+    ids = [lives.cycle(drift("a"), drift("b"), after=4 * HOUR)[0].event_id for _ in range(12)]
+    for alert in lives.alerts.values():
+        assert (alert.told_in, alert.told_before) == (ids[-1], tuple(ids[-9:-1]))
+    alone = Lives()
+    for _ in range(3):
+        alone.cycle(drift("a"), after=4 * HOUR)
+    (alert,) = alone.alerts.values()
+    assert (alert.told_in, alert.told_before) == (alert.event_id, ())
+
+
 # silences, acknowledgements, alerts that explain others
 
 

@@ -143,3 +143,32 @@ async def test_an_account_without_a_key_is_told_with_where_it_was_looked_for() -
         "spare: no key (/run/credentials/account-spare or /etc/hedged/credentials/account-spare), so nothing that is "
         "held there is read or counted, only prices."
     )
+
+
+SAID = T0 - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "confirmed", "refused", "waits"),
+    [
+        (Permissions(trade=True, withdraw=False), None, "", False),
+        (Permissions(trade=False, withdraw=False), None, "may not trade", False),
+        (Permissions(trade=True), None, "does not tell whether its key may withdraw", False),
+        (None, None, "does not tell whether its key may withdraw", False),
+        (Permissions(trade=True), SAID, "", False),
+        (None, T0 - CONFIRMED_FOR, "withdraw_disabled_confirmed = 2026-11-02", False),
+        (Unreachable("main", "permissions", "time-out"), None, "", True),
+        (Unreachable("main", "permissions", "time-out"), SAID, "", False),
+    ],
+)
+async def test_what_a_key_must_be_to_trade_live(
+    answer: Permissions | VenueError | None, confirmed: datetime | None, refused: str, waits: bool
+) -> None:
+    """Known not to withdraw, by the venue or by a fresh word; a venue that is down is asked again, and orders wait."""
+    clock = ManualClock()
+    keys = watch(Venue(answer), clock, confirmed)
+    await keys.check()
+    problems = keys.refused(["main", "another"], clock.now())
+    assert (refused in problems[0]) if refused else problems == []
+    assert (keys.not_asked(["main", "another"], clock.now()) is not None) is waits
+    assert keys.refused([], clock.now()) == []

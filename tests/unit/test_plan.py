@@ -37,7 +37,7 @@ def contract(
         settle="USDT",
         multiplier=Decimal(multiplier),
         lot_size=Decimal(lot),
-        expiry=datetime(2027, 3, 26, 8, tzinfo=UTC) if date else None,
+        expiry=datetime.strptime(f"{date}08", "%y%m%d%H").replace(tzinfo=UTC) if date else None,
         tiers=TIERS,
     )
     return Candidate(instrument, Decimal(mark), **{"carry_year": Decimal(0), "spread": Decimal(0), **more})  # type: ignore[arg-type]
@@ -325,12 +325,13 @@ def test_contracts_are_sized_in_the_portfolios_currency() -> None:
         ({"carry_year": Decimal("-0.1")}, -0.099),
         ({"carry_year": Decimal("0.1"), "direction": -1}, -0.099),
         ({"date": "270326", "carry_year": Decimal(0)}, 0.005),
+        ({"date": "270319", "carry_year": Decimal(0)}, 0.053),
         ({"spread": Decimal("0.001")}, 0.002),
         ({"carry_year": None}, math.nan),
     ],
 )
 def test_what_holding_a_unit_costs_a_year(more: dict[str, Any], expected: float) -> None:
-    """Carry as it is bought or sold, a fee of 5 bp and half the spread in and out, four rolls of a dated one."""
+    """Carry as it is bought or sold, a fee of 5 bp and half the spread in and out, four rolls of a quarter's, 52 of a week's."""
     assert cost_year(contract("ETH", **more)) == pytest.approx(expected, nan_ok=True)
 
 

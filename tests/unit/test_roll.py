@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.assess import assess
+from hedged.assess.legs import expand_chains
 from hedged.decide import Book, decide
+from hedged.model.chain import Cadence, Chain, cadence_of, successor
 from hedged.model.finding import Kind
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Decision, Intent, Purpose, Side
-from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy
-from hedged.model.snapshot import Snapshot
+from hedged.model.policy import LegPolicy, Limits, Mode, PortfolioPolicy, RollPolicy
+from hedged.model.snapshot import Margin, Snapshot
 from tests.build import ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, snapshot
 from tests.support import T0
 
@@ -83,6 +85,55 @@ def test_in_the_settlement_window_the_near_leg_waits_for_nothing() -> None:
     for left, waits in ((SETUP.roll.stop / 2 + timedelta(seconds=1), True), (SETUP.roll.stop / 2, False)):
         _, near = intents(decided(view("-7", "-3", left=left)))
         assert (near.instrument, bool(near.only_after)) == (NEAR, waits)
+
+
+def leaving(near: Decimal, far: Decimal, left: timedelta, equity: str | None) -> Snapshot:
+    """With margin told: what is free is what the positions do not bind at five times."""
+    seen = view(str(near), str(far), left=left)
+    if equity is None:
+        return seen
+    bound = (abs(near) * 3000 + abs(far) * 3030) / 5
+    held = derivatives((NEAR, near), (FAR, far), margin=Margin(dec(equity), None, dec(equity) - bound, leverage=dec(5)))
+    return replace(seen, accounts={"main": account(spot=balances(ETH=10), positions=held)})
+
+
+@pytest.mark.parametrize(
+    ("limits", "equity"),
+    [
+        (Limits(order_notional_max=dec(5000)), None),
+        (Limits(turnover_day_max=dec(10_000)), None),
+        (Limits(leverage_max=dec(2)), "20000"),
+        (Limits(leverage_max=dec("1.5")), "20000"),  # nothing is left of it: the near leg makes room first
+        (Limits(free_margin_min=dec("0.6")), "20000"),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_at_the_last_call_as_much_goes_as_the_limits_allow(limits: Limits, equity: str | None, *, fails: bool) -> None:
+    """Part by part within the hour, each order of a pair inside the band; the near leg only with what takes it over."""
+    setup, rng = policy(hedge("ETH", legs=[NEAR]), limits=limits), random.Random(1)
+    held = {NEAR: dec(-10), FAR: Decimal(0)}
+    for minute in range(60):  # each with a day's turnover of its own, or that alone would be the end of it
+        seen = leaving(held[NEAR], held[FAR], setup.roll.stop - timedelta(minutes=minute), equity)
+        decision = decided(seen, setup)
+        done: set[str] = set()
+        for intent in intents(decision):
+            if done.issuperset(intent.only_after) and not (fails and rng.random() < 0.3):
+                held[intent.instrument] += intent.signed_quantity
+                done.add(intent.client_order_id)
+                assert 3000 * abs(held[NEAR]) + 3030 * abs(held[FAR]) >= 30_000 * dec("0.949")
+        assert held[NEAR] <= 0
+        if not held[NEAR]:
+            return
+    pytest.fail(f"not rolled within the hour: {held}")
+
+
+def test_in_the_settlement_window_the_near_leg_goes_by_the_size_that_is_allowed() -> None:
+    """A limit of half of it takes two cycles, not for ever."""
+    setup = policy(hedge("ETH", legs=[NEAR]), limits=Limits(order_notional_max=dec(15_000), leverage_max=dec(1)))
+    seen = leaving(dec(-10), dec(0), setup.roll.stop / 2, "20000")
+    decision = decided(seen, setup)
+    assert orders(decision) == [(NEAR, Side.BUY, dec(5), True)]
+    assert [refusal.intent.instrument for refusal in decision.refused] == [FAR]
 
 
 def test_a_limit_on_orders_makes_smaller_slices() -> None:
@@ -187,3 +238,72 @@ def test_the_successor_is_the_next_that_lasts() -> None:
     other: Instrument = future("main:BTC/USDT:USDT-270101", T0 + timedelta(days=30))
     crowded = replace(seen, instruments={**seen.instruments, soon.id: soon, other.id: other})
     assert [leg.instrument for leg in assess(crowded, SETUP).hedges[0].legs] == [NEAR, FAR]
+
+
+QUARTERS = (date(2026, 12, 25), date(2027, 3, 26), date(2027, 6, 25), date(2027, 9, 24))
+MONTHS = (date(2026, 11, 27), date(2027, 1, 29), date(2027, 2, 26), date(2027, 4, 30))
+FRIDAYS = tuple(date(2026, 11, 6) + timedelta(weeks=week) for week in range(50))
+
+
+def dated(day: date) -> Instrument:
+    return future(f"main:ETH/USDT:USDT-{day:%y%m%d}", datetime.combine(day, time(8), UTC))
+
+
+def listed_on(now: datetime) -> dict[InstrumentId, Instrument]:
+    """As Bybit, OKX and Deribit list them: the next weeks' beside two months' and three quarters'."""
+    ahead = [day for day in FRIDAYS if datetime.combine(day, time(8), UTC) > now]
+    quarters, months = [day for day in ahead if day in QUARTERS], [day for day in ahead if day in MONTHS]
+    return {each.id: each for each in map(dated, sorted({*ahead[:2], *months[:2], *quarters[:3]}))}
+
+
+@pytest.mark.parametrize(
+    ("expiry", "cadence"),
+    [
+        (datetime(2026, 12, 25, 8, tzinfo=UTC), Cadence.QUARTER),
+        (datetime(2027, 1, 29, 8, tzinfo=UTC), Cadence.MONTH),
+        (datetime(2027, 1, 22, 8, tzinfo=UTC), Cadence.WEEK),
+        (date(2026, 12, 24), Cadence.QUARTER),  # a Thursday, before a last Friday that is a holiday
+        (date(2026, 12, 17), None),
+        (date(2026, 12, 31), None),
+        (None, None),
+    ],
+)
+def test_an_expiry_tells_how_often_its_kind_ends(expiry: date | None, cadence: Cadence | None) -> None:
+    """The last Friday of a quarter, of another month, any other Friday; and nothing of other days."""
+    assert cadence_of(expiry) is cadence
+
+
+@pytest.mark.parametrize(
+    ("named", "rolled_into"),
+    [
+        (date(2026, 12, 25), ["270326", "270625"]),
+        (date(2026, 11, 27), ["261225", "270129", "270226", "270326", "270430", "270625"]),
+        (date(2026, 11, 13), [f"{day:%y%m%d}" for day in FRIDAYS[2:32]]),
+    ],
+)
+def test_a_contract_is_followed_by_one_that_ends_as_often(named: date, rolled_into: list[str]) -> None:
+    """Half a year of a chain with weeklies: who holds a quarter's is not made to roll by the week."""
+    leg = dated(named).id
+    held, found, now = leg, [], T0
+    while now < datetime(2027, 6, 9, tzinfo=UTC):
+        shown = snapshot(
+            account(positions=derivatives((held, -10))), instruments=listed_on(now).values(), marks={}, prices={}
+        )
+        legs = expand_chains(hedge("ETH", legs=[leg]), replace(shown, now=now), [held], RollPolicy())
+        following = [each.instrument for each in legs if each.instrument not in {leg, held}]
+        if following:
+            held = following[-1]
+            found.append(held.rpartition("-")[2])
+        now += timedelta(hours=12)
+    assert found[: len(rolled_into)] == rolled_into
+    assert len(found) <= len(rolled_into) + 1
+
+
+def test_without_one_that_ends_as_often_the_next_that_lasts_or_the_next_follows() -> None:
+    """No quarter's is listed: one as long away as that, and where there is none the nearest."""
+    chain = Chain("main", "ETH", "USDT", "USDT")
+    near, far, farther = (dated(day) for day in (FRIDAYS[1], date(2027, 2, 19), date(2027, 2, 12)))
+    before = timedelta(days=5)
+    assert successor(chain, [near, far, farther], T0, before, Cadence.QUARTER) == farther
+    assert successor(chain, [near], T0, before, Cadence.QUARTER) == near
+    assert successor(chain, [near, far], T0, before) == near

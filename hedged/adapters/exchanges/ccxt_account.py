@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from hedged.adapters.exchanges.stream_session import StreamOpening
 from hedged.adapters.exchanges.tier_book import Tiers
 from hedged.adapters.exchanges.transport import open_session
 from hedged.errors import ConfigurationError
+from hedged.model.instrument import InstrumentId
 from hedged.model.permissions import Permissions
 from hedged.ports import AccountReader, CandleReader, Clock, MarketReader
 
@@ -84,13 +85,22 @@ class CcxtVenue:
         async with line.reading("key permissions"):
             return await line.signed(lambda: line.dialect.permissions(line.connection))
 
-    async def hedge_mode(self) -> bool | None:
-        """Whether longs and shorts would be kept apart; None: only an open position shows it. Raises `VenueError`."""
+    async def hedge_mode(self, names: Collection[InstrumentId] = ()) -> bool | None:
+        """Whether longs and shorts in these contracts (none: in any) would be kept apart. Raises `VenueError`.
+
+        None: only an open position shows it.
+        """
         if self.reader is None:
             return None
         line = self._line
+        kinds = {_is_linear(name) for name in names} or {True, False}
         async with line.reading("position mode"):
-            return await line.signed(lambda: line.dialect.hedge_mode(line.connection))
+            return await line.signed(lambda: line.dialect.hedge_mode(line.connection, kinds))
+
+    @property
+    def hedge_words(self) -> str:
+        """Why an account in hedge mode is refused, with the way out."""
+        return self._line.dialect.hedge_words
 
     async def markets(self) -> Markets:
         """What the venue lists, as the readers know it. Raises `VenueError`."""
@@ -104,6 +114,12 @@ class CcxtVenue:
         """End what is running and close the connections."""
         await self._line.close()
         await self._session.close()
+
+
+def _is_linear(name: InstrumentId) -> bool:
+    """By ccxt's unified symbol, which ends in the settlement currency and the date: nothing need be listed yet."""
+    pair, _, settled = name.partition(":")[2].partition(":")
+    return pair.partition("/")[2] == settled.partition("-")[0]
 
 
 async def open_ccxt(

@@ -25,6 +25,7 @@ from hedged.model.order import (
     Fill,
     Found,
     Intent,
+    OpenOrder,
     OrderStatus,
     Outcome,
     Rejected,
@@ -65,6 +66,9 @@ class OrderLine(Protocol):
     async def cancel(self, client_order_id: str, instrument: InstrumentId) -> Sought: ...
     async def arm_countdown(self, seconds: int, instruments: Collection[InstrumentId]) -> frozenset[InstrumentId]:
         """Raises `VenueError` and `ValueError`; see `CcxtOrders`."""
+
+    async def open_orders(self, instrument: InstrumentId) -> tuple[OpenOrder, ...]:
+        """Raises `VenueError`."""
 
     @property
     def countdown(self) -> Countdown | None: ...
@@ -120,6 +124,9 @@ class LiveGateway:
 
     async def cancel(self, intent: Intent) -> Outcome | Absent:
         return await self._told(await self._line.cancel(intent.client_order_id, intent.instrument), intent)
+
+    async def open_orders(self, instrument: InstrumentId) -> tuple[OpenOrder, ...]:
+        return await self._line.open_orders(instrument)
 
     async def guard(self, resting: Collection[InstrumentId], within: timedelta) -> None:
         wanted, limits = frozenset(resting), self._countdown

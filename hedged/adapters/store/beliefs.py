@@ -18,9 +18,9 @@ def doubts_meant(subject: str, doubts: Collection[str]) -> list[str]:
 
 
 def meant(what: str, alerts: Iterable[Alert]) -> list[str]:
-    """Event ids of those that fire and that `what` names: by event id, by key, or by the message they were told in."""
+    """Event ids of those that fire and that `what` names: by event id, by key, or by a message they were told in."""
     firing = (each for each in alerts if each.state is AlertState.FIRING)
-    return [each.event_id for each in firing if what in {each.event_id, each.key, each.told_in}]
+    return [each.event_id for each in firing if what in {each.event_id, each.key, each.told_in, *each.told_before}]
 
 
 def alerts_after(known: Mapping[str, Alert], listed: Iterable[Alert], at: datetime) -> dict[str, Alert]:

@@ -90,7 +90,7 @@ def invariant_03(world: World) -> Violation | None:
     wanted = sum(len(receivers(message, CHANNELS, ())) for message in recorded.record.messages)
     rows = world.journal.messages_of(recorded.record.cycle_id)
     if rows != wanted:
-        return Violation(3, f"{rows} rows in the outbox for {wanted} messages that were committed")
+        return Violation(3, f"{rows} rows in the outbox for messages with {wanted} receivers that were committed")
     for alert in recorded.record.alerts:
         if alert.told_in is None or alert.told_at != recorded.record.started_at:
             continue

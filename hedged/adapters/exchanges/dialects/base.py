@@ -107,6 +107,8 @@ class Dialect(ABC):
     """Venue error code → what the user can do, in words; `HTTP 401` where the venue says it with that status alone."""
     complaints: ClassVar[Mapping[str, type[VenueError]]] = {}
     """Venue error code → whose fault it is (`ClockSkew`, `RateLimited`, …), where ccxt's tables mislead."""
+    hedge_words: ClassVar[str] = "the account is in hedge mode: switch it to one-way mode"
+    """Why an account in hedge mode is refused, with the way out."""
     own_margin: ClassVar[bool] = True
     """Whether maintenance and liquidation prices that are None are computed from tiers (see `own_margin.py`).
 
@@ -203,8 +205,11 @@ class Dialect(ABC):
         """What the key in use may do; None where the venue has no call that tells."""
         return None
 
-    async def hedge_mode(self, connection: Connection) -> bool | None:
-        """Whether longs and shorts would be kept apart, as of now; None where only an open position shows it."""
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+        """Whether longs and shorts would be kept apart, as of now; None where only an open position shows it.
+
+        `linear`: which contracts are meant, where those margined in dollars and in coins have modes of their own.
+        """
         return None
 
     async def tiers(

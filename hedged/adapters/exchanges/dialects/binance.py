@@ -85,6 +85,7 @@ _KEY: Fields = {"ipRestrict": PRESENT, "enableReading": PRESENT, "enableWithdraw
 
 class Binance(Dialect):
     exchange: ClassVar[str] = "binance"
+    hedge_words: ClassVar[str] = binance_contracts.HEDGE_MODE.format(segment="Futures")
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"})
     own_margin: ClassVar[bool] = False  # what is None does not exist; COIN-M and portfolio margin are no plain pools
     burst: ClassVar[float] = 600.0  # half of what the venue allows in a minute
@@ -239,6 +240,14 @@ class Binance(Dialect):
     async def _refuse_options(self, connection: Connection) -> None:
         if not self._demo:  # which has none
             await self._options.refuse(connection, lambda: binance_contracts.options(connection), "symbol")
+
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
+        venue = connection.exchange
+        usd, coin = venue.fapiPrivateGetPositionSideDual, venue.dapiPrivateGetPositionSideDual
+        if self._portfolio:
+            usd, coin = venue.papiGetUmPositionSideDual, venue.papiGetCmPositionSideDual
+        replies = await asyncio.gather(*((usd if each else coin)() for each in sorted(linear)))
+        return True in [flag(reply, "dualSidePosition") for reply in replies]
 
     async def permissions(self, connection: Connection) -> Permissions:
         """`expires` is the end of spot and margin trading that the venue sets for keys that no address is bound to."""

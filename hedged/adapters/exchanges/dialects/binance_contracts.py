@@ -96,10 +96,14 @@ ENDPOINTS = {
     ("GET", "/dapi/v1/fundingInfo"): Endpoint("COIN-M funding intervals", Rows(_INTERVAL)),
     ("GET", "/dapi/v1/account"): Endpoint("COIN-M wallet", Record(_COIN_ACCOUNT)),
     ("GET", "/dapi/v1/positionRisk"): Endpoint("COIN-M positions", Rows({**RISK, "isolatedMargin": NUMBER})),
+    **{
+        ("GET", f"/{path}/positionSide/dual"): Endpoint("position mode", Record({"dualSidePosition": PRESENT}))
+        for path in ("fapi/v1", "dapi/v1", "papi/v1/um", "papi/v1/cm")
+    },
     ("GET", "/eapi/v1/position"): Endpoint("options", Rows({"symbol": TEXT, "quantity": NUMBER}), patience=0.3),
 }
 
-_HEDGE_MODE = (
+HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "({segment} → Preferences → Position mode)"
 )
@@ -178,7 +182,7 @@ def refuse_hedge_mode(connection: Connection, *, usd: Iterable[Row], coin: Itera
     """Of what is open: each segment has a mode of its own, and lists contracts with nothing in them in any."""
     for rows, segment in ((usd, "USDⓈ-M Futures"), (coin, "COIN-M Futures")):
         if any(row["positionSide"] != "BOTH" for row in _open(rows)):
-            detail = f"{segment}: {_HEDGE_MODE.format(segment=segment)}"
+            detail = f"{segment}: {HEDGE_MODE.format(segment=segment)}"
             raise Refused(connection.account, "futures positions", detail)
 
 

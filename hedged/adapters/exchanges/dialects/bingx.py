@@ -69,6 +69,7 @@ _DEMO = "demo trading has USDT perpetuals only: take this wallet out of `wallets
 
 class BingX(Dialect):
     exchange: ClassVar[str] = "bingx"
+    hedge_words: ClassVar[str] = _HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "funding", "swap"})
     burst: ClassVar[float] = 50.0  # five seconds' worth; the venue counts by endpoint, 2 to 10 a second each
     candles_page: ClassVar[int] = 1000
@@ -219,6 +220,14 @@ class BingX(Dialect):
             return None  # asked again next time
         self._settings_at = now
         return None
+
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+        """None for a key that may not trade, which is not told."""
+        try:
+            reply = await connection.exchange.swapV1PrivateGetPositionSideDual()
+        except Refused:
+            return None
+        return bingx_shapes.truth(reply["data"], "dualSidePosition")
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

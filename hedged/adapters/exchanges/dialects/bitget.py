@@ -40,6 +40,7 @@ _KEY_MISSING = "the key is not sent as it should be: apiKey, secret and password
 
 class Bitget(Dialect):
     exchange: ClassVar[str] = "bitget"
+    hedge_words: ClassVar[str] = bitget_account.HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "funding", "margin", "earn", "swap"})
     burst: ClassVar[float] = 60.0  # three seconds' worth; the venue counts by endpoint, 5 to 20 a second each
     config: ClassVar[Mapping[str, Any]] = {
@@ -181,7 +182,7 @@ class Bitget(Dialect):
     async def permissions(self, connection: Connection) -> Permissions | None:
         return key_permissions((await connection.exchange.privateSpotGetV2SpotAccountInfo())["data"])
 
-    async def hedge_mode(self, connection: Connection) -> bool | None:
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
         """Of the products that hold money; each has a mode of its own, and one that is not told is not known."""
         pools, _ = await _pools(connection)
         modes = {each.mode for each in pools if each.equity}

@@ -34,7 +34,7 @@ _TELLING_MOVE = Decimal("0.001")  # a mark closer to the entry than this says no
 # keepMarginRate leaves out what the liquidation itself would cost; the venue's risk rate has it
 _RATIO_ROUNDING = Decimal("1.001")
 
-_HEDGE_MODE = (
+HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Futures → Settings → Position mode → One-way mode)"
 )
@@ -142,7 +142,7 @@ def refuse_what_cannot_be_read(account: str, rows: Collection[Row]) -> None:
     """Positions that a person has to change before the account can be read as a whole."""
     for row in rows:
         if row["posMode"] != ONE_WAY:
-            raise Refused(account, "futures positions", _HEDGE_MODE)
+            raise Refused(account, "futures positions", HEDGE_MODE)
         if row.get("assetMode") == "union":
             raise Refused(account, "futures positions", _MULTI_ASSETS)
     for market_id, times in Counter(row["symbol"] for row in rows).items():

@@ -45,6 +45,7 @@ _TESTNET = "the testnet has spot and USDT perpetuals only: take this wallet out 
 
 class Gate(Dialect):
     exchange: ClassVar[str] = "gate"
+    hedge_words: ClassVar[str] = gate_account.HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "earn", "swap"})
     burst: ClassVar[float] = 60.0  # three seconds' worth; the venue counts by endpoint, 150 to 200 in ten seconds each
     config: ClassVar[Mapping[str, Any]] = {
@@ -211,6 +212,11 @@ class Gate(Dialect):
             if _MAY_NOT not in refusal.detail:
                 raise
             self._classic_at = now
+
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+        """Of the futures accounts that were ever used; None: none was."""
+        pools, _ = await self._pools(connection)
+        return any(each.is_hedged for each in pools) if pools else None
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """None where the key may not read its own rights, and of a sub-account's key, which is not listed."""

@@ -17,7 +17,7 @@ from hedged.model.snapshot import Balance, Margin, Position
 ZERO, ONE = Decimal(0), Decimal(1)
 Name = Callable[[str], str]  # the venue's name of a coin → ours
 
-_HEDGE_MODE = (
+HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Futures → Preferences → Position Mode → One-Way Mode)"
 )
@@ -105,10 +105,10 @@ def _by_asset(coins: Iterable[Balance]) -> tuple[Balance, ...]:
 def refuse_hedge_mode(account: str, pools: Iterable[Pool], rows: Sequence[Row]) -> None:
     """Positions of an account in hedge mode, or several in one contract; `rows` are of open ones."""
     if rows and (any(each.is_hedged for each in pools) or any(row["mode"] != "single" for row in rows)):
-        raise Refused(account, "futures positions", _HEDGE_MODE)
+        raise Refused(account, "futures positions", HEDGE_MODE)
     for market_id, times in Counter(row["contract"] for row in rows).items():
         if times > 1:
-            raise Refused(account, "futures positions", f"several positions in {market_id}; {_HEDGE_MODE}")
+            raise Refused(account, "futures positions", f"several positions in {market_id}; {HEDGE_MODE}")
 
 
 def position(row: Row, markets: Markets) -> Position:

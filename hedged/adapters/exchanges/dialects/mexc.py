@@ -60,6 +60,7 @@ class _Schedule:
 
 class Mexc(Dialect):
     exchange: ClassVar[str] = "mexc"
+    hedge_words: ClassVar[str] = mexc_account.HEDGED
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap"})
     burst: ClassVar[float] = 500.0  # what the venue allows in ten seconds, per endpoint
     candles_page: ClassVar[int] = 500  # spot; contracts would give 2,000
@@ -165,6 +166,10 @@ class Mexc(Dialect):
         self.one_pool = mexc_account.is_pooled(rows["data"], held)
         margin, equities = mexc_account.margins(connection.exchange, pools, contracts, marks, held)
         return Read(Derivatives(tuple(held.values()), margin, equities=equities), min(pools_at, rows_at))
+
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
+        reply = await connection.exchange.contractPrivateGetPositionPositionMode()
+        return mexc_account.is_hedge_mode(number(reply, "data"))
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

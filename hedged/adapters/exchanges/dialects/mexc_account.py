@@ -30,7 +30,7 @@ _ISOLATED, _CROSS = "1", "2"  # openType
 _SIDES = {1: 1, 2: -1}  # positionType → sign: long, short
 _APART_AT_MOST = 2  # times
 _PAIRS_A_CALL = 5  # margin accounts that the venue shows at once
-_HEDGED = (
+HEDGED = (
     "the account is in hedge mode (separate long and short positions): close all futures positions and orders, then "
     "choose One-Way Mode (Futures → Settings → Position Mode)"
 )
@@ -116,10 +116,14 @@ def check_mode(account: str, mode: Decimal, rows: Iterable[Row]) -> None:
     """Of what is open: hedge mode is that of a new account, and nothing in it is one-way as well."""
     if not any(not_negative(row, "holdVol") for row in rows):
         return
-    if mode == _HEDGE_MODE:
-        raise Refused(account, "position mode", _HEDGED)
-    if mode != _ONE_WAY:
+    if is_hedge_mode(mode):
+        raise Refused(account, "position mode", HEDGED)
+
+
+def is_hedge_mode(mode: Decimal) -> bool:
+    if mode not in {_HEDGE_MODE, _ONE_WAY}:
         raise Misshapen("data is no position mode of the venue's")
+    return mode == _HEDGE_MODE
 
 
 def positions(rows: Iterable[Row], markets: Markets) -> dict[str, Position]:

@@ -65,6 +65,7 @@ _KEY_MISSING = "the key is not sent as it should be: apiKey, secret and password
 
 class Okx(Dialect):
     exchange: ClassVar[str] = "okx"
+    hedge_words: ClassVar[str] = _HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = frozenset({"spot", "margin", "swap", "funding", "earn"})
     burst: ClassVar[float] = 20.0  # ten requests of weight 2: what the strictest of these endpoints takes in 2 s
     candles_page: ClassVar[int] = 300
@@ -185,7 +186,7 @@ class Okx(Dialect):
             bound_to_address=bool(bound),
         )
 
-    async def hedge_mode(self, connection: Connection) -> bool:
+    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
         mode = text((await connection.exchange.privateGetAccountConfig())["data"][0], "posMode")
         if mode not in {"net_mode", "long_short_mode"}:
             raise Misshapen("posMode is neither of the two")
