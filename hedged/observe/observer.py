@@ -14,11 +14,13 @@ from hedged.model.chain import cadence_named, chain_of, is_ending, successor
 from hedged.model.instrument import Instrument, InstrumentId, bundle
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
-from hedged.observe.continuity import SECONDS_BETWEEN_READS, Continuity, still_doubted
+from hedged.observe.continuity import SECONDS_BETWEEN_READS, Continuity
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, MarketReader, Memory
 
 T = TypeVar("T")
+
+_READINGS_MAX = 6  # further ones, of an account where something has vanished
 
 
 @dataclass(slots=True)
@@ -149,19 +151,27 @@ class Observer:
                 self.prices[asset] = missing(gone, self.last.prices.get(asset))
 
     async def _confirm(self, views: dict[str, AccountSnapshot], continuity: Continuity) -> list[Doubt]:
-        """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it."""
+        """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it.
+
+        The last reading is the one that counts, so what only it shows to be gone is in doubt like the rest, and has to
+        be read twice more itself; what is not settled after `_READINGS_MAX` is in doubt without an explanation.
+        """
         vanished: list[Doubt] = []
         for name in list(views):
-            suspects = continuity.suspects(views[name])
-            for _ in range(2):
-                if not suspects:
+            suspects, agreed = continuity.suspects(views[name]), 0
+            for _ in range(_READINGS_MAX):
+                if not suspects or agreed == 2:
                     break
                 await self.clock.sleep(SECONDS_BETWEEN_READS)
                 views[name] = await self._read_account(self.accounts[name])
-                suspects = still_doubted(suspects, continuity.suspects(views[name]))
+                found = continuity.suspects(views[name])
+                agreed = agreed + 1 if {each.subject for each in found} <= {each.subject for each in suspects} else 0
+                suspects = found
             for suspect in suspects:
-                instrument = self.instruments.get(suspect.instrument) if suspect.instrument else None
-                explanation = await continuity.explain(suspect, self.accounts[name], instrument)
+                explanation = None
+                if agreed == 2:
+                    instrument = self.instruments.get(suspect.instrument) if suspect.instrument else None
+                    explanation = await continuity.explain(suspect, self.accounts[name], instrument)
                 vanished.append(replace(suspect, explanation=explanation))
         return vanished
 
