@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hedged.decide.at_rest import at_rest, can_tell, unwanted
-from hedged.decide.desk import Book, Desk
+from hedged.decide.book import Book
+from hedged.decide.desk import Desk
 from hedged.decide.jumps import price_jumps
 from hedged.decide.last_call import as_allowed
 from hedged.decide.margin import margin_trades

@@ -223,7 +223,7 @@ class BingX(Dialect):
         self._settings_at = now
         return None
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """None for a key that may not trade, which is not told."""
         try:
             reply = await connection.exchange.swapV1PrivateGetPositionSideDual()

@@ -183,7 +183,7 @@ class Bitget(Dialect):
     async def permissions(self, connection: Connection) -> Permissions | None:
         return key_permissions((await connection.exchange.privateSpotGetV2SpotAccountInfo())["data"])
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Of the products that hold money; each has a mode of its own, and one that is not told is not known."""
         pools, _ = await _pools(connection)
         modes = {each.mode for each in pools if each.equity}

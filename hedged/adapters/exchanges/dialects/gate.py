@@ -214,7 +214,7 @@ class Gate(Dialect):
                 raise
             self._classic_at = now
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Of the futures accounts that were ever used; None: none was."""
         pools, _ = await self._pools(connection)
         return any(each.is_hedged for each in pools) if pools else None

@@ -187,7 +187,7 @@ class Okx(Dialect):
             bound_to_address=bool(bound),
         )
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
         mode = text((await connection.exchange.privateGetAccountConfig())["data"][0], "posMode")
         if mode not in {"net_mode", "long_short_mode"}:
             raise Misshapen("posMode is neither of the two")

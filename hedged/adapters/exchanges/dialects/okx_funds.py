@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 
+from hedged.adapters.exchanges.dialects.base import DUST
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, not_negative, number
 from hedged.model.snapshot import Balance, Margin
 
@@ -50,7 +51,7 @@ def blank_is_zero(row: Row, name: str) -> Decimal:
 
 def trading_coins(account: Row, name: Name) -> tuple[Balance, ...]:
     """One for each currency of the trading account; one that the reply names without amounts is left out."""
-    if not account["details"] and number(account, "totalEq"):
+    if not account["details"] and abs(number(account, "totalEq")) >= DUST:
         raise Misshapen("details is empty although the account is worth something")
     return _with_amounts(_trading_coin(row, name) for row in account["details"])
 
