@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from hedged.errors import DataError
@@ -38,6 +38,8 @@ def read_holdings(path: Path) -> dict[str, Decimal]:
 
 def _quantity(text: str, what: str) -> Decimal:
     try:
+        if "_" in text or not text.isascii():  # to Python a number, to others none or another
+            raise InvalidOperation
         quantity = Decimal(text)
     except ArithmeticError:
         raise DataError(f"{what} is not a plain decimal number") from None

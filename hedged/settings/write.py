@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tomlkit
+from tomlkit.items import Array
 
 from hedged.errors import ConfigurationError
 from hedged.settings.load import load
+
+_MARK = "\ufeff"
+"""At the beginning of a file, by which some editors say that it is in UTF-8; it stays there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,16 @@ class NewHedge:
 def with_hedges(text: str, hedges: Sequence[NewHedge]) -> str:
     """`text` with these hedges behind it, lines ended as its own are.
 
-    Raises `ConfigurationError` for a hedge whose name is taken: what is there is never written over.
+    Raises `ConfigurationError` for a hedge whose name is taken, since what is there is never written over; and where
+    nothing can be appended, with the way out.
     """
-    taken = _names(tomlkit.parse(text).unwrap())
+    parsed = tomlkit.parse(text.removeprefix(_MARK))
+    if isinstance(parsed.get("hedges"), Array):
+        raise ConfigurationError(
+            "hedges = [ … ] is a list on its own line, behind which TOML takes no [[hedges]]: write each of its hedges "
+            "as a table under [[hedges]], or remove the line if it is empty, and plan again"
+        )
+    taken = _names(parsed.unwrap())
     problems = [
         f"hedge {each.name!r} is in the file already: remove it, or plan other assets"
         for each in hedges

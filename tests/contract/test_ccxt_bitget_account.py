@@ -117,10 +117,12 @@ async def test_an_isolated_position_is_a_pool_of_its_own() -> None:
     """Its margin and profit back it and nothing else; the rest of the account is without it."""
     async with bench() as it:
         it.truth.positions = {"ETHUSDT": Held(D(-2), D(3100), isolated=D(500)), "BTCUSDT": Held(D("0.01"), D(60000))}
-        margin = (await it.reader.derivatives()).value.margin
+        told = (await it.reader.derivatives()).value
         it.truth.positions["ETHUSDT"].isolated = D(4900)  # nearly all there is: little is left for the other
         rest = (await it.reader.derivatives()).value.margin
-    assert margin == Margin(D(700), D(30))
+    assert told.margin == Margin(D(700), D(30))
+    assert told.equities == {"USDT": D(4500)}
+    assert [each.isolated_equity for each in told.positions] == [D(700), None]
     assert rest == Margin(D(100), D(3), D(70))
 
 

@@ -112,10 +112,12 @@ async def test_an_isolated_position_is_a_pool_of_its_own() -> None:
     """Its margin and profit back it and nothing else; the rest of the account is without it."""
     async with bench() as it:
         it.truth.positions = {"ETH_USDT": Held(D(-200), D(3100), isolated=D(500)), "BTC_USDT": Held(D(100), D(60000))}
-        margin = (await it.reader.derivatives()).value.margin
+        told = (await it.reader.derivatives()).value
         it.truth.positions["ETH_USDT"].isolated = D(4900)
         rest = (await it.reader.derivatives()).value.margin
-    assert margin == Margin(D(700), D(30))
+    assert told.margin == Margin(D(700), D(30))
+    assert told.equities == {"USDT": D(4500)}
+    assert [each.isolated_equity for each in told.positions] == [D(700), None]
     assert rest is not None
     assert (rest.equity, rest.maintenance) == (D(100), D(3))
 

@@ -150,7 +150,11 @@ async def test_margin_is_that_of_the_pool_nearest_to_liquidation() -> None:
         margin = (await it.reader.derivatives()).value.margin
         assert margin == Margin(D("299.625"), D("37.51875"), D("224.9625"))
         it.truth.positions["SOL"] = Held(D(40), D(165), margin=D(800))
-        assert (await it.reader.derivatives()).value.margin == Margin(D(200), D(150), estimated=True)
+        told = (await it.reader.derivatives()).value
+        assert told.margin == Margin(D(200), D(150), estimated=True)
+        assert told.equities == {"USDE": D("299.625")}, "two dexes have their own USDC"
+        del it.truth.positions["xyz:GOLD"]
+        assert (await it.reader.derivatives()).value.equities.keys() == {"USDC", "USDE"}
         it.truth.positions = {}
         assert (await it.reader.derivatives()).value.margin == Margin(D(10000), D(0), D(10000))
 
@@ -160,7 +164,9 @@ async def test_margin_of_a_unified_account_is_by_coin() -> None:
     async with bench() as it:
         it.truth.mode = "unifiedAccount"
         it.truth.spot = {"USDC": (D(2000), D(0)), "USDE": (D(9000), D(0))}
-        assert (await it.reader.derivatives()).value.margin == Margin(D(2000) - 1200, D("152.5"))
+        told = (await it.reader.derivatives()).value
+        assert told.margin == Margin(D(2000) - 1200, D("152.5"))
+        assert told.equities == {"USDC": D(800), "USDE": D(9000)}
         it.truth.mode = "portfolioMargin"
         derivatives = (await it.reader.derivatives()).value
         assert derivatives.margin is None, "its ratio is another one"

@@ -308,7 +308,9 @@ async def test_an_isolated_position_may_be_the_tightest() -> None:
         inverse = (await it.reader.derivatives()).value.margin
         it.truth.positions = {"ETH-USDT-SWAP": Held(D(-20), D(3000), margin=D(5000)), "ETH-USDT-261225": dated}
         it.truth.futures_mode, it.truth.trading = True, {"USDT": Coin(D(100))}
-        beside = (await it.reader.derivatives()).value.margin
+        told = (await it.reader.derivatives()).value
+    beside = told.margin
+    assert told.equities == {"USDT": D(115)}
     assert beside == Margin(D(115), D("7.575"), D(115))  # of the dated one: the isolated margin is not its own
     assert linear == Margin(D(100), D(30))
     assert inverse == Margin(D(600), D(30))

@@ -163,6 +163,11 @@ async def test_an_isolated_position_is_a_pool_of_its_own(case: Apart) -> None:
     assert told.margin is not None
     assert (told.margin.equity, told.margin.maintenance) == (Decimal(case.equity), Decimal(case.maintenance))
     assert told.margin.estimated
+    whole = {"bingx": 10_300, "mexc": 10_200, "weex": 9_800 if case.short else 9_997}[
+        case.venue
+    ]  # WEEX: of two, the lower
+    left = whole - sum((amount for amount in own if amount is not None), Decimal(0))
+    assert told.equities == ({"USDT": left} if None in own else {}), "what backs the other, whichever is the tightest"
     prices = [None if price is None else Decimal(price) for price in case.prices]
     assert [each.liquidation_price for each in told.positions] == prices
 

@@ -255,6 +255,28 @@ async def test_a_position_opened_by_somebody_else_is_quoted_and_told(stage: Stag
     assert {row.asset: row.value for row in report.assessment.exposures}["UNI"] == 800
 
 
+async def test_an_alias_is_priced_by_its_own_market_and_a_thousand_coins_by_the_coin(stage: Stage) -> None:
+    """Ten WBETH are 10.8 ETH; 1000PEPE that nobody hedges are PEPE; what stands for cash needs no price."""
+    asked: set[str] = set()
+    prices = stage.venue.prices
+
+    async def ask(assets, quote):
+        asked.update(assets)
+        return await prices(assets, quote)
+
+    stage.venue.prices = ask
+    setup = policy(hedge("ETH"), aliases={"WBETH": "ETH", "LDUSDT": "USDT"})
+    stage.portfolio = await wire(setup, stage.clock, stage.venue, store=stage.portfolio.store)
+    stage.venue.price |= {"WBETH": Decimal(3240), "PEPE": Decimal("0.00001")}
+    thousand = InstrumentId("main:1000PEPE/USDT:USDT")
+    stage.venue.listed[thousand], stage.venue.marks[thousand] = perp(thousand), Decimal("0.01")
+    stage.venue.contracts[thousand] = Decimal(-100)
+    report = await stage.tick(WBETH=10, LDUSDT=5)
+    rows = {row.asset: (row.quantity, row.value) for row in report.assessment.exposures}
+    assert rows == {"ETH": (Decimal("10.8"), 32_400), "PEPE": (-100_000, -1)}
+    assert "LDUSDT" not in asked
+
+
 async def test_two_orders_of_one_cycle_share_the_turnover_limit(stage: Stage) -> None:
     """What the first order of a cycle uses up is not there for the second."""
     from dataclasses import replace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from hedged.assess import assess
+from hedged.decide import Book, decide
 from hedged.decide.jumps import COMPARED_FOR, marks_after
 from hedged.model.guard import MarkSeen
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Fault, Missing, Quote, Read
-from tests.build import ETH_PERP, dec, quote, snapshot
+from tests.build import ETH_PERP, account, balances, dec, derivatives, hedge, policy, quote, snapshot
 from tests.support import T0
 
 MINUTE = timedelta(minutes=1)
@@ -132,3 +135,18 @@ def test_nothing_is_held_up_for_long(moves: list[float]) -> None:
     for mark, held in zip(marks, believed([str(mark) for mark in marks]), strict=True):
         waits = 0 if held == mark else waits + 1
         assert waits <= COMPARED_FOR // MINUTE
+
+
+def test_a_hedge_waits_for_the_price_of_an_alias_of_its_coin() -> None:
+    """It says how much of the coin there is: by half as much again in a minute is read a second time."""
+    setup = policy(hedge("ETH"), aliases={"WBETH": "ETH", "stETH": "ETH"})
+    seen = snapshot(
+        account(spot=balances(WBETH=10), positions=derivatives((ETH_PERP, -10))),
+        marks={ETH_PERP: 3000},
+        prices={"ETH": 3000, "WBETH": 4860},
+    )
+    book = Book("c", prices={"ETH": dec(3000), "WBETH": dec(3240)})
+    decision = decide(assess(seen, setup), seen, setup, book)
+    assert decision.intents == ()
+    assert "the price of WBETH jumped by +50.00%" in decision.refused[0].reason
+    assert decide(assess(seen, setup), seen, setup, replace(book, prices={"WBETH": dec(4860)})).intents

@@ -10,7 +10,7 @@ import pytest
 from hedged.cli.plan_holdings import read_holdings
 from hedged.errors import ConfigurationError, DataError
 from hedged.settings import load
-from hedged.settings.write import NewHedge, difference, replace_checked, with_hedges
+from hedged.settings.write import NewHedge, difference, read_exactly, replace_checked, with_hedges
 
 BEFORE = """\
 # my portfolio
@@ -60,6 +60,8 @@ def test_holdings_are_read(tmp_path: Path, text: str, expected: dict[str, Decima
         ("asset,quantity\nUNI,1\nETH,lots\n", "row 3: ETH: quantity 'lots' is not a plain decimal number"),
         ("asset,quantity\nETH,\n", "row 2: ETH: quantity '' is not a plain decimal number"),
         ("asset,quantity\nETH,1e30\n", "too large"),
+        ("asset,quantity\nETH,1_000\n", "row 2: ETH: quantity '1_000' is not a plain decimal number"),
+        ("asset,quantity\nETH,\uff11\n", "is not a plain decimal number"),
         ("asset,quantity\nETH,1\nETH,2\n", "row 3: ETH is there twice"),
         ("asset,quantity\n,2\n", "row 2: '' is no asset's name"),
         ("asset,quantity\nETH,1,2\n", "row 2: 3 fields"),
@@ -129,3 +131,20 @@ def test_permissions_and_links_are_kept(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o640
     assert "alts" in real.read_text()
+
+
+def test_a_mark_at_the_beginning_of_the_file_stays(tmp_path: Path) -> None:
+    """Some editors write one; the plan is appended all the same, and the file loads."""
+    path = tmp_path / "portfolio.toml"
+    path.write_text(f"\ufeff{BEFORE}", encoding="utf-8")
+    after = with_hedges(read_exactly(path), [NEW])
+    replace_checked(path, after)
+    assert path.read_bytes() == f"\ufeff{with_hedges(BEFORE, [NEW])}".encode()
+    assert [each.name for each in load(path).policy().hedges][-1] == NEW.name
+
+
+@pytest.mark.parametrize("listed", ["[]", '[ { name = "x", assets = ["SOL"], instruments = ["main:SOL/USDT:USDT"] } ]'])
+def test_a_list_that_takes_no_table_is_refused_with_the_way_out(listed: str) -> None:
+    """TOML has one way or the other to write hedges."""
+    with pytest.raises(ConfigurationError, match=r"write each of its hedges as a table under \[\[hedges\]\]"):
+        with_hedges(f"hedges = {listed}\n", [NEW])

@@ -166,11 +166,13 @@ class Hyperliquid(Dialect):
         settle, tokens = listing.collateral(connection.exchange), listing.collateral_tokens(connection.exchange)
         if mode in _STANDARD:
             crossed = [(settle[dex], account.cross_pool(state)) for dex, state in states.items()]
+            used = [(settle[dex], account.cross_pool(each)) for dex, each in states.items() if account.is_shared(each)]
         else:
             names = {token: settle[dex] for dex, token in tokens.items()}
             crossed = [(names[token], pool) for token, pool in account.unified_pools(states, spot, tokens).items()]
+            used = crossed
         pools = [*account.isolated_pools(states, markets), *(pool for _, pool in crossed)]
-        equities = by_currency((name, pool.equity) for name, pool in crossed)
+        equities = by_currency((name, pool.equity) for name, pool in used)
         return Read(Derivatives(held, account.tightest(pools), equities=equities), read_at)
 
     async def permissions(self, connection: Connection) -> Permissions | None:

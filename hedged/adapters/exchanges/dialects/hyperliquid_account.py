@@ -153,6 +153,11 @@ def isolated_pools(states: Mapping[str, Row], markets: Markets) -> list[Margin]:
     return pools
 
 
+def is_shared(state: Row) -> bool:
+    """Whether the dex's cross margin backs anything."""
+    return len(open_rows(state)) > len(_isolated(state))
+
+
 def _isolated(state: Row) -> list[Row]:
     return [row for row in open_rows(state) if _margin_mode(row["position"]) == _ISOLATED]
 
