@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from hedged.errors import Refused, Unreadable, VenueError
 from hedged.model.chain import cadence_named, chain_of, is_ending, successor
-from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.instrument import Instrument, InstrumentId, bundle
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
 from hedged.observe.continuity import SECONDS_BETWEEN_READS, Continuity, still_doubted
@@ -176,13 +176,13 @@ class Observer:
                     assets.update(b.asset for b in balances.value if b.net)
             derivatives = seen(view.derivatives) if view.derivatives is not None else None
             held = [p.instrument for p in derivatives.value.positions if p.contracts] if derivatives else []
-            assets.update(instrument.partition(":")[2].partition("/")[0] for instrument in held)
+            bases = {instrument.partition(":")[2].partition("/")[0] for instrument in held}
+            assets.update(bases, (bundle(base)[0] for base in bases))
             if name in self.markets:
                 late[name] = [p for p in held if p not in self.quotes and p not in self.instruments]
-        aliases, ignore = self.policy.aliases, self.policy.ignore
         await _together(
             [
-                self._read_prices({aliases.get(asset, asset) for asset in assets if asset not in ignore}),
+                self._read_prices(self._names(assets)),
                 *(self._read_market(self.markets[name], found) for name, found in late.items() if found),
             ]
         )
@@ -196,9 +196,16 @@ class Observer:
         named |= {leg.partition("/")[2].partition(":")[0] for leg in legs}
         held = {holding.asset for holding in self.policy.holdings}
         held |= {place.rpartition("/")[2] for place in memory.balances}
-        held |= {name.partition(":")[2].partition("/")[0] for name in memory.positions}
-        aliases, ignore = self.policy.aliases, self.policy.ignore
-        return named | {aliases.get(asset, asset) for asset in held if asset not in ignore}
+        bases = {name.partition(":")[2].partition("/")[0] for name in memory.positions}
+        held = held.union(bases, (bundle(base)[0] for base in bases))
+        return named | self._names(held)
+
+    def _names(self, held: Iterable[str]) -> set[str]:
+        """Whose prices say what these are worth: an alias has one of its own, unless it stands for cash."""
+        aliases, cash = self.policy.aliases, self.policy.stablecoins | {self.policy.quote}
+        assets = {asset for asset in held if asset not in self.policy.ignore}
+        own = {asset for asset in assets if aliases.get(asset) not in cash}
+        return own | {aliases.get(asset, asset) for asset in assets}
 
 
 async def _together(attempts: Sequence[Coroutine[Any, Any, T]]) -> Sequence[T]:

@@ -370,12 +370,11 @@ def _told(alert: Alert, news: MessageKind, message: Message, now: datetime) -> A
 
 
 def _last_told(alerts: Iterable[Alert], now: datetime) -> dict[Kind, datetime]:
-    """When each kind was told last."""
+    """When each kind was told last. What was told at a time to come holds nothing back: the clock was ahead then."""
     last: dict[Kind, datetime] = {}
     for alert in alerts:
-        told_at = _not_in_the_future(alert, now).told_at
-        if told_at is not None:
-            last[alert.kind] = max(told_at, last.get(alert.kind, told_at))
+        if alert.told_at is not None and alert.told_at <= now:
+            last[alert.kind] = max(alert.told_at, last.get(alert.kind, alert.told_at))
     return last
 
 

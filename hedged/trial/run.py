@@ -98,6 +98,8 @@ def _live(world: World, life: Life) -> None:
         world.life = back
         world.after(BACK_FOR, back.kill)
         back.live()
+        if back.exit == "suspended":
+            back.end()
         world.trace.say("process", f"{back.exit} ({back.number})")
         if world.over:
             life.end()

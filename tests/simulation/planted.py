@@ -54,7 +54,9 @@ class Bug:
 def id_after_send(patch: pytest.MonkeyPatch) -> None:
     """The order goes out first, and its row is written when the answer is there."""
 
-    async def submit_all(approved: Any, gateways: Any, store: Any, brake: Brake, *, cycle_id: str, clock: Any) -> Any:
+    async def submit_all(
+        approved: Any, gateways: Any, store: Any, brake: Brake, *, cycle_id: str, clock: Any, **_rest: Any
+    ) -> Any:
         outcomes = []
         for each in approved if brake.why is None else ():
             outcome = await gateways[each.intent.instrument.partition(":")[0]].submit(each)
@@ -147,8 +149,8 @@ def outbox_after_commit(patch: pytest.MonkeyPatch) -> None:
     """The alerts are kept first, and what is to be said of them in a transaction of its own."""
     record_cycle = SqlStore.record_cycle
 
-    async def in_two(self: SqlStore, record: Any, channels: Any) -> None:
-        await record_cycle(self, replace(record, messages=()), channels)
+    async def in_two(self: SqlStore, record: Any, channels: Any, further: Any = ()) -> None:
+        await record_cycle(self, replace(record, messages=()), channels, further)
         await self._run(_say, record, channels)
 
     patch.setattr(SqlStore, "record_cycle", in_two)

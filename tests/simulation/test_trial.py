@@ -18,7 +18,7 @@ from hedged import __version__
 from hedged.cli.main import app
 from hedged.cli.simulate import report
 from hedged.trial.run import run_seed, run_seeds
-from tests.simulation.planted import BUGS, Bug, pause_forgotten
+from tests.simulation.planted import BUGS, Bug, outbox_after_commit
 from tests.support import ROOT
 
 SEEDS, HOURS = 20, 6.0
@@ -90,7 +90,7 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_failing_seed_is_replayed_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same violation at the same moment, with the same lines before it."""
-    pause_forgotten(monkeypatch)
+    outbox_after_commit(monkeypatch)
     first, again = run_seed(0, 3.0), run_seed(0, 3.0)
     assert first.violation is not None
     assert first == again
@@ -104,11 +104,11 @@ def test_the_command_fails_on_a_violation(monkeypatch: pytest.MonkeyPatch) -> No
     good = runner.invoke(app, ["simulate", "--seed", "0", "--hours", "0.6", "--json"])
     assert good.exit_code == 0
     assert json.loads(good.stdout)["violations"] == []
-    pause_forgotten(monkeypatch)
+    outbox_after_commit(monkeypatch)
     bad = runner.invoke(app, ["simulate", "--seed", "0", "--hours", "3", "--json"])
     assert bad.exit_code == 1
-    assert "invariant 17 does not hold" in bad.stderr
-    assert [each["invariant"] for each in json.loads(bad.stdout)["violations"]] == [17]
+    assert "invariant 3 does not hold" in bad.stderr
+    assert [each["invariant"] for each in json.loads(bad.stdout)["violations"]] == [3]
 
 
 def test_a_daemon_that_turns_without_time_passing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

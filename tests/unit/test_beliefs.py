@@ -1,4 +1,4 @@
-"""What a store remembers of alerts between two cycles."""
+"""What is remembered of alerts between two cycles, whatever was done to the clock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from hedged.adapters.store.beliefs import alerts_after
 from hedged.model.alert import AlertState
+from hedged.tell.lifecycle import _last_told
 from tests.store_samples import alert
 from tests.support import T0
 
@@ -25,3 +26,10 @@ def test_only_what_has_ended_is_forgotten(state: AlertState, away: timedelta, re
     """One that fires and stays away is remembered until its end, also where the clock was set a month ahead meanwhile."""
     known = replace(alert("alts", "e1", state), resolved_at=T0 - away)
     assert bool(alerts_after({"e1": known}, [], T0)) is remembered
+
+
+def test_what_was_told_while_the_clock_was_ahead_holds_no_group_back() -> None:
+    """Set back by a month, the clock would keep the ends of a whole kind from being told for a month."""
+    told = replace(alert("alts", "e1"), told_at=T0 - timedelta(minutes=5))
+    ahead = replace(alert("eth", "e2", AlertState.RESOLVED), told_at=T0 + timedelta(days=30))
+    assert _last_told([told, ahead], T0) == {told.kind: told.told_at}

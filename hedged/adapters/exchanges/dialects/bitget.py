@@ -177,7 +177,8 @@ class Bitget(Dialect):
         bitget_account.refuse_what_cannot_be_read(connection.account, [row for _, row in rows])
         held = tuple(bitget_account.position(row, product, pools, markets) for product, row in rows)
         margin = bitget_account.margin_of(pools, rows, held)
-        return Read(Derivatives(held, margin), min(pools_at, *(arrived for _, arrived in replies)))
+        equities = bitget_account.equities_of(pools, rows, held)
+        return Read(Derivatives(held, margin, equities=equities), min(pools_at, *(arrived for _, arrived in replies)))
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         return key_permissions((await connection.exchange.privateSpotGetV2SpotAccountInfo())["data"])

@@ -169,7 +169,8 @@ class Gate(Dialect):
         held = [(segment, row, gate_account.position(row, markets)) for segment, row in rows]
         margin = gate_account.margin_of(pools, held)
         as_of = min(pools_at, *(arrived for _, arrived in replies))
-        return Read(Derivatives(tuple(position for _, _, position in held), margin), as_of)
+        equities = gate_account.equities_of(pools, held)
+        return Read(Derivatives(tuple(position for _, _, position in held), margin, equities=equities), as_of)
 
     async def _refuse_options(self, connection: Connection) -> None:
         async def held() -> list[Row]:

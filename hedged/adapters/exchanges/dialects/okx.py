@@ -170,7 +170,8 @@ class Okx(Dialect):
         rows = positions["data"]
         _refuse_what_cannot_be_read(connection, rows)
         held = tuple(_position(row, markets) for row in rows if known(row, "pos"))
-        return Read(Derivatives(held, okx_funds.margin_of(account, rows)), min(account_at, rows_at))
+        margin, equities = okx_funds.margin_of(account, rows), okx_funds.equities_of(account, rows)
+        return Read(Derivatives(held, margin, equities=equities), min(account_at, rows_at))
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """`perm` is a list in words; `ip` is blank where any address may use the key."""
