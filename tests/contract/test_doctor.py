@@ -18,6 +18,7 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.cli.doctor import Check, _reading, examine, position_mode
 from hedged.cli.go_live import _keys
 from hedged.cli.once import look_once
+from hedged.daemon.one_way import in_hedge_mode
 from hedged.errors import ConfigurationError
 from hedged.settings import Settings, load
 from tests.venues.benches import BENCHES
@@ -181,7 +182,11 @@ async def test_a_bingx_key_that_may_not_trade_is_not_told_the_mode() -> None:
     """The venue refuses to tell it: nobody knows, and nothing is red."""
     async with BENCHES["bingx"].bench() as it:
         it.server.forbidden = {"/openApi/swap/v1/positionSide/dual"}
-        assert await it.opened.hedge_mode() is None
+        with capture_logs() as logs:
+            assert await in_hedge_mode({"main": it.opened}, {"main": ["main:ETH/USDT:USDT"]}) == {}
+    assert [entry["event"] for entry in logs if entry.get("account") == "main"] == [
+        "the venue does not tell the position mode: in hedge mode orders are refused"
+    ]
 
 
 async def test_a_key_that_can_withdraw_is_red_and_refused(tmp_path: Path) -> None:
