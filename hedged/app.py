@@ -336,7 +336,7 @@ async def open_gateways(settings: Settings, exchanges: Exchanges, clock: Clock) 
 async def _open_line(account: AccountSettings, settings: Settings, exchanges: Exchanges, clock: Clock) -> LiveGateway:
     from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
     from hedged.adapters.exchanges.live import LiveGateway
-    from hedged.adapters.store.lock import KeyLock
+    from hedged.adapters.store.lock import lock_key
 
     venue = exchanges.venues[account.name]
     keys = settings.credentials().account(account.name, account.credentials_file)
@@ -346,8 +346,10 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
             'can trade and not withdraw, or let its hedges run with mode = "monitor"'
         )
     where = (account.exchange, str(account.sandbox), account.connect_to or "")
-    lock = KeyLock(settings.state_directory(), account.name, (*where, _public(keys.reveal())))
-    exchanges.releasers.append(lock.release)
+    locks, why = lock_key(settings.state_directory(), account.name, (*where, _public(keys.reveal())))
+    exchanges.releasers += [lock.release for lock in locks]
+    if why is not None:
+        log.info("a daemon of another user with the same key would not be seen", account=account.name, why=why)
     line = await open_ccxt_orders(
         venue,
         account.name,

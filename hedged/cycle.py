@@ -55,6 +55,7 @@ async def run_cycle(
     if report.runaway is not None:
         await portfolio.brake.halt(report.runaway, now)
     try:
+        await _take_back(portfolio, report)
         outcomes, failure = await submit_all(
             report.decision.intents,
             portfolio.gateways,
@@ -109,6 +110,14 @@ async def _tell(
         portfolio.memory = replace(portfolio.memory, digest_at=last)
         messages = (*messages, *digest)
     return replace(report, state=state, alerts=alerts, messages=messages)
+
+
+async def _take_back(portfolio: Portfolio, report: CycleReport) -> None:
+    """Cancel what rests and is not wanted any more. What came of it the next cycle looks up, as of any open order."""
+    for row in portfolio.open_rows:
+        gateway = portfolio.gateways.get(row.intent.instrument.partition(":")[0])
+        if gateway is not None and row.intent.client_order_id in report.decision.take_back:
+            await gateway.cancel(row.intent)
 
 
 async def _guard(portfolio: Portfolio, report: CycleReport) -> None:

@@ -76,6 +76,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *roll_findings(groups, snapshot, policy),
             *findings.not_trading(groups, snapshot),
             *findings.depeg(snapshot, policy),
+            *findings.unlike(snapshot, policy),
             *findings.drift(groups, policy),
             *findings.no_exposure(groups, policy),
             *findings.too_coarse(groups, policy),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hedged.assess.exposure import NetQuantity, cash_assets, delta_of
+from hedged.assess.exposure import NetQuantity, cash_assets, coin_of_contract, delta_of
 from hedged.assess.freshness import Gap, age_text, torn
 from hedged.assess.rates import rate_of
 from hedged.model.chain import is_ending
@@ -142,7 +142,7 @@ def _doubts(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence: 
             yield Reason(f"{doubt.subject} {became} and is not explained", stale=None)
     for position in evidence.positions.values():
         base = position.instrument.partition(":")[2].partition("/")[0]
-        asset = policy.aliases.get(base, base)
+        asset, _ = coin_of_contract(base, evidence.snapshot, policy)
         listed = evidence.snapshot.instruments.get(position.instrument)
         if (listed is None or delta_of(listed, position) is None) and covers(hedges, asset, policy):
             yield Reason(f"{position.instrument}: how many coins it stands for is not known", stale=None)
@@ -187,7 +187,7 @@ def undetermined(
     """
     keys: set[str] = set()
     for row in margin:
-        if row.odds is not None and row.odds.unknown:
+        if row.odds is not None and row.odds.may_be_worse:
             keys.add(f"{Kind.MARGIN_ODDS.value}/{row.account}")
         if row.account in exposed and row.margin_ratio is None:
             keys.add(f"{Kind.MARGIN.value}/{row.account}")

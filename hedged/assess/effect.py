@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hedged.assess.exposure import cash_assets
+from hedged.assess.exposure import cash_assets, coin_of
 from hedged.estimate.decomposition import booked, decompose
 from hedged.estimate.effect import RECENT_DAYS, ROLLING_DAYS, Health, health_of
 from hedged.model.effect import AssetReading, EffectDay, HedgeLedger, HedgeReading, LegReading, Parts
@@ -270,7 +270,7 @@ def _debts(snapshot: Snapshot, policy: PortfolioPolicy) -> dict[str, Decimal]:
         for wallet in account.wallets.values():
             read = seen(wallet)
             for balance in read.value if read is not None else ():
-                name = policy.aliases.get(balance.asset, balance.asset)
+                name, coins = coin_of(balance.asset, snapshot, policy)
                 if balance.debt and name not in cash:
-                    owed[name] = owed.get(name, ZERO) + balance.debt
+                    owed[name] = owed.get(name, ZERO) + balance.debt * coins
     return owed

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.instrument import Instrument, InstrumentId, bundle
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Position, Snapshot, seen
 
 ZERO = Decimal(0)
+_ONE = Decimal(1)
 
 
 @dataclass(slots=True)
@@ -50,24 +51,22 @@ def positions_of(snapshot: Snapshot) -> Iterator[tuple[Position, datetime]]:
 def net_quantities(
     snapshot: Snapshot, policy: PortfolioPolicy, owned: Mapping[InstrumentId, str] | frozenset[InstrumentId]
 ) -> dict[str, NetQuantity]:
-    """Coins per asset after aliases: free + locked + off-exchange − debt + the delta of positions not in `owned`.
+    """Coins per asset as they count (`coin_of`): free + locked + off-exchange − debt + the delta of positions not in
+    `owned`.
 
     Ignored assets and cash (the quote, stablecoins) are left out. What is missing now is taken as last seen, so that
     it can be shown; whether it may be traded on is decided elsewhere.
     """
     totals: dict[str, NetQuantity] = {}
-    aliases, ignore, cash = policy.aliases, policy.ignore, cash_assets(policy)
+    ignore, cash = policy.ignore, cash_assets(policy)
 
-    def total(asset: str) -> NetQuantity | None:
+    def total(asset: str, *, contract: bool = False) -> tuple[NetQuantity, Decimal] | None:
         if asset in ignore:  # by the name the venue uses, too
             return None
-        name = aliases.get(asset, asset)
+        name, coins = (coin_of_contract if contract else coin_of)(asset, snapshot, policy)
         if name in ignore or name in cash:
             return None
-        found = totals.get(name)
-        if found is None:
-            found = totals[name] = NetQuantity()
-        return found
+        return totals.setdefault(name, NetQuantity()), coins
 
     for account in snapshot.accounts.values():
         for leg in account.wallets.values():
@@ -77,18 +76,59 @@ def net_quantities(
             for balance in balances.value:
                 net = balance.net
                 if net and (entry := total(balance.asset)) is not None:
-                    entry.add(net, balances.as_of)
+                    entry[0].add(net * entry[1], balances.as_of)
     for holding in policy.holdings:
         if (entry := total(holding.asset)) is not None:
-            entry.add_holding(holding.quantity, holding.as_of)
+            entry[0].add_holding(holding.quantity * entry[1], holding.as_of)
     for position, as_of in positions_of(snapshot):
         if position.instrument in owned:
             continue
         instrument = snapshot.instruments.get(position.instrument)
         delta = delta_of(instrument, position) if instrument is not None else None
-        if instrument is not None and delta is not None and (entry := total(instrument.base)) is not None:
-            entry.add(delta, as_of)
+        if instrument is None or delta is None:
+            continue
+        if (entry := total(instrument.base, contract=True)) is not None:
+            entry[0].add(delta * entry[1], as_of)
     return totals
+
+
+_ALIKE = (Decimal("0.5"), Decimal(2))
+
+
+def alias_rate(asset: str, snapshot: Snapshot, policy: PortfolioPolicy) -> Decimal | None:
+    """How many of the coin that it stands for one of an alias is worth; None where either has no price."""
+    prices = [snapshot.prices.get(name) for name in (asset, policy.aliases[asset])]
+    own, other = (None if leg is None else seen(leg) for leg in prices)
+    return own.value / other.value if own is not None and other is not None and other.value else None
+
+
+def is_alike(rate: Decimal) -> bool:
+    """Whether an alias may be worth that: a staked or wrapped coin has gained some years' interest, not a multiple."""
+    return _ALIKE[0] <= rate <= _ALIKE[1]
+
+
+def coin_of(asset: str, snapshot: Snapshot, policy: PortfolioPolicy) -> tuple[str, Decimal]:
+    """The coin that one of `asset` counts as, and how many of it.
+
+    An alias counts as what it is worth by the market, since a staked coin may have gained on the one that it stands
+    for; one to one where it has no price of its own, or one that cannot be its own.
+    """
+    name = policy.aliases.get(asset, asset)
+    if name == asset or name in cash_assets(policy):
+        return name, _ONE
+    rate = alias_rate(asset, snapshot, policy)
+    return name, rate if rate is not None and is_alike(rate) else _ONE
+
+
+def coin_of_contract(base: str, snapshot: Snapshot, policy: PortfolioPolicy) -> tuple[str, Decimal]:
+    """The same for the base of a contract: 1000PEPE counts as a thousand PEPE, unless a coin is named like that."""
+    named = {*policy.aliases, *(asset for hedge in policy.hedges for asset in hedge.assets)}
+    own = snapshot.prices.get(base)
+    coin, times = bundle(base)
+    if base in named or (own is not None and seen(own) is not None) or coin not in {*named, *snapshot.prices}:
+        return coin_of(base, snapshot, policy)
+    name, coins = coin_of(coin, snapshot, policy)
+    return name, coins * times
 
 
 def delta_of(instrument: Instrument, position: Position) -> Decimal | None:

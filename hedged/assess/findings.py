@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from hedged.assess.blocking import Reason
-from hedged.assess.exposure import cash_assets, positions_of
+from hedged.assess.exposure import alias_rate, cash_assets, is_alike, positions_of
 from hedged.model.finding import Exposure, Finding, HedgeGroup, HedgeStatus, Kind, Severity
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import PortfolioPolicy
@@ -254,6 +254,23 @@ def depeg(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Finding]:
                     "one of the two is not worth a dollar, and values in it are wrong by as much."
                 ),
                 values={"price": price.value},
+            )
+
+
+def unlike(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Finding]:
+    """Aliases whose price says that they are another coin: they count one to one, which may be wrong."""
+    for asset, name in sorted(policy.aliases.items()):
+        rate = None if name in cash_assets(policy) else alias_rate(asset, snapshot, policy)
+        if rate is not None and not is_alike(rate):
+            yield Finding(
+                kind=Kind.DEPEG,
+                subject=asset,
+                severity=Severity.WARNING,
+                text=(
+                    f"{asset} is worth {rate:.4f} {name} by the market, which is not what it stands for: it is counted "
+                    f"as one {name} each; take it out of `aliases` if that is wrong."
+                ),
+                values={"price": rate},
             )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from hedged.assess.exposure import coin_of_contract
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Leg, Missing, Read, Snapshot, seen
@@ -76,7 +77,7 @@ def _account_gaps(snapshot: Snapshot, policy: PortfolioPolicy, owned: frozenset[
                 seen_last = seen(account.derivatives)
                 # A position that is no hedge's leg counts as exposure of its coin.
                 loose = frozenset(
-                    p.instrument.partition(":")[2].partition("/")[0]
+                    coin_of_contract(p.instrument.partition(":")[2].partition("/")[0], snapshot, policy)[0]
                     for p in (seen_last.value.positions if seen_last is not None else ())
                     if p.instrument not in owned
                 )
@@ -94,7 +95,8 @@ def _market_gaps(snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Gap]:
     for asset, price in snapshot.prices.items():
         problem = _problem(price, f"price of {asset}", now, stale_after)
         if problem is not None:
-            yield Gap(account=None, text=problem[0], stale=problem[1], assets=frozenset({asset}))
+            counts_as = policy.aliases.get(asset, asset)
+            yield Gap(account=None, text=problem[0], stale=problem[1], assets=frozenset({counts_as}))
     for instrument, quote in snapshot.quotes.items():
         problem = _problem(quote, f"mark of {instrument}", now, stale_after)
         if problem is not None:

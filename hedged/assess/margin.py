@@ -73,7 +73,7 @@ def _alarm(odds: MarginOdds, before: str | None, policy: MarginPolicy) -> str | 
 def alarms_after(odds: Mapping[str, MarginOdds], before: Mapping[str, str]) -> dict[str, str]:
     """What the next cycle has to know; an account that nothing is known of keeps its alarm."""
     now = {name: each.alarm for name, each in odds.items() if each.alarm is not None}
-    return now | {name: alarm for name, alarm in before.items() if name in odds and odds[name].unknown}
+    return {name: alarm for name, alarm in before.items() if name in odds and odds[name].may_be_worse} | now
 
 
 def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterator[Finding]:
@@ -82,6 +82,8 @@ def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterato
         odds = row.odds
         if odds is None:
             continue
+        if odds.alarm is None and policy.on_critical is OnCritical.REDUCE:
+            yield from _unknown_part(row.account, odds)
         if odds.unknown and not odds.passing and policy.on_critical is OnCritical.REDUCE:
             yield Finding(
                 kind=Kind.MARGIN_ODDS,
@@ -113,19 +115,41 @@ def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterato
         )
 
 
+def _unknown_part(account: str, odds: MarginOdds) -> Iterator[Finding]:
+    """The parts that hedged is to act on and cannot; where another part alarms, they are told with that."""
+    if lasting := _untold(odds):
+        yield Finding(
+            kind=Kind.MARGIN_ODDS,
+            subject=account,
+            severity=Severity.WARNING,
+            text=(
+                f"{account} margin: how likely a liquidation is cannot be told of all of it, because {lasting}. "
+                "hedged neither buys back there nor opens more; of the rest it is known."
+            ),
+            values={"unknown": lasting},
+        )
+
+
+def _untold(odds: MarginOdds) -> str:
+    return " and ".join(each.why for each in odds.untold if not each.passing)
+
+
 def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str:
     left = "" if row.margin_ratio is None else f"{max(1 - row.margin_ratio, Decimal(0)):.0%} of equity left "
     reaches = f"before liquidation{_gets_there(odds)}; "
     chance = Decimal(repr(odds.probability or 0.0))
     within = span_text(odds.horizon)
+    whose = f"{row.account} margin" + (f" of {odds.apart.partition(':')[2]} (isolated)" if odds.apart else "")
     text = (
-        f"{row.account} margin: {left}{reaches}{chance:.1%} within {within} "
+        f"{whose}: {left}{reaches}{chance:.1%} within {within} "
         f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
     )
     if odds.top_up:
         wanted = [f"{each.top_up:,.0f} {each.unit}" for each in odds.pools if each.top_up]
         text += f" Top up {' and '.join(wanted)}"
         text += f" or {closing_text(odds)}." if odds.to_close else "."
+    if lasting := _untold(odds):
+        text += f" Of another part of it nothing can be told, because {lasting}."
     return text
 
 

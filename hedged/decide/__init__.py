@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hedged.decide.at_rest import at_rest, can_tell, unwanted
-from hedged.decide.desk import Book, Desk
+from hedged.decide.book import Book
+from hedged.decide.desk import Desk
 from hedged.decide.jumps import price_jumps
 from hedged.decide.last_call import as_allowed
 from hedged.decide.margin import margin_trades
@@ -29,7 +30,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
 
     What is bought back for margin goes first, of all groups; such a group does nothing else in that cycle.
     """
-    desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices))
+    desk = Desk(snapshot, policy, book, price_jumps(assessment.exposures, snapshot, book.prices, policy.aliases))
     resting = at_rest(book.open_orders, book.resting)
     names = {group.name for group in assessment.groups}
     desk.take_back += [each for each in resting if each.hedge not in names]

@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedged.decide.account_room import UnderWay, account_room, fresh_derivatives, is_fresh
+from hedged.decide.book import Book
 from hedged.decide.gate import GateContext, approve, judge, misfit
 from hedged.decide.margin import room_after
 from hedged.decide.pending import Pending, Want
@@ -26,29 +27,6 @@ from hedged.model.snapshot import Quote, Read, Snapshot
 ZERO = Decimal(0)
 _ALONE = "it would leave too little hedged: the order that goes before it is not sent, or not in its whole size"
 _BEHIND = "the part of it that goes before is not sent"
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """What has been traded and is on its way. `cycle_id` names this cycle's orders."""
-
-    cycle_id: str
-    turnover_day: Decimal = Decimal(0)  # quote currency, since midnight UTC, orders in flight included
-    orders_minute: int = 0  # sent within the last minute
-    in_flight: frozenset[InstrumentId] = frozenset()  # an order there has not come to an end
-    unseen: frozenset[InstrumentId] = frozenset()  # the fill of an order there does not show in the position yet
-    orders_allowed: bool = True  # False: the store cannot keep an order, so none is made
-    stopped: str | None = None  # why orders are paused or halted
-    orders_day: int = 0  # sent within the last 24 hours
-    open_orders: tuple[Intent, ...] = ()  # of every account, whose end nobody knows yet
-    marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # last believed, see `decide.jumps`
-    prices: Mapping[str, Decimal] = field(default_factory=dict)  # of coins, by asset, likewise
-    again: Mapping[InstrumentId, Intent] = field(default_factory=dict)  # found absent: its id is used once more
-    proposals: tuple[Proposal, ...] = ()  # open, approved, and recently rejected
-    proposing: bool = True  # False: only a look, nothing new is put to a person
-    proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
-    resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
-    crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
 
 
 @dataclass(frozen=True, slots=True)

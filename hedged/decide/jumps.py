@@ -61,17 +61,24 @@ def prices_after(before: Mapping[str, MarkSeen], snapshot: Snapshot) -> dict[str
     return _believed(before, read, snapshot.now, PRICE_JUMP)
 
 
-def price_jumps(exposures: Iterable[Exposure], snapshot: Snapshot, believed: Mapping[str, Decimal]) -> dict[str, str]:
-    """By hedge, why its size may be wrong: the price of a coin that it covers jumped, and nobody has confirmed it."""
+def price_jumps(
+    exposures: Iterable[Exposure], snapshot: Snapshot, believed: Mapping[str, Decimal], aliases: Mapping[str, str]
+) -> dict[str, str]:
+    """By hedge, why its size may be wrong: the price of a coin that it covers jumped, and nobody has confirmed it.
+
+    An alias of the coin has a price that says how much of it there is.
+    """
     found: dict[str, str] = {}
-    for exposure in exposures:
-        price, last = snapshot.prices.get(exposure.asset), believed.get(exposure.asset)
-        if exposure.hedge is None or last is None or not isinstance(price, Read) or price.value == last:
+    hedge_of = {exposure.asset: exposure.hedge for exposure in exposures}
+    for asset in (*hedge_of, *aliases):
+        hedge = hedge_of.get(aliases.get(asset, asset))
+        price, last = snapshot.prices.get(asset), believed.get(asset)
+        if hedge is None or last is None or not isinstance(price, Read) or price.value == last:
             continue
         away = price.value / last - 1
         found.setdefault(
-            exposure.hedge,
-            f"the price of {exposure.asset} jumped by {away:+.2%} from {last:f} to {price.value:f}, "
+            hedge,
+            f"the price of {asset} jumped by {away:+.2%} from {last:f} to {price.value:f}, "
             "which a second reading has to confirm",
         )
     return found

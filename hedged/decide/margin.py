@@ -18,7 +18,7 @@ from hedged.model.finding import HedgeGroup, LegState, Severity
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Intent, Purpose
 from hedged.model.policy import Limits, MarginPolicy, OnCritical, PortfolioPolicy
-from hedged.model.snapshot import Snapshot
+from hedged.model.snapshot import Read, Snapshot
 from hedged.model.statistics import PoolRoom
 
 ZERO = Decimal(0)
@@ -99,7 +99,10 @@ def room_after(
         return None, 0.0
     odds = snapshot.margin_odds.get(instrument.account)
     pools = () if odds is None else odds.pools
-    pool = next((each for each in pools if _backs(each, instrument, intent.price, snapshot)), None)
+    apart = instrument.id if _is_isolated(instrument, snapshot) else None
+    pool = next(
+        (each for each in pools if each.apart == apart and _backs(each, instrument, intent.price, snapshot)), None
+    )
     survives = odds.survives.get(intent.instrument) if odds is not None else None
     if pool is None or survives is None:
         return MarginRoom(instrument.account, None), 0.0
@@ -114,8 +117,19 @@ def room_after(
     return MarginRoom(instrument.account, float(pool.equity) / total if total > 0 else 1.0), need
 
 
+def _is_isolated(instrument: Instrument, snapshot: Snapshot) -> bool:
+    """Whether what is held of it is; what is not held is opened in cross margin."""
+    derivatives = snapshot.accounts[instrument.account].derivatives
+    held = derivatives.value.positions if isinstance(derivatives, Read) else ()
+    return any(
+        each.instrument == instrument.id and each.contracts and each.isolated_equity is not None for each in held
+    )
+
+
 def _backs(pool: PoolRoom, instrument: Instrument, price: Decimal, snapshot: Snapshot) -> bool:
     """Whether this equity is what would back it: money a linear contract, its own coin alone an inverse one."""
+    if pool.apart is not None:
+        return pool.apart == instrument.id
     if pool.currency:
         return (pool.coin or pool.currency) == instrument.settle
     view = snapshot.accounts[instrument.account]

@@ -19,7 +19,7 @@ from hedged.estimate.price_past import PricePast, common_innovations
 from hedged.estimate.volatility import DAYS_A_YEAR
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import MarginPolicy
-from hedged.model.statistics import MarginOdds, Survival
+from hedged.model.statistics import MarginOdds, Survival, Untold
 
 Numbers: TypeAlias = Callable[[Sequence[int]], np.random.Generator]
 """The injected randomness: the same numbers for the same seed."""
@@ -132,6 +132,7 @@ def odds_of(pool: Pool, drawn: DrawnNeed, policy: MarginPolicy, fees: Mapping[In
         horizon=policy.top_up_within,
         currency=pool.currency,
         coin=pool.coin,
+        apart=pool.apart,
         walk=odds.walk,
         bootstrap=odds.bootstrap,
         equity=round(pool.equity, 8),
@@ -149,12 +150,13 @@ def odds_of(pool: Pool, drawn: DrawnNeed, policy: MarginPolicy, fees: Mapping[In
     )
 
 
-def together(pools: Sequence[MarginOdds]) -> MarginOdds:
+def together(pools: Sequence[MarginOdds], untold: Sequence[Untold] = ()) -> MarginOdds:
     """Of an account's pools, at least one: the one in most danger speaks, with what is to be closed in any of them."""
     worst, *others = sorted(pools, key=lambda each: -(each.probability or 0.0))
     closing = {name: contracts for each in pools for name, contracts in each.to_close.items()}
     rooms = tuple(room for each in others for room in each.pools)
-    return replace(worst, to_close=closing, others=rooms) if others else worst
+    survives = {name: moves for each in reversed(pools) for name, moves in each.survives.items()}
+    return replace(worst, to_close=closing, survives=survives, others=rooms, untold=tuple(untold))
 
 
 def _cents_up(amount: float) -> Decimal:

@@ -2,8 +2,10 @@
 
 Linear contracts of one settlement currency in cross margin, or inverse ones of one coin that nothing but this coin
 backs; all of them with a fresh mark and a maintenance margin. An account may have several such pools where it tells
-their equities apart. Everything else is unknown rather than guessed: several settlement currencies over one equity, and
-inverse contracts beside other collateral, which does not rise with the coin as a coin does.
+their equities apart, and each isolated position is one of its own. Everything else is unknown rather than guessed:
+several settlement currencies over one equity, inverse contracts beside other collateral, which does not rise with the
+coin as a coin does, and what is left to cross margin where nobody says how much is set apart. What is unknown of one
+pool says nothing against another.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ import numpy as np
 from hedged.estimate.liquidation import inverse_liquidation_price, liquidation_price
 from hedged.estimate.liquidation_odds import RiskyPosition
 from hedged.estimate.volatility import Volatilities
-from hedged.model.instrument import Instrument, MarginTier
+from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.snapshot import AccountSnapshot, Derivatives, Position, Read, Snapshot
-from hedged.model.statistics import BreachMove, Survival
+from hedged.model.statistics import BreachMove, Survival, Untold
 
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -52,7 +54,8 @@ class PooledPosition:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """`assumed`: some tier is not the venue's table but the rate that it asks at the present size. `coin`: what backs
-    inverse contracts; their equity is what it is worth, in `currency`. "": money backs linear ones.
+    inverse contracts; their equity is what it is worth, in `currency`. "": money backs linear ones. `apart`: the
+    isolated position that this is for; None: cross margin.
     """
 
     account: str
@@ -62,55 +65,90 @@ class Pool:
     positions: tuple[PooledPosition, ...]
     assumed: bool = False
     coin: str = ""
+    apart: InstrumentId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NoPool:
-    """Why nothing can be told. `passing`: for want of a reading."""
+def pools_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> tuple[Pool | Untold, ...]:
+    """What stands behind what in an account, or why that is not known of a part of it; none where nothing was asked.
 
-    why: str
-    passing: bool = False
-
-
-def pools_of(view: AccountSnapshot, snapshot: Snapshot, stale_after: timedelta) -> tuple[Pool, ...] | NoPool:
-    """What stands behind what in an account, by settlement currency; none where that is no question: nothing was asked.
-
-    Without positions it is one pool of nothing.
+    Cross margin by settlement currency, without positions one pool of nothing; then what is isolated.
     """
     leg = view.derivatives
     if leg is None:
         return ()
     if not isinstance(leg, Read):
-        return NoPool("its positions could not be read", passing=True)
+        return (Untold("its positions could not be read", passing=True),)
     if snapshot.now - leg.as_of > stale_after:
-        return NoPool("its positions are stale", passing=True)
+        return (Untold("its positions are stale", passing=True),)
     held = [position for position in leg.value.positions if position.contracts]
     if leg.value.margin is None:
         listed = [snapshot.instruments.get(position.instrument) for position in held]
         by_hand = all(instrument is not None and instrument.by_hand for instrument in listed)
-        return () if by_hand else NoPool("its equity is not told")
-    apart = [position.instrument for position in held if position.isolated_equity is not None]
-    if apart:
-        return NoPool(f"{apart[0]} is isolated: what backs it backs nothing else")
+        return () if by_hand else (Untold("its equity is not told"),)
+    isolated = [position for position in held if position.isolated_equity is not None]
+    shared = [position for position in held if position.isolated_equity is None]
+    alone = (_apart(position, view, leg, snapshot, stale_after) for position in isolated)
+    if not isolated:
+        return _crossed(shared, leg.value.margin.equity, view, leg, snapshot, stale_after)
+    return (*_crossed(shared, None, view, leg, snapshot, stale_after), *alone)
+
+
+def _apart(
+    position: Position, view: AccountSnapshot, leg: Read[Derivatives], snapshot: Snapshot, stale_after: timedelta
+) -> Pool | Untold:
+    """What is set apart for one position, which backs no other and is backed by nothing else."""
+    found = _pooled(position, leg.value, snapshot, stale_after)
+    if isinstance(found, Untold):
+        return found
+    contract = found.instrument
+    if position.isolated_equity is None or not (contract.linear or contract.settle == contract.base):
+        return Untold(f"what backs {contract.id} is not told")
+    return Pool(
+        account=view.account,
+        as_of=leg.as_of,
+        currency=contract.settle if contract.linear else contract.quote,
+        equity=_equity(position.isolated_equity, [found]),
+        positions=(found,),
+        assumed=not contract.tiers,
+        coin="" if contract.linear else contract.settle,
+        apart=contract.id,
+    )
+
+
+def _crossed(  # noqa: PLR0917
+    held: list[Position],
+    whole: Decimal | None,
+    view: AccountSnapshot,
+    leg: Read[Derivatives],
+    snapshot: Snapshot,
+    stale_after: timedelta,
+) -> tuple[Pool | Untold, ...]:
+    """The positions that share. `whole`: the equity of all of them; None: the account's may be an isolated one's."""
     pooled: dict[str, list[PooledPosition]] = {}
     for position in held:
         found = _pooled(position, leg.value, snapshot, stale_after)
-        if isinstance(found, NoPool):
-            return found
+        if isinstance(found, Untold):
+            return (found,)
         pooled.setdefault(found.instrument.settle, []).append(found)
+    told = leg.value.equities
+    if not pooled and whole is not None:
+        return (Pool(view.account, leg.as_of, "", whole, ()),)
+    if not pooled and told:
+        return tuple(Pool(view.account, leg.as_of, currency, equity, ()) for currency, equity in told.items())
     if not pooled:
-        return (Pool(view.account, leg.as_of, "", leg.value.margin.equity, ()),)
-    whole = leg.value.margin.equity if len(pooled) == 1 else None
-    equities = {currency: leg.value.equities.get(currency, whole) for currency in pooled}
+        return ()  # what is left backs nothing yet
+    if whole is None and not told:
+        return (Untold("what is left beside its isolated positions is not told"),)
+    equities = {currency: told.get(currency, whole if len(pooled) == 1 else None) for currency in pooled}
     pools = []
     for currency, positions in pooled.items():
         equity = equities[currency]
         if equity is None:
             named = " and ".join(sorted(pooled))
-            return NoPool(f"its positions settle in {named}, and what backs each is not told apart")
+            return (Untold(f"its positions settle in {named}, and what backs each is not told apart"),)
         inverse = [each.instrument for each in positions if not each.instrument.linear]
         if inverse and not (len(inverse) == len(positions) and _is_backed_by_coins(view, positions, equity)):
-            return NoPool(f"{inverse[0].id} is inverse, and what backs it is not told apart")
+            return (Untold(f"{inverse[0].id} is inverse, and what backs it is not told apart"),)
         pools.append(
             Pool(
                 account=view.account,
@@ -149,18 +187,18 @@ def is_coin_alone(view: AccountSnapshot, coin: str, price: Decimal, equity: Deci
 
 def _pooled(
     position: Position, derivatives: Derivatives, snapshot: Snapshot, stale_after: timedelta
-) -> PooledPosition | NoPool:
+) -> PooledPosition | Untold:
     name = position.instrument
     instrument, quote = snapshot.instruments.get(name), snapshot.quotes.get(name)
     if instrument is None or not isinstance(quote, Read) or snapshot.now - quote.as_of > stale_after:
-        return NoPool(f"{name} has no fresh price", passing=True)
+        return Untold(f"{name} has no fresh price", passing=True)
     if not position.trusted:
-        return NoPool(f"the size of {name} is not trusted")
+        return Untold(f"the size of {name} is not trusted")
     mark = quote.value.mark
     notional = instrument.notional(position.contracts, mark)
     tiers = _usable(instrument.tiers) or _tiers_told(position, notional)
     if not tiers:
-        return NoPool(f"the maintenance margin of {name} is not known (name its [[tiers]])")
+        return Untold(f"the maintenance margin of {name} is not known (name its [[tiers]])")
     told = position.liquidation_price
     estimated = derivatives.margin is not None and derivatives.margin.estimated
     level = float(told / mark) if told is not None and not estimated else None

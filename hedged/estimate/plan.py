@@ -33,7 +33,7 @@ from hedged.estimate.selection import (
 )
 from hedged.estimate.sizing import order_min
 from hedged.model.chain import Cadence, cadence_of
-from hedged.model.instrument import ContractKind, Instrument, InstrumentId
+from hedged.model.instrument import ContractKind, Instrument, InstrumentId, bundle
 from hedged.model.plan import (
     SIZES,
     Alternative,
@@ -53,12 +53,11 @@ GAP_LEAST = 0.05
 _OBSERVATIONS_DAYS = 10
 _YEAR = 365 * 86_400
 _ZERO = Decimal(0)
-_MULTIPLES = ("1000000", "1000", "1M", "k")  # in front of a coin's name: a contract on so many of it
 
 
 def is_on(base: str, asset: str) -> bool:
     """Whether a contract with this base is on that coin, perhaps a thousand of it."""
-    return base == asset or any(base == f"{multiple}{asset}" for multiple in _MULTIPLES)
+    return asset in {base, bundle(base)[0]}
 
 
 class Planner:

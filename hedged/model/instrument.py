@@ -78,6 +78,18 @@ class Instrument:
         return min(dates) if dates else None
 
 
+_BUNDLES = {"1000000": 1_000_000, "10000": 10_000, "1000": 1_000, "1M": 1_000_000, "k": 1_000}  # the longest first
+
+
+def bundle(base: str) -> tuple[str, Decimal]:
+    """The coin that the base of a contract may be so many of, by how venues name them: 1000PEPE, kPEPE, 1MBABYDOGE."""
+    for name, times in _BUNDLES.items():
+        coin = base.removeprefix(name)
+        if coin and coin != base:
+            return coin, Decimal(times)
+    return base, Decimal(1)
+
+
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """The multiple of `step` at or below |value|, keeping the sign."""
     steps = (abs(value) / step).to_integral_value(ROUND_FLOOR)

@@ -57,23 +57,34 @@ class Survival:
 @dataclass(frozen=True, slots=True)
 class PoolRoom:
     """What backs the positions that settle in `coin` (valued in `currency`), or without one in `currency` itself, and
-    what they need to be liquidated no likelier than the user allows. Both empty: nothing is held.
+    what they need to be liquidated no likelier than the user allows. Both empty: nothing is held. `apart`: the isolated
+    position that it is set apart for; None: cross margin.
     """
 
     currency: str
     coin: str
     equity: Decimal
     equity_needed: Decimal
+    apart: InstrumentId | None = None
 
     @property
     def unit(self) -> str:
         """What is topped up."""
-        return f"{self.currency} worth of {self.coin}" if self.coin else self.currency
+        unit = f"{self.currency} worth of {self.coin}" if self.coin else self.currency
+        return f"{unit} set apart for {self.apart.partition(':')[2]}" if self.apart else unit
 
     @property
     def top_up(self) -> Decimal:
         """What to add to meet the target; 0 where it is met."""
         return max(self.equity_needed - self.equity, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """Why nothing is known of an account, or of a part of it. `passing`: for want of a reading."""
+
+    why: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,13 @@ class MarginOdds:
     passing: bool = False  # it is not known for want of a reading that the next cycle may bring
     alarm: str | None = None  # "warning" or "critical", with regard to what it was before
     others: tuple[PoolRoom, ...] = ()  # the account's other pools, which are in less danger than this one
+    apart: InstrumentId | None = None  # the isolated position that this is of; None: cross margin
+    untold: tuple[Untold, ...] = ()  # the parts of the account that nothing is known of, where something is of others
+
+    @property
+    def may_be_worse(self) -> bool:
+        """Whether an alarm cannot be told to be over: nothing is known, or not of a part that may soon be read."""
+        return bool(self.unknown) or any(each.passing for each in self.untold)
 
     @property
     def probability(self) -> float | None:
@@ -116,7 +134,7 @@ class MarginOdds:
         """The worst first; none where nothing is known."""
         if self.equity is None or self.equity_needed is None:
             return ()
-        return (PoolRoom(self.currency, self.coin, self.equity, self.equity_needed), *self.others)
+        return (PoolRoom(self.currency, self.coin, self.equity, self.equity_needed, self.apart), *self.others)
 
     @property
     def room(self) -> float | None:

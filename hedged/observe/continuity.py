@@ -88,12 +88,6 @@ def gross(balance: Balance) -> Decimal:
     return balance.free + balance.locked
 
 
-def still_doubted(before: Iterable[Doubt], again: Iterable[Doubt]) -> list[Doubt]:
-    """Those that a further read shows too, with its numbers."""
-    subjects = {doubt.subject for doubt in before}
-    return [doubt for doubt in again if doubt.subject in subjects]
-
-
 def _place(subject: str, account: str) -> str:
     """What has to be read to see a subject: the account for a position, account/wallet for a balance."""
     return subject.rpartition("/")[0] if subject.startswith(f"{account}/") else account

@@ -16,13 +16,13 @@ from decimal import Decimal
 from hedged.errors import StoreError
 from hedged.estimate.account_odds import DrawnNeed, Numbers, draw, odds_of, together
 from hedged.estimate.liquidation_odds import PATHS
-from hedged.estimate.margin_pool import NoPool, Pool, pools_of
+from hedged.estimate.margin_pool import Pool, pools_of
 from hedged.estimate.price_past import PricePast
 from hedged.model.history import KEPT, STEP, Bar
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import OnCritical, PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Snapshot
-from hedged.model.statistics import MarginOdds
+from hedged.model.statistics import MarginOdds, Untold
 from hedged.ports import BarSource
 
 READ_EVERY = timedelta(minutes=5)
@@ -73,28 +73,30 @@ class MarginRisk:
     paths: int = PATHS
     _pasts: dict[str, PricePast] = field(default_factory=dict, init=False)
     _read_at: dict[str, datetime] = field(default_factory=dict, init=False)
-    _drawn: dict[tuple[str, str, str], _Drawn] = field(default_factory=dict, init=False)  # by pool
+    _drawn: dict[tuple[str, str, str, str], _Drawn] = field(default_factory=dict, init=False)  # by pool
 
     async def odds(self, snapshot: Snapshot) -> Mapping[str, MarginOdds]:
         found = {}
         for name, view in snapshot.accounts.items():
             try:
                 pools = pools_of(view, snapshot, self.policy.thresholds.stale_after)
-                odds = [] if isinstance(pools, NoPool) else [await self._odds(pool, snapshot) for pool in pools]
+                odds = [await self._odds(pool, snapshot) for pool in pools if isinstance(pool, Pool)]
             except (ValueError, ArithmeticError) as error:  # a figure that no venue should tell
-                pools, odds = NoPool(f"its figures make no sense ({type(error).__name__})"), []
+                pools, odds = (Untold(f"its figures make no sense ({type(error).__name__})"),), []
+            untold = [each for each in pools if isinstance(each, Untold)]
             if odds:
-                found[name] = together(odds)
-            elif isinstance(pools, NoPool):
-                found[name] = self._unknown(view, snapshot.now, pools)
+                found[name] = together(odds, untold)
+            elif untold:
+                found[name] = self._unknown(view, snapshot.now, untold[0])
         return found
 
     async def _odds(self, pool: Pool, snapshot: Snapshot) -> MarginOdds:
-        candidates = self._candidates(pool.account, snapshot)
+        candidates = self._candidates(pool, snapshot)
         wanted = dict.fromkeys((*(each.instrument.id for each in pool.positions), *candidates))
         pasts = {name: await self._past(name, snapshot.now) for name in wanted}
         hour, bars = int(snapshot.now.timestamp()) // _HOUR, sum(len(past) for past in pasts.values())
-        drawn = self._drawn.get((pool.account, pool.currency, pool.coin))
+        key = (pool.account, pool.currency, pool.coin, pool.apart or "")
+        drawn = self._drawn.get(key)
         if drawn is None or not drawn.is_good(pool, hour, bars):
             need = await asyncio.to_thread(
                 draw,
@@ -107,24 +109,26 @@ class MarginRisk:
                 numbers=self.numbers,
                 paths=self.paths,
             )
-            drawn = self._drawn[pool.account, pool.currency, pool.coin] = _Drawn(hour, need, bars)
+            drawn = self._drawn[key] = _Drawn(hour, need, bars)
         fees = {each.instrument.id: self._cost(each.instrument.fee_taker) for each in pool.positions}
         odds = odds_of(pool, drawn.need, self.policy.margin, fees)
         drawn.room = odds.room or 0.0
         return odds
 
-    def _candidates(self, account: str, snapshot: Snapshot) -> Sequence[InstrumentId]:
+    def _candidates(self, pool: Pool, snapshot: Snapshot) -> Sequence[InstrumentId]:
         """What orders may open there: asked for only where hedged keeps the room by itself."""
         if self.policy.margin.on_critical is not OnCritical.REDUCE:
             return ()
-        return [name for name in snapshot.instruments if name.partition(":")[0] == account]
+        if pool.apart is not None:
+            return (pool.apart,)
+        return [name for name in snapshot.instruments if name.partition(":")[0] == pool.account]
 
     def _cost(self, fee: Decimal | None) -> Decimal:
         """Of taking, one way: fee, half the spread and slippage."""
         paper = self.policy.paper
         return (paper.fee_taker if fee is None else fee) + (paper.slippage_bps + paper.spread_bps / 2) / 10_000
 
-    def _unknown(self, view: AccountSnapshot, now: datetime, why: NoPool) -> MarginOdds:
+    def _unknown(self, view: AccountSnapshot, now: datetime, why: Untold) -> MarginOdds:
         return MarginOdds(
             account=view.account,
             as_of=now,

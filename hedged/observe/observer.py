@@ -11,14 +11,16 @@ from typing import Any, TypeVar
 
 from hedged.errors import Refused, Unreadable, VenueError
 from hedged.model.chain import cadence_named, chain_of, is_ending, successor
-from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.instrument import Instrument, InstrumentId, bundle
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import AccountSnapshot, Doubt, Fault, Leg, Missing, Quote, Read, Snapshot, seen
-from hedged.observe.continuity import SECONDS_BETWEEN_READS, Continuity, still_doubted
+from hedged.observe.continuity import SECONDS_BETWEEN_READS, Continuity
 from hedged.observe.last_good import LastGood
 from hedged.ports import AccountReader, Clock, MarketReader, Memory
 
 T = TypeVar("T")
+
+_READINGS_MAX = 6  # further ones, of an account where something has vanished
 
 
 @dataclass(slots=True)
@@ -149,19 +151,27 @@ class Observer:
                 self.prices[asset] = missing(gone, self.last.prices.get(asset))
 
     async def _confirm(self, views: dict[str, AccountSnapshot], continuity: Continuity) -> list[Doubt]:
-        """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it."""
+        """Read again what vanished, twice and ≥ 2 s apart, before it is believed; then ask what explains it.
+
+        The last reading is the one that counts, so what only it shows to be gone is in doubt like the rest, and has to
+        be read twice more itself; what is not settled after `_READINGS_MAX` is in doubt without an explanation.
+        """
         vanished: list[Doubt] = []
         for name in list(views):
-            suspects = continuity.suspects(views[name])
-            for _ in range(2):
-                if not suspects:
+            suspects, agreed = continuity.suspects(views[name]), 0
+            for _ in range(_READINGS_MAX):
+                if not suspects or agreed == 2:
                     break
                 await self.clock.sleep(SECONDS_BETWEEN_READS)
                 views[name] = await self._read_account(self.accounts[name])
-                suspects = still_doubted(suspects, continuity.suspects(views[name]))
+                found = continuity.suspects(views[name])
+                agreed = agreed + 1 if {each.subject for each in found} <= {each.subject for each in suspects} else 0
+                suspects = found
             for suspect in suspects:
-                instrument = self.instruments.get(suspect.instrument) if suspect.instrument else None
-                explanation = await continuity.explain(suspect, self.accounts[name], instrument)
+                explanation = None
+                if agreed == 2:
+                    instrument = self.instruments.get(suspect.instrument) if suspect.instrument else None
+                    explanation = await continuity.explain(suspect, self.accounts[name], instrument)
                 vanished.append(replace(suspect, explanation=explanation))
         return vanished
 
@@ -176,13 +186,13 @@ class Observer:
                     assets.update(b.asset for b in balances.value if b.net)
             derivatives = seen(view.derivatives) if view.derivatives is not None else None
             held = [p.instrument for p in derivatives.value.positions if p.contracts] if derivatives else []
-            assets.update(instrument.partition(":")[2].partition("/")[0] for instrument in held)
+            bases = {instrument.partition(":")[2].partition("/")[0] for instrument in held}
+            assets.update(bases, (bundle(base)[0] for base in bases))
             if name in self.markets:
                 late[name] = [p for p in held if p not in self.quotes and p not in self.instruments]
-        aliases, ignore = self.policy.aliases, self.policy.ignore
         await _together(
             [
-                self._read_prices({aliases.get(asset, asset) for asset in assets if asset not in ignore}),
+                self._read_prices(self._names(assets)),
                 *(self._read_market(self.markets[name], found) for name, found in late.items() if found),
             ]
         )
@@ -196,9 +206,16 @@ class Observer:
         named |= {leg.partition("/")[2].partition(":")[0] for leg in legs}
         held = {holding.asset for holding in self.policy.holdings}
         held |= {place.rpartition("/")[2] for place in memory.balances}
-        held |= {name.partition(":")[2].partition("/")[0] for name in memory.positions}
-        aliases, ignore = self.policy.aliases, self.policy.ignore
-        return named | {aliases.get(asset, asset) for asset in held if asset not in ignore}
+        bases = {name.partition(":")[2].partition("/")[0] for name in memory.positions}
+        held = held.union(bases, (bundle(base)[0] for base in bases))
+        return named | self._names(held)
+
+    def _names(self, held: Iterable[str]) -> set[str]:
+        """Whose prices say what these are worth: an alias has one of its own, unless it stands for cash."""
+        aliases, cash = self.policy.aliases, self.policy.stablecoins | {self.policy.quote}
+        assets = {asset for asset in held if asset not in self.policy.ignore}
+        own = {asset for asset in assets if aliases.get(asset) not in cash}
+        return own | {aliases.get(asset, asset) for asset in assets}
 
 
 async def _together(attempts: Sequence[Coroutine[Any, Any, T]]) -> Sequence[T]:

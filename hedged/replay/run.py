@@ -77,7 +77,10 @@ def paper_policy(policy: PortfolioPolicy, start: datetime, every: timedelta) -> 
         world=World.PAPER,
         every=every,
         hedges=tuple(replace(hedge, mode=Mode.PAPER) for hedge in policy.hedges),
-        holdings=tuple(replace(holding, as_of=start, max_age=None) for holding in policy.holdings),
+        holdings=tuple(  # an alias one to one: files need have no price of it
+            replace(each, asset=policy.aliases.get(each.asset, each.asset), as_of=start, max_age=None)
+            for each in policy.holdings
+        ),
     )
 
 

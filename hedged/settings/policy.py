@@ -44,7 +44,7 @@ def portfolio_policy(
         accounts=frozenset([*(account.name for account in document.accounts), *(b.name for b in brokers(document))]),
         holdings=tuple(
             Holding(
-                asset=aliases.get(holding.asset, holding.asset),
+                asset=holding.asset,
                 quantity=holding.quantity,
                 as_of=holding.as_of,
                 note=holding.note,

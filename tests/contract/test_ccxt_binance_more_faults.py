@@ -44,9 +44,13 @@ def _permissions(reply: Any) -> Permissions:
     return Permissions(*(reply[name] for name in names))
 
 
-def _mode(reply: Any) -> bool:
+async def _mode_now(it: Bench) -> str:
+    return f"hedge mode: {await it.opened.hedge_mode()}"
+
+
+def _mode(reply: Any) -> str:
     assert reply["dualSidePosition"] is True or reply["dualSidePosition"] is False
-    return bool(reply["dualSidePosition"])
+    return f"hedge mode: {reply['dualSidePosition']}"
 
 
 def classic(path: str, ask: Ask, **more: Any) -> Asked:
@@ -77,8 +81,8 @@ READS = {
     "permissions": classic(
         "/sapi/v1/account/apiRestrictions", lambda it: it.opened.permissions(), meaning=_permissions
     ),
-    "position mode": classic("/fapi/v1/positionSide/dual", lambda it: it.opened.hedge_mode(), meaning=_mode),
-    "COIN-M position mode": classic("/dapi/v1/positionSide/dual", lambda it: it.opened.hedge_mode(), meaning=_mode),
+    "position mode": classic("/fapi/v1/positionSide/dual", _mode_now, meaning=_mode),
+    "COIN-M position mode": classic("/dapi/v1/positionSide/dual", _mode_now, meaning=_mode),
     "portfolio wallet": unified("/papi/v1/balance", lambda it: it.reader.balances("portfolio")),
     "portfolio margin": unified("/papi/v1/account", lambda it: it.reader.derivatives()),
     "portfolio USD-M": unified("/papi/v1/um/positionRisk", lambda it: it.reader.derivatives(), none=[[]]),

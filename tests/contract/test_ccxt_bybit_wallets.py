@@ -175,6 +175,14 @@ async def test_blanks_of_an_empty_account_are_none() -> None:
         assert (await it.reader.balances("spot")).value == ()
 
 
+async def test_crumbs_without_a_coin_are_an_empty_account() -> None:
+    """A worth of less than a cent may come without the coins that make it up."""
+    async with bench() as it:
+        it.truth.positions, it.truth.coins = {}, {}
+        patch_row(it, "/v5/account/wallet-balance", "list", {"accountType": "UNIFIED"}, totalEquity="0.00000638")
+        assert (await it.reader.balances("spot")).value == ()
+
+
 @pytest.mark.parametrize("holds", ["positions", "coins"])
 async def test_blanks_of_an_account_that_holds_something_are_unreadable(holds: str) -> None:
     """With positions the rate must be told, with coins what they are worth: neither becomes nothing."""

@@ -95,6 +95,19 @@ async def test_an_empty_account_is_empty() -> None:
     assert derivatives.margin == Margin(D(0), D(0), D(0))
 
 
+@pytest.mark.parametrize("worth", ["0", "0.00000000638"])
+async def test_crumbs_without_a_coin_are_an_empty_account(worth: str) -> None:
+    """All but its worth is blank, and crumbs of it are listed nowhere: no coins, no positions, nothing to maintain."""
+    names = ("adjEq", "borrowFroz", "imr", "mgnRatio", "mmr", "notionalUsd", "ordFroz", "upl")
+    reply = {"code": "0", "msg": "", "data": [dict.fromkeys(names, "") | {"details": [], "totalEq": worth}]}
+    async with bench() as it:
+        it.truth.positions = {}
+        it.server.replies["/api/v5/account/balance"] = json.dumps(reply)
+        assert (await it.reader.balances("spot")).value == ()
+        derivatives = (await it.reader.derivatives()).value
+    assert (derivatives.positions, derivatives.margin) == ((), Margin(D(worth), D(0)))
+
+
 async def test_half_an_account_is_no_account() -> None:
     """A total without the currencies that make it up is a torn reply."""
     async with bench() as it:
@@ -163,7 +176,6 @@ async def test_a_position_in_an_unlisted_contract_fails_the_read() -> None:
     ("change", "says"),
     [
         ({"posSide": "long"}, "hedge mode .* One-way mode"),
-        ({"posSide": "short", "pos": "0"}, "hedge mode"),
         (
             {"instType": "MARGIN", "instId": "ETH-USDT"},
             "ETH-USDT keeps its coins and its debt in a spot margin position",
@@ -186,7 +198,12 @@ async def test_a_closed_position_that_is_still_listed_is_none() -> None:
     """The venue may go on listing what was closed, of kinds that cannot be read as well: zero is no position."""
     async with bench() as it:
         rows = it.truth.position_rows()[:1]
-        closed = [{"instType": "MARGIN", "instId": "ETH-USDT"}, {"instType": "OPTION", "instId": "X"}, {}]
+        closed = [
+            {"instType": "MARGIN", "instId": "ETH-USDT"},
+            {"instType": "OPTION", "instId": "X"},
+            {},
+            {"posSide": "short"},
+        ]
         rows += [rows[0] | change | {"pos": "0"} for change in closed]
         it.server.replies["/api/v5/account/positions"] = json.dumps({"code": "0", "data": rows})
         assert len((await it.reader.derivatives()).value.positions) == 1

@@ -114,10 +114,25 @@ async def mode_of(it: Any, legs: Collection[str] = ("main:ETH/USDT:USDT",)) -> l
 
 async def test_a_flat_account_is_not_said_to_be_in_a_mode_that_nobody_read() -> None:
     """Where only open positions show it: grey without one, green with one that was read."""
+    for venue, legs in (("weex", ("main:ETH/USDT:USDT",)), ("bybit", ())):
+        async with BENCHES[venue].bench() as it:
+            assert await mode_of(it, legs) == [("ok", "one-way")]
+            it.truth.positions.clear()
+            assert await mode_of(it, legs) == [("unknown", "shown once a position is open")]
+
+
+async def test_at_bybit_the_contracts_of_the_hedges_tell_the_mode() -> None:
+    """Each has its own: it is known only where all of them tell it."""
+    legs = ["main:ETH/USDT:USDT", "main:BTC/USD:BTC"]
     async with BENCHES["bybit"].bench() as it:
-        assert await mode_of(it) == [("ok", "one-way")]
         it.truth.positions.clear()
-        assert await mode_of(it) == [("unknown", "shown once a position is open")]
+        assert await it.opened.hedge_mode(legs) is False
+        it.truth.hedge_mode = True
+        assert (await position_mode("main", it.opened, legs)).result == "failed"
+        it.truth.hedge_mode = False
+        nothing = {"category": "linear", "list": [], "nextPageCursor": ""}
+        it.server.replies["/v5/position/list"] = json.dumps({"retCode": 0, "result": nothing, "time": 1})
+        assert await it.opened.hedge_mode(legs) is None
 
 
 # venue → field of its truth, and what it is in one-way mode, in hedge mode, and where it is not understood

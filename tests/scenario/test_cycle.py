@@ -137,6 +137,27 @@ async def test_a_position_that_comes_back_is_believed(stage: Stage) -> None:
     assert stage.venue.submitted == []
 
 
+async def test_what_only_a_further_reading_shows_to_be_gone_is_in_doubt_too(stage: Stage) -> None:
+    """One position is smaller, so the account is read again, and that reading has lost the other one."""
+    btc = "main:BTC/USDT:USDT"
+    stage.venue.listed[InstrumentId(btc)] = perp(btc)
+    stage.venue.marks[btc] = stage.venue.price["BTC"] = Decimal(60_000)
+    stage.venue.contracts = {ETH_PERP: Decimal(-10), btc: Decimal(-2)}
+    stage.portfolio.policy = policy(hedge("ETH"), hedge("BTC", name="btc", legs=[btc]))
+    await stage.tick(ETH=10, BTC=2)
+    derivatives = stage.venue.derivatives
+    answers = iter([{ETH_PERP: Decimal(-10), btc: Decimal(-1)}])
+
+    async def flicker():
+        stage.venue.contracts = next(answers, {})
+        return await derivatives()
+
+    stage.venue.derivatives = flicker
+    report = await stage.tick()
+    assert {doubt.subject for doubt in report.snapshot.doubts} == {ETH_PERP, btc}
+    assert stage.venue.submitted == [], "a short that is there is not sold again"
+
+
 async def test_a_vanished_position_that_a_fill_explains_is_believed(stage: Stage) -> None:
     """Closed by hand on the venue: the venue's fills say so, and the hedge is built again."""
     await stage.tick()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hedged.adapters.clock import SystemClock
-from hedged.adapters.store.lock import KeyLock
+from hedged.adapters.store.lock import KeyLock, lock_key
 from hedged.adapters.store.sql import SqlStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.errors import Fenced, StoreError
@@ -229,6 +231,54 @@ def test_two_configurations_cannot_both_send_with_one_key(tmp_path: Path) -> Non
     assert "sends orders with the key" in elsewhere(*key)
     again.release()
     assert elsewhere(*key) == ""
+
+
+def test_a_daemon_of_another_user_is_seen_where_all_share_a_folder(tmp_path: Path) -> None:
+    """Each with a folder of his own, one for all: refused there; the file is open to everybody, whatever the umask."""
+    key, machine = ("binance", "False", "", "CANARY-api-key"), tmp_path / "machine"
+    machine.mkdir()
+    mask = os.umask(0o077)
+    try:
+        held, why = lock_key(tmp_path / "ada", "main", key, machine)
+    finally:
+        os.umask(mask)
+    assert (len(held), why) == (2, None)
+    (file,) = machine.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o666
+    assert "CANARY" not in file.name + file.read_text()
+    script = (
+        "from pathlib import Path; from hedged.adapters.store.lock import lock_key;"
+        f"print(lock_key(Path({str(tmp_path / 'bob')!r}), 'second', {key!r}, Path({str(machine)!r}))[1])"
+    )
+
+    def bob() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert "sends orders with the key of account second" in bob().stderr
+    for lock in held:
+        lock.release()
+    assert bob().stdout == "None\n"
+
+
+@pytest.mark.parametrize("kind", ["missing", "a link", "a folder"])
+def test_where_no_folder_can_be_shared_the_lock_says_what_it_cannot_see(tmp_path: Path, kind: str) -> None:
+    """No such folder, or something else under the file's name: the own lock holds, and why the other does not."""
+    key, machine = ("binance", "False", "", "key"), tmp_path / "machine"
+    if kind != "missing":
+        machine.mkdir()
+        for lock in lock_key(tmp_path / "ada", "main", key, machine)[0]:
+            lock.release()
+        (file,) = machine.iterdir()
+        file.unlink()
+        if kind == "a link":
+            file.symlink_to(tmp_path / "elsewhere")
+        else:
+            file.mkdir()
+    held_alone, why = lock_key(tmp_path / "ada", "main", key, machine)
+    assert len(held_alone) == 1
+    assert "cannot be opened" in (why or "")
+    assert not (tmp_path / "elsewhere").exists()
+    held_alone[0].release()
 
 
 # the daemon as wired

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -404,3 +405,17 @@ async def test_orders_a_minute_are_counted_over_cycles_and_restarts(stage: Stage
     assert len(stage.venue.submitted) == 2
     await stage.tick()
     assert len(stage.venue.submitted) == 3
+
+
+async def test_what_rests_and_is_not_wanted_any_more_is_taken_back(stage: Stage) -> None:
+    """The coins were sold again while the order waited in the book: it is cancelled at once, not after its time."""
+    passive = replace(hedge("ETH"), placement=Placement.PASSIVE)
+    stage.portfolio.policy = policy(passive, limits=Limits(passive_for=timedelta(hours=1)))
+    resting = replace(SELL, client_order_id="hd1", placement=Placement.PASSIVE, held=dec("-10"))
+    stage.venue.known["hd1"] = Working("hd1", "77")
+    await stage.portfolio.store.plan("c0", [resting], stage.clock.now())
+    await stage.portfolio.store.mark_sent("hd1", stage.clock.now())
+    await stage.tick(ETH=20)
+    assert "cancel" not in stage.venue.calls, "it is wanted"
+    await stage.tick(ETH=10)
+    assert "cancel" in stage.venue.calls

@@ -539,6 +539,84 @@ def test_ignored_assets_count_nowhere() -> None:
     assert [(row.asset, row.quantity) for row in rows] == [("ETH", 10)]
 
 
+STAKED = policy(hedge("ETH"), aliases={"WBETH": "ETH", "LDUSDT": "USDT"})
+
+
+@pytest.mark.parametrize(
+    ("price", "counts", "told"),
+    [
+        ("3240", "10.8", False),  # ten of them have earned eight per cent
+        (None, "10", False),  # no account has a price of it
+        ("1499", "10", True),  # another coin of the same name, most likely
+        ("6001", "10", True),
+    ],
+)
+def test_an_alias_counts_as_what_it_is_worth(price: str | None, counts: str, told: bool) -> None:
+    """A staked coin is more than one of the coin that it stands for; one to one where nobody knows how much."""
+    coins = account(spot=balances(WBETH=10, LDUSDT=5), positions=derivatives((ETH_PERP, -10)))
+    seen = view(account=coins, prices={} if price is None else {"WBETH": price})
+    assessment = assess(seen, STAKED)
+    (row,) = assessment.exposures
+    assert (row.asset, row.quantity, row.value) == ("ETH", dec(counts), dec(counts) * 3000)
+    assert [finding.subject for finding in assessment.findings if finding.kind is Kind.DEPEG] == ["WBETH"] * told
+
+
+def test_a_holding_and_a_debt_in_an_alias_count_as_what_they_are_worth() -> None:
+    """Off the exchange and borrowed, as in a wallet."""
+    owed = Read((Balance("WBETH", free=dec(0), debt=dec(2)),), T0)
+    setup = replace(STAKED, holdings=(Holding("WBETH", dec(10), T0),))
+    seen = view(account=account(spot=owed, positions=derivatives()), prices={"WBETH": 3300})
+    assert [(row.asset, row.quantity) for row in assess(seen, setup).exposures] == [("ETH", dec("8.8"))]
+
+
+def test_an_alias_without_its_price_blocks_the_hedge_of_its_coin() -> None:
+    """It had one: what it is worth now is not known, and one to one would be a guess."""
+    lost: Missing = Missing(Fault.UNREACHABLE, "prices", "no answer", Read(dec(3240), OLD))
+    coins = account(spot=balances(WBETH=10), positions=derivatives((ETH_PERP, -10)))
+    (state,) = assess(view(account=coins, prices={"WBETH": lost}), STAKED).hedges
+    assert state.status is HedgeStatus.BLOCKED
+    assert "price of WBETH" in state.blocked_by[0]
+    assert state.exposure_value == 32_400, "shown as last seen"
+
+
+@pytest.mark.parametrize(
+    ("base", "prices", "counts"),
+    [
+        ("1000PEPE", {"PEPE": "0.00001"}, {"PEPE": "-4000000"}),
+        ("kPEPE", {"PEPE": "0.00001"}, {"PEPE": "-4000000"}),
+        ("1MPEPE", {"PEPE": "0.00001"}, {"PEPE": "-4999000000"}),
+        ("1000SATS", {"1000SATS": "0.0002"}, {"PEPE": "1000000", "1000SATS": "-5000"}),  # a coin of that name
+    ],
+)
+def test_a_contract_on_a_thousand_coins_nets_with_the_coin(
+    base: str, prices: dict[str, str], counts: dict[str, str]
+) -> None:
+    """A million PEPE and 5,000 contracts of a thousand each short, which no hedge names."""
+    name = f"main:{base}/USDT:USDT"
+    seen = snapshot(
+        account(spot=balances(PEPE=1_000_000), positions=derivatives((name, -5000))),
+        instruments=[perp(name), perp()],
+        marks={name: "0.01"},
+        prices=prices,
+    )
+    rows = assess(seen, policy(hedge("ETH"))).exposures
+    assert {row.asset: row.quantity for row in rows} == {asset: dec(each) for asset, each in counts.items()}
+
+
+def test_a_stale_position_in_a_thousand_coins_blocks_the_hedge_of_the_coin() -> None:
+    """Whose exposure it changes."""
+    name = "main:1000ETH/USDT:USDT"
+    lost: Missing = Missing(Fault.UNREACHABLE, "positions", "no answer", derivatives((name, -1), at=OLD))
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -10))),
+        account("other", positions=lost),
+        instruments=[perp(name), perp()],
+        marks={name: 3_000_000, ETH_PERP: 3000},
+        prices={"ETH": 3000},
+    )
+    assert any("other: positions" in why for why in assess(seen, USUAL).hedges[0].blocked_by)
+
+
 def test_an_unowned_position_counts_in_coins() -> None:
     """50 contracts of 0.1 are 5 coins."""
     uni = "main:UNI/USDT:USDT"

@@ -16,17 +16,19 @@ from hedged.assess import assess
 from hedged.assess.margin import alarms_after, margin_statuses, with_alarms
 from hedged.assess.margin import margin_findings as findings_of_margin
 from hedged.decide import Book, decide
+from hedged.decide.margin import room_after
 from hedged.estimate.innovations import innovations
 from hedged.estimate.price_past import PricePast, common_innovations
 from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.history import STEP, Bar
-from hedged.model.instrument import MarginTier
+from hedged.model.instrument import InstrumentId, MarginTier
+from hedged.model.order import Intent, Side
 from hedged.model.policy import MarginPolicy, PortfolioPolicy, Thresholds
 from hedged.model.snapshot import Fault, Margin, Missing, Position, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.observe.margin_risk import MarginRisk, subjects_of
 from hedged.tell.state import state_object
-from tests.build import BTC_PERP, ETH_PERP, account, derivatives, perp, snapshot
+from tests.build import BTC_PERP, ETH_PERP, account, balances, derivatives, hedge, perp, snapshot
 from tests.fakes import BrokenStore
 from tests.margin import RiskAt, contract, setup, short, with_odds
 from tests.support import T0
@@ -100,11 +102,11 @@ async def test_what_to_close_brings_the_odds_to_the_target() -> None:
             f"{ETH_PERP} is inverse, and what backs it is not told apart",
         ),
         (
-            short(-10, 6_000, isolated_equity=D(6_000)),
-            f"{ETH_PERP} is isolated: what backs it backs nothing else",
+            short(-10, 6_000, instrument=perp(), isolated_equity=D(6_000)),
+            f"the maintenance margin of {ETH_PERP} is not known (name its [[tiers]])",
         ),
     ],
-    ids=["no equity", "no tiers", "not trusted", "inverse", "isolated"],
+    ids=["no equity", "no tiers", "not trusted", "inverse", "isolated without tiers"],
 )
 async def test_what_is_not_known_is_unknown(seen: Snapshot, why: str) -> None:
     """No odds, no order, and where hedged is to act on them it says so."""
@@ -119,6 +121,91 @@ async def test_what_is_not_known_is_unknown(seen: Snapshot, why: str) -> None:
     assert "margin_odds/main" in assess(seen, setup(ALERT)).undetermined, "an alarm told before is not over by that"
     decision = decide(assess(seen, setup()), seen, setup(), Book("c"))
     assert not decision.intents
+
+
+DOGE = InstrumentId("main:DOGE/USDT:USDT")
+
+
+def beside(shared: str | None, apart: str, **more: object) -> Snapshot:
+    """10 ETH short in cross margin over `shared`, and 10,000 DOGE at 0.1 held apart; the tightest pool's margin told."""
+    held = derivatives(
+        Position(ETH_PERP, D(-10)),
+        Position(DOGE, D(10_000), isolated_equity=D(apart)),
+        margin=Margin(D(apart), None),
+    )
+    told = {} if shared is None else {"USDT": D(shared)}
+    return snapshot(
+        account(spot=balances(ETH=10), positions=replace(held, value=replace(held.value, equities=told))),
+        instruments=[contract(), replace(contract(DOGE, lot=1), **more)],  # type: ignore[arg-type]
+        marks={ETH_PERP: 3_000, DOGE: "0.1"},
+        prices={"ETH": 3_000, "DOGE": "0.1"},
+    )
+
+
+async def test_an_isolated_position_is_a_pool_of_its_own() -> None:
+    """What is set apart for it counts and no more: the odds are those of an account with just that."""
+    alone = await odds_of(short(-10, 600_000, isolated_equity=D(6_000)))
+    whole = await odds_of(short(-10, 6_000))
+    assert (alone.probability, alone.equity_needed, alone.equity) == (whole.probability, whole.equity_needed, 6_000)
+    assert (alone.unknown, alone.others, alone.apart) == ("", (), ETH_PERP)
+
+
+async def test_an_isolated_position_in_danger_speaks_and_leaves_the_others_alone() -> None:
+    """A bet near its end alarms by its name and is bought back; the hedge in cross margin is not, and may grow."""
+    rules = replace(setup(), hedges=(hedge("ETH"), hedge("DOGE", name="dogs", legs=[DOGE])))
+    seen = await with_odds(beside("60000", "30"), rules)
+    odds = seen.margin_odds["main"]
+    assert odds.apart == DOGE
+    assert set(odds.to_close) == {DOGE}
+    (finding,) = margin_findings(seen, rules)
+    assert finding.text.startswith("main margin of DOGE/USDT:USDT (isolated): ")
+    assert "USDT set apart for DOGE/USDT:USDT or sell" in finding.text
+    more = Intent("hd", "alts", ETH_PERP, Side.SELL, D(1), D(3000), D(3000), False, "why")
+    bet = replace(more, instrument=DOGE, side=Side.BUY, quantity=D(1_000), price=D("0.1"), notional=D(100))
+    rooms = [room_after(each, held, seen, rules, {})[0] for each, held in ((more, D(-10)), (bet, D(10_000)))]
+    assert [room is not None and room.after is not None and room.after > 1 for room in rooms] == [True, False]
+    assert rooms[1] is not None
+    assert 0 < (rooms[1].after or 0) < 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "speaks", "why"),
+    [
+        (beside("2000", "900", tiers=()), None, f"the maintenance margin of {DOGE} is not known"),
+        (beside(None, "30"), DOGE, "what is left beside its isolated positions is not told"),
+    ],
+    ids=["isolated", "shared"],
+)
+async def test_what_is_unknown_of_one_pool_says_nothing_against_another(
+    seen: Snapshot, speaks: InstrumentId | None, why: str
+) -> None:
+    """The rest has its odds and its alarm, is bought back, and the message says what is not known beside it."""
+    known = await with_odds(seen, setup())
+    odds = known.margin_odds["main"]
+    assert (odds.unknown, odds.apart, odds.alarm) == ("", speaks, "critical")
+    assert set(odds.to_close) == {speaks or ETH_PERP}
+    (finding,) = margin_findings(known, setup())
+    assert finding.severity is Severity.CRITICAL
+    assert f"nothing can be told, because {why}" in finding.text
+    other = Intent("hd", "alts", ETH_PERP if speaks else DOGE, Side.SELL, D(1), D(1), D(1), False, "why")
+    room, _ = room_after(other, D(0), known, setup(), {})
+    assert room is not None
+    assert room.after is None, "nobody knows what would back it"
+
+
+async def test_an_unknown_part_is_told_where_nothing_alarms() -> None:
+    """Where hedged is to act on it, and not otherwise; for want of a price the next reading may tell."""
+    seen = await with_odds(beside("60000", "900", tiers=()), setup())
+    (finding,) = margin_findings(seen, setup())
+    assert finding.severity is Severity.WARNING
+    assert "of the rest it is known" in finding.text
+    assert not margin_findings(seen, setup(ALERT))
+    assert "margin_odds/main" not in assess(seen, setup(ALERT)).undetermined
+    blind = replace(seen, quotes={name: each for name, each in seen.quotes.items() if name != DOGE})
+    blind = await with_odds(blind, setup())
+    assert not margin_findings(blind, setup())
+    assert "margin_odds/main" in assess(blind, setup()).undetermined
+    assert alarms_after(blind.margin_odds, {"main": "critical"}) == {"main": "critical"}
 
 
 async def test_positions_in_two_currencies_are_no_pool() -> None:
@@ -326,18 +413,18 @@ async def test_the_dice_are_not_thrown_again_within_an_hour() -> None:
     """The same account an instant later has the same odds, and with a little less equity more."""
     risk = await risk_with(bars(24 * 90), ETH_PERP)
     first = (await risk.odds(short(-10, 3_000)))["main"]
-    drawn = risk._drawn["main", "USDT", ""]
+    drawn = risk._drawn["main", "USDT", "", ""]
     assert (await risk.odds(short(-10, 3_000)))["main"] == first
     poorer = (await risk.odds(short(-10, 2_900)))["main"]
     assert (poorer.probability or 0) > (first.probability or 0)
     moved = (await risk.odds(short(-10, 3_000, mark=3_030)))["main"]
-    assert risk._drawn["main", "USDT", ""] is drawn
+    assert risk._drawn["main", "USDT", "", ""] is drawn
     assert moved.equity_needed == pytest.approx((first.equity_needed or D(0)) * D("1.01"), rel=D("1e-4"))
     await risk.odds(short(-10, 3_000, mark=3_090))
-    assert risk._drawn["main", "USDT", ""] is not drawn, "a price that has moved by 3 % is another position"
-    drawn = risk._drawn["main", "USDT", ""]
+    assert risk._drawn["main", "USDT", "", ""] is not drawn, "a price that has moved by 3 % is another position"
+    drawn = risk._drawn["main", "USDT", "", ""]
     await risk.odds(short("-9.9", 3_000, mark=3_090))
-    assert risk._drawn["main", "USDT", ""] is not drawn, "after a trade what it needs is drawn anew"
+    assert risk._drawn["main", "USDT", "", ""] is not drawn, "after a trade what it needs is drawn anew"
 
 
 async def test_a_store_that_fails_leaves_the_odds_standing() -> None:

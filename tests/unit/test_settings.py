@@ -84,7 +84,7 @@ def test_every_table_reaches_the_policy(folder: Path) -> None:
     assert (policy.name, policy.quote, policy.every) == ("Mine", "USDC", timedelta(seconds=30))
     assert (policy.dust_value, policy.ignore, policy.aliases) == (Decimal(5), {"LUNC"}, {"stETH": "ETH"})
     holding = policy.holdings[0]
-    assert (holding.asset, str(holding.quantity), holding.note) == ("ETH", "12.50", "cold")
+    assert (holding.asset, str(holding.quantity), holding.note) == ("stETH", "12.50", "cold")
     assert (holding.as_of, holding.max_age) == (datetime(2026, 11, 1, tzinfo=UTC), timedelta(days=7))
     hedge = policy.hedges[0]
     assert (hedge.assets, hedge.takes_rest, hedge.beta) == (("ETH", "UNI"), True, {"ETH": Decimal("1.2")})

@@ -308,6 +308,8 @@ class BybitVenue:
 
     def position_list(self, asked: dict[str, str]) -> dict[str, Any]:
         category, settle = asked["category"], asked.get("settleCoin")
+        if (symbol := asked.get("symbol")) is not None:  # then it tells of what is not held as well
+            return {"category": category, "list": self._places(symbol), "nextPageCursor": ""}
         if category == "linear" and settle is None:
             raise VenueRefuses(10001, "Missing some parameters that must be filled in, symbol or settleCoin")
         mine = [
@@ -320,6 +322,12 @@ class BybitVenue:
         rows = mine[start : start + min(self.page, int(asked.get("limit", "20")))]
         end = start + len(rows)  # the venue gives a cursor behind the last row, too
         return {"category": category, "list": rows, "nextPageCursor": f"{end}%3A1%2C{end}%3A1" if rows else ""}
+
+    def _places(self, market_id: str) -> list[dict[str, Any]]:
+        if market_id in self.positions:
+            return [self._position(market_id)]
+        empty = {"symbol": market_id, "side": "", "size": "0", "positionValue": "", "avgPrice": "0", "liqPrice": ""}
+        return [{**empty, "positionIdx": place} for place in ((1, 2) if self.hedge_mode else (0,))]
 
     def _option(self, symbol: str, size: str) -> dict[str, Any]:
         told = {"symbol": symbol, "side": "Buy", "size": size, "positionIdx": 0, "positionValue": "420"}

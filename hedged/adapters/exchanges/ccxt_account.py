@@ -93,9 +93,14 @@ class CcxtVenue:
         if self.reader is None:
             return None
         line = self._line
-        kinds = {_is_linear(name) for name in names} or {True, False}
+        wanted = {}
+        if names:
+            markets = await line.markets()
+            wanted = {
+                markets.market_ids[name]: markets.instruments[name] for name in names if name in markets.instruments
+            }
         async with line.reading("position mode"):
-            return await line.signed(lambda: line.dialect.hedge_mode(line.connection, kinds))
+            return await line.signed(lambda: line.dialect.hedge_mode(line.connection, wanted))
 
     @property
     def hedge_words(self) -> str:
@@ -114,12 +119,6 @@ class CcxtVenue:
         """End what is running and close the connections."""
         await self._line.close()
         await self._session.close()
-
-
-def _is_linear(name: InstrumentId) -> bool:
-    """By ccxt's unified symbol, which ends in the settlement currency and the date: nothing need be listed yet."""
-    pair, _, settled = name.partition(":")[2].partition(":")
-    return pair.partition("/")[2] == settled.partition("-")[0]
 
 
 async def open_ccxt(

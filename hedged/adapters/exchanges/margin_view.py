@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from operator import attrgetter
 
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
-from hedged.model.instrument import InstrumentId
+from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
 
 
@@ -72,6 +72,23 @@ def in_quote(shown: Derivatives, currency: str, price: Decimal) -> Derivatives:
         ),
         equities={} if margin is None else {currency: money(margin.equity * price)},
     )
+
+
+def by_currency(pools: Iterable[tuple[str, Decimal | None]]) -> dict[str, Decimal]:
+    """The equity of each currency's cross pool; without those that are not known, or are several in one currency."""
+    found: dict[str, list[Decimal | None]] = {}
+    for currency, equity in pools:
+        found.setdefault(currency, []).append(equity)
+    return {currency: each[0] for currency, each in found.items() if len(each) == 1 and each[0] is not None}
+
+
+def of_shared(
+    margin: Margin | None, held: Iterable[Position], listed: Mapping[InstrumentId, Instrument]
+) -> dict[str, Decimal]:
+    """The same where `margin` is that of all positions in cross margin, which settle in one currency."""
+    if margin is None:
+        return {}
+    return {listed[each.instrument].settle: margin.equity for each in held if each.isolated_equity is None}
 
 
 def tightest(pools: Sequence[Derivatives]) -> Derivatives:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hedged.errors import StoreUnavailable
@@ -13,17 +13,25 @@ from hedged.errors import StoreUnavailable
 _held: dict[Path, tuple[int, int]] = {}  # path → (file descriptor, how many hold it): a reload holds it twice
 
 
+MACHINE = Path("/run/lock")
+"""Where any user of a Linux machine may leave locks (FHS); emptied when it starts."""
+
+
+class LockUnusable(StoreUnavailable):
+    """The file of a lock cannot be made or opened."""
+
+
 class FileLock:
     """Held until `release`. `busy`: what is said, with the process that holds it, where another one does.
 
-    Raises `StoreUnavailable`.
+    `everyone`: other users of this machine share it. Raises `StoreUnavailable`, `LockUnusable` where nobody holds it.
     """
 
-    def __init__(self, path: Path, busy: Callable[[str], str]) -> None:
+    def __init__(self, path: Path, busy: Callable[[str], str], *, everyone: bool = False) -> None:
         self._path = path
         descriptor, holders = _held.get(self._path, (-1, 0))
         if not holders:
-            descriptor = _lock(self._path, busy)
+            descriptor = _lock(self._path, busy, _open_for_everyone if everyone else _open)
         _held[self._path] = (descriptor, holders + 1)
 
     @property
@@ -54,20 +62,38 @@ class StoreLock(FileLock):
 
 
 class KeyLock(FileLock):
-    """One daemon of this machine sends orders with a key. In the file's name there is a digest and never the key.
+    """One daemon sends orders with a key, among those that lock it in the same folder. In the file's name there is a
+    digest and never the key.
 
     `key` is what tells one from another: exchange, whether it is a test network, and the public part of the key.
     """
 
-    def __init__(self, folder: Path, account: str, key: Iterable[str]) -> None:
+    def __init__(self, folder: Path, account: str, key: Iterable[str], *, everyone: bool = False) -> None:
         digest = hashlib.sha256("\0".join(key).encode()).hexdigest()
         super().__init__(
-            folder / f"key-{digest[:32]}.lock",
+            folder / f"{'hedged-' if everyone else ''}key-{digest[:32]}.lock",
             lambda holder: (
                 f"another hedged (process {holder}) sends orders with the key of account {account}: stop it first, or "
                 "give one of the two a key, and an account at the exchange, of its own"
             ),
+            everyone=everyone,
         )
+
+
+def lock_key(own: Path, account: str, key: Sequence[str], machine: Path = MACHINE) -> tuple[list[KeyLock], str | None]:
+    """Lock a key in this user's folder and, where that can be, in the one that all users of the machine share.
+
+    Also why it could not be there: then another user's daemon is not seen. Those of other machines, and of containers
+    with a folder of their own, never are. Raises `StoreUnavailable` where another daemon sends with the key.
+    """
+    held = [KeyLock(own, account, key)]
+    try:
+        return [*held, KeyLock(machine, account, key, everyone=True)], None
+    except LockUnusable as error:
+        return held, str(error)
+    except BaseException:
+        held[0].release()
+        raise
 
 
 def holder(store: Path) -> str | None:
@@ -91,12 +117,31 @@ def holder(store: Path) -> str | None:
     return None
 
 
-def _lock(path: Path, busy: Callable[[str], str]) -> int:
+def _open(path: Path) -> int:
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+
+def _open_for_everyone(path: Path) -> int:
+    """In a folder where anybody may make files, nobody may "create" what is another's: open it, or make it."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        return os.open(path, flags)
+    except FileNotFoundError:
+        pass
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return os.open(path, flags)
+    os.fchmod(descriptor, 0o666)  # whatever the umask: a process id is all that is in it
+    return descriptor
+
+
+def _lock(path: Path, busy: Callable[[str], str], opened: Callable[[Path], int]) -> int:
+    try:
+        descriptor = opened(path)
     except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be opened ({error.strerror}): check the folder's owner") from None
+        raise LockUnusable(f"{path} cannot be opened ({error.strerror}): check the folder's owner") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -24,6 +24,9 @@ T = TypeVar("T")
 # A position whose value differs by more than this from what the venue says it is worth is not trusted: a wrong
 # contract size is off by a factor, a mark that moved between two fields by far less.
 NOTIONAL_TOLERANCE = Decimal("0.02")
+DUST = Decimal(
+    "0.01"
+)  # dollars: an account that is worth less may list no coins, for the venues leave the last crumbs out
 
 # Milliseconds: 2009-01-03, the first block; no contract on a coin expired before there was one.
 _FIRST_EXPIRY = 1_230_940_800_000
@@ -205,10 +208,10 @@ class Dialect(ABC):
         """What the key in use may do; None where the venue has no call that tells."""
         return None
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Whether longs and shorts would be kept apart, as of now; None where only an open position shows it.
 
-        `linear`: which contracts are meant, where those margined in dollars and in coins have modes of their own.
+        `wanted`: by market id the contracts that are meant, where they may differ; none: all.
         """
         return None
 

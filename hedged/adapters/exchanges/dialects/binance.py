@@ -241,12 +241,12 @@ class Binance(Dialect):
         if not self._demo:  # which has none
             await self._options.refuse(connection, lambda: binance_contracts.options(connection), "symbol")
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
-        venue = connection.exchange
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
+        venue, kinds = connection.exchange, {contract.linear for contract in wanted.values()} or {True, False}
         usd, coin = venue.fapiPrivateGetPositionSideDual, venue.dapiPrivateGetPositionSideDual
         if self._portfolio:
             usd, coin = venue.papiGetUmPositionSideDual, venue.papiGetCmPositionSideDual
-        replies = await asyncio.gather(*((usd if each else coin)() for each in sorted(linear)))
+        replies = await asyncio.gather(*((usd if each else coin)() for each in kinds))
         return True in [flag(reply, "dualSidePosition") for reply in replies]
 
     async def permissions(self, connection: Connection) -> Permissions:

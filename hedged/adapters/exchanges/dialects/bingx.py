@@ -35,6 +35,7 @@ from hedged.adapters.exchanges.dialects.bingx_positions import (
 from hedged.adapters.exchanges.dialects.bingx_quotes import quotes_of, told
 from hedged.adapters.exchanges.dialects.corner import Corner
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
+from hedged.adapters.exchanges.margin_view import of_shared
 from hedged.adapters.exchanges.shapes import (
     Misshapen,
     Row,
@@ -189,7 +190,8 @@ class BingX(Dialect):
         held: tuple[Position, ...] = tuple(position(row, markets) for row in rows)
         self.one_pool = all(is_pooled(row, each) for row, each in zip(rows, held, strict=True))
         margin = margin_of(pools, rows, markets)
-        return Read(Derivatives(held, margin), min(pools_at, *(arrived for _, arrived in replies)))
+        equities = of_shared(margin, held, markets.instruments)
+        return Read(Derivatives(held, margin, equities=equities), min(pools_at, *(arrived for _, arrived in replies)))
 
     async def _refuse_standard(self, connection: Connection) -> None:
         async def held() -> list[Row]:
@@ -221,7 +223,7 @@ class BingX(Dialect):
         self._settings_at = now
         return None
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """None for a key that may not trade, which is not told."""
         try:
             reply = await connection.exchange.swapV1PrivateGetPositionSideDual()

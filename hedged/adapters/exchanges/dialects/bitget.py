@@ -177,12 +177,13 @@ class Bitget(Dialect):
         bitget_account.refuse_what_cannot_be_read(connection.account, [row for _, row in rows])
         held = tuple(bitget_account.position(row, product, pools, markets) for product, row in rows)
         margin = bitget_account.margin_of(pools, rows, held)
-        return Read(Derivatives(held, margin), min(pools_at, *(arrived for _, arrived in replies)))
+        equities = bitget_account.equities_of(pools, rows, held)
+        return Read(Derivatives(held, margin, equities=equities), min(pools_at, *(arrived for _, arrived in replies)))
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         return key_permissions((await connection.exchange.privateSpotGetV2SpotAccountInfo())["data"])
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Of the products that hold money; each has a mode of its own, and one that is not told is not known."""
         pools, _ = await _pools(connection)
         modes = {each.mode for each in pools if each.equity}

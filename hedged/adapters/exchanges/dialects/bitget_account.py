@@ -11,6 +11,7 @@ from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import NOTIONAL_TOLERANCE, Markets
 from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, POSITIONS, known
+from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import (
     Misshapen,
     Row,
@@ -229,7 +230,7 @@ def margin_of(pools: Sequence[Pool], rows: Sequence[tuple[str, Row]], positions:
     (product, row) and belong to `positions` one by one.
     """
     held = list(zip(rows, positions, strict=True))
-    margins = [*_crossed(pools, held), *_isolated(held, pools)]
+    margins = [*(margin or Margin(ZERO, None) for _, margin in _crossed(pools, held)), *_isolated(held, pools)]
     linear = [each for each in pools if each.product != COIN_MARGINED]
     whole = sum((each.equity for each in linear), ZERO)
     if any(margin.maintenance is None for margin in margins):
@@ -241,7 +242,16 @@ def margin_of(pools: Sequence[Pool], rows: Sequence[tuple[str, Row]], positions:
 Held = tuple[tuple[str, Row], Position]
 
 
-def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[Margin]:
+def equities_of(
+    pools: Sequence[Pool], rows: Sequence[tuple[str, Row]], positions: Sequence[Position]
+) -> dict[str, Decimal]:
+    """What backs the cross positions of each margin coin, in dollars."""
+    crossed = _crossed(pools, list(zip(rows, positions, strict=True)))
+    return by_currency((coin, None if margin is None else margin.equity) for coin, margin in crossed)
+
+
+def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[tuple[str, Margin | None]]:
+    """By margin coin; None: not known."""
     backed = sorted({(product, row["marginCoin"]) for (product, row), _ in held if row["marginMode"] != "isolated"})
     for key in backed:
         pool_ = next((each for each in pools if (each.product, each.coin) == key), None)
@@ -251,11 +261,11 @@ def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[Margin]:
         apart = [_own_equity(row) for (_, row), _ in mine if row["marginMode"] == "isolated"]
         needs = [position.maintenance_margin for (_, row), position in mine if row["marginMode"] != "isolated"]
         if pool_.price is None or None in apart:
-            yield Margin(ZERO, None)
+            yield key[1], None
             continue
         equity = (pool_.equity - sum((each for each in apart if each is not None), ZERO)) * pool_.price
         available = None if pool_.available is None else pool_.available * pool_.price
-        yield Margin(equity, _needed(needs, pool_, equity), available)
+        yield key[1], Margin(equity, _needed(needs, pool_, equity), available)
 
 
 def _needed(needs: Collection[Decimal | None], pool_: Pool, equity: Decimal) -> Decimal | None:

@@ -62,6 +62,7 @@ _SETTLED = {"symbol": TEXT, "fundingRate": NUMBER, "fundingRateTimestamp": NUMBE
 
 class Bybit(Dialect):
     exchange: ClassVar[str] = "bybit"
+    hedge_words: ClassVar[str] = bybit_account.HEDGE_MODE
     wallets: ClassVar[frozenset[str]] = _ONE_POOL | {"funding", "earn"}
     own_margin: ClassVar[bool] = False  # coins are collateral: only the venue's own liquidation prices are right
     burst: ClassVar[float] = 150.0  # three seconds of what ccxt paces; the venue counts 600 requests in five
@@ -218,6 +219,12 @@ class Bybit(Dialect):
         positions = bybit_account.positions(connection.account, rows, markets)
         as_of = min(account_at, *(arrived for _, arrived in read))
         return Read(Derivatives(positions, bybit_account.margin(account, held=bool(positions))), as_of)
+
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
+        """Asked of each contract, whose empty positions are told as well: each has a mode of its own."""
+        asked = ({"category": _category(contract), "symbol": name} for name, contract in wanted.items())
+        read = await asyncio.gather(*(_segment(connection, each) for each in asked))
+        return bybit_account.is_hedge_mode([row for rows, _ in read for row in rows], wanted)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
+from hedged.adapters.exchanges.dialects.base import DUST, Markets, is_plausible
 from hedged.adapters.exchanges.dialects.bybit_replies import envelope, number_or_none, paged, price_or_none
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
@@ -27,8 +27,8 @@ TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
 
 _RATE_STEP = Decimal("0.0001")  # the venue prints its margin rates with four decimals
-_HEDGE_MODE = (
-    "the account holds positions in hedge mode (separate long and short positions): switch it to one-way mode "
+HEDGE_MODE = (
+    "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Derivatives → settings → Position Mode → One-Way Mode)"
 )
 # the venue fills in no interest for a coin that is not collateral
@@ -59,7 +59,7 @@ def unified_account(reply: Row) -> Row:
     accounts: list[Row] = [row for row in reply["result"]["list"] if row["accountType"] == "UNIFIED"]
     if len(accounts) != 1:
         raise Misshapen("the reply does not hold one unified account")
-    if not accounts[0]["coin"] and number_or_none(accounts[0], "totalEquity"):
+    if not accounts[0]["coin"] and abs(number_or_none(accounts[0], "totalEquity") or ZERO) >= DUST:
         raise Misshapen("coin is empty although the account has equity")
     return accounts[0]
 
@@ -134,10 +134,18 @@ def positions(account: str, rows: Iterable[Row], markets: Markets) -> tuple[Posi
         if not number(row, "size"):
             continue
         if number(row, "positionIdx"):
-            raise Refused(account, "positions", _HEDGE_MODE)
+            raise Refused(account, "positions", HEDGE_MODE)
         if found.setdefault(row["symbol"], row) != row:
             raise Misshapen(f"two different positions in {row['symbol']}")
     return tuple(_position(row, markets.contract(row["symbol"])) for row in found.values())
+
+
+def is_hedge_mode(rows: Iterable[Row], wanted: Collection[str]) -> bool | None:
+    """By the place that a position has, or would have, in these contracts; None: not told of every one."""
+    places = [(row["symbol"], number(row, "positionIdx")) for row in rows]
+    if any(place for _, place in places):
+        return True
+    return False if wanted and {symbol for symbol, _ in places} >= set(wanted) else None
 
 
 def _position(row: Row, instrument: Instrument) -> Position:

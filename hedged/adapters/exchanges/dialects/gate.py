@@ -169,7 +169,8 @@ class Gate(Dialect):
         held = [(segment, row, gate_account.position(row, markets)) for segment, row in rows]
         margin = gate_account.margin_of(pools, held)
         as_of = min(pools_at, *(arrived for _, arrived in replies))
-        return Read(Derivatives(tuple(position for _, _, position in held), margin), as_of)
+        equities = gate_account.equities_of(pools, held)
+        return Read(Derivatives(tuple(position for _, _, position in held), margin, equities=equities), as_of)
 
     async def _refuse_options(self, connection: Connection) -> None:
         async def held() -> list[Row]:
@@ -213,7 +214,7 @@ class Gate(Dialect):
                 raise
             self._classic_at = now
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool | None:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Of the futures accounts that were ever used; None: none was."""
         pools, _ = await self._pools(connection)
         return any(each.is_hedged for each in pools) if pools else None

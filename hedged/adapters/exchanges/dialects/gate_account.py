@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
 from hedged.adapters.exchanges.dialects.gate_shapes import Segment, known
+from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import Misshapen, Row, liquidation_or_none, not_negative, number, positive, text
 from hedged.errors import Refused
 from hedged.model.snapshot import Balance, Margin, Position
@@ -146,7 +147,10 @@ def margin_of(pools: Sequence[Pool], held: Sequence[Held]) -> Margin:
 
     A pool with a position whose maintenance is not told makes the whole unknown: it might be the tightest.
     """
-    margins = [*_crossed(pools, held), *(_isolated(*each) for each in held if _is_apart(each[1]))]
+    margins = [
+        *(margin for _, margin in _crossed(pools, held)),
+        *(_isolated(*each) for each in held if _is_apart(each[1])),
+    ]
     dollars = [each for each in pools if each.segment.settle != "btc"]
     whole = sum((each.equity for each in dollars), ZERO)
     if any(margin.maintenance is None for margin in margins):
@@ -158,7 +162,12 @@ def margin_of(pools: Sequence[Pool], held: Sequence[Held]) -> Margin:
     )
 
 
-def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[Margin]:
+def equities_of(pools: Sequence[Pool], held: Sequence[Held]) -> dict[str, Decimal]:
+    """What backs the cross positions of each currency, in dollars."""
+    return by_currency((currency, margin.equity) for currency, margin in _crossed(pools, held))
+
+
+def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[tuple[str, Margin]]:
     for each in pools:
         mine = [(row, position_) for segment, row, position_ in held if segment == each.segment]
         crossed = [(row, position_) for row, position_ in mine if not _is_apart(row)]
@@ -171,7 +180,7 @@ def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[Margin]:
         needed = sum(told, ZERO) if len(told) == len(needs) else None
         if each.maintenance:
             needed = max(each.maintenance * price, needed or ZERO)
-        yield Margin((each.equity - apart) * price, needed, each.available * price)
+        yield each.segment.settle.upper(), Margin((each.equity - apart) * price, needed, each.available * price)
 
 
 def _isolated(segment: Segment, row: Row, position_: Position) -> Margin:

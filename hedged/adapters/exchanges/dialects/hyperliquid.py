@@ -39,6 +39,7 @@ from hedged.adapters.exchanges.dialects import hyperliquid_markets as listing
 from hedged.adapters.exchanges.dialects import hyperliquid_movements as movements
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets, together
 from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, flag, moment, text
 from hedged.errors import Refused, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
@@ -162,12 +163,15 @@ class Hyperliquid(Dialect):
             raise Misshapen("the reply has a contract twice")
         if mode == "portfolioMargin":
             return Read(Derivatives(held, None), min(spot_at, read_at))
-        pools = account.isolated_pools(states, markets)
+        settle, tokens = listing.collateral(connection.exchange), listing.collateral_tokens(connection.exchange)
         if mode in _STANDARD:
-            pools += [account.cross_pool(state) for state in states.values()]
+            crossed = [(settle[dex], account.cross_pool(state)) for dex, state in states.items()]
         else:
-            pools += account.unified_pools(states, spot, listing.collateral_tokens(connection.exchange))
-        return Read(Derivatives(held, account.tightest(pools)), read_at)
+            names = {token: settle[dex] for dex, token in tokens.items()}
+            crossed = [(names[token], pool) for token, pool in account.unified_pools(states, spot, tokens).items()]
+        pools = [*account.isolated_pools(states, markets), *(pool for _, pool in crossed)]
+        equities = by_currency((name, pool.equity) for name, pool in crossed)
+        return Read(Derivatives(held, account.tightest(pools), equities=equities), read_at)
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """An address alone may do nothing but read; what a private key beside it may do, the venue does not tell."""

@@ -126,7 +126,7 @@ def cross_pool(state: Row) -> Margin:
     )
 
 
-def unified_pools(states: Mapping[str, Row], spot: Row, tokens: Mapping[str, int]) -> list[Margin]:
+def unified_pools(states: Mapping[str, Row], spot: Row, tokens: Mapping[str, int]) -> dict[int, Margin]:
     """A pool for each coin that dexes take as collateral: all of it but what isolated positions have set apart.
 
     The venue's ratio of a unified account is the largest of maintenance ÷ that.
@@ -139,7 +139,7 @@ def unified_pools(states: Mapping[str, Row], spot: Row, tokens: Mapping[str, int
         needed[token] = needed.get(token, ZERO) + not_negative(state, "crossMaintenanceMarginUsed")
         isolated = sum((number(row["position"], "marginUsed") for row in _isolated(state)), ZERO)
         apart[token] = apart.get(token, ZERO) + isolated
-    return [Margin(totals.get(token, ZERO) - apart[token], amount) for token, amount in needed.items()]
+    return {token: Margin(totals.get(token, ZERO) - apart[token], amount) for token, amount in needed.items()}
 
 
 def isolated_pools(states: Mapping[str, Row], markets: Markets) -> list[Margin]:

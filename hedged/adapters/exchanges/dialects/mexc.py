@@ -167,7 +167,7 @@ class Mexc(Dialect):
         margin, equities = mexc_account.margins(connection.exchange, pools, contracts, marks, held)
         return Read(Derivatives(tuple(held.values()), margin, equities=equities), min(pools_at, rows_at))
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
         reply = await connection.exchange.contractPrivateGetPositionPositionMode()
         return mexc_account.is_hedge_mode(number(reply, "data"))
 

@@ -170,7 +170,8 @@ class Okx(Dialect):
         rows = positions["data"]
         _refuse_what_cannot_be_read(connection, rows)
         held = tuple(_position(row, markets) for row in rows if known(row, "pos"))
-        return Read(Derivatives(held, okx_funds.margin_of(account, rows)), min(account_at, rows_at))
+        margin, equities = okx_funds.margin_of(account, rows), okx_funds.equities_of(account, rows)
+        return Read(Derivatives(held, margin, equities=equities), min(account_at, rows_at))
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """`perm` is a list in words; `ip` is blank where any address may use the key."""
@@ -186,7 +187,7 @@ class Okx(Dialect):
             bound_to_address=bool(bound),
         )
 
-    async def hedge_mode(self, connection: Connection, linear: Collection[bool]) -> bool:
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
         mode = text((await connection.exchange.privateGetAccountConfig())["data"][0], "posMode")
         if mode not in {"net_mode", "long_short_mode"}:
             raise Misshapen("posMode is neither of the two")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 
+from hedged.adapters.exchanges.dialects.base import DUST
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, not_negative, number
 from hedged.model.snapshot import Balance, Margin
 
@@ -50,7 +51,7 @@ def blank_is_zero(row: Row, name: str) -> Decimal:
 
 def trading_coins(account: Row, name: Name) -> tuple[Balance, ...]:
     """One for each currency of the trading account; one that the reply names without amounts is left out."""
-    if not account["details"] and number(account, "totalEq"):
+    if not account["details"] and abs(number(account, "totalEq")) >= DUST:
         raise Misshapen("details is empty although the account is worth something")
     return _with_amounts(_trading_coin(row, name) for row in account["details"])
 
@@ -127,16 +128,28 @@ def margin_of(account: Row, positions: Iterable[Row]) -> Margin:
     held = [row for row in positions if number(row, "pos")]
     adjusted = known(account, "adjEq")
     pools = [_isolated(row) for row in held if row["mgnMode"] == "isolated"]
-    crossed = {row["ccy"] for row in held if row["mgnMode"] != "isolated"}
+    crossed = _crossed(positions)
     if adjusted is not None:
         pools.append(_shared(account, adjusted, used=bool(crossed)))
     else:
-        pools.extend(_currencies(account, crossed))
+        pools.extend(pool for _, pool in _currencies(account, crossed))
     margins = [pool.margin() for pool in pools]
     whole = number(account, "totalEq") if adjusted is None else adjusted
     if any(margin.maintenance is None for margin in margins):
         return Margin(equity=whole, maintenance=None)
     return max(margins, key=attrgetter("tightness"), default=Margin(equity=whole, maintenance=ZERO))
+
+
+def equities_of(account: Row, positions: Iterable[Row]) -> dict[str, Decimal]:
+    """What backs the cross positions of each currency, in dollars; nothing where one equity backs several."""
+    crossed, adjusted = _crossed(positions), known(account, "adjEq")
+    if adjusted is None:
+        return {currency: pool.equity for currency, pool in _currencies(account, crossed)}
+    return dict.fromkeys(crossed, adjusted) if len(crossed) == 1 else {}
+
+
+def _crossed(positions: Iterable[Row]) -> set[str]:
+    return {row["ccy"] for row in positions if number(row, "pos") and row["mgnMode"] != "isolated"}
 
 
 def _shared(account: Row, adjusted: Decimal, *, used: bool) -> _Pool:
@@ -147,7 +160,7 @@ def _shared(account: Row, adjusted: Decimal, *, used: bool) -> _Pool:
     return _Pool(adjusted, maintenance, known(account, "mgnRatio"), known(account, "availEq"))
 
 
-def _currencies(account: Row, crossed: set[str]) -> Iterator[_Pool]:
+def _currencies(account: Row, crossed: set[str]) -> Iterator[tuple[str, _Pool]]:
     """A currency's cross collateral: without isolated margin, bots' funds and bonus credit, which do not stand in."""
     details = {row["ccy"]: row for row in account["details"]}
     missing = crossed - set(details)
@@ -158,7 +171,7 @@ def _currencies(account: Row, crossed: set[str]) -> Iterator[_Pool]:
         equity = number(row, "eq") - (known(row, "isoEq") or ZERO) - sum(known(row, f) or ZERO for f in _NOT_COLLATERAL)
         price = _dollars_per_coin(row)
         maintenance, available = _times(known(row, "mmr"), price), _times(known(row, "availEq"), price)
-        yield _Pool(equity * price, maintenance, known(row, "mgnRatio"), available)
+        yield ccy, _Pool(equity * price, maintenance, known(row, "mgnRatio"), available)
 
 
 def _isolated(row: Row) -> _Pool:

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 from hedged.adapters.exchanges.dialects import weex_movements, weex_positions
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint
+from hedged.adapters.exchanges.margin_view import of_shared
 from hedged.adapters.exchanges.shapes import (
     Fields,
     Lists,
@@ -207,7 +208,8 @@ class Weex(Dialect):
         self.one_pool = all(weex_positions.is_pooled(row, each) for row, each in backed)
         pool_of = {self._asset(row): row for row in pools}
         margin = weex_positions.margin(pool_of, [(self._asset(row), each) for row, each in backed])
-        return Read(Derivatives(positions, margin), min(pools_at, rows_at))
+        equities = of_shared(margin, positions, markets.instruments)
+        return Read(Derivatives(positions, margin, equities=equities), min(pools_at, rows_at))
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
