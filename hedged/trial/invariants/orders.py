@@ -174,7 +174,9 @@ def invariant_21(world: World) -> Violation | None:
     slack = _slack(world, ticket.symbol)
     if after > held and after - slack > most * (high + BAND):
         return Violation(21, f"{hedge.name} is led to a ratio of {after / most:.4f}, past its band")
-    if after < held and after + slack < least * (low - BAND):
+    course = world.venue.courses.get(ticket.symbol)
+    moved = course is not None and len(course.during(world.elapsed - CYCLE_MAX, world.elapsed)) > 1
+    if not moved and after < held and after + slack < least * (low - BAND):
         return Violation(21, f"{hedge.name} is led to a ratio of {after / least:.4f}, short of its band")
     return None
 
