@@ -92,11 +92,17 @@ class Outside:
 
 
 async def build(
-    settings: Settings, clock: Clock, ids: Ids, asked: Asked | None = None, outside: Outside | None = None
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    asked: Asked | None = None,
+    outside: Outside | None = None,
+    *,
+    clock_watch: ClockWatch | None = None,
 ) -> App:
     """Everything that `settings` asks for, wired and open. Raises `ConfigurationError` and `StoreError`.
 
-    `asked`: where the process's signal asks for a pause.
+    `asked`: where the process's signal asks for a pause; `clock_watch`: whether the process believes its clock.
     """
     from hedged.tell.outbox import Courier
     from hedged.tell.standing import Standing
@@ -115,7 +121,7 @@ async def build(
         require_keys(settings, keys, clock.now())
         await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
-        clock_watch = ClockWatch(clock, exchanges.clocks)
+        clock_watch = clock_watch or ClockWatch(clock)
         standing = Standing(store, clock, settings.name, settings.world)
         commands = _commands(settings, store, clock)
         channels, loops = outside.channels(settings, clock, ids, standing, commands)
@@ -177,6 +183,7 @@ async def build(
         clock_watch=clock_watch,
         wakes=wakes,
     )
+    clock_watch.ask(exchanges.clocks)
     app.background = [
         *app.background,
         app.watch_stops,

@@ -25,13 +25,15 @@ def run(
     from hedged.adapters import log
     from hedged.adapters.clock import SystemClock, SystemIds
     from hedged.adapters.systemd import Notifier
+    from hedged.daemon.clock_watch import ClockWatch
     from hedged.daemon.service import Wired, serve
     from hedged.settings import load
 
     log.configure(sys.stderr, json=log_json)
     clock, ids, asked = SystemClock(), SystemIds(), Asked()
+    clock_watch = ClockWatch(clock)
 
     async def build() -> Wired:
-        return await app.build(load(config, dry_run=dry_run), clock, ids, asked)
+        return await app.build(load(config, dry_run=dry_run), clock, ids, asked, clock_watch=clock_watch)
 
     raise typer.Exit(asyncio.run(serve(build, clock, Notifier(), lambda: asked.ask(clock.now()))))

@@ -33,14 +33,19 @@ class VenueClock(Protocol):
 
 
 class ClockWatch:
-    """Looked at before each cycle. `venues`: by account, may be filled later."""
+    """Looked at before each cycle. One for a process, for a doubt outlives every reload. `venues`: by account."""
 
-    def __init__(self, clock: Clock, venues: Mapping[str, VenueClock]) -> None:
+    def __init__(self, clock: Clock, venues: Mapping[str, VenueClock] | None = None) -> None:
+        self._venues: Mapping[str, VenueClock] = {}
+        self.ask(venues or {})
         self.doubt: str | None = None  # why the clock is not believed, in words
         self._clock = clock
-        self._venues = venues
         self._last: tuple[datetime, float] | None = None  # wall clock and monotonic seconds at the last look
         self._resumed_at: datetime | None = None  # as it was when the doubt began
+
+    def ask(self, venues: Mapping[str, VenueClock]) -> None:
+        """Whom to ask from now on, and at the next look in any case."""
+        self._venues, self._asks = venues, True
 
     @property
     def in_doubt(self) -> bool:
@@ -49,11 +54,12 @@ class ClockWatch:
 
     async def look(self, resumed_at: datetime | None, off: Mapping[str, float | None]) -> None:
         """`resumed_at`: when a person resumed orders last. `off`: skews as last measured, in seconds, by account."""
-        first, jumped = self._last is None, self._jumped()
+        jumped = self._jumped()
         self._last = self._clock.now(), self._clock.monotonic()
-        asks = first or abs(jumped) > JUMP_MAX or self.doubt is not None or bool(_beyond(off))
+        asks = self._asks or abs(jumped) > JUMP_MAX or self.doubt is not None or bool(_beyond(off))
         if not asks:
             return
+        self._asks = False
         measured = await self._measured()
         apart, before = _beyond({**off, **measured}), self.doubt
         if apart:

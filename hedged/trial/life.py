@@ -16,6 +16,7 @@ from hedged.adapters.exchanges.live import LiveGateway
 from hedged.adapters.store.lock import StoreLock
 from hedged.adapters.systemd import Notifier
 from hedged.daemon.background import Loop
+from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.portfolio import Exchanges
 from hedged.daemon.service import Wired, serve
 from hedged.errors import HedgedError
@@ -52,6 +53,7 @@ class Life:
         self.outside = _Outside(self)
         self.began = world.elapsed
         self.asked = Asked()
+        self.clock_watch = ClockWatch(self.clock)
         self.loop = VirtualLoop(world.elapsed, self)
         self.exit: str = ""
         self.main: asyncio.Task[int] | None = None
@@ -88,7 +90,9 @@ class Life:
         ids = SeededIds(hash_of(self.world.seed, self.number))
 
         async def build() -> Wired:
-            made = await app.build(load(self.world.config, {}), self.clock, ids, self.asked, self.outside)
+            made = await app.build(
+                load(self.world.config, {}), self.clock, ids, self.asked, self.outside, self.clock_watch
+            )
             made.look_every = LOOK_EVERY
             return made
 

@@ -120,6 +120,19 @@ async def test_without_a_venue_to_ask_a_person_says_that_the_clock_is_right(stag
     assert stage.venue.submitted
 
 
+async def test_a_doubt_outlives_a_reload(stage: Stage) -> None:
+    """The configuration that comes next asks its own venues at once; where none answers it goes on waiting."""
+    await stage.tick()
+    stage.jump(MONTH)
+    await stage.tick()
+    stage.told.skew, asked = None, stage.told.asked
+    watch = stage.app.clock_watch
+    watch.ask(stage.app.exchanges.clocks)
+    stage.app = App(stage.app.portfolio, [], [], [], None, stage.app.exchanges, clock_watch=watch)
+    assert critical(await stage.tick())
+    assert stage.told.asked == asked + 1
+
+
 async def test_time_is_asked_for_only_where_it_matters(stage: Stage) -> None:
     """Once at the start, and in doubt: not with every cycle."""
     for _ in range(5):
