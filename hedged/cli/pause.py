@@ -145,5 +145,6 @@ async def _resume(settings: Settings) -> str:
         await store.close()
     stops = {"paused": before.paused, "halted": before.halted}
     ended = [f"{word} {stop.text}" for word, stop in stops.items() if stop is not None]
-    was = f"it was {' and '.join(ended)}" if ended else "nothing was paused or halted in its database"
-    return f"{settings.name}: orders are made again from the next cycle on; {was}"
+    if not ended:
+        return f"{settings.name}: nothing was paused or halted in its database"
+    return f"{settings.name}: orders are made again from the next cycle on; it was {' and '.join(ended)}"

@@ -27,7 +27,7 @@ def simulate(
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many at a time.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the daemon through storms, crashes and outages, and hold twenty-one invariants against each step.
+    """Run the daemon through storms, crashes and outages, and hold the invariants against each step.
 
     Exit 1 if one does not hold: the seed, the moment and what happened before are printed, and `--seed` with the same
     `--hours` runs it again, step by step the same.

@@ -91,6 +91,9 @@ EVENTS = frozenset(
 )
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
 
+SWITCHED = frozenset({Kind.PAUSED, Kind.PAUSED_DUE, Kind.HALTED, Kind.FENCED})
+"""Kinds that somebody switches on and off: over as soon as they are, however often they come back."""
+
 REPEAT: Mapping[Severity, timedelta] = {
     Severity.INFO: timedelta(hours=24),
     Severity.WARNING: timedelta(hours=4),
@@ -215,7 +218,7 @@ def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: _Cyc
     if alert is None or alert.state is not _F or alert.kind in EVENTS:
         return Observed.GOOD
     away = cycle.now - (alert.resolved_at or cycle.now)
-    settles = alert.kind not in cycle.rules.quiet and _came_back(alert) and _believed_firing(alert)
+    settles = alert.kind not in cycle.rules.quiet | SWITCHED and _came_back(alert) and _believed_firing(alert)
     wait = max(cycle.rules.keep.get(alert.kind, timedelta(0)), cycle.rules.settle if settles else timedelta(0))
     return Observed.GOOD if away >= wait else Observed.LULL
 

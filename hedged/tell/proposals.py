@@ -58,7 +58,7 @@ def _is_unanswered(proposal: Proposal) -> bool:
 def _waiting(proposal: Proposal, quote: str) -> str:
     return (
         f"proposal {proposal.id}: {_order(proposal)} near {money(proposal.price)}, {proposal.notional:,.2f} {quote}, "
-        f"good until {proposal.expires_at:%Y-%m-%d %H:%M} UTC: `hedged approve {proposal.id}`"
+        f"good until {proposal.expires_at:%Y-%m-%d %H:%M} UTC: `hedged approve {proposal.id} --config FILE`"
     )
 
 

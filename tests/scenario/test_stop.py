@@ -17,7 +17,8 @@ from hedged.app import App, Exchanges
 from hedged.cycle import Portfolio, run_cycle
 from hedged.decide.gate import GateContext, approve
 from hedged.errors import Unreadable
-from hedged.model.finding import Severity
+from hedged.model.alert import AlertState
+from hedged.model.finding import Kind, Severity
 from hedged.model.order import ApprovedIntent, Placement, Rejected, Working
 from hedged.model.policy import Limits, Mode
 from hedged.model.stop import Stop
@@ -106,13 +107,14 @@ async def test_what_rests_is_cancelled_where_the_stop_says_so(stage: Stage, stop
     """By a halt always, by a pause that asks for it; another leaves an order at rest to its time."""
     resting = replace(SELL, client_order_id="hd1", placement=Placement.PASSIVE, held=dec("-10"))
     stage.venue.known["hd1"] = Working("hd1", "77")
+    stage.portfolio.policy = policy(replace(hedge("ETH"), placement=Placement.PASSIVE))
     await stage.portfolio.store.plan("c0", [resting], stage.clock.now())
     await stage.portfolio.store.mark_sent("hd1", stage.clock.now())
     if stopped == "halted":
         await stage.portfolio.brake.halt("something is wrong", stage.clock.now())
     elif stopped != "not":
         await keep_pause(stage.portfolio.store, replace(PAUSE, cancel=cancelled))
-    await stage.tick()
+    await stage.tick(ETH=20)  # so that the order is wanted
     assert ("cancel" in stage.venue.calls) is cancelled
     assert stage.venue.submitted == []
 
@@ -419,3 +421,15 @@ async def test_what_rests_and_is_not_wanted_any_more_is_taken_back(stage: Stage)
     assert "cancel" not in stage.venue.calls, "it is wanted"
     await stage.tick(ETH=10)
     assert "cancel" in stage.venue.calls
+
+
+async def test_a_second_pause_is_over_when_it_is_resumed(stage: Stage) -> None:
+    """However soon after the first: nobody shall believe that orders are still paused."""
+    for _ in range(3):
+        await keep_pause(stage.portfolio.store, replace(PAUSE, since=stage.clock.now()))
+        paused = await stage.tick()
+        assert "paused/test" in {message.key for message in paused.messages}
+        await keep_resumed(stage.portfolio.store, stage.clock.now())
+        resumed = await stage.tick()
+        assert "paused/test" in {message.key for message in resumed.messages}
+        assert not [each for each in resumed.alerts if each.kind is Kind.PAUSED and each.state is AlertState.FIRING]
