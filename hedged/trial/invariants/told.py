@@ -44,16 +44,21 @@ def invariant_01(world: World) -> Violation | None:
 
 
 def _drift(world: World, firing: set[tuple[str, str]]) -> Violation | None:
-    """A hedge that is truly off by more than its band is somewhere among the alerts."""
+    """A hedge that is truly off by more than its band is somewhere among the alerts.
+
+    Counted are the cycles in which nothing told of it: what begins while nothing can be read is told as that, and the
+    first good reading may have to be confirmed by a second.
+    """
     for hedge in HEDGES:
         if world.plan.modes[hedge.name] is Mode.PAPER:
             continue
         ratio = world.true_ratio(hedge)
         low, high = targets(world, hedge)
         off = ratio is not None and not low - room(world, hedge) <= ratio <= high + room(world, hedge)
-        cycles = world.seen.drifting[hedge.name] = world.seen.drifting.get(hedge.name, 0) + 1 if off else 0
         told = any(kind in _BLINDING or _concerns(subject, hedge) for kind, subject in firing)
-        if cycles > DRIFT_CYCLES and not told:
+        untold = off and not told
+        cycles = world.seen.drifting[hedge.name] = world.seen.drifting.get(hedge.name, 0) + 1 if untold else 0
+        if cycles > DRIFT_CYCLES:
             return Violation(1, f"{hedge.name} has a ratio of {ratio:.3f} for {cycles} cycles and nothing fires")
     return None
 
