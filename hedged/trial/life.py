@@ -91,7 +91,7 @@ class Life:
 
         async def build() -> Wired:
             made = await app.build(
-                load(self.world.config, {}), self.clock, ids, self.asked, self.outside, self.clock_watch
+                load(self.world.config, {}), self.clock, ids, self.asked, self.outside, clock_watch=self.clock_watch
             )
             made.look_every = LOOK_EVERY
             return made

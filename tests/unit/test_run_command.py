@@ -27,7 +27,7 @@ def wire_to(monkeypatch: pytest.MonkeyPatch, error: HedgedError) -> list[Any]:
     """A composition root that gets the settings and raises `error`; what it got."""
     built: list[Any] = []
 
-    async def build(settings: Any, clock: Any, ids: Any, asked: Any) -> Any:
+    async def build(settings: Any, clock: Any, ids: Any, asked: Any, *, clock_watch: Any) -> Any:
         built.append(settings)
         raise error
 
