@@ -204,7 +204,7 @@ def is_configured(policy: PortfolioPolicy, kind: Kind, subject: str) -> bool:
     if what is SubjectKind.HEDGE:
         return any(hedge.name == subject for hedge in policy.hedges)
     if what is SubjectKind.ACCOUNT:
-        return subject in policy.accounts
+        return subject in policy.accounts or subject == policy.name  # this machine's clock is the whole portfolio's
     if what is SubjectKind.INSTRUMENT:
         return subject.partition(":")[0] in policy.accounts
     if what is SubjectKind.BALANCE:

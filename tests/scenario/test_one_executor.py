@@ -60,6 +60,15 @@ async def test_another_machine_is_refused_while_the_lease_runs(stores: Stores) -
     await other.take_lease(THERE, T0 + timedelta(minutes=5), LASTS)
 
 
+async def test_a_lease_of_a_clock_that_was_ahead_runs_out_like_any(stores: Stores) -> None:
+    """Written a week ahead: whoever asks shortens it to what a holder may have, who renews it if there is one."""
+    one, other = stores
+    await one.take_lease(HERE, T0 + timedelta(days=7), LASTS)
+    with pytest.raises(StoreError, match="until 2026-11-02 12:03:00 UTC"):
+        await other.take_lease(THERE, T0, LASTS)
+    await other.take_lease(THERE, T0 + LASTS, LASTS)
+
+
 async def test_a_stale_epoch_cannot_write(stores: Stores) -> None:
     """Taken over from, it can plan no order, send none that was planned, keep no cycle, deliver nothing, renew nothing."""
     one, other = stores

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from hedged.adapters.store.beliefs import alerts_after
-from hedged.model.alert import AlertState
+from hedged.adapters.store.beliefs import alerts_after, newest_by_key
+from hedged.model.alert import AlertState, MessageKind
 from hedged.tell.lifecycle import _last_told
 from tests.store_samples import alert
 from tests.support import T0
@@ -26,6 +26,16 @@ def test_only_what_has_ended_is_forgotten(state: AlertState, away: timedelta, re
     """One that fires and stays away is remembered until its end, also where the clock was set a month ahead meanwhile."""
     known = replace(alert("alts", "e1", state), resolved_at=T0 - away)
     assert bool(alerts_after({"e1": known}, [], T0)) is remembered
+
+
+def test_an_end_that_is_still_to_be_told_is_not_forgotten() -> None:
+    """Held back when the clock was set a month ahead: people still believe that it fires."""
+    owed = replace(
+        alert("alts", "e1", AlertState.RESOLVED), resolved_at=T0 - timedelta(days=30), owed=MessageKind.RESOLVED
+    )
+    assert alerts_after({"e1": owed}, [], T0) == {"e1": owed}
+    ahead = replace(alert("alts", "e2", AlertState.RESOLVED), resolved_at=T0 + timedelta(days=30))
+    assert newest_by_key([owed, ahead]) == [owed]
 
 
 def test_what_was_told_while_the_clock_was_ahead_holds_no_group_back() -> None:

@@ -35,13 +35,16 @@ def alerts_after(known: Mapping[str, Alert], listed: Iterable[Alert], at: dateti
 
 
 def has_faded(alert: Alert, at: datetime) -> bool:
-    """It ended so long ago that it cannot reopen. One that fires has not ended, however long it has stayed away."""
-    ended = alert.resolved_at if alert.state is AlertState.RESOLVED else None
+    """It ended so long ago that it cannot reopen.
+
+    One that fires has not ended, however long it has stayed away; nor is one forgotten whose end is still to be told.
+    """
+    ended = alert.resolved_at if alert.state is AlertState.RESOLVED and alert.owed is None else None
     return ended is not None and ended <= at - REOPENS_WITHIN
 
 
 def newest_by_key(found: Iterable[Alert]) -> list[Alert]:
-    """One alert a key: the one that has not ended, else the one that ended last."""
+    """One alert a key: the one that has not ended, else one whose end is still to be told, else the one ended last."""
     chosen: dict[str, Alert] = {}
     for alert in found:
         other = chosen.get(alert.key)
@@ -50,6 +53,7 @@ def newest_by_key(found: Iterable[Alert]) -> list[Alert]:
     return list(chosen.values())
 
 
-def _newness(alert: Alert) -> tuple[bool, float]:
+def _newness(alert: Alert) -> tuple[bool, bool, float]:
     ended = alert.resolved_at
-    return alert.state is not AlertState.RESOLVED, ended.timestamp() if ended is not None else 0.0
+    over = ended.timestamp() if ended is not None else 0.0
+    return alert.state is not AlertState.RESOLVED, alert.owed is not None, over

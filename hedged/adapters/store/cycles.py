@@ -57,7 +57,10 @@ _ALERTS = (
     .where(
         or_(
             alerts.c.state.in_((AlertState.PENDING.value, AlertState.FIRING.value)),
-            and_(alerts.c.state == AlertState.RESOLVED.value, alerts.c.resolved_at > bindparam("after")),
+            and_(
+                alerts.c.state == AlertState.RESOLVED.value,
+                or_(alerts.c.resolved_at > bindparam("after"), alerts.c.resolved_at.is_(None)),  # its end is owed
+            ),
         )
     )
     .order_by(alerts.c.event_id)
@@ -201,7 +204,7 @@ def _write_alerts(connection: Connection, record: CycleRecord, known: Mapping[st
                 "cycle_id": record.cycle_id,
                 "key": alert.key,
                 "state": alert.state.value,
-                "resolved_at": alert.resolved_at,
+                "resolved_at": alert.resolved_at if alert.owed is None else None,
                 "data": to_text(alert),
             }
             for alert in changed

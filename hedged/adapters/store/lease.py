@@ -34,12 +34,18 @@ _RELEASE = update(lease).where(lease.c.epoch == bindparam("own")).values(holder=
 def take(connection: Connection, holder: str, now: datetime, lasts: timedelta) -> int:
     """The epoch in which `holder` may write. Raises `StoreError` while another machine's process may.
 
-    A process of this machine that held it is gone, since the caller has the file lock.
+    A process of this machine that held it is gone, since the caller has the file lock. An end further away than any
+    holder may write was written under a clock that was ahead: from now on the holder has as long as everybody.
     """
     dialect.begin(connection)
     row = connection.execute(_GET).first()
     epoch = 1
     if row is not None:
+        if row.holder != _NOBODY and row.expires_at > now + lasts:
+            connection.execute(_EXPIRES, {"own": row.epoch, "until": now + lasts})
+            connection.commit()
+            dialect.begin(connection)
+            row = connection.execute(_GET).one()
         if row.holder != _NOBODY and row.expires_at > now and _machine(row.holder) != _machine(holder):
             raise StoreError(
                 f"another hedged ({named(row.holder)}) sends this portfolio's orders, and may until "
