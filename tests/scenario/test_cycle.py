@@ -576,3 +576,13 @@ async def test_an_order_on_an_account_that_has_another_name_now_blocks_what_has_
     await stage.tick(ETH=12)
     assert ETH_PERP in stage.portfolio.book.in_flight
     assert stage.venue.submitted == []
+
+
+async def test_the_clock_is_the_whole_portfolios_and_stays_configured(stage: Stage) -> None:
+    """A clock that is right again is over, and not out of the configuration."""
+    name = stage.portfolio.policy.name
+    off = Finding(Kind.CLOCK_SKEW, name, Severity.CRITICAL, "The clock has jumped.")
+    await run_cycle(stage.portfolio, stage.clock.now(), [off])
+    stage.clock.advance(60)
+    report = await stage.tick()
+    assert [alert.closed_as for alert in report.alerts if alert.kind is Kind.CLOCK_SKEW] == ["resolved"]
