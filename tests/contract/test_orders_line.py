@@ -222,7 +222,7 @@ def test_the_writing_calls_are_reached_from_one_place() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         and "ccxt_orders" in f"{getattr(node, 'module', '')} {' '.join(alias.name for alias in node.names)}"
     }
-    assert importing == {"app.py"}
+    assert importing == {"app/accounts.py"}
 
 
 def test_every_venue_of_the_first_rank_takes_orders() -> None:
