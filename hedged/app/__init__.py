@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from hedged.daemon.background import Loop
 
 __all__ = [
+    "LEASE_MIN",
     "App",
     "Exchanges",
     "Outside",

@@ -59,9 +59,9 @@ def reset(
 
 
 async def _reset(settings: Settings, accounts: list[str], *, sure: bool) -> list[str]:
-    from hedged.adapters.clock import SystemClock, SystemIds
+    from hedged.adapters.clock import SystemClock, SystemIds, process_name
     from hedged.adapters.exchanges.paper_reset import ledgers, places, reset
-    from hedged.app import open_store
+    from hedged.app import LEASE_MIN, open_store
 
     clock = SystemClock()
     policy = settings.policy()
@@ -82,7 +82,10 @@ async def _reset(settings: Settings, accounts: list[str], *, sure: bool) -> list
         asked = not sure and sys.stdin.isatty()
         if not sure and not (asked and typer.confirm(f"Drop that, and start with {start} each?")):
             return ["nothing was changed" + ("" if asked else ": --yes does it")]
+        # A daemon that was killed still has its name in the database; no other can be alive under our lock.
+        await store.take_lease(process_name(), clock.now(), LEASE_MIN)
         await reset(store, before, clock.now(), SystemIds())
+        await store.release_lease()
         return [
             f"{name}: reset to {start} and no position" for name in dict.fromkeys(place.account for place in before)
         ]

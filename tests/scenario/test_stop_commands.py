@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hedged.adapters.clock import process_name
 from hedged.adapters.store.lock import StoreLock, holder
 from tests.scenario.test_commands import ask, config, rows, run_cycles  # noqa: F401
 
@@ -210,6 +211,19 @@ def test_paper_reset_begins_anew_and_nothing_has_vanished(config: Config) -> Non
     assert [each["kind"] for each in state["findings"] if "vanished" in each["kind"] or "closed" in each["kind"]] == []
     assert state["orders"][0]["outcome"] == "filled"
     assert orders(path) == 2
+
+
+def test_paper_reset_after_a_daemon_that_was_killed(config: Config) -> None:  # noqa: F811
+    """Its name is still in the database; under its lock nobody else can be alive."""
+    import sqlite3
+
+    path = config()
+    run_cycles(path)
+    with sqlite3.connect(path.parent / "mine.sqlite") as database:
+        machine = process_name().split(":")[0]
+        database.execute("UPDATE lease SET holder = ?, expires_at = expires_at + 60000000", (f"{machine}:10993:dead",))
+    said = ask("paper", "reset", "--yes", "-c", path)
+    assert said.exit_code == 0, said.output
 
 
 def test_paper_reset_of_less_cash_is_no_loss(config: Config) -> None:  # noqa: F811
