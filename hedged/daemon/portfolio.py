@@ -20,6 +20,7 @@ from hedged.daemon.clock_watch import ClockWatch, VenueClock
 from hedged.daemon.delivery import channels_down
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
+from hedged.decide.jumps import UNCONFIRMED
 from hedged.errors import DeliveryError, StoreError
 from hedged.model.alert import AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
@@ -158,6 +159,8 @@ class App:
         self._failing = None
         if self.history is not None:
             self.history.learn(report)
+        if any(each.reason.endswith(UNCONFIRMED) for each in report.decision.refused):
+            self.wakes.wake("a jump is read again")
         self._weigh()
         self.vitals.completed(report, self.portfolio.clock.monotonic() - began, self.cycle_weights)
         woken = {"woken_by": "; ".join(woken_by)} if woken_by else {}

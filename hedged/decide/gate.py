@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TypeGuard
 
 from hedged.decide.account_room import AccountRoom
-from hedged.decide.jumps import book_agrees
+from hedged.decide.jumps import UNCONFIRMED, book_agrees
 from hedged.decide.placement import resting_price
 from hedged.estimate.sizing import leaves_crumb, order_min
 from hedged.model.instrument import Instrument
@@ -267,7 +267,7 @@ def _jump(intent: Intent, quote: Quote, context: GateContext, limits: Limits) ->
     if abs(quote.mark / last - 1) > limits.price_collar:
         return (
             f"the mark of {intent.instrument} jumped by {quote.mark / last - 1:+.2%} from {last:f} to {quote.mark:f}, "
-            f"which a second reading has to confirm"
+            + UNCONFIRMED
         )
     return None
 

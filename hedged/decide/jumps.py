@@ -35,6 +35,10 @@ PRICE_JUMP = Decimal("0.1")
 Name = TypeVar("Name", bound=str)
 
 
+UNCONFIRMED = "which a second reading has to confirm"
+"""How the refusal of an order ends that waits for one: the daemon then reads again soon, however long its interval."""
+
+
 def marks_after(
     before: Mapping[InstrumentId, MarkSeen], snapshot: Snapshot, collar: Decimal
 ) -> dict[InstrumentId, MarkSeen]:
@@ -78,8 +82,7 @@ def price_jumps(
         away = price.value / last - 1
         found.setdefault(
             hedge,
-            f"the price of {asset} jumped by {away:+.2%} from {last:f} to {price.value:f}, "
-            "which a second reading has to confirm",
+            f"the price of {asset} jumped by {away:+.2%} from {last:f} to {price.value:f}, {UNCONFIRMED}",
         )
     return found
 

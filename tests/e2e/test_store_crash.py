@@ -83,7 +83,7 @@ def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
     """Where the file cannot grow, writing is refused in words, and what was stored before is still there."""
     path = tmp_path / "hedged.db"
-    with _start(path, first=0, limit=600_000) as child:
+    with _start(path, first=0, limit=800_000) as child:
         said = child.communicate(timeout=60)[0].splitlines()
     assert child.returncode == 0
     assert said[-1].startswith(f"refused {path}")
