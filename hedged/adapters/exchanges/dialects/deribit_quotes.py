@@ -60,7 +60,7 @@ QUOTE_ENDPOINTS = {
 
 def index_pairs(exchange: Any, names: object) -> Iterator[Any]:
     """Index prices as pairs of currencies that are priced; each `btc_usd` is bitcoin in dollars."""
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
         raise Misshapen("the list of index names is not one")
     for name in names:
         base, _, quote = name.partition("_")
