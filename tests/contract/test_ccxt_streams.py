@@ -10,7 +10,7 @@ import pytest
 from hedged.adapters.exchanges import ccxt_streams
 from hedged.adapters.exchanges.stream_session import listen
 from hedged.adapters.exchanges.stream_table import TABLES, What
-from tests.venues.streams_bench import PAIR, PERPETUAL, PRIVATE, VENUES, stage, symbol
+from tests.venues.streams_bench import PAIR, PAIR_SYMBOL, PERPETUAL, PRIVATE, VENUES, stage, symbol
 
 pytestmark = pytest.mark.parametrize("venue", VENUES)
 
@@ -66,12 +66,13 @@ async def test_spot_prices_wake(venue: str) -> None:
     if venue not in PAIR:
         assert TABLES[venue].spot is None
         return
-    async with stage(venue, keys=False, contracts=(), spot=("ETH/USDT",)) as on:
+    pair = PAIR_SYMBOL.get(venue, "ETH/USDT")
+    async with stage(venue, keys=False, contracts=(), spot=(pair,)) as on:
         await on.hub.until(f"spot:{PAIR[venue]}")
         for price in ("3000", "3090"):
             await on.hub.tell("spot", PAIR[venue], price)
             await asyncio.sleep(0.02)
-        assert await on.reasons(1) == ["main: ETH/USDT moved by +3.00 %"]
+        assert await on.reasons(1) == [f"main: {pair} moved by +3.00 %"]
 
 
 async def test_without_a_key_only_prices_are_watched(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +110,7 @@ async def test_all_that_is_said_is_listening(venue: str) -> None:
             said = (
                 frame
                 if isinstance(frame, str)
-                else frame.get("op") or frame.get("method") or frame.get("reqType") or frame.get("event")
+                else next((frame[key] for key in ("op", "method", "reqType", "event", "type") if key in frame), None)
             )
             assert said in words
 
@@ -135,5 +136,5 @@ async def test_requests_of_streams_are_counted(venue: str) -> None:
     async with stage(venue) as on:
         await on.listening()
         await on.marked()
-        assert bool(on.hub.listen_keys) is (venue in {"binance", "bingx"})
+        assert bool(on.hub.listen_keys) is (venue in {"binance", "bingx", "kraken"})
         assert on.it.opened.requests == len(on.it.server.requests) - on.hub.opened

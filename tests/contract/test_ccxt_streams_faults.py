@@ -13,6 +13,8 @@ from ccxt.async_support.base.ws import client as ccxt_client
 
 from hedged.adapters.exchanges.ccxt_streams import PAUSE_LAST, SILENT_AFTER, TICKS_WITHIN
 from hedged.adapters.exchanges.stream_client import MESSAGE_MAX
+from hedged.adapters.exchanges.stream_session import listen
+from tests.venues.coinbase_bench import ED_KEYS
 from tests.venues.streams_bench import LOGINS, PERPETUAL, PRIVATE, VENUES, Stage, stage
 
 GARBAGE = (
@@ -187,7 +189,7 @@ async def test_polling_is_not_touched(venue: str) -> None:
         await on.clock.move(600)
         await asyncio.sleep(0.05)
         assert (await on.it.reader.balances(on.it.reader.wallets[0])).value
-        assert (await on.it.reader.derivatives()).value.positions
+        assert bool((await on.it.reader.derivatives()).value.positions) is (venue != "kraken")  # which has none
         assert on.woken == []
 
 
@@ -233,3 +235,85 @@ async def test_a_test_system_without_streams_never_leads_to_the_real_one() -> No
             await on.until(lambda: len(on.streams.states()) == 3)
             await on.down(name, "the venue's test system has no streams")
         assert on.hub.opened == 0
+
+
+async def test_a_market_that_one_venue_does_not_stream_leaves_the_others_told() -> None:
+    """Kraken refuses one of two pairs: that one is left to polling, and the connection stands."""
+    async with stage("kraken", keys=False, contracts=(), spot=("ETH/USD", "SOL/USD")) as on:
+        on.hub.unknown_market = "SOL/USD"
+        await on.hub.until("spot:ETH/USD")
+        for price in ("3000", "3090"):
+            await on.hub.tell("spot", "ETH/USD", price)
+            await asyncio.sleep(0.02)
+        assert await on.reasons(1) == ["main: ETH/USD moved by +3.00 %"]
+        assert on.hub.opened == 1
+
+
+async def test_a_private_subscription_that_is_refused_is_told() -> None:
+    """Kraken's session was lost after the login: ccxt says nothing of it, the line is down all the same."""
+    async with stage("kraken") as on:
+        on.hub.lost_sessions = True
+        await on.until(lambda: "account" in on.streams._health)
+        await on.down("account", "the venue refused the login, or what was asked for")
+        on.hub.lost_sessions = False
+        await on.until(lambda: all(on.heard_by(topic) for topic in PRIVATE["kraken"]))
+
+
+async def test_the_token_of_streams_and_the_readers_calls_go_one_at_a_time() -> None:
+    """Kraken's nonces only grow: while a balance is on its way no token is asked for, nor the other way round."""
+    path = "/0/private/BalanceEx"
+    async with stage("kraken") as on:
+        await on.listening()
+        arrived, on.it.server.held[path] = on.it.server.requests, asyncio.Event()
+        reading = asyncio.create_task(on.it.reader.balances("spot"))
+        async with asyncio.timeout(10):
+            while ("POST", path) not in arrived:
+                await asyncio.sleep(0.005)
+        for socket in on.heard_by("fills"):
+            await socket.ws.close()
+        await on.down("account", "closed")
+        await on.clock.move(1)
+        await asyncio.sleep(0.1)
+        assert on.hub.listen_keys == ["POST"]  # the first one
+        on.it.server.held[path].set()
+        assert (await reading).value
+        await on.until(lambda: all(on.heard_by(topic) for topic in PRIVATE["kraken"]))
+        assert on.hub.listen_keys == ["POST"] * 2
+        assert (await on.it.reader.balances("spot")).value
+
+
+async def test_the_readers_and_the_streams_nonces_grow_together() -> None:
+    """Each has an instance of ccxt of its own; of two calls within a millisecond the second is the larger."""
+    async with stage("kraken") as on:
+        await on.listening()
+        line = on.streams._line
+        async with listen("x", line, on.streams._opening, on.it.opened._session, on.clock, told=print) as listening:
+            reading = line.connection.exchange
+            times = [exchange.nonce() for exchange in (reading, listening.exchange, reading)]
+        assert times == [times[0], times[0] + 1, times[0] + 2]
+
+
+async def test_a_venue_that_cuts_off_the_quiet_is_asked_for_heartbeats() -> None:
+    """Coinbase ends a connection that it has nothing to tell for a minute: prices of a quiet coin, and own orders."""
+    async with stage("coinbase") as on:
+        await on.listening()
+        await on.marked()
+        await on.hub.wait(lambda: len(on.heard_by("heartbeats")) == 2)
+        assert on.hub.opened == 2
+
+
+async def test_both_kinds_of_keys_log_in_to_coinbases_orders() -> None:
+    """By a token in either case; ccxt would sign the old way with the newer kind."""
+    async with stage("coinbase", keys=ED_KEYS) as on:
+        await on.listening()
+        assert [frame for frame in on.hub.said if "signature" in frame] == []
+
+
+async def test_orders_that_fill_nothing_do_not_wake() -> None:
+    """What was placed, cancelled or told again is no reason to read; what was filled is."""
+    async with stage("coinbase") as on:
+        await on.listening()
+        for order, filled in (("1", "0"), ("1", "0"), ("2", "0"), ("2", "3"), ("2", "3"), ("1", "1")):
+            await on.hub.tell("fill", PERPETUAL["coinbase"], filled, order)
+            await asyncio.sleep(0.02)
+        assert await on.reasons(2) == ["main: filled in ETH/USD:USD"] * 2

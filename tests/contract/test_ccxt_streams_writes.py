@@ -13,11 +13,7 @@ from hedged.adapters.exchanges.stream_session import Listening, listen
 from hedged.adapters.exchanges.stream_table import TABLES
 from tests.venues.streams_bench import VENUES, Stage, stage, symbol
 
-ORDERS = (
-    ("create_order_ws", ("ETH/USDT:USDT", "limit", "buy", 1, 3000)),
-    ("edit_order_ws", ("1", "ETH/USDT:USDT", "limit", "buy", 1, 3000)),
-    ("cancel_order_ws", ("1", "ETH/USDT:USDT")),
-)
+ORDERS = ("create_order_ws", "edit_order_ws", "cancel_order_ws")
 REST = ("create_order", "cancel_order", "set_leverage", "fetch_balance")
 UNABLE = {"NotSupported", "ArgumentsRequired"}
 
@@ -35,7 +31,7 @@ async def refusal(listening: Listening, call: str, args: tuple[Any, ...]) -> Exc
     return caught.value
 
 
-@pytest.mark.parametrize("venue", ["binance", "bybit", "okx"])  # the others have no orders by websocket
+@pytest.mark.parametrize("venue", ["binance", "bybit", "okx", "kraken"])  # the others have no orders by websocket
 async def test_no_order_leaves_by_websocket(venue: str) -> None:
     """Connected and logged in, ccxt.pro's own calls end at the list of words: the venue hears nothing of them."""
     async with stage(venue) as on:
@@ -44,7 +40,9 @@ async def test_no_order_leaves_by_websocket(venue: str) -> None:
             ways = listening.exchange.urls["api"]["ws"]
             if venue == "bybit":  # orders have a connection of their own there
                 ways["private"]["trade"] = ways["private"]["contract"]
-            for call, args in ORDERS:
+            market, order = symbol(venue), ("limit", "buy", 1, 3000)
+            asked = ((market, *order), ("1", market, *order), ("1", *([market] if venue != "kraken" else ())))
+            for call, args in zip(ORDERS, asked, strict=True):
                 assert isinstance(await refusal(listening, call, args), NotAllowed), call
         words = {verb(frame) for frame in on.hub.said}
         assert words <= TABLES[venue].says
@@ -55,6 +53,7 @@ async def test_no_http_but_listen_keys(venue: str) -> None:
     """Not even readings: they are polling's, over a line of its own."""
     async with stage(venue) as on:
         await on.listening()
+        await on.marked()
         on.it.server.requests.clear()
         async with opened(on) as listening:
             name = symbol(venue)

@@ -14,7 +14,9 @@ JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["symbol", "contracts", "side", "total", "free", "ETH"]), inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["symbol", "contracts", "side", "total", "free", "ETH", "id", "filled"]), inner, max_size=4
+        )
     ),
     max_leaves=12,
 )
@@ -80,12 +82,27 @@ def test_a_fill_is_always_a_reason() -> None:
     assert Changes.fills([]) is None
 
 
+def test_of_orders_only_what_is_filled_is_a_reason() -> None:
+    """More of it than was last heard of that order, the first time included; of many in one message each counts."""
+    changes = Changes(0.01)
+
+    def told(*rows: tuple[str, Any]) -> str | None:
+        return changes.orders("account", [{"symbol": "ETH/USD", "id": name, "filled": filled} for name, filled in rows])
+
+    assert told(("1", 0.0), ("2", None)) is None
+    assert told(("1", 0.0), ("2", 1.0)) == "filled in ETH/USD"
+    assert told(("1", 0.0), ("2", 1.0)) is None
+    assert told(("1", 0.5), ("2", 1.0)) == "filled in ETH/USD"
+
+
 def test_what_is_remembered_is_bounded() -> None:
     """A stream that names ever new symbols fills no memory; what was forgotten is news once more."""
     changes, names = Changes(0.01), [f"C{number}/USDT:USDT" for number in range(3 * _KNOWN_MAX)]
     for name in names:
         changes.positions("swap", [held(1, symbol=name)])
         changes.balances("spot", {"total": {name: 1}})
+        changes.orders("account", [{"symbol": "ETH/USD", "id": name, "filled": 1}])
+    assert 0 < len(changes._filled) <= _KNOWN_MAX
     assert 0 < len(changes._positions) <= _KNOWN_MAX
     assert 0 < len(changes._balances) <= _KNOWN_MAX
     assert changes.positions("swap", [held(1, symbol=names[-1])]) is None
@@ -108,3 +125,4 @@ def test_junk_is_never_an_error(junk: Any) -> None:
     changes.positions("swap", junk)
     changes.balances("spot", junk)
     Changes.fills(junk)
+    changes.orders("account", junk)

@@ -57,7 +57,10 @@ NAMES = (
     "test.deribit.com",
     "futures.kraken.com",
     "api.kraken.com",
+    "ws.kraken.com",
+    "ws-auth.kraken.com",
     "api.coinbase.com",
+    "advanced-trade-ws.coinbase.com",
 )
 _SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ _TRANSACTIONS = re.compile(r"/v2/accounts/([^/]+)/transactions")
 class CoinbaseServer(VenueServer):
     def __init__(self, venue: CoinbaseVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
-        self.keys: dict[str, Callable[[bytes, bytes], None]] = {API_KEY: _verify_ec, ED_NAME: _verify_ed}
+        self.keys = dict(VERIFIERS)
 
     async def answer(self, request: web.Request) -> Any:
         path = request.path.removeprefix("/api/v3/brokerage/")
@@ -57,21 +57,12 @@ class CoinbaseServer(VenueServer):
 
     def _check_token(self, request: web.Request) -> None:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        parts = token.split(".")
-        if kind != "Bearer" or len(parts) != 3:
+        if kind != "Bearer":
             raise _unauthorized()
-        header, claims = (json.loads(_decoded(part)) for part in parts[:2])
-        verify = self.keys.get(claims["sub"])
+        claims = verified(token, self.keys, self.venue.now() / 1000)
         target = f"{request.method} {HOST}{request.path}"
-        seconds = self.venue.now() / 1000
-        fresh = claims["nbf"] - 1 <= seconds < claims["exp"] and claims["exp"] - claims["nbf"] <= VALID_FOR
-        for_this = claims.get("uri") == target or claims.get("uris") == [target]
-        if verify is None or not fresh or not for_this or header["kid"] != claims["sub"]:
+        if claims is None or not (claims.get("uri") == target or claims.get("uris") == [target]):
             raise _unauthorized()
-        try:
-            verify(f"{parts[0]}.{parts[1]}".encode(), _decoded(parts[2]))
-        except InvalidSignature:
-            raise _unauthorized() from None
 
     def public(self) -> dict[str, Callable[[web.Request], Any]]:
         venue = self.venue
@@ -94,6 +85,23 @@ class CoinbaseServer(VenueServer):
         }
 
 
+def verified(token: str, keys: Mapping[str, Callable[[bytes, bytes], None]], seconds: float) -> dict[str, Any] | None:
+    """What a token claims, if one of these keys has signed it and it is good at this time."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    header, claims = (json.loads(_decoded(part)) for part in parts[:2])
+    verify = keys.get(claims["sub"])
+    fresh = claims["nbf"] - 1 <= seconds < claims["exp"] and claims["exp"] - claims["nbf"] <= VALID_FOR
+    if verify is None or not fresh or header["kid"] != claims["sub"]:
+        return None
+    try:
+        verify(f"{parts[0]}.{parts[1]}".encode(), _decoded(parts[2]))
+    except InvalidSignature:
+        return None
+    return dict(claims)
+
+
 def _since(fills: list[dict[str, Any]], request: web.Request) -> list[dict[str, Any]]:
     start = datetime.fromisoformat(request.query["start_sequence_timestamp"])
     products = request.query.getall("product_ids")
@@ -113,6 +121,9 @@ def _verify_ec(signed: bytes, signature: bytes) -> None:
 
 def _verify_ed(signed: bytes, signature: bytes) -> None:
     ED_KEY.public_key().verify(signature, signed)
+
+
+VERIFIERS: Mapping[str, Callable[[bytes, bytes], None]] = {API_KEY: _verify_ec, ED_NAME: _verify_ed}
 
 
 def _unauthorized() -> web.HTTPUnauthorized:

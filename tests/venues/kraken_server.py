@@ -15,6 +15,7 @@ from aiohttp import web
 from tests.venues.kraken_venue import KrakenVenue
 from tests.venues.server import Refusal, VenueServer
 
+LISTEN_TOKEN = "listentoken"
 API_KEY = "k" * 40 + "HEDGEDTESTKEY"
 SECRET = base64.b64encode(b"hedged test secret of a spot account, which is long enough too").decode()
 
@@ -69,7 +70,14 @@ class KrakenServer(VenueServer):
             "OpenPositions": lambda _: venue.open_positions(),
             "Ledgers": lambda asked: venue.ledgers(int(asked["start"])),
             "GetApiKeyInfo": lambda _: venue.key_info(),
+            "GetWebSocketsToken": lambda _: self._listen_token(),
         }
+
+    def _listen_token(self) -> dict[str, Any]:
+        self.streams.listen_keys.append("POST")
+        if self.streams.refuse_login:
+            raise _refusal("EGeneral:Permission denied")
+        return {"token": LISTEN_TOKEN, "expires": 900}
 
 
 def _reply(result: Any) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from urllib.parse import urlencode
 
 from aiohttp import WSMsgType, web
 
+from tests.venues.coinbase_server import VERIFIERS, verified
+from tests.venues.kraken_server import LISTEN_TOKEN
 from tests.venues.server import LISTEN_KEYS
 
 MILLISECONDS = 1_793_620_800_000
@@ -49,6 +51,8 @@ class Hub:
         self.listen_keys: list[str] = []  # methods
         self.fault = ""
         self.refuse_login = False
+        self.unknown_market = ""  # one that cannot be subscribed to
+        self.lost_sessions = False  # who is logged in is told that he is not
         self.news = asyncio.Event()  # set whenever something was said or opened
         self._speech = SPEECHES[venue](self)
 
@@ -104,7 +108,7 @@ class Hub:
             await socket.ws.send_str(text)
 
     async def tell(self, kind: str, *args: str) -> int:
-        """`mark` (market id, price), `position` (market id, contracts), `balance` (asset, total), `fill` (market id).
+        """`mark` (market id, price), `position` (market id, contracts), `balance` (asset, total), `fill` (market id …).
 
         To every connection that subscribed to it; how many those are.
         """
@@ -594,6 +598,85 @@ class Gate(Speech):
         return {"time": MILLISECONDS // 1000, "channel": channel, "event": "update", "result": data}
 
 
+class Kraken(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["method"] == "ping":
+            return [{"method": "pong", "time_in": "2026-11-02T12:00:00Z", "time_out": "2026-11-02T12:00:00Z"}]
+        asked, replies = frame["params"], []
+        reply = {"method": "subscribe", "req_id": frame["req_id"], "time_in": "2026-11-02T12:00:00Z"}
+        for market in asked.get("symbol", ()):
+            if market == self.hub.unknown_market:
+                error = f"Currency pair not supported {market}"
+                replies.append({**reply, "success": False, "error": error, "symbol": market})
+            else:
+                socket.topics |= {f"marks:{market}", f"spot:{market}"}
+                replies.append({**reply, "success": True, "result": {"channel": "ticker", "symbol": market}})
+        if asked["channel"] != "ticker":
+            if self.hub.lost_sessions or asked["token"] != LISTEN_TOKEN or "ws-auth" not in socket.host:
+                return [{**reply, "success": False, "error": "ESession:Invalid session"}]
+            socket.topics.add({"executions": "fills", "balances": "balances:account"}[asked["channel"]])
+            replies.append({**reply, "success": True, "result": {"channel": asked["channel"]}})
+        return [*replies, {"channel": "heartbeat"}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        return f"marks:{market}", self._ticker(market, price)
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        return f"spot:{market}", self._ticker(market, price)
+
+    def _ticker(self, market: str, price: str) -> Any:
+        row = {"symbol": market, "bid": float(price), "ask": float(price), "last": float(price), "volume": 2.5}
+        row |= {"bid_qty": 1.0, "ask_qty": 1.0, "vwap": 3000.5, "low": 2900.0, "high": 3100.0, "change": -1.0}
+        return {"channel": "ticker", "type": "update", "data": [{**row, "change_pct": -0.03}]}
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        row = {"order_id": "O6NTZC-K6FRH-ATWBCK", "exec_id": "T5DIUI-5N4KO-Z5BPXK", "exec_type": "trade"}
+        row |= {"trade_id": 8253473, "symbol": market, "side": "sell", "last_qty": 1.5, "last_price": 3000.5}
+        row |= {"liquidity_ind": "t", "cost": 4500.75, "order_status": "filled", "order_type": "market"}
+        row |= {"fees": [{"asset": "USD", "qty": 1.2}], "timestamp": "2026-11-02T12:00:00.000000Z"}
+        return "fills", {"channel": "executions", "type": "update", "data": [row], "sequence": 10}
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        row = {"asset": asset, "asset_class": "currency", "balance": float(total)}
+        row["wallets"] = [{"type": "spot", "id": "main", "balance": float(total)}]
+        return "balances:account", {"channel": "balances", "data": [row], "type": "snapshot", "sequence": 1}
+
+
+class Coinbase(Speech):
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        channel = frame["channel"]
+        if channel == "user":
+            claims = verified(frame.get("jwt", ""), VERIFIERS, MILLISECONDS / 1000)
+            if self.hub.refuse_login or claims is None or "uri" in claims:
+                return [{"type": "error", "message": f"authentication failure {frame.get('jwt')}"}]
+            socket.topics.add("fills")
+        elif channel == "heartbeats":
+            socket.topics.add("heartbeats")
+        else:
+            kinds = ("marks", "spot")
+            socket.topics |= {f"{kinds[not market.endswith('-CDE')]}:{market}" for market in frame["product_ids"]}
+        return [self._push("subscriptions", {"subscriptions": {channel: frame["product_ids"] or ["user"]}})]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        row = {"type": "ticker", "product_id": market, "price": price, "volume_24_h": "1", "low_24_h": price}
+        row |= {"high_24_h": price, "low_52_w": price, "high_52_w": price, "price_percent_chg_24_h": "0.5"}
+        row |= {"best_bid": price, "best_ask": price, "best_bid_quantity": "1", "best_ask_quantity": "1"}
+        return f"marks:{market}", self._push("ticker_batch", {"type": "snapshot", "tickers": [row]})
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        return f"spot:{market}", self.mark(market, price)[1]
+
+    def fill(self, market: str, filled: str = "2", order: str = "1") -> tuple[str, Any]:
+        row = {"order_id": order, "client_order_id": "c", "cumulative_quantity": filled, "leaves_quantity": "0"}
+        row |= {"avg_price": "3000", "total_fees": "0", "status": "FILLED", "product_id": market, "limit_price": "3000"}
+        row |= {"creation_time": "2026-11-02T12:00:00Z", "order_side": "SELL", "order_type": "Limit"}
+        return "fills", self._push("user", {"type": "update", "orders": [row]})
+
+    def _push(self, channel: str, event: Any) -> Any:
+        at = "2026-11-02T12:00:00.000000000Z"
+        return {"channel": channel, "client_id": "", "timestamp": at, "sequence_num": 0, "events": [event]}
+
+
 SPEECHES = {
     "binance": Binance,
     "bybit": Bybit,
@@ -606,4 +689,6 @@ SPEECHES = {
     "hyperliquid": Hyperliquid,
     "gate": Gate,
     "krakenfutures": KrakenFutures,
+    "kraken": Kraken,
+    "coinbase": Coinbase,
 }

@@ -25,6 +25,8 @@ VENUES = (
     "hyperliquid",
     "krakenfutures",
     "gate",
+    "kraken",
+    "coinbase",
 )
 LOGINS = tuple(venue for venue in VENUES if venue != "hyperliquid")  # whose private streams need more than an address
 PERPETUAL = {
@@ -39,14 +41,19 @@ PERPETUAL = {
     "hyperliquid": "ETH",
     "gate": "ETH_USDT",
     "krakenfutures": "PF_ETHUSD",
+    "kraken": "ETH/USD",  # a pair: there are no contracts
+    "coinbase": "ETP-20DEC30-CDE",
 }
 IN_DOLLARS = {
     "deribit": "ETH/USDC:USDC",
     "hyperliquid": "ETH/USDC:USDC",
     "krakenfutures": "ETH/USD:USD",
+    "kraken": "ETH/USD",
+    "coinbase": "ETH/USD:USD",
 }  # where others have it in USDT
 PAIR = {"binance": "ETHUSDT", "bybit": "ETHUSDT", "okx": "ETH-USDT", "bingx": "ETH-USDT", "weex": "ETHUSDT"}
-PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT"}
+PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT", "kraken": "ETH/USD", "coinbase": "ETH-USD"}
+PAIR_SYMBOL = {"kraken": "ETH/USD", "coinbase": "ETH/USD"}  # ETH/USDT with the others
 PRIVATE = {  # venue → the topics of every private channel that is watched
     "binance": ("positions:USD-M", "positions:COIN-M", "balances:spot", "balances:margin"),
     "bybit": ("positions", "balances:account"),
@@ -59,11 +66,13 @@ PRIVATE = {  # venue → the topics of every private channel that is watched
     "hyperliquid": ("fills",),
     "gate": ("balances:spot",),
     "krakenfutures": ("positions", "fills", "balances:account"),
+    "kraken": ("fills", "balances:account"),
+    "coinbase": ("fills",),
 }
 
 
 def symbol(venue: str) -> str:
-    """The contract on ETH that is watched."""
+    """The contract on ETH that is watched, or the pair where there is none."""
     return IN_DOLLARS.get(venue, "ETH/USDT:USDT")
 
 
@@ -127,7 +136,7 @@ class Stage:
 async def stage(
     venue: str,
     *,
-    keys: bool = True,
+    keys: bool | Mapping[str, str] = True,  # or those, for the venue's own
     contracts: Sequence[str] | None = None,
     spot: Sequence[str] = (),
     fault: str = "",
@@ -135,7 +144,7 @@ async def stage(
     options: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Stage]:
     bench = importlib.import_module(f"tests.venues.{venue}_bench")
-    credentials = bench.KEYS if keys else None
+    credentials = (bench.KEYS if keys is True else keys) or None
     async with bench.bench(credentials=credentials, **(options or {})) as it:
         hub = it.server.streams = Hub(venue, bench.KEYS)
         hub.fault, hub.refuse_login = fault, refuse_login

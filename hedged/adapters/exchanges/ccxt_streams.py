@@ -149,6 +149,8 @@ class CcxtStreams:
             found = [changes.balances(name, message)]
         elif watch.what is What.FILLS:
             found = [changes.fills(message)]
+        elif watch.what is What.ORDERS:
+            found = [changes.orders(name, message)]
         yield from filter(None, found)
 
     async def _attend(self, line: Line, listening: Listening) -> None:
@@ -178,8 +180,12 @@ class CcxtStreams:
 
     def _calls(self, exchange: Any, line: Line, table: StreamTable) -> list[tuple[Watch, Call]]:
         if line is _PUBLIC:
-            return self._marks(exchange, table)
-        return [(watch, partial(getattr(exchange, watch.method), params=dict(watch.params))) for watch in line.watches]
+            calls = self._marks(exchange, table)
+        else:
+            calls = [(it, partial(getattr(exchange, it.method), params=dict(it.params))) for it in line.watches]
+        if calls and table.beats is not None:
+            calls.append((table.beats, partial(getattr(exchange, table.beats.method), **table.beats.params)))
+        return calls
 
     def _marks(self, exchange: Any, table: StreamTable) -> list[tuple[Watch, Call]]:
         """A call for the symbols of each connection (linear, inverse, spot), or one for each symbol."""

@@ -24,6 +24,7 @@ class Changes:
         self._base: dict[str, float] = {}  # symbol → mark when the last cycle began
         self._positions: dict[tuple[str, str], float] = {}
         self._balances: dict[tuple[str, str], float] = {}
+        self._filled: dict[tuple[str, str], float] = {}
 
     def cycle_begins(self) -> None:
         """Jumps are counted from the marks of now."""
@@ -77,6 +78,17 @@ class Changes:
         listed = rows if isinstance(rows, Iterable) else ()
         symbols = {_name(row.get("symbol")) for row in listed if isinstance(row, Mapping)}
         return f"filled in {', '.join(sorted(symbols)[:3])}" if symbols else None
+
+    def orders(self, line: str, rows: object) -> str | None:
+        """A reason, if of an own order more is filled than was last heard; placing and cancelling are none."""
+        symbols = set()
+        for row in rows if isinstance(rows, Iterable) else ():
+            if not isinstance(row, Mapping):
+                continue
+            key, filled = (line, _name(row.get("id"))), _number(row.get("filled"))
+            if filled is not None and _put(self._filled, key, filled) and filled > 0:
+                symbols.add(_name(row.get("symbol")))
+        return self.fills([{"symbol": symbol} for symbol in symbols])
 
 
 def _put(known: dict[tuple[str, str], float], key: tuple[str, str], value: float, tolerance: float = 0.0) -> bool:

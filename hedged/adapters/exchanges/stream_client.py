@@ -26,10 +26,15 @@ CLOSE_WITHIN = 0.3  # seconds for the closing handshake: nothing is lost by leav
 FRAMES_BURST = 20.0
 FRAMES_PER_SECOND = 4.0  # venues close connections that talk more than 5 to 10 times a second
 
-_VERBS = ("op", "method", "reqType", "event")
+_VERBS = ("op", "method", "reqType", "event", "type")
 _OPENING = frozenset({"id", "dataType"})  # bingx's spot stream is asked without a verb
 _ANSWER = frozenset({"pong", "time"})
-_LOGIN_REFUSED = ({"channel": "rs.error"}, {"event": "error"})  # mexc's and krakenfutures', which ccxt passes over
+_REFUSED = (  # which ccxt passes over, or takes for something that it cannot read
+    {"channel": "rs.error"},  # mexc
+    {"event": "error"},  # krakenfutures
+    {"method": "subscribe", "success": False},  # kraken
+    {"type": "error"},  # coinbase
+)
 
 
 asking: ContextVar[Any] = ContextVar("asking", default=None)  # whose watch method is being called in this task
@@ -140,7 +145,7 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
 
     def handle_text_or_binary_message(self, data: Any) -> None:
         if isinstance(data, str) and 'error"' in data and _is_refusal(data):
-            self.on_error(Refused(self._account, self._call, "the venue refused the login"))
+            self.on_error(Refused(self._account, self._call, "the venue refused the login, or what was asked for"))
             return
         super().handle_text_or_binary_message(data)
 
@@ -184,8 +189,11 @@ def _check_unpacked(data: bytes) -> None:
 
 
 def _is_refusal(text: str) -> bool:
+    """Not of a single market (kraken names it): it is left to polling, and the others are told as ever."""
     message = json.loads(text)
-    return isinstance(message, dict) and any(said.items() <= message.items() for said in _LOGIN_REFUSED)
+    if not isinstance(message, dict) or "symbol" in message:
+        return False
+    return any(said.items() <= message.items() for said in _REFUSED)
 
 
 def _swallow(future: Any) -> None:

@@ -17,11 +17,16 @@ mark in its stream is watched by its last price: streams are compared with thems
 | hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
 | kraken-     | mark  | –           | all wallets                 | all                     | all               |
 | futures     |       |             |                             |                         |                   |
+| kraken      | –     | last        | all wallets                 | –                       | all               |
+| coinbase    | last  | last        | not offered                 | not offered             | seen in orders    |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
 
-A position that is closed is no longer told by bitget and krakenfutures, so fills are watched as well. Krakenfutures and
-hyperliquid begin with those of the past, which start a cycle.
+A position that is closed is no longer told by bitget and krakenfutures, so fills are watched as well. Krakenfutures,
+kraken and hyperliquid begin with those of the past, which start a cycle.
+
+Kraken's private streams need a key that may use the WebSocket interface; its margin positions are seen in fills alone,
+for they change no balance. Of the futures balance, which coinbase tells in a stream, ccxt makes nothing.
 
 Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
 streams anywhere.
@@ -46,6 +51,8 @@ class What(Enum):
     BALANCES = auto()
     POSITIONS = auto()
     FILLS = auto()
+    ORDERS = auto()  # of which only what has been filled is looked at
+    BEATS = auto()  # nothing: they keep the connection open
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class StreamTable:
-    """One venue's streams.
+    """One venue's streams. `beats` is asked for on every connection of a venue that cuts off who is told nothing.
 
     `says` is all that may be said to it over a websocket: plain texts, and the verbs of frames (see
     `stream_client.verb`), which subscribe, log in and answer pings. `listen_keys` are the only HTTP calls: some
@@ -79,11 +86,12 @@ class StreamTable:
     account, and dies within the hour: such lines are opened anew before that. (ccxt prolongs binance's once at most.)
     """
 
-    contracts: Watch
+    contracts: Watch | None
     spot: Watch | None
     private: tuple[Line, ...]
     says: frozenset[str]
     listen_keys: Mapping[tuple[str, str], Endpoint] = field(default_factory=dict)
+    beats: Watch | None = None
 
 
 # ccxt would read balances and positions once more when a stream begins: the next cycle does that anyway.
@@ -215,5 +223,29 @@ TABLES: Mapping[str, StreamTable] = {
         spot=None,
         private=(Line("account", frozenset({"swap"}), (*_BOTH, Watch(What.FILLS, "watch_my_trades"))),),
         says=frozenset({"challenge", "subscribe"}),
+    ),
+    "kraken": StreamTable(
+        contracts=None,
+        spot=_LAST,
+        private=(
+            Line(
+                "account",
+                frozenset({"spot", "margin", "earn"}),
+                (Watch(What.FILLS, "watch_my_trades"), Watch(What.BALANCES, "watch_balance")),
+            ),
+        ),
+        says=frozenset({"subscribe", "ping"}),
+        listen_keys={  # good for 15 minutes, and for a connection that stands as long as that
+            ("POST", "/0/private/GetWebSocketsToken"): Endpoint(
+                "listen token", Record({"error": Scalar.PRESENT, "result": Record({"token": Scalar.TEXT})})
+            )
+        },
+    ),
+    "coinbase": StreamTable(
+        contracts=_LAST,
+        spot=_LAST,
+        private=(Line("account", frozenset({"spot", "swap"}), (Watch(What.ORDERS, "watch_orders"),)),),
+        says=frozenset({"subscribe"}),
+        beats=Watch(What.BEATS, "subscribe", {"name": "heartbeats", "isPrivate": False}),
     ),
 }

@@ -116,6 +116,7 @@ class Coinbase(Dialect):
         """The venue's time in its tokens; its two lists of products and no more, neither of them swallowed if it fails.
 
         A token is valid for two minutes from the time in it: a minute back, it survives a clock that is off by one.
+        Streams are logged in to by a token with both kinds of keys; ccxt knows that of one.
 
         Raises `ConfigurationError` for a secret that no token can be signed with.
         """
@@ -133,8 +134,13 @@ class Coinbase(Dialect):
             spot, futures = await asyncio.gather(ask({"product_type": "SPOT"}), ask({"product_type": "FUTURE"}))
             return coinbase_quotes.markets(exchange, spot["products"], futures["products"])
 
+        def create_ws_auth(name: str, product_ids: object) -> dict[str, str]:
+            eddsa = not exchange.secret.startswith("-----BEGIN")
+            return {"jwt": exchange.create_auth_token(exchange.seconds(), None, None, eddsa)}
+
         exchange.load_time_difference = load_time_difference
         exchange.fetch_markets = fetch_markets
+        exchange.create_ws_auth = create_ws_auth
         exchange.seconds = lambda: (exchange.milliseconds() - int(exchange.options["timeDifference"])) // 1000 - _MINUTE
 
     def use_sandbox(self, exchange: Any) -> None:

@@ -13,7 +13,7 @@ long as coins held against a debt in the quote, a short as a debt in coins again
 its cost; rollover fees are told nowhere. Without that wallet an account that has one is refused, never half read.
 
 Private calls are POSTs; those listed here read. A nonce must be larger than every one that came before it, so they go
-out one at a time, and a key is for this program alone.
+out one at a time, the token of the streams included, and a key is for this program alone.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ class Kraken(Dialect):
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
+        self._nonce = 0  # the last, of the readers' and the streams' instance of ccxt
         self._counts_margin = False
 
     def error_code(self, reply: Row) -> str:
@@ -110,8 +111,15 @@ class Kraken(Dialect):
         self._counts_margin = "margin" in wallets
 
     def prepare(self, exchange: Any) -> None:
-        """The venue tells its time in whole seconds: up to one ahead of it, our clock is as good as right."""
-        measure = exchange.load_time_difference
+        """The venue tells its time in whole seconds: up to one ahead of it, our clock is as good as right.
+
+        All instances of ccxt with this account's key are given nonces that grow together.
+        """
+        measure, time, listen_token = (
+            exchange.load_time_difference,
+            exchange.nonce,
+            exchange.privatePostGetWebSocketsToken,
+        )
 
         async def load_time_difference() -> int:
             difference = int(await measure())
@@ -119,7 +127,17 @@ class Kraken(Dialect):
             exchange.options["timeDifference"] = certain
             return certain
 
+        def nonce() -> int:
+            self._nonce = max(self._nonce + 1, int(time()))
+            return self._nonce
+
+        async def listen_token_in_turn(params: Mapping[str, Any] | None = None) -> Any:
+            async with self._turn:
+                return await listen_token(params or {})
+
         exchange.load_time_difference = load_time_difference
+        exchange.nonce = nonce
+        exchange.privatePostGetWebSocketsToken = listen_token_in_turn
 
     def use_sandbox(self, exchange: Any) -> None:
         raise ConfigurationError(_NO_SANDBOX)
