@@ -15,7 +15,15 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bybit_bench,
+    hyperliquid_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -50,6 +58,8 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    ether: InstrumentId = ETHER
+    settle: str = "USDT"
 
 
 @dataclass
@@ -62,6 +72,11 @@ class Bench:
     orders: CcxtOrders
     ids: int = 0
 
+    @property
+    def ether(self) -> InstrumentId:
+        """The venue's perpetual on ETH."""
+        return self.venue.ether
+
     def new_id(self) -> str:
         self.ids += 1
         return f"hd{self.ids:024x}"
@@ -70,7 +85,7 @@ class Bench:
         self,
         client_order_id: str | None = None,
         *,
-        instrument: InstrumentId = ETHER,
+        instrument: InstrumentId | None = None,
         side: Side = Side.BUY,
         quantity: Decimal | None = None,
         limit: Decimal = LIMIT,
@@ -81,7 +96,7 @@ class Bench:
         intent = Intent(
             client_order_id=client_order_id or self.new_id(),
             hedge="h",
-            instrument=instrument,
+            instrument=instrument or self.ether,
             side=side,
             quantity=contracts,
             price=D(3000),
@@ -267,6 +282,31 @@ VENUES = (
         waiting="GET /capi/v3/openOrders",
         page=100,
         post_only=False,
+    ),
+    OrderVenue(
+        exchange="hyperliquid",
+        bench=hyperliquid_bench.trading,
+        keys=hyperliquid_bench.TRADING_KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETH",
+        lot=D("0.01"),
+        create="POST /exchange/order",
+        lookups=(
+            "POST /info/orderStatus",
+            "POST /info/frontendOpenOrders",
+            "POST /info/historicalOrders",
+            "POST /info/userFills",
+        ),
+        fills="POST /info/userFillsByTime",
+        no=lambda code: {"status": "err", "response": code},
+        believed="Insufficient margin to place order",
+        unbelieved="Too many cumulative requests sent",
+        duplicate=None,
+        shut_out="User or API Wallet",
+        asks_first=("POST /info/exchangeStatus", "POST /info/meta", "POST /info/userRole"),
+        waiting="POST /info/frontendOpenOrders",
+        ether=hyperliquid_bench.PERPETUAL,
+        settle="USDC",
     ),
 )
 

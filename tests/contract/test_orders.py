@@ -12,7 +12,7 @@ import pytest
 
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Accepted, Found, OrderStatus, Rejected, Unknown
-from tests.contract.order_venues import ETHER, EVERY, Bench, OrderVenue, trading
+from tests.contract.order_venues import EVERY, Bench, OrderVenue, trading
 from tests.venues.server import BODIES, STATUSES
 
 D = Decimal
@@ -36,7 +36,7 @@ async def test_the_outcome_of_an_order_is_never_wrong(venue: OrderVenue, taken: 
     """Under every fault: Accepted only with the venue's id, Rejected only if it has none; then found, or sent again."""
     said_no = [f"code:{code}" for code in (venue.believed, venue.unbelieved, venue.duplicate) if code]
     async with trading(venue) as it:
-        await it.orders.find_by_client_id(it.new_id(), ETHER)  # the venue's time is known
+        await it.orders.find_by_client_id(it.new_id(), it.ether)  # the venue's time is known
         for fault in (*SILENT, *said_no):
             approved = it.intent()
             name = approved.intent.client_order_id
@@ -58,7 +58,7 @@ async def test_the_outcome_of_an_order_is_never_wrong(venue: OrderVenue, taken: 
 async def settle(it: Bench, approved: Any, fault: str) -> None:
     """Found if the venue has it; if not, the same id is sent again, and is there once."""
     name = approved.intent.client_order_id
-    found = await it.orders.find_by_client_id(name, ETHER)
+    found = await it.orders.find_by_client_id(name, it.ether)
     if it.placed(name):
         assert isinstance(found, Found), (fault, found)
         assert found.status is OrderStatus.FILLED
@@ -164,14 +164,14 @@ async def test_a_look_up_tells_absent_only_if_every_place_was_read(venue: OrderV
     """With no such order each place in turn misbehaves: Unknown, never Absent."""
     async with trading(venue) as it:
         name = it.new_id()
-        assert await it.orders.find_by_client_id(name, ETHER) == Absent(name)
+        assert await it.orders.find_by_client_id(name, it.ether) == Absent(name)
         legitimate = {"list", "object"}  # an empty list is an answer; `object` is one where the shape says so
         for path in venue.lookups:
             for fault in (*SILENT, "truncated", f"code:{venue.unbelieved}", f"code:{venue.believed}"):
                 it.strike(path, fault)
                 if fault == "hang":
                     it.patience(0.3)
-                found = await it.orders.find_by_client_id(name, ETHER)
+                found = await it.orders.find_by_client_id(name, it.ether)
                 it.patience(9.0)
                 it.heal()
                 if fault == "truncated" and it.server.sent.get(path) is None:
@@ -188,14 +188,14 @@ async def test_a_look_up_of_an_order_that_is_there_never_says_absent(venue: Orde
         approved = it.intent()
         await it.orders.submit(approved)
         name = approved.intent.client_order_id
-        right = await it.orders.find_by_client_id(name, ETHER)
+        right = await it.orders.find_by_client_id(name, it.ether)
         assert isinstance(right, Found)
         for path in venue.lookups:
             for fault in (*STATUSES, *BODIES, "drop", "reset", f"code:{venue.unbelieved}"):
                 if fault == "list" and it.server.sent.get(path, "").startswith("["):
                     continue  # a venue that shows an empty list says that there is none
                 it.strike(path, fault)
-                found = await it.orders.find_by_client_id(name, ETHER)
+                found = await it.orders.find_by_client_id(name, it.ether)
                 it.heal()
                 assert found == right or isinstance(found, Unknown), (path, fault, found)
 
@@ -210,7 +210,7 @@ async def test_what_is_found_is_the_venues_truth(venue: OrderVenue) -> None:
             outcome = await it.orders.submit(approved)
             assert isinstance(outcome, Accepted), outcome
             (placed,) = it.placed(approved.intent.client_order_id)
-            shown = await it.orders.find_by_client_id(placed.client_id, ETHER)
+            shown = await it.orders.find_by_client_id(placed.client_id, it.ether)
             assert isinstance(shown, Found), shown
             assert shown.venue_order_id == outcome.venue_order_id == it.desk.venue_id(placed.number)
             assert shown.fee == (placed.fee if placed.filled else None)
@@ -219,7 +219,7 @@ async def test_what_is_found_is_the_venues_truth(venue: OrderVenue) -> None:
         whole, _ = await found()
         assert (whole.status, whole.filled, whole.average_price) == (OrderStatus.FILLED, venue.lot * 10, D(3000))
         assert whole.ended
-        assert whole.fee_asset == "USDT"
+        assert whole.fee_asset == venue.settle
 
         it.desk.fraction = D("0.5")
         half, _ = await found()
@@ -234,10 +234,10 @@ async def test_what_is_found_is_the_venues_truth(venue: OrderVenue) -> None:
         waiting, placed = await found()
         assert (waiting.status, waiting.filled, waiting.ended) == (OrderStatus.OPEN, venue.lot * 5, False)
 
-        cancelled = await it.orders.cancel(placed.client_id, ETHER)
+        cancelled = await it.orders.cancel(placed.client_id, it.ether)
         assert isinstance(cancelled, Found)
         assert (cancelled.status, cancelled.filled) == (OrderStatus.CANCELLED, venue.lot * 5)
-        assert await it.orders.cancel("hd" + "f" * 24, ETHER) == Absent("hd" + "f" * 24)
+        assert await it.orders.cancel("hd" + "f" * 24, it.ether) == Absent("hd" + "f" * 24)
 
 
 @EVERY
@@ -249,7 +249,7 @@ async def test_a_fee_that_cannot_be_read_does_not_hide_the_order(venue: OrderVen
         approved = it.intent()
         await it.orders.submit(approved)
         it.strike(venue.fills, "html")
-        found = await it.orders.find_by_client_id(approved.intent.client_order_id, ETHER)
+        found = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
         assert isinstance(found, Found)
         assert (found.filled, found.fee, found.fee_asset) == (venue.lot, None, None)
 

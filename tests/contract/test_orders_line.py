@@ -16,7 +16,7 @@ from hedged.adapters.exchanges.dialects import exchanges, order_dialects
 from hedged.adapters.exchanges.guard import NotAllowed
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Accepted, Found, Rejected, Side, Unknown
-from tests.contract.order_venues import ETHER, EVERY, OrderVenue, trading
+from tests.contract.order_venues import EVERY, OrderVenue, trading
 from tests.venues.server import STATUSES
 
 D = Decimal
@@ -27,7 +27,7 @@ async def test_contracts_are_sent_in_the_venues_unit(venue: OrderVenue) -> None:
     """A quantity in contracts moves the venue's position by as many coins, or dollars, as it stands for."""
     async with trading(venue) as it:
         listed = (await it.reader.markets()).instruments
-        contract = listed[ETHER]
+        contract = listed[it.ether]
         assert contract.base_quantity(venue.lot, D(3000)) == D("0.01")
         held = it.desk.position(venue.market_id)
         await it.orders.submit(it.intent())
@@ -57,8 +57,10 @@ async def test_a_reduction_says_so_and_the_price_is_no_worse_than_the_limit(venu
         await it.orders.submit(it.intent(limit=D("3015.0199")))
         await it.orders.submit(it.intent(side=Side.SELL, limit=D("2985.0101"), reduce_only=False))
         bought, sold = it.desk.orders
-        assert (bought.side, bought.price, bought.reduce_only) == ("buy", D("3015.01"), True)
-        assert (sold.side, sold.price, sold.reduce_only) == ("sell", D("2985.02"), False)
+        tick, _ = it.desk.rules(venue.market_id)
+        below, above = (D("3015.0199") // tick * tick, (D("2985.0101") // tick + 1) * tick)
+        assert (bought.side, bought.price, bought.reduce_only) == ("buy", below, True)
+        assert (sold.side, sold.price, sold.reduce_only) == ("sell", above, False)
         too_much = it.intent(quantity=abs(it.desk.position(venue.market_id)) * 2)
         assert isinstance(await it.orders.submit(too_much), Rejected)
         assert len(it.desk.orders) == 2
@@ -69,9 +71,9 @@ async def test_a_reduction_says_so_and_the_price_is_no_worse_than_the_limit(venu
 async def test_what_is_not_whole_never_leaves(venue: OrderVenue) -> None:
     """Half lots, nothing, NaN, a limit below the first tick, another id or market: rejected before a byte is sent."""
     async with trading(venue) as it:
-        await it.orders.find_by_client_id(it.new_id(), ETHER)
+        await it.orders.find_by_client_id(it.new_id(), it.ether)
         it.server.requests.clear()
-        contract = (await it.reader.markets()).instruments[ETHER]
+        contract = (await it.reader.markets()).instruments[it.ether]
         wrong = [
             it.intent(quantity=contract.lot_size / 2),
             it.intent(quantity=venue.lot + D("1e-18")),
@@ -112,7 +114,7 @@ async def test_the_line_that_reads_cannot_trade_and_the_other_way_round(venue: O
     async with trading(venue) as it:
         dialect = order_dialects()[venue.exchange]
         reading = it.reader._line.dialect.endpoints
-        writing = {key for key in dialect.endpoints if key[0] != "GET"}
+        writing = {key for key in dialect.endpoints if key[0] != "GET" and not key[1].startswith("/info#")}
         assert writing
         assert not writing & set(reading)
         it.server.requests.clear()
@@ -128,12 +130,12 @@ async def test_the_line_that_reads_cannot_trade_and_the_other_way_round(venue: O
 async def test_nothing_is_sent_twice_behind_our_back(venue: OrderVenue) -> None:
     """On a connection that drops, an order and a look-up arrive once each."""
     async with trading(venue) as it:
-        await it.orders.find_by_client_id(it.new_id(), ETHER)
+        await it.orders.find_by_client_id(it.new_id(), it.ether)
         for path in (venue.create, *venue.lookups):
             it.strike(path, "drop")
         it.server.requests.clear()
         await it.orders.submit(it.intent())
-        await it.orders.find_by_client_id(it.new_id(), ETHER)
+        await it.orders.find_by_client_id(it.new_id(), it.ether)
         asked = [f"{method} {it.server.named(path)}" for method, path in it.server.requests]
         assert sorted(asked) == sorted((*venue.asks_first, venue.create, *venue.lookups))
 
@@ -170,7 +172,7 @@ async def test_a_venue_that_asked_for_rest_is_not_asked(venue: OrderVenue) -> No
         outcome = await it.orders.submit(it.intent())
         assert isinstance(outcome, Rejected)
         assert outcome.reason.startswith("nothing was sent")
-        assert isinstance(await it.orders.find_by_client_id(it.new_id(), ETHER), Unknown)
+        assert isinstance(await it.orders.find_by_client_id(it.new_id(), it.ether), Unknown)
         assert it.server.requests == []
 
 
@@ -178,11 +180,12 @@ async def test_a_venue_that_asked_for_rest_is_not_asked(venue: OrderVenue) -> No
 async def test_no_secret_is_in_any_outcome(venue: OrderVenue) -> None:
     """Keys, signatures and addresses are in no reason, also where the venue repeats what it was sent."""
     async with trading(venue) as it:
-        await it.orders.find_by_client_id(it.new_id(), ETHER)
+        await it.orders.find_by_client_id(it.new_id(), it.ether)
         said = []
-        echo = json.dumps(venue.no(venue.unbelieved)).replace(
-            '"no"', json.dumps(f"no: https://x/?signature={'a' * 64} {' '.join(venue.keys.values())}")
-        )
+        repeated = f"no: https://x/?signature={'a' * 64} {' '.join(venue.keys.values())}"
+        echo = json.dumps(venue.no(venue.unbelieved)).replace('"no"', json.dumps(repeated))
+        if repeated not in echo:  # a venue whose words are its codes
+            echo = json.dumps(venue.no(repeated))
         for fault in (*STATUSES, "drop", "html", "echo", f"code:{venue.shut_out}"):
             for path in (venue.create, *venue.lookups):
                 if fault == "echo":
@@ -190,7 +193,7 @@ async def test_no_secret_is_in_any_outcome(venue: OrderVenue) -> None:
                 else:
                     it.strike(path, fault)
             said.append(await it.orders.submit(it.intent()))
-            said.append(await it.orders.find_by_client_id(it.new_id(), ETHER))
+            said.append(await it.orders.find_by_client_id(it.new_id(), it.ether))
             it.heal()
         said += [it.orders, vars(it.orders)]
         for secret in (*venue.keys.values(), "signature=", "://"):
@@ -227,5 +230,5 @@ def test_the_writing_calls_are_reached_from_one_place() -> None:
 
 def test_every_venue_of_the_first_rank_takes_orders() -> None:
     """The venues that orders can be sent to are among those that are read."""
-    assert set(order_dialects()) == {"binance", "bingx", "bybit", "mexc", "okx", "weex"}
+    assert set(order_dialects()) == {"binance", "bingx", "bybit", "hyperliquid", "mexc", "okx", "weex"}
     assert set(order_dialects()) <= set(exchanges())

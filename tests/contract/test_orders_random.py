@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hedged.errors import VenueError
 from hedged.model.order import Absent, Accepted, Found, OpenOrder, Unknown
-from tests.contract.order_venues import ETHER, VENUES, Bench, trading
+from tests.contract.order_venues import VENUES, Bench, trading
 from tests.contract.replies import JSON, one_field_unfit
 
 D = Decimal
@@ -34,7 +34,7 @@ class Running:
         """The order, with the places that are read before this one not showing it."""
         places = self.it.venue.lookups
         self.it.server.blind = set(places[: places.index(path)] if path in places else ())
-        return self.runner.run(self.it.orders.find_by_client_id(self.name, ETHER))
+        return self.runner.run(self.it.orders.find_by_client_id(self.name, self.it.ether))
 
 
 @pytest.fixture(scope="module", params=VENUES, ids=lambda venue: venue.exchange)
@@ -110,13 +110,13 @@ def test_a_random_reply_about_open_orders_hides_none(running: Running, data: st.
     order.status, filled = "open", order.filled
     order.filled, order.average = D(0), D(0)
     try:
-        right = running.runner.run(it.orders.open_orders(ETHER))
+        right = running.runner.run(it.orders.open_orders(it.ether))
         shown = json.loads(it.server.sent[venue.waiting])
         reply = json.dumps(data.draw(JSON | one_field_unfit(shown), label="reply"))
         it.server.replies[venue.waiting] = reply
         blank = f'"{it.orders._dialect.names.client_id}": ""'
         try:
-            found = running.runner.run(it.orders.open_orders(ETHER))
+            found = running.runner.run(it.orders.open_orders(it.ether))
         except VenueError:
             return
         assert reply == "[]" or blank in reply or _as_far_as_told(found) == _as_far_as_told(right)
@@ -145,15 +145,15 @@ def test_a_random_reply_to_a_countdown_does_not_arm_it(running: Running, data: s
     it, path = running.it, running.it.venue.countdown
     if path is None:
         return
-    running.runner.run(it.orders.arm_countdown(30, [ETHER]))
+    running.runner.run(it.orders.arm_countdown(30, [it.ether]))
     right = json.loads(it.server.sent[path])
     reply = data.draw(JSON | one_field_unfit(right), label="reply")
     it.server.replies[path] = json.dumps(reply)
     try:
-        armed = running.runner.run(it.orders.arm_countdown(30, [ETHER]))
+        armed = running.runner.run(it.orders.arm_countdown(30, [it.ether]))
     except VenueError:
         return
     finally:
         it.heal()
-    assert armed == {ETHER}
+    assert armed == {it.ether}
     assert CONFIRMS[it.venue.exchange](reply)

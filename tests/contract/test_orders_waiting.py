@@ -11,7 +11,7 @@ from hedged.adapters.exchanges.dialects.orders import Covers
 from hedged.errors import VenueError
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Accepted, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
-from tests.contract.order_venues import ETHER, EVERY, VENUES, Bench, OrderVenue, trading
+from tests.contract.order_venues import EVERY, VENUES, Bench, OrderVenue, trading
 from tests.venues.server import BODIES, STATUSES
 
 D = Decimal
@@ -34,23 +34,23 @@ async def test_an_order_that_waits_is_found_open_with_what_is_filled(venue: Orde
     """Nothing is filled at once; partly, wholly, or cancelled with a part of it filled: the look-up tells each."""
     async with trading(venue) as it:
         name, other = await rest(it), await rest(it)
-        waiting = await it.orders.find_by_client_id(name, ETHER)
+        waiting = await it.orders.find_by_client_id(name, it.ether)
         assert isinstance(waiting, Found)
         assert (waiting.status, waiting.filled, waiting.average_price) == (OrderStatus.OPEN, 0, None)
         (placed,) = it.placed(name)
         assert (placed.price, placed.post_only) == (BELOW, True)
 
         it.desk.take(name, venue.lot * 3)
-        partly = await it.orders.find_by_client_id(name, ETHER)
+        partly = await it.orders.find_by_client_id(name, it.ether)
         assert isinstance(partly, Found)
         assert (partly.status, partly.filled, partly.average_price) == (OrderStatus.OPEN, venue.lot * 3, BELOW)
 
-        ended = await it.orders.cancel(name, ETHER)
+        ended = await it.orders.cancel(name, it.ether)
         assert isinstance(ended, Found)
         assert (ended.status, ended.filled) == (OrderStatus.CANCELLED, venue.lot * 3)
 
         it.desk.take(other, venue.lot * 10)
-        whole = await it.orders.find_by_client_id(other, ETHER)
+        whole = await it.orders.find_by_client_id(other, it.ether)
         assert isinstance(whole, Found)
         assert (whole.status, whole.filled) == (OrderStatus.FILLED, venue.lot * 10)
 
@@ -63,14 +63,14 @@ async def test_an_order_that_would_not_wait_is_never_filled(venue: OrderVenue) -
         approved = it.intent()
         outcome = await it.orders.submit(approved, rest_at=D(3010))
         name = approved.intent.client_order_id
-        found = await it.orders.find_by_client_id(name, ETHER)
+        found = await it.orders.find_by_client_id(name, it.ether)
         if isinstance(outcome, Rejected):
             assert found == Absent(name)
         else:
             assert isinstance(found, Found)
             assert (found.status, found.filled) == (OrderStatus.CANCELLED, 0)
         assert it.desk.position(venue.market_id) == held
-        assert await it.orders.open_orders(ETHER) == ()
+        assert await it.orders.open_orders(it.ether) == ()
 
 
 @EVERY
@@ -94,7 +94,7 @@ async def test_an_order_waits_within_its_limit_or_does_not_leave(venue: OrderVen
 async def test_the_outcome_of_an_order_that_waits_is_never_wrong(venue: OrderVenue, taken: bool) -> None:
     """Under every fault: unknown, then found where the venue has it, and sent again under the same id where not."""
     async with trading(venue) as it:
-        await it.orders.find_by_client_id(it.new_id(), ETHER)
+        await it.orders.find_by_client_id(it.new_id(), it.ether)
         for fault in (*SILENT, f"code:{venue.unbelieved}"):
             approved = it.intent()
             name = approved.intent.client_order_id
@@ -107,7 +107,7 @@ async def test_the_outcome_of_an_order_that_waits_is_never_wrong(venue: OrderVen
             it.patience(9.0)
             it.heal()
             assert isinstance(outcome, Unknown), (fault, outcome)
-            found = await it.orders.find_by_client_id(name, ETHER)
+            found = await it.orders.find_by_client_id(name, it.ether)
             if taken:
                 assert isinstance(found, Found), (fault, found)
                 assert found.status is OrderStatus.OPEN, fault
@@ -134,14 +134,14 @@ def foreign(it: Bench, client_id: str = "", **how: Any) -> None:
 async def test_open_orders_are_ours_and_those_of_others(venue: OrderVenue) -> None:
     """Every order that waits in the instrument's book, ours by our id; what has ended is not there."""
     async with trading(venue) as it:
-        assert await it.orders.open_orders(ETHER) == ()
+        assert await it.orders.open_orders(it.ether) == ()
         await it.orders.submit(it.intent())  # filled at once
         it.desk.fraction, it.desk.resting = D("0.5"), True
         ours = it.intent(quantity=venue.lot * 10)
         await it.orders.submit(ours)
         foreign(it)
         mine, by_hand = it.desk.open(venue.market_id)
-        shown = await it.orders.open_orders(ETHER)
+        shown = await it.orders.open_orders(it.ether)
         assert sorted(shown, key=lambda order: order.venue_order_id) == [
             OpenOrder(
                 ours.intent.client_order_id,
@@ -162,7 +162,7 @@ async def test_open_orders_are_read_on_every_page(venue: OrderVenue) -> None:
         count = 2 * (venue.page or 20) + 1
         for number in range(count):
             foreign(it, f"n{number}")
-        assert len(await it.orders.open_orders(ETHER)) == count
+        assert len(await it.orders.open_orders(it.ether)) == count
 
 
 @EVERY
@@ -172,7 +172,7 @@ async def test_open_orders_that_cannot_be_read_are_not_none(venue: OrderVenue) -
         for there in (False, True):
             if there:
                 foreign(it)
-            right = await it.orders.open_orders(ETHER)
+            right = await it.orders.open_orders(it.ether)
             for fault in (*SILENT, "truncated", f"code:{venue.believed}", f"code:{venue.unbelieved}"):
                 if fault == "list" and it.server.sent[venue.waiting].startswith("["):
                     continue  # a venue that shows an empty list says that there is none
@@ -180,10 +180,10 @@ async def test_open_orders_that_cannot_be_read_are_not_none(venue: OrderVenue) -
                 if fault == "hang":
                     it.patience(0.3)
                 with pytest.raises(VenueError):
-                    await it.orders.open_orders(ETHER)
+                    await it.orders.open_orders(it.ether)
                 it.patience(9.0)
                 it.heal()
-            assert await it.orders.open_orders(ETHER) == right
+            assert await it.orders.open_orders(it.ether) == right
         with pytest.raises(VenueError, match="not listed"):
             await it.orders.open_orders(InstrumentId("main:GONE/USDT:USDT"))
 
@@ -197,22 +197,22 @@ async def test_the_venue_cancels_what_is_open_unless_it_is_armed_again(venue: Or
         assert limits is not None
 
         async def status() -> OrderStatus:
-            found = await it.orders.find_by_client_id(name, ETHER)
+            found = await it.orders.find_by_client_id(name, it.ether)
             assert isinstance(found, Found)
             return found.status
 
         for _ in range(3):
-            assert await it.orders.arm_countdown(30, [ETHER]) == {ETHER}
+            assert await it.orders.arm_countdown(30, [it.ether]) == {it.ether}
             it.clock.advance(29)
             assert await status() is OrderStatus.OPEN
-        assert await it.orders.arm_countdown(0, [ETHER]) == {ETHER}
+        assert await it.orders.arm_countdown(0, [it.ether]) == {it.ether}
         it.clock.advance(3600)
         assert await status() is OrderStatus.OPEN
         foreign(it)
-        assert await it.orders.arm_countdown(limits.seconds_min, [ETHER]) == {ETHER}
+        assert await it.orders.arm_countdown(limits.seconds_min, [it.ether]) == {it.ether}
         it.clock.advance(limits.seconds_min)
         assert await status() is OrderStatus.CANCELLED
-        left = await it.orders.open_orders(ETHER)
+        left = await it.orders.open_orders(it.ether)
         assert [order.client_order_id for order in left] == ([None] if limits.covers is Covers.OURS else [])
 
 
@@ -221,26 +221,26 @@ async def test_a_countdown_that_is_not_confirmed_is_an_error(venue: OrderVenue) 
     """Under every fault, and where the reply is of something else: nobody is told that the venue cleans up."""
     async with trading(venue) as it:
         assert venue.countdown is not None
-        await it.orders.arm_countdown(30, [ETHER])
+        await it.orders.arm_countdown(30, [it.ether])
         right = it.server.sent[venue.countdown]
         for fault in (*SILENT, "truncated", f"code:{venue.believed}", f"code:{venue.unbelieved}"):
             it.strike(venue.countdown, fault)
             if fault == "hang":
                 it.patience(0.3)
             with pytest.raises(VenueError):
-                await it.orders.arm_countdown(30, [ETHER])
+                await it.orders.arm_countdown(30, [it.ether])
             it.patience(9.0)
             it.heal()
-        await it.orders.arm_countdown(0, [ETHER])
+        await it.orders.arm_countdown(0, [it.ether])
         off = it.server.sent[venue.countdown]
         for seconds, reply in ((0, right), (30, off)):
             it.server.replies[venue.countdown] = reply
             with pytest.raises(VenueError):
-                await it.orders.arm_countdown(seconds, [ETHER])
+                await it.orders.arm_countdown(seconds, [it.ether])
         it.heal()
         for seconds in (-1, 100_000):
             with pytest.raises(ValueError, match="not within"):
-                await it.orders.arm_countdown(seconds, [ETHER])
+                await it.orders.arm_countdown(seconds, [it.ether])
 
 
 async def test_a_countdown_says_whose_orders_it_cancels() -> None:
@@ -253,7 +253,7 @@ async def test_a_countdown_says_whose_orders_it_cancels() -> None:
             assert (limits is not None) is (venue.countdown is not None)
             if limits is None:
                 it.server.requests.clear()
-                assert await it.orders.arm_countdown(30, [ETHER]) == frozenset()
+                assert await it.orders.arm_countdown(30, [it.ether]) == frozenset()
                 assert it.server.requests == []
 
 
@@ -263,5 +263,5 @@ async def test_a_countdown_for_coin_margined_contracts_is_armed_or_is_said_not_t
     assert venue.inverse is not None
     instrument = venue.inverse[0]
     async with trading(venue) as it:
-        armed = await it.orders.arm_countdown(30, [ETHER, instrument])
-        assert armed == ({ETHER} if venue.exchange == "bingx" else {ETHER, instrument})
+        armed = await it.orders.arm_countdown(30, [it.ether, instrument])
+        assert armed == ({it.ether} if venue.exchange == "bingx" else {it.ether, instrument})

@@ -16,7 +16,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Cancelled, Fill, Outcome, Placement, Rejected, Unknown
 from hedged.model.policy import World
 from hedged.ports import Memory
-from tests.contract.order_venues import ETHER, EVERY, Bench, OrderVenue, trading
+from tests.contract.order_venues import EVERY, Bench, OrderVenue, trading
 from tests.venues.server import BODIES, STATUSES
 
 D = Decimal
@@ -63,7 +63,7 @@ class Desk:
             now = self.it.clock.now()
             found = await self.reconciler.reconcile({"main": self.gateway}, self.store, memory, now)
             ended += [outcome for _, outcome in found]
-            memory = Memory(at=now, read_at={"main": now}, positions={ETHER: self._held()})
+            memory = Memory(at=now, read_at={"main": now}, positions={self.it.ether: self._held()})
             self.it.clock.advance(11)
         return ended
 
@@ -71,7 +71,7 @@ class Desk:
 async def _opened(it: Bench) -> Desk:
     desk = Desk(it)
     await desk.store.open("p", World.REAL, it.clock.now())
-    await it.orders.find_by_client_id(it.new_id(), ETHER)  # the venue's time is known
+    await it.orders.find_by_client_id(it.new_id(), it.ether)  # the venue's time is known
     return desk
 
 
@@ -105,7 +105,7 @@ async def test_an_intent_ends_in_one_order_or_a_known_rejection(venue: OrderVenu
                 assert not end.estimated
             else:
                 assert end == Absent(name), (fault, ends)
-                again = to_send_again(await desk.store.past_orders(it.clock.now().replace(year=2000)))[ETHER]
+                again = to_send_again(await desk.store.past_orders(it.clock.now().replace(year=2000)))[it.ether]
                 assert again.client_order_id == name, fault
                 assert isinstance(await desk.send(approved), Fill), fault
             assert len(it.placed(name)) == 1, fault

@@ -10,11 +10,12 @@ from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.model.instrument import InstrumentId
 from tests.support import ManualClock
 from tests.venues.bench import Bench, open_bench
-from tests.venues.hyperliquid_server import ADDRESS, HyperliquidServer
+from tests.venues.hyperliquid_server import ADDRESS, AGENT_KEY, HyperliquidServer
 from tests.venues.hyperliquid_venue import CONTRACTS, Held, HyperliquidVenue
 from tests.venues.same import SamePortfolio
 
 KEYS = {"walletAddress": ADDRESS}
+TRADING_KEYS = {**KEYS, "privateKey": AGENT_KEY}
 PERPETUAL = InstrumentId("main:ETH/USDC:USDC")
 DATED = None  # perpetuals only
 GOLD = InstrumentId("main:XYZ-GOLD/USDC:USDC")
@@ -81,4 +82,13 @@ async def same(held: SamePortfolio) -> AsyncIterator[Bench[HyperliquidServer]]:
         it.truth.staked = (Decimal(0), Decimal(0), Decimal(0))
         it.truth.cash = {"": held.cash}
         it.truth.positions = {"ETH": Held(held.perpetual, held.perpetual_entry)} if held.perpetual else {}
+        yield it
+
+
+@asynccontextmanager
+async def trading() -> AsyncIterator[Bench[HyperliquidServer]]:
+    """With an API wallet's key, a short, and the collateral for a hedge of all coins on the first-party dex alone."""
+    async with bench(credentials=TRADING_KEYS) as it:
+        it.truth.positions = {"ETH": Held(Decimal(-2), Decimal(3100))}
+        it.truth.cash = {"": Decimal(100_000)}
         yield it

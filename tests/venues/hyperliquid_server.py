@@ -1,7 +1,7 @@
 """A local server that speaks Hyperliquid's dialect over real HTTPS.
 
 Every question is a POST to `/info`; in what it keeps (requests, faults, replies) a question goes by the name
-`/info/<type>`, with `?dex=<name>` for one of a builder's dex.
+`/info/<type>`, with `?dex=<name>` for one of a builder's dex, and an action that is signed by `/exchange/<type>`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from typing import Any
 import yarl
 from aiohttp import web
 
+from tests.venues.hyperliquid_orders import HyperliquidOrders
+from tests.venues.hyperliquid_signature import address, signer
 from tests.venues.hyperliquid_venue import DEXES, HyperliquidVenue
 from tests.venues.server import Refusal, VenueServer
 
 ADDRESS = "0x" + "4f" * 20
+AGENT_KEY = "0x" + "ab" * 32
+AGENT = address(AGENT_KEY)
 
 
 class _Question:
@@ -26,7 +30,8 @@ class _Question:
     def __init__(self, request: web.Request, asked: dict[str, Any]) -> None:
         query = {"dex": asked["dex"]} if "dex" in asked else {}
         self.asked = asked
-        self.url = yarl.URL.build(path=f"{request.path}/{asked.get('type')}", query=query)
+        kind = asked.get("action", asked).get("type")
+        self.url = yarl.URL.build(path=f"{request.path}/{kind}", query=query)
         self.path = self.url.path
         self._request = request
 
@@ -40,6 +45,9 @@ class HyperliquidServer(VenueServer):
     ) -> None:
         super().__init__(venue, cert, key, port)
         self.address = ADDRESS
+        self.desk = HyperliquidOrders(venue)
+        self.agents = {AGENT: ADDRESS}  # API wallets, and who has approved them
+        self.nonces: set[int] = set()
         self.hosts: set[str] = set()
 
     @property
@@ -48,7 +56,7 @@ class HyperliquidServer(VenueServer):
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.hosts.add(request.host.partition(":")[0])
-        if request.path != "/info":
+        if request.path not in {"/info", "/exchange"}:
             return await super()._handle(request)
         asked = json.loads(await request.read())
         return await super()._handle(_Question(request, asked))  # type: ignore[arg-type]
@@ -57,11 +65,36 @@ class HyperliquidServer(VenueServer):
         if not isinstance(request, _Question):
             raise Refusal(422, "Failed to deserialize the JSON body into the target type")
         asked = request.asked
+        if request.path.startswith("/exchange/"):
+            return self._act(request.path, asked, test="testnet" in request.host)
+        order = self.desk.routes().get(("POST", request.path))
+        if order is not None:
+            return order(asked) if asked["user"] == self.address else []
         if asked["type"] in self._public():
             return self._public()[asked["type"]](asked)
         if asked["type"] not in self._of_an_account() or not str(asked.get("user", "")).startswith("0x"):
             raise Refusal(422, "Failed to deserialize the JSON body into the target type")
         return self._of_an_account()[asked["type"]](asked)
+
+    def _act(self, path: str, request: dict[str, Any], *, test: bool) -> Any:
+        """Done for the account whose agent has signed it, once, and not after its time."""
+        by, now = signer(request, test=test), self.venue.now()
+        act = self.desk.routes().get(("POST", path))
+        if self.agents.get(by) != self.address or act is None:
+            return _err(f"User or API Wallet {by} does not exist.")
+        if not now - 172_800_000 < request["nonce"] < now + 86_400_000:
+            return _err(f"Invalid nonce: nonce too low {request['nonce']} < {now - 172_800_000}")
+        if request["nonce"] in self.nonces:
+            return _err(f"Invalid nonce: duplicate nonce {request['nonce']}")
+        self.nonces.add(request["nonce"])
+        if request.get("expiresAfter", now) < now:
+            return _err("Action already expired")
+        return act(request["action"])
+
+    def _role(self, who: str) -> dict[str, Any]:
+        if who in self.agents:
+            return {"role": "agent", "data": {"user": self.agents[who]}}
+        return {"role": self.venue.role if who == self.address else "missing"}
 
     def _public(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
         venue = self.venue
@@ -69,6 +102,7 @@ class HyperliquidServer(VenueServer):
             "exchangeStatus": lambda _: {"specialStatuses": None, "time": venue.now()},
             "perpDexs": lambda _: venue.dexes(),
             "metaAndAssetCtxs": lambda asked: venue.listing(_dex(asked)),
+            "meta": lambda asked: venue.listing(_dex(asked))[0],
             "spotMetaAndAssetCtxs": lambda _: venue.spot_listing(),
         }
 
@@ -80,12 +114,12 @@ class HyperliquidServer(VenueServer):
             return venue if asked["user"] == self.address and venue.role in {"user", "subAccount", "vault"} else nobody
 
         return {
-            "userRole": lambda asked: {"role": venue.role if asked["user"] == self.address else "missing"},
+            "userRole": lambda asked: self._role(asked["user"]),
             "userAbstraction": lambda asked: whose(asked).mode,
             "clearinghouseState": lambda asked: whose(asked).state(_dex(asked)),
             "spotClearinghouseState": lambda asked: whose(asked).spot_state(),
             "delegatorSummary": lambda asked: whose(asked).staking(),
-            "userFillsByTime": lambda asked: _since(whose(asked).fills, asked),
+            "userFillsByTime": lambda asked: _since([*whose(asked).fills, *self.desk.fills()], asked),
             "userNonFundingLedgerUpdates": lambda asked: _since(whose(asked).ledger, asked),
         }
 
@@ -95,6 +129,10 @@ def _dex(asked: dict[str, Any]) -> str:
     if dex not in DEXES:
         raise Refusal(500, "null")
     return dex
+
+
+def _err(said: str) -> dict[str, Any]:
+    return {"status": "err", "response": said}
 
 
 def _since(rows: list[dict[str, Any]], asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ wait in the book (IOC), or as one that only ever waits there (post-only); never 
 What comes back is one of three, and which of them is decided by what is *known*, not by what is likely:
 
     Accepted   the venue repeats our id and gives its own
-    Rejected   nothing was sent; or the venue refused by a code on the white list, and a look-up found no such order
+    Rejected   nothing was sent; or the venue refused by a code on the white list, and a look-up found no such order,
+               or shows it as refused
     Unknown    everything else: to be looked up by its id before anything else trades there
 """
 
@@ -40,7 +41,7 @@ from hedged.adapters.exchanges.limiter import Meter
 from hedged.adapters.exchanges.shapes import Misshapen
 from hedged.errors import ConfigurationError, VenueError
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, OpenOrder, Rejected, Side, Unknown
+from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
 from hedged.ports import Clock
 
 T = TypeVar("T")
@@ -200,7 +201,10 @@ class CcxtOrders:
         except Exception as failure:  # noqa: BLE001  see `find_by_client_id`
             return Unknown(key.client_order_id, f"{_said(error)}; then {_said(failure)}")
         if isinstance(found, Found):
-            return Accepted(key.client_order_id, found.venue_order_id)
+            kept = found.status is OrderStatus.REJECTED and not found.filled  # some venues show what they refused
+            if not kept or isinstance(error, Duplicate):
+                return Accepted(key.client_order_id, found.venue_order_id)
+            return Rejected(key.client_order_id, _said(error))
         if isinstance(error, Duplicate):
             return Unknown(key.client_order_id, f"{_said(error)}; the look-up does not show that order")
         return Rejected(key.client_order_id, _said(error))
@@ -323,6 +327,8 @@ async def open_ccxt_orders(
         ca_file=ca_file,
         time_limit=time_limit,
     )
+    for name, key in wire.keys.items():
+        setattr(wire.exchange, name, key)  # also what the dialect for reading keeps from ccxt
     orders.prepare(wire.exchange)
     return CcxtOrders(
         account,

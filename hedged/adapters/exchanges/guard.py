@@ -253,8 +253,9 @@ class Guard:
         row = data[0] if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) else {}
         said = [part[key] for part in (reply, row) for key in _WORDS if key in part]
         told = [word for each in said for word in (each if isinstance(each, list) else [each])]
+        told = told or [self._dialect.error_code(reply)]
         words = [str(word) for word in told if isinstance(word, str | int)]
-        return ": " + scrub(" ".join(words), self._secrets) if words else ""
+        return ": " + scrub(" ".join(words), self._secrets) if any(words) else ""
 
     def _check_rest(self, endpoint: Endpoint, host: str) -> None:
         left = self._rest_until.get(host, 0.0) - self._clock.monotonic()

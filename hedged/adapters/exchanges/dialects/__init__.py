@@ -41,6 +41,7 @@ from hedged.adapters.exchanges.dialects.coinbase import Coinbase
 from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.gate import Gate
 from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
+from hedged.adapters.exchanges.dialects.hyperliquid_orders import HyperliquidOrders
 from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.kucoin import Kucoin
@@ -73,6 +74,7 @@ _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BinanceOrders,
     BingXOrders,
     BybitOrders,
+    HyperliquidOrders,
     MexcOrders,
     OkxOrders,
     WeexOrders,

@@ -1,8 +1,8 @@
 """Hyperliquid: spot coins, staked HYPE, perpetuals of the first-party dex and of every builder's (HIP-3).
 
-The address is enough to read everything, and nothing is ever signed: a private key that the credentials hold is
-dropped before ccxt could use it. Every question is a POST to `/info` that says in its body what it asks; those listed
-here can be sent and no other, and `/exchange`, where all writing goes, is not listed.
+The address is enough to read everything, and nothing is ever signed here: a private key that the credentials hold for
+orders is dropped before ccxt could use it. Every question is a POST to `/info` that says in its body what it asks;
+those listed here can be sent and no other, and `/exchange`, where all writing goes, is not listed.
 
 An account in one of the two standard modes (`default`, `disabled`) has its coins in `spot` and the collateral of each
 dex by itself, in `swap`. A unified account and one with portfolio margin have all in `spot`, their collateral's open
@@ -41,7 +41,7 @@ from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, flag, moment, text
-from hedged.errors import Refused, VenueError
+from hedged.errors import ConfigurationError, Refused, VenueError
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -49,8 +49,11 @@ from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+_KEY = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
+_NO_KEY = "exchange = hyperliquid  privateKey in the credentials is 0x and 64 hexadecimal digits: an API wallet's"
 _STANDARD, _POOLED = frozenset({"default", "disabled"}), frozenset({"unifiedAccount", "portfolioMargin"})
 _WEIGHTS = {"userRole": 60, "userFillsByTime": 40, "userNonFundingLedgerUpdates": 30}  # with rows, by the venue's rules
+_WEIGHTS |= {"orderStatus": 2, "historicalOrders": 40, "userFills": 120}
 
 
 class Hyperliquid(Dialect):
@@ -82,27 +85,26 @@ class Hyperliquid(Dialect):
 
     def __init__(self) -> None:
         self._known = False  # the address is an account's
-        self._has_key = False
+        self._signer: str | None = None  # the address of the key that the credentials hold
 
     def asked(self, path: str, body: str | None) -> str:
-        """`/info#<type>`, which no path can be; all else keeps its path, which is not on the list."""
-        if path != "/info" or body is None:
-            return path
-        try:
-            kind = json.loads(body)["type"]
-        except (ValueError, LookupError, TypeError):
-            return path
-        return f"{path}#{kind}" if isinstance(kind, str) else path
+        return question(path, body)
 
     def prepare(self, exchange: Any) -> None:
-        """Our own list of markets, for ccxt's leaves out dexes, by the venue's names; and no key: nothing is signed."""
+        """Our own list of markets, for ccxt's leaves out dexes, by the venue's names; and no key: nothing is signed.
+
+        Raises `ConfigurationError` for a key that is none.
+        """
 
         async def fetch_markets(params: Any = None) -> list[Any]:
             return await listing.read_markets(exchange)
 
         exchange.fetch_markets = fetch_markets
         exchange.coin_to_market_id = exchange.coinToMarketId = _as_it_is
-        self._has_key = bool(exchange.privateKey)
+        if exchange.privateKey:
+            if not _KEY.fullmatch(exchange.privateKey):
+                raise ConfigurationError(_NO_KEY)
+            self._signer = str(exchange.eth_get_address_from_private_key(exchange.privateKey))
         exchange.privateKey = ""
 
     def use_sandbox(self, exchange: Any) -> None:
@@ -176,8 +178,23 @@ class Hyperliquid(Dialect):
         return Read(Derivatives(held, account.tightest(pools), equities=equities), read_at)
 
     async def permissions(self, connection: Connection) -> Permissions | None:
-        """An address alone may do nothing but read; what a private key beside it may do, the venue does not tell."""
-        return None if self._has_key else Permissions(read=True, trade=False, withdraw=False)
+        """An address alone may do nothing but read; an API wallet's key may trade for the account that approved it.
+
+        The key of a wallet itself, be it this account's or any other's, may withdraw.
+        """
+        if self._signer is None:
+            return Permissions(read=True, trade=False, withdraw=False)
+        if self._signer == str(connection.exchange.walletAddress).lower():
+            return Permissions(read=True, trade=True, withdraw=True)
+        role = await _info(connection, "userRole", user=self._signer)
+        if role["role"] not in {"agent", "missing"}:
+            return Permissions(read=True, trade=False, withdraw=True)
+        data = role.get("data")
+        master = data.get("user") if isinstance(data, dict) else None
+        if role["role"] == "agent" and not isinstance(master, str):
+            raise Misshapen("data.user is not text")
+        own = str(master).lower() == str(connection.exchange.walletAddress).lower()
+        return Permissions(read=True, trade=own, withdraw=False)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
@@ -206,6 +223,17 @@ class Hyperliquid(Dialect):
                 raise Misshapen("role is none that is understood")
             self._known = True
         return address
+
+
+def question(path: str, body: str | None) -> str:
+    """`/info#<type>`, which no path can be; all else keeps its path, which is not on the list."""
+    if path != "/info" or body is None:
+        return path
+    try:
+        kind = json.loads(body)["type"]
+    except (ValueError, LookupError, TypeError):
+        return path
+    return f"{path}#{kind}" if isinstance(kind, str) else path
 
 
 def _refused(connection: Connection, detail: str) -> VenueError:

@@ -117,7 +117,7 @@ def collateral_tokens(exchange: Any) -> Mapping[str, int]:
 
 async def read_markets(exchange: Any) -> list[Any]:
     """Unified rows of every dex's perpetuals and of all spot pairs; remembers the dexes for later reads."""
-    names = _dex_names(await exchange.publicPostInfo({"type": "perpDexs"}))
+    names = dex_names(await exchange.publicPostInfo({"type": "perpDexs"}))
     asks = (exchange.publicPostInfo(_about(name)) for name in names)
     spot, *listed = await together(exchange.publicPostInfo({"type": "spotMetaAndAssetCtxs"}), *asks)
     backed = {int(number(meta, "collateralToken")) for meta, _ in listed}
@@ -135,7 +135,7 @@ async def read_markets(exchange: Any) -> list[Any]:
     return rows + [_pair(exchange, row, tokens) for row in spot[0]["universe"]]
 
 
-def _dex_names(reply: object) -> list[str]:
+def dex_names(reply: object) -> list[str]:
     """The reply is a list whose first element, the first-party dex, is null."""
     if not isinstance(reply, list) or not reply or reply[0] is not None:
         raise Misshapen("the list of dexes is not one")
@@ -196,9 +196,13 @@ def _places(info: Row) -> int:
 
 
 def price_step(info: Row) -> Decimal:
-    """At the mark as listed: five significant digits, whole ones always, and no more than six places in all."""
-    places = min(_PLACES - _places(info), max(_DIGITS - 1 - positive(info, "markPx").adjusted(), 0))
-    return Decimal(1).scaleb(-places)
+    """At the mark as listed."""
+    return Decimal(1).scaleb(-price_places(positive(info, "markPx"), _places(info)))
+
+
+def price_places(price: Decimal, quantity_places: int) -> int:
+    """Of an order's price: five significant digits, whole ones always, and no more than six places in all."""
+    return min(_PLACES - quantity_places, max(_DIGITS - 1 - price.adjusted(), 0))
 
 
 def tiers_of(info: Row) -> tuple[MarginTier, ...]:

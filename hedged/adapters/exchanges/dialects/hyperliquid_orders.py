@@ -1,0 +1,387 @@
+"""Orders at Hyperliquid: perpetuals of the first-party dex and of the builders' (HIP-3), in coins as positions.
+
+They are signed by an API wallet (agent), which the account has approved: it can trade and cannot withdraw. Whose agent
+it is, the number that the venue gives the contract, and its time are asked for before each order: a number that is
+wrong is another contract. An order that arrives later than it may is refused, by a time that is signed with it.
+
+Our id goes as a `cloid` that begins with a word of ours, so that no other program's is taken for one. An order is asked
+for by it, then looked for among the open ones, the newest of all, and the fills; price and fee are told by the fills
+alone. An acknowledgement need not repeat our id: where it does not, the look-up by it has to show the same order.
+
+A partly filled order that takes is `filled` there, with the rest that it did not get. One that would not wait in the
+book, and one that finds nothing to take, are refused, and kept as refused under our id.
+
+The venue's own countdown is not used: it cancels every order of the account, is open to those alone who have traded a
+million dollars, and does not say what it has been set to. What rests when we die stays in the book. Orders of
+sub-accounts and vaults are not sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any, ClassVar
+
+from hedged.adapters.exchanges.dialects.base import together
+from hedged.adapters.exchanges.dialects.hyperliquid import question
+from hedged.adapters.exchanges.dialects.hyperliquid_markets import dex_names, price_places
+from hedged.adapters.exchanges.dialects.order_rows import Names, paid, row_shape, venue_id, written
+from hedged.adapters.exchanges.dialects.orders import (
+    WINDOW,
+    Backing,
+    MarketKey,
+    NoSuchOrder,
+    NotLetIn,
+    NotPlaced,
+    OrderDialect,
+    OrderKey,
+    Place,
+    Ticket,
+)
+from hedged.adapters.exchanges.guard import Endpoint
+from hedged.adapters.exchanges.shapes import Fields, Misshapen, Record, Row, Rows, Scalar, flag, number, text
+from hedged.errors import ConfigurationError, VenueError
+from hedged.model.order import Found, OrderStatus, Side
+
+NUMBER, TEXT, PRESENT = Scalar.NUMBER, Scalar.TEXT, Scalar.PRESENT
+
+_STATUSES = {
+    "open": OrderStatus.OPEN,
+    "triggered": OrderStatus.OPEN,
+    "filled": OrderStatus.FILLED,
+    "canceled": OrderStatus.CANCELLED,
+    "scheduledCancel": OrderStatus.CANCELLED,
+    "iocCancelRejected": OrderStatus.EXPIRED,  # nothing to take
+    "badAloPxRejected": OrderStatus.CANCELLED,  # would not wait
+    "rejected": OrderStatus.REJECTED,
+    **dict.fromkeys(
+        (
+            *("marginCanceled", "vaultWithdrawalCanceled", "openInterestCapCanceled", "selfTradeCanceled"),
+            *("reduceOnlyCanceled", "siblingFilledCanceled", "delistedCanceled", "liquidatedCanceled"),
+        ),
+        OrderStatus.CANCELLED,
+    ),
+    **dict.fromkeys(
+        (
+            *("tickRejected", "minTradeNtlRejected", "perpMarginRejected", "reduceOnlyRejected"),
+            *("badTriggerPxRejected", "marketOrderNoLiquidityRejected", "oracleRejected", "perpMaxPositionRejected"),
+            *("positionIncreaseAtOpenInterestCapRejected", "positionFlipAtOpenInterestCapRejected"),
+            *("tooAggressiveAtOpenInterestCapRejected", "openInterestIncreaseRejected"),
+            "insufficientSpotBalanceRejected",
+        ),
+        OrderStatus.REJECTED,
+    ),
+}
+_NAMES = Names(
+    client_id="cloid",
+    venue_id="oid",
+    market="coin",
+    status="status",
+    filled="filled",
+    average="avgPx",
+    statuses=_STATUSES,
+    quantity="origSz",
+    price="limitPx",
+    sides={"B": Side.BUY, "A": Side.SELL},
+)
+_ROW: Fields = {**row_shape(_NAMES), "sz": NUMBER, "origSz": NUMBER}
+_STATED: Fields = {"order": Record(_ROW), "status": TEXT, "statusTimestamp": NUMBER}
+_FILLS = Rows({"coin": TEXT, "oid": PRESENT, "sz": NUMBER, "px": NUMBER, "fee": NUMBER, "feeToken": TEXT})
+_DONE = Record({"status": TEXT, "response": Record({"data": Record({"statuses": Rows({}, at_least=1)})})})
+
+_OURS = "0x68646764"  # 'hdgd'; behind it stand the 24 digits of our id
+_CLOID = re.compile(r"0x[0-9a-f]{32}", re.ASCII)
+_REQUEST = frozenset({"action", "nonce", "signature", "expiresAfter"})
+_ACTIONS = {
+    "order": frozenset({"type", "orders", "grouping"}),
+    "cancelByCloid": frozenset({"type", "cancels"}),
+}
+_BUILDERS, _A_BUILDER = 100_000, 10_000  # numbers of contracts of builders' dexes begin at; for each dex
+_KEYLESS = (
+    "exchange = hyperliquid  orders are signed by an API wallet: put its privateKey into the credentials beside the "
+    "walletAddress of the account that has approved it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered(Backing):
+    """The number by which an order names its contract; margined as the account has set it for that contract."""
+
+    asset: int = -1
+
+
+class HyperliquidOrders(OrderDialect):
+    exchange: ClassVar[str] = "hyperliquid"
+    names: ClassVar[Names] = _NAMES
+    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
+        ("POST", "/info#exchangeStatus"): Endpoint("server time", Record({"time": NUMBER})),
+        ("POST", "/info#userRole"): Endpoint("role of the API wallet", Record({"role": TEXT})),
+        ("POST", "/info#perpDexs"): Endpoint("dexes", PRESENT),
+        ("POST", "/info#meta"): Endpoint("contracts", Record({"universe": Rows({"name": TEXT}, at_least=1)})),
+        ("POST", "/info#orderStatus"): Endpoint("order by id", Record({"order": Record(_STATED)})),
+        ("POST", "/info#frontendOpenOrders"): Endpoint("open orders", Rows(_ROW)),
+        ("POST", "/info#historicalOrders"): Endpoint("newest orders", Rows(_STATED)),
+        ("POST", "/info#userFills"): Endpoint("newest fills", _FILLS),
+        ("POST", "/info#userFillsByTime"): Endpoint("fills", _FILLS),
+        ("POST", "/exchange#order"): Endpoint("order", _DONE),
+        ("POST", "/exchange#cancelByCloid"): Endpoint("cancelling", Record({})),
+    }
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = {
+        # how the venue's sentences begin; 'Too many cumulative requests sent' and all that its pages do not list are
+        # not here
+        **dict.fromkeys(
+            (
+                "User or API Wallet",
+                "L1 error: User or API Wallet",
+                "Must deposit before performing actions",
+            ),
+            NotLetIn,
+        ),
+        **dict.fromkeys(
+            (
+                "Price must be divisible by tick size",
+                "Order must have minimum value of",
+                "Order has invalid size",
+                "Order has zero size",
+                "Order price cannot be more than 80% away from the reference price",
+                "Order price too far from oracle",
+                "Order rejected due to price more aggressive than oracle",
+                "Insufficient margin to place order",
+                "Order would cause position to exceed margin tier limit",
+                "Order would increase open interest",
+                "Reduce only order would increase position",
+                "Post only order would have immediately matched",
+                "Order could not immediately match against any resting orders",
+                "No liquidity available for market order",
+            ),
+            NotPlaced,
+        ),
+        **dict.fromkeys(("unknownOid", "Order was never placed, already canceled, or filled"), NoSuchOrder),
+    }
+
+    def __init__(self, wallets: Sequence[str] = ()) -> None:
+        super().__init__(wallets)
+        self._signer = ""  # the API wallet's address
+
+    def error_code(self, reply: Row) -> str:
+        """The beginning of the venue's sentence that is listed, or all of the sentence."""
+        said = _complaint(reply)
+        return next((listed for listed in self.complaints if said.startswith(listed)), said)
+
+    def asked(self, path: str, body: str | None) -> str:
+        """What the body does: questions as with the reader's; of what is signed two actions, and nothing beside them.
+
+        A fee for a builder or an address to act for would be one more field: such a request is on no list.
+        """
+        if path != "/exchange" or body is None:
+            return question(path, body)
+        try:
+            request = json.loads(body)
+            action = request["action"]
+            kind = action["type"]
+            plain = set(request) <= _REQUEST and frozenset(action) == _ACTIONS.get(kind)
+        except (ValueError, LookupError, TypeError):
+            return path
+        return f"{path}#{kind}" if plain else path
+
+    def prepare(self, exchange: Any) -> None:
+        """Nonces and times by the venue's clock. Raises `ConfigurationError` where there is no key to sign with."""
+        if not exchange.privateKey:
+            raise ConfigurationError(_KEYLESS)
+        self._signer = str(exchange.eth_get_address_from_private_key(exchange.privateKey))
+        exchange.nonce = lambda: (
+            exchange.milliseconds() - int(exchange.safe_integer(exchange.options, "timeDifference", 0))
+        )
+
+    async def backing(self, exchange: Any, market: MarketKey) -> Backing:
+        _, _, asset = await together(
+            exchange.load_time_difference(), self._check_agent(exchange), _asset(exchange, market)
+        )
+        return _Numbered(asset=asset)
+
+    async def _check_agent(self, exchange: Any) -> None:
+        """Orders go to the account whose agent signs: it has to be the one that is read."""
+        reply = await _info(exchange, "userRole", user=self._signer)
+        data = reply.get("data")
+        master = data.get("user") if isinstance(data, dict) else None
+        if reply["role"] != "agent" or str(master).lower() != str(exchange.walletAddress).lower():
+            raise Misshapen("the privateKey is not that of an API wallet which this account has approved")
+
+    async def place(self, exchange: Any, ticket: Ticket) -> str:
+        if not isinstance(ticket.backing, _Numbered):
+            raise TypeError("the contract's number is asked for first")
+        cloid = _cloid(ticket.key.client_order_id)
+        order = {
+            "a": ticket.backing.asset,
+            "b": ticket.side is Side.BUY,
+            "p": written(_price(ticket)),
+            "s": written(ticket.quantity),
+            "r": ticket.reduce_only,
+            "t": {"limit": {"tif": "Alo" if ticket.post_only else "Ioc"}},
+            "c": cloid,
+        }
+        reply = await _act(exchange, {"type": "order", "orders": [order], "grouping": "na"}, lasts=WINDOW)
+        statuses = reply["response"]["data"]["statuses"]
+        if len(statuses) != 1 or len(statuses[0]) != 1:
+            raise Misshapen("statuses has more than the one order")
+        ((kind, row),) = statuses[0].items()
+        if kind not in {"resting", "filled"} or not isinstance(row, dict):
+            raise Misshapen("the order is neither resting nor filled")
+        given = venue_id(row, "oid")
+        if row.get("cloid") is None:
+            (shown,) = await _by_id(exchange, ticket.key)
+            row = {"cloid": _cloid(shown["cloid"]) if venue_id(shown, "oid") == given else None}
+        if row["cloid"] != cloid:
+            raise Misshapen("cloid does not repeat the order's id")
+        return given
+
+    def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
+        async def history() -> Sequence[Row]:
+            return _newest(await _info(exchange, "historicalOrders", user=exchange.walletAddress))
+
+        async def fills() -> Sequence[Row]:
+            rows = await _info(exchange, "userFills", user=exchange.walletAddress)
+            if any(_client_id(row) == key.client_order_id for row in rows):
+                raise Misshapen("there are fills of an order that is not shown")
+            return ()
+
+        yield Place(lambda: _by_id(exchange, key), exact=True)
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(history)
+        yield Place(fills)
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        """Also conditional orders; the list is of the whole dex, and of all spot pairs with the first-party one."""
+        rows = await _info(exchange, "frontendOpenOrders", user=exchange.walletAddress, **_dex(market))
+        return [_read(row, "open") for row in rows if row["coin"] == market.market_id]
+
+    async def cancel(self, exchange: Any, key: OrderKey) -> None:
+        ours = {"asset": await _asset(exchange, key), "cloid": _cloid(key.client_order_id)}
+        await _act(exchange, {"type": "cancelByCloid", "cancels": [ours]}, lasts=None)
+
+    async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
+        return number(row, "fee"), text(row, "feeToken")
+
+    async def _found(self, exchange: Any, key: OrderKey, row: Row) -> Found:
+        """With what its fills say of price and fee, if they are all of it; what is filled is known also without."""
+        with contextlib.suppress(VenueError, Misshapen):
+            if filled := number(row, "filled"):
+                start = int(number(row, "timestamp"))
+                fills = await _info(exchange, "userFillsByTime", user=exchange.walletAddress, startTime=start)
+                row = {**row, **_summed([fill for fill in fills if fill["oid"] == row["oid"]], filled)}
+        return await super()._found(exchange, key, row)
+
+
+def _complaint(reply: Row) -> str:
+    """What the venue says instead of doing it; "" where it did."""
+    status, response = reply.get("status"), reply.get("response")
+    if status == "unknownOid":
+        return "unknownOid"
+    if status == "err":
+        return response if isinstance(response, str) else "err"
+    if isinstance(reply.get("error"), str):
+        return str(reply["error"])
+    data = response.get("data") if isinstance(response, dict) else None
+    statuses = data.get("statuses") if isinstance(data, dict) else None
+    only = statuses[0] if isinstance(statuses, list) and len(statuses) == 1 else None
+    error = only.get("error") if isinstance(only, dict) else None
+    return error if isinstance(error, str) else ""
+
+
+async def _act(exchange: Any, action: Mapping[str, Any], *, lasts: int | None) -> Any:
+    """Have ccxt sign this and send it; the venue refuses it after `lasts` milliseconds of its time."""
+    nonce = int(exchange.incrementing_nonce())
+    until = {} if lasts is None else {"expiresAfter": int(exchange.nonce()) + lasts}
+    signature = exchange.sign_l1_action(action, nonce, None, until.get("expiresAfter"))
+    return await exchange.privatePostExchange({"action": action, "nonce": nonce, "signature": signature, **until})
+
+
+async def _info(exchange: Any, kind: str, **asked: Any) -> Any:
+    return await exchange.publicPostInfo({"type": kind, **asked})
+
+
+async def _by_id(exchange: Any, key: OrderKey) -> list[Row]:
+    ours = _cloid(key.client_order_id)
+    stated = (await _info(exchange, "orderStatus", user=exchange.walletAddress, oid=ours))["order"]
+    return [_read(stated["order"], stated["status"])]
+
+
+async def _asset(exchange: Any, market: MarketKey) -> int:
+    """The number of a contract: its place among those of its dex, the delisted ones included."""
+    dex = _dex(market)
+    listed = (await _info(exchange, "meta", **dex))["universe"]
+    names = [row["name"] for row in listed]
+    if names.count(market.market_id) != 1:
+        raise Misshapen(f"{market.market_id} is not listed once")
+    place = names.index(market.market_id)
+    if "isDelisted" in listed[place] and flag(listed[place], "isDelisted"):
+        raise Misshapen(f"{market.market_id} is delisted")
+    if not dex:
+        return place
+    dexes = dex_names(await _info(exchange, "perpDexs"))
+    if dex["dex"] not in dexes:
+        raise Misshapen(f"the dex of {market.market_id} is not listed")
+    return _BUILDERS + _A_BUILDER * dexes.index(dex["dex"]) + place
+
+
+def _dex(market: MarketKey) -> dict[str, str]:
+    """As a question names it; the first-party dex is not named."""
+    name = market.market_id.rpartition(":")[0]
+    return {"dex": name} if name else {}
+
+
+def _price(ticket: Ticket) -> Decimal:
+    """Within the limit, in as few digits as the venue takes at this price: the listed tick is that of the last hour."""
+    step = Decimal(1).scaleb(-price_places(ticket.price, -int(ticket.key.contract.lot_size.adjusted())))
+    return ticket.price.quantize(step, ROUND_FLOOR if ticket.side is Side.BUY else ROUND_CEILING)
+
+
+def _cloid(client_order_id: str) -> str:
+    return _OURS + client_order_id.removeprefix("hd")
+
+
+def _client_id(row: Row) -> str:
+    """Our id; another program's as it is, and "" of an order that was placed by hand."""
+    cloid = row.get("cloid")
+    if cloid is None:
+        return ""
+    if not isinstance(cloid, str) or not _CLOID.fullmatch(cloid):
+        raise Misshapen("cloid is none")
+    return f"hd{cloid.removeprefix(_OURS)}" if cloid.startswith(_OURS) else cloid
+
+
+def _read(order: Row, status: str) -> Row:
+    """With our own id, what is filled, and as cancelled what is called filled though a rest of it was not."""
+    rest = number(order, "sz")
+    ended = "canceled" if status == "filled" and rest else status
+    filled = written(number(order, "origSz") - rest)
+    return {**order, "cloid": _client_id(order), "status": ended, "filled": filled}
+
+
+def _newest(rows: Sequence[Row]) -> Sequence[Row]:
+    """Each order once, as it stood last: the venue lists one for every change."""
+    latest: dict[str, Row] = {}
+    for row in rows:
+        known, oid = latest.get(str(row["order"]["oid"])), str(row["order"]["oid"])
+        if known is None or _later(row, known):
+            latest[oid] = row
+    return [_read(row["order"], row["status"]) for row in latest.values()]
+
+
+def _later(row: Row, known: Row) -> bool:
+    """An end goes before what is open at the same time."""
+    times = number(row, "statusTimestamp"), number(known, "statusTimestamp")
+    return times[0] > times[1] or (times[0] == times[1] and known["status"] in {"open", "triggered"})
+
+
+def _summed(fills: Sequence[Row], filled: Decimal) -> Row:
+    """Average price and fee; `Misshapen` unless these are all that is filled, in one currency."""
+    fee, token = paid(fills, filled, quantity="sz", fee="fee", asset="feeToken")
+    if fee is None:
+        raise Misshapen("the fills are not all of the order")
+    worth = sum((number(fill, "sz") * number(fill, "px") for fill in fills), Decimal(0))
+    return {"avgPx": written(worth / filled), "fee": written(fee), "feeToken": token}
