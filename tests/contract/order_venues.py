@@ -60,6 +60,8 @@ class OrderVenue:
     countdown: str | None = None
     ether: InstrumentId = ETHER
     settle: str = "USDT"
+    by_hand: str = '""'  # what stands for our id, as JSON, in rows of orders that were placed by hand
+    unnamed: tuple[str, ...] = ()  # places whose rows of such orders have nothing there
 
 
 @dataclass
@@ -307,6 +309,8 @@ VENUES = (
         waiting="POST /info/frontendOpenOrders",
         ether=hyperliquid_bench.PERPETUAL,
         settle="USDC",
+        by_hand="null",
+        unnamed=("POST /info/userFills",),
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -11,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.model.instrument import InstrumentId
+from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Doubt
 from tests.contract.replies import NOW, Asked, Running, Venue, echo, every_fault_passes, everything_said
 from tests.support import T0
-from tests.venues.hyperliquid_bench import GOLD, KEYS, OTHER_ETH, PERPETUAL, bench
+from tests.venues.hyperliquid_bench import GOLD, OTHER_ETH, PERPETUAL, TRADING_KEYS, bench
 from tests.venues.hyperliquid_server import ADDRESS
 
 
@@ -36,6 +38,12 @@ def markets(it: Any) -> Any:
     return it.market.instruments()
 
 
+def rights(reply: Any) -> Permissions:
+    """Of an agent of this account, as it is written, or of whoever else it is."""
+    own = reply["role"] == "agent" and reply["data"]["user"].lower() == ADDRESS
+    return Permissions(read=True, trade=own, withdraw=reply["role"] in {"user", "vault", "subAccount"})
+
+
 def explain(kind: str, subject: str, instrument: InstrumentId | None = None) -> Asked:
     """A doubt about five that are gone."""
     asset = "USDC" if instrument is None else "ETH"
@@ -50,6 +58,7 @@ READS = {
     "spot markets": Asked("/info/spotMetaAndAssetCtxs", markets),
     "server time": Asked("/info/exchangeStatus", balances("earn")),
     "role": Asked("/info/userRole", derivatives),
+    "key permissions": Asked("/info/userRole", lambda it: it.opened.permissions(), meaning=rights),
     "mode": Asked("/info/userAbstraction", balances("swap")),
     "spot coins": Asked("/info/spotClearinghouseState", balances("spot"), [{"balances": []}]),
     "collateral": Asked("/info/clearinghouseState?", balances("swap")),
@@ -76,7 +85,7 @@ def prepare(it: Any) -> None:
 UNKNOWN = {"Quote.bid", "Quote.ask", "Quote.index", "Quote.funding_rate", "Quote.funding_interval_hours"}
 UNKNOWN |= {"Quote.funding_next", "Position.liquidation_price", "Position.trusted", "Balance.locked"}
 VENUE = Venue(
-    bench,
+    functools.partial(bench, credentials=TRADING_KEYS),
     READS,
     prepare,
     unknown=UNKNOWN,
@@ -108,14 +117,14 @@ def test_a_random_reply_is_an_error_or_right(running: Running, name: str, data: 
 async def test_no_secret_in_any_error_log_or_traceback(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The wallet's address and the venue's addresses appear in no message, repr, log line, or traceback."""
+    """The wallet's address, its agent's key and the venue's addresses appear in no message, repr, log, or traceback."""
     paths = ("/info/spotClearinghouseState", "/info/clearinghouseState")
     breaks = {
         "role": lambda it: setattr(it.truth, "role", "agent"),
-        "echo": echo(KEYS, paths, lambda said: {"error": said}),
+        "echo": echo(TRADING_KEYS, paths, lambda said: {"error": said}),
     }
     asks = (*map(balances, ("spot", "swap", "earn")), derivatives, quotes)
     everything = await everything_said(VENUE, breaks, lambda it: [ask(it) for ask in asks], caplog, capsys)
     assert "main: spot coins: " in everything
-    for secret in (ADDRESS, "://", "hyperliquid.xyz"):
+    for secret in (*TRADING_KEYS.values(), "://", "hyperliquid.xyz"):
         assert secret not in everything, secret

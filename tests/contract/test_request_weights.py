@@ -17,7 +17,7 @@ from hedged.daemon.portfolio import Exchanges
 from hedged.model.policy import Mode
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
-from tests.contract.order_venues import ETHER, EVERY, OrderVenue, trading
+from tests.contract.order_venues import EVERY, OrderVenue, trading
 from tests.support import CountingIds
 from tests.venues.benches import BENCHES, BenchModule
 
@@ -128,7 +128,7 @@ async def test_the_line_for_orders_has_a_count_of_its_own(venue: OrderVenue) -> 
         reading, trade = it.reader.weight, it.orders.weight
         await it.orders.submit(it.intent())
         assert it.orders.weight > trade
-        await it.orders.open_orders(ETHER)
+        await it.orders.open_orders(it.ether)
         assert it.reader.weight == reading
 
 

@@ -48,6 +48,7 @@ class HyperliquidServer(VenueServer):
         self.desk = HyperliquidOrders(venue)
         self.agents = {AGENT: ADDRESS}  # API wallets, and who has approved them
         self.nonces: set[int] = set()
+        self.acts: list[dict[str, Any]] = []  # the requests that were signed
         self.hosts: set[str] = set()
 
     @property
@@ -78,6 +79,7 @@ class HyperliquidServer(VenueServer):
 
     def _act(self, path: str, request: dict[str, Any], *, test: bool) -> Any:
         """Done for the account whose agent has signed it, once, and not after its time."""
+        self.acts.append(request)
         by, now = signer(request, test=test), self.venue.now()
         act = self.desk.routes().get(("POST", path))
         if self.agents.get(by) != self.address or act is None:

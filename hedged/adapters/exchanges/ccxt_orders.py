@@ -329,7 +329,12 @@ async def open_ccxt_orders(
     )
     for name, key in wire.keys.items():
         setattr(wire.exchange, name, key)  # also what the dialect for reading keeps from ccxt
-    orders.prepare(wire.exchange)
+    try:
+        orders.prepare(wire.exchange)
+    except ConfigurationError:
+        await wire.exchange.close()
+        await wire.session.close()
+        raise
     return CcxtOrders(
         account,
         wire.exchange,

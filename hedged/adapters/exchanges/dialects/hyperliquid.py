@@ -51,6 +51,7 @@ TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _KEY = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _NO_KEY = "exchange = hyperliquid  privateKey in the credentials is 0x and 64 hexadecimal digits: an API wallet's"
+_OWNERS = frozenset({"user", "vault", "subAccount"})
 _STANDARD, _POOLED = frozenset({"default", "disabled"}), frozenset({"unifiedAccount", "portfolioMargin"})
 _WEIGHTS = {"userRole": 60, "userFillsByTime": 40, "userNonFundingLedgerUpdates": 30}  # with rows, by the venue's rules
 _WEIGHTS |= {"orderStatus": 2, "historicalOrders": 40, "userFills": 120}
@@ -187,14 +188,16 @@ class Hyperliquid(Dialect):
         if self._signer == str(connection.exchange.walletAddress).lower():
             return Permissions(read=True, trade=True, withdraw=True)
         role = await _info(connection, "userRole", user=self._signer)
-        if role["role"] not in {"agent", "missing"}:
+        if role["role"] in _OWNERS:
             return Permissions(read=True, trade=False, withdraw=True)
-        data = role.get("data")
-        master = data.get("user") if isinstance(data, dict) else None
-        if role["role"] == "agent" and not isinstance(master, str):
-            raise Misshapen("data.user is not text")
-        own = str(master).lower() == str(connection.exchange.walletAddress).lower()
+        if role["role"] == "missing":
+            return Permissions(read=True, trade=False, withdraw=False)
+        own = master(role) == str(connection.exchange.walletAddress).lower()
         return Permissions(read=True, trade=own, withdraw=False)
+
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
+        """There is none: every position of the documentation is `oneWay`, and any other makes the read fail."""
+        return False
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
@@ -219,10 +222,18 @@ class Hyperliquid(Dialect):
                 )
             if role["role"] == "missing":
                 raise _refused(connection, "the venue has no account of this walletAddress")
-            if role["role"] not in {"user", "vault", "subAccount"}:
+            if role["role"] not in _OWNERS:
                 raise Misshapen("role is none that is understood")
             self._known = True
         return address
+
+
+def master(role: Row) -> str:
+    """The account that an agent acts for, in small letters. Raises `Misshapen` unless this is an agent's role."""
+    data = role.get("data")
+    if role["role"] != "agent" or not isinstance(data, dict) or not _ADDRESS.fullmatch(str(data.get("user"))):
+        raise Misshapen("the role is not that of an account's agent (API wallet)")
+    return str(data["user"]).lower()
 
 
 def question(path: str, body: str | None) -> str:

@@ -27,7 +27,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects.base import together
-from hedged.adapters.exchanges.dialects.hyperliquid import question
+from hedged.adapters.exchanges.dialects.hyperliquid import master, question
 from hedged.adapters.exchanges.dialects.hyperliquid_markets import dex_names, price_places
 from hedged.adapters.exchanges.dialects.order_rows import Names, paid, row_shape, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
@@ -205,10 +205,8 @@ class HyperliquidOrders(OrderDialect):
 
     async def _check_agent(self, exchange: Any) -> None:
         """Orders go to the account whose agent signs: it has to be the one that is read."""
-        reply = await _info(exchange, "userRole", user=self._signer)
-        data = reply.get("data")
-        master = data.get("user") if isinstance(data, dict) else None
-        if reply["role"] != "agent" or str(master).lower() != str(exchange.walletAddress).lower():
+        acts_for = master(await _info(exchange, "userRole", user=self._signer))
+        if acts_for != str(exchange.walletAddress).lower():
             raise Misshapen("the privateKey is not that of an API wallet which this account has approved")
 
     async def place(self, exchange: Any, ticket: Ticket) -> str:
@@ -373,9 +371,9 @@ def _newest(rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def _later(row: Row, known: Row) -> bool:
-    """An end goes before what is open at the same time."""
-    times = number(row, "statusTimestamp"), number(known, "statusTimestamp")
-    return times[0] > times[1] or (times[0] == times[1] and known["status"] in {"open", "triggered"})
+    """An order that has ended does not open again, whatever the times say."""
+    ended, was = (_STATUSES.get(each["status"]) is not OrderStatus.OPEN for each in (row, known))
+    return ended if ended is not was else number(row, "statusTimestamp") > number(known, "statusTimestamp")
 
 
 def _summed(fills: Sequence[Row], filled: Decimal) -> Row:

@@ -1,0 +1,383 @@
+"""Orders at Hyperliquid: what is signed and by whom, how contracts, prices and ids are named, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
+from hedged.adapters.exchanges.dialects.hyperliquid_orders import _client_id, _cloid
+from hedged.adapters.exchanges.guard import NotAllowed
+from hedged.errors import ConfigurationError, VenueError
+from hedged.model.instrument import InstrumentId
+from hedged.model.order import Absent, Accepted, Found, OrderStatus, Rejected, Side, Unknown
+from hedged.model.permissions import Permissions
+from tests.contract.order_venues import VENUES, Bench, trading
+from tests.venues.binance_bench import pki
+from tests.venues.hyperliquid_bench import GOLD, KEYS, OTHER_ETH, PERPETUAL, TRADING_KEYS, bench
+from tests.venues.hyperliquid_server import ADDRESS, AGENT, AGENT_KEY
+from tests.venues.hyperliquid_signature import action_hash, address, signer
+from tests.venues.hyperliquid_venue import Held
+
+D = Decimal
+VENUE = next(venue for venue in VENUES if venue.exchange == "hyperliquid")
+ORDER = {"a": 1, "b": True, "p": "100", "s": "100", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+OTHER_KEY = "0x" + "cd" * 32
+
+
+def test_the_local_venue_hashes_and_recovers_as_the_venues_own_kit_does() -> None:
+    """By vectors that the tests of Hyperliquid's Python SDK publish: of an order's hash, and of a signature by a key."""
+    taken = {**ORDER, "a": 4, "p": "1670.1", "s": "0.0147", "t": {"limit": {"tif": "Ioc"}}}
+    action = {"type": "order", "orders": [taken], "grouping": "na"}
+    told = "0fcbeda5ae3c4950a548021552a4fea2226858c4453571bf3f24ba017eac2908"
+    assert action_hash(action, 1677777606040, None).hex() == told
+
+    key = "0x0123456789012345678901234567890123456789012345678901234567890123"
+    signed = {"type": "order", "orders": [{**ORDER, "c": "0x00000000000000000000000000000001"}], "grouping": "na"}
+    request = {
+        "action": signed,
+        "nonce": 0,
+        "signature": {
+            "r": "0x41ae18e8239a56cacbc5dad94d45d0b747e5da11ad564077fcac71277a946e3",
+            "s": "0x3c61f667e747404fe7eea8f90ab0e76cc12ce60270438b2058324681a00116da",
+            "v": 27,
+        },
+    }
+    assert signer(request) == address(key) == "0x14791697260e4c9a71f18484c9f997b308e59325"
+    assert signer(request, test=True) != address(key)
+    assert signer({**request, "expiresAfter": 1}) != address(key)
+
+
+async def test_an_order_is_signed_by_the_agent_and_soon_too_old() -> None:
+    """Contract, side, digits, IOC or post-only, reduce-only and our id; five seconds by the venue's clock, no more."""
+    async with trading(VENUE) as it:
+        it.clock.advance(1)
+        first, second = it.intent(), it.intent(side=Side.SELL, reduce_only=False, limit=D("2985.07"))
+        await it.orders.submit(first)
+        await it.orders.submit(second, rest_at=D("3100.01"))
+        buy, sell = (request["action"]["orders"][0] for request in it.server.acts)  # type: ignore[attr-defined]
+        assert buy == {
+            "a": 1,
+            "b": True,
+            "p": "3015",
+            "s": "0.01",
+            "r": True,
+            "t": {"limit": {"tif": "Ioc"}},
+            "c": "0x68646764" + first.intent.client_order_id.removeprefix("hd"),
+        }
+        assert (sell["p"], sell["t"], sell["r"]) == ("3100.1", {"limit": {"tif": "Alo"}}, False)
+        for request in it.server.acts:  # type: ignore[attr-defined]
+            assert signer(request) == AGENT
+            assert request["expiresAfter"] == it.desk.venue.now() + 5000
+        assert it.orders.valid_for == 5
+
+
+async def test_an_order_that_arrives_too_late_is_not_taken() -> None:
+    """The venue refuses it by its expiry, in words that are on no list: unknown, and then absent."""
+    async with trading(VENUE) as it:
+        late = it.intent()
+        held = it.server.held["POST /exchange/order"] = asyncio.Event()
+        sending = asyncio.create_task(it.orders.submit(late))
+        async with asyncio.timeout(10):
+            while ("POST", "/exchange/order") not in it.server.requests:
+                await asyncio.sleep(0.005)
+        it.clock.advance(6)
+        held.set()
+        assert isinstance(await sending, Unknown)
+        found = await it.orders.find_by_client_id(late.intent.client_order_id, it.ether)
+        assert found == Absent(late.intent.client_order_id)
+
+
+def acting(action: object, **more: object) -> str:
+    return json.dumps({"action": action, "nonce": 1, "signature": {"r": "0x1", "s": "0x1", "v": 27}, **more})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        acting({"type": "withdraw3", "destination": ADDRESS, "amount": "1", "time": 1}),
+        acting({"type": "usdSend", "destination": ADDRESS, "amount": "1", "time": 1}),
+        acting({"type": "approveAgent", "agentAddress": ADDRESS, "agentName": "", "nonce": 1}),
+        acting({"type": "approveBuilderFee", "builder": ADDRESS, "maxFeeRate": "1%", "nonce": 1}),
+        acting({"type": "updateLeverage", "asset": 1, "isCross": True, "leverage": 50}),
+        acting({"type": "vaultTransfer", "vaultAddress": ADDRESS, "isDeposit": True, "usd": 1}),
+        acting({"type": "scheduleCancel", "time": 1}),
+        acting({"type": "setReferrer", "code": "CCXT1"}),
+        acting({"type": "cancel", "cancels": [{"a": 1, "o": 1}]}),
+        acting({"type": "order", "orders": [], "grouping": "na", "builder": {"b": ADDRESS, "f": 10}}),
+        acting({"type": "order", "orders": []}),
+        acting({"type": "order", "orders": [], "grouping": "na"}, vaultAddress=ADDRESS),
+        acting({"type": ["order"], "orders": [], "grouping": "na"}),
+        acting(["order"]),
+        json.dumps({"type": "order", "orders": [], "grouping": "na"}),
+        json.dumps({"type": "orderStatus"}),
+        "not json",
+        "[]",
+        None,
+    ],
+)
+async def test_nothing_but_orders_and_cancelling_them_leaves(body: str | None) -> None:
+    """Whatever else ccxt could sign with the key: withdrawals, transfers, agents, fees for others, leverage."""
+    async with trading(VENUE) as it:
+        it.server.requests.clear()
+        with pytest.raises(NotAllowed, match="nothing was sent"):
+            await it.orders._exchange.fetch("https://api.hyperliquid.xyz/exchange", "POST", {}, body)
+        assert it.server.requests == []
+
+
+@pytest.mark.parametrize(("name", "asset", "coin"), [(GOLD, 110_000, "xyz:GOLD"), (OTHER_ETH, 120_000, "hyna:ETH")])
+async def test_contracts_of_builders_have_numbers_of_their_own(name: InstrumentId, asset: int, coin: str) -> None:
+    """The order moves that contract and no other, is found, seen waiting on its dex, and cancelled there."""
+    async with trading(VENUE) as it:
+        it.desk.venue.positions[coin] = Held(D(-1), D(3000))
+        before = {each: it.desk.position(each) for each in ("ETH", "BTC", coin)}
+        bought = it.intent(instrument=name, limit=D(3100))
+        assert isinstance(await it.orders.submit(bought), Accepted)
+        moved = {each: it.desk.position(each) - held for each, held in before.items()}
+        assert moved == {"ETH": 0, "BTC": 0, coin: D("0.01")}
+        assert it.desk.asked[-1]["a"] == asset
+        found = await it.orders.find_by_client_id(bought.intent.client_order_id, name)
+        assert isinstance(found, Found)
+        assert (found.filled, found.average_price) == (D("0.01"), it.desk.mark(coin))
+        waits = it.intent(instrument=name, limit=D(3100))
+        await it.orders.submit(waits, rest_at=D(2000))
+        (seen,) = await it.orders.open_orders(name)
+        assert seen.client_order_id == waits.intent.client_order_id
+        assert await it.orders.open_orders(PERPETUAL) == ()
+        ended = await it.orders.cancel(waits.intent.client_order_id, name)
+        assert isinstance(ended, Found)
+        assert ended.status is OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("path", "reply"),
+    [
+        ("POST /info/meta", {"universe": [{"name": "BTC"}], "marginTables": []}),
+        ("POST /info/meta", {"universe": [{"name": "ETH"}, {"name": "ETH"}]}),
+        ("POST /info/meta", {"universe": [{"name": "ETH", "isDelisted": True}]}),
+        ("POST /info/meta", {"universe": []}),
+        ("POST /info/userRole", {"role": "user"}),
+        ("POST /info/userRole", {"role": "missing"}),
+        ("POST /info/userRole", {"role": "agent"}),
+        ("POST /info/userRole", {"role": "agent", "data": {"user": "0x" + "1" * 40}}),
+        ("POST /info/userRole", {"role": "agent", "data": None}),
+        ("POST /info/exchangeStatus", {"specialStatuses": None}),
+    ],
+)
+async def test_no_order_leaves_for_a_contract_or_an_account_that_is_not_certain(path: str, reply: object) -> None:
+    """The number is that of the one contract of this name; the agent's orders go to the account that is read."""
+    async with trading(VENUE) as it:
+        it.server.replies[path] = json.dumps(reply)
+        outcome = await it.orders.submit(it.intent())
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason.startswith("nothing was sent")
+        assert it.server.writes == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "side", "price"),
+    [
+        ("12345.6", Side.BUY, "12345"),
+        ("2999.99", Side.BUY, "2999.9"),
+        ("2999.91", Side.SELL, "3000"),
+        ("123456.7", Side.BUY, "123456"),
+        ("999.91", Side.SELL, "1000"),
+    ],
+)
+async def test_prices_have_five_digits_on_the_safe_side(limit: str, side: Side, price: str) -> None:
+    """Also where the tick of the last hour would allow more: a buy never pays more, a sale never takes less."""
+    async with trading(VENUE) as it:
+        await it.orders.submit(it.intent(limit=D(limit), side=side, reduce_only=side is Side.BUY))
+        assert it.desk.asked[0]["p"] == price
+
+
+@given(digits=st.text("0123456789abcdef", min_size=24, max_size=24), other=st.text("0123456789abcdef", min_size=32))
+def test_ids_go_one_to_one_and_no_other_programs_is_ours(digits: str, other: str) -> None:
+    """What comes back of our id is it; a cloid without our word in front is another's, whatever its end."""
+    ours = f"hd{digits}"
+    assert _client_id({"cloid": _cloid(ours)}) == ours
+    foreign = f"0x{other[:32]}"
+    assert foreign.startswith("0x68646764") or not _client_id({"cloid": foreign}).startswith("hd")
+    assert _client_id({"cloid": None}) == _client_id({}) == ""
+
+
+async def test_another_programs_order_is_not_ours() -> None:
+    """It is seen in the book without an id of ours, and its fills are none of an order that we look for."""
+    async with trading(VENUE) as it:
+        it.desk.resting = True
+        foreign = "0x" + "0" * 8 + "1" * 24
+        it.desk.place(foreign, "ETH", "sell", D(1), D(3100), reduce_only=False)
+        it.desk.take(foreign, D("0.5"))
+        (seen,) = await it.orders.open_orders(it.ether)
+        assert (seen.client_order_id, seen.filled) == (None, D("0.5"))
+        assert await it.orders.find_by_client_id("hd" + "1" * 24, it.ether) == Absent("hd" + "1" * 24)
+
+
+async def test_an_acknowledgement_need_not_repeat_our_id() -> None:
+    """Where it does, it has to be ours; where it does not, the look-up by our id has to show the venue's number."""
+    async with trading(VENUE) as it:
+        first = it.intent()
+        assert isinstance(await it.orders.submit(first), Accepted)
+        asked = [path for _, path in it.server.requests]
+        assert asked[-1] == "/info/orderStatus"
+        it.desk.echoes = True  # type: ignore[attr-defined]
+        assert isinstance(await it.orders.submit(it.intent()), Accepted)
+        assert it.server.requests[-1] == ("POST", "/exchange/order")
+        right = it.server.sent["POST /exchange/order"]
+        it.server.replies["POST /exchange/order"] = right  # of the order before
+        it.server.first_done.add("POST /exchange/order")
+        assert isinstance(await it.orders.submit(it.intent()), Unknown)
+        it.heal()
+        it.server.replies["POST /info/orderStatus"] = it.server.sent["POST /info/orderStatus"]
+        it.desk.echoes = False  # type: ignore[attr-defined]
+        assert isinstance(await it.orders.submit(it.intent()), Unknown)
+
+
+async def test_what_the_venue_refused_is_told_in_its_words() -> None:
+    """It shows such orders under our id as refused: rejected. One that found nothing, or would not wait, has ended."""
+    async with trading(VENUE) as it:
+        too_small = it.intent(quantity=D("0.001"), reduce_only=False, side=Side.SELL, limit=D(2990))
+        outcome = await it.orders.submit(too_small)
+        assert isinstance(outcome, Rejected)
+        assert "Order must have minimum value of" in outcome.reason
+        found = await it.orders.find_by_client_id(too_small.intent.client_order_id, it.ether)
+        assert isinstance(found, Found)
+        assert (found.status, found.filled) == (OrderStatus.REJECTED, 0)
+
+        it.desk.poor = True
+        outcome = await it.orders.submit(it.intent())
+        assert isinstance(outcome, Rejected)
+        assert "Insufficient margin" in outcome.reason
+        it.desk.poor = False
+
+        for rest_at, limit, status in ((None, D(2900), OrderStatus.EXPIRED), (D(3010), D(3015), OrderStatus.CANCELLED)):
+            approved = it.intent(limit=limit)
+            assert isinstance(await it.orders.submit(approved, rest_at=rest_at), Accepted)
+            found = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
+            assert isinstance(found, Found)
+            assert (found.status, found.filled, found.ended) == (status, 0, True)
+
+
+async def test_fills_that_do_not_add_up_tell_no_price() -> None:
+    """What is filled is known by the order; its price and fee only by all of its fills."""
+    async with trading(VENUE) as it:
+        approved = it.intent()
+        await it.orders.submit(approved)
+        right = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
+        (fill,) = json.loads(it.server.sent["POST /info/userFillsByTime"])
+        half = {**fill, "sz": "0.005", "px": "2990", "fee": "0.25"}
+        rest = {**half, "px": "3000", "fee": "-0.05", "tid": 1}
+        for rows, price, fee in (
+            ([half], None, None),
+            ([fill, half], None, None),
+            ([half, {**rest, "feeToken": "HYPE"}], None, None),
+            ([], None, None),
+            ([half, rest, {**fill, "oid": 1}], D(2995), D("0.2")),
+        ):
+            it.server.replies["POST /info/userFillsByTime"] = json.dumps(rows)
+            found = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
+            assert isinstance(found, Found)
+            assert isinstance(right, Found)
+            assert (found.filled, found.average_price, found.fee) == (right.filled, price, fee)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (KEYS, Permissions(read=True, trade=False, withdraw=False)),
+        (TRADING_KEYS, Permissions(read=True, trade=True, withdraw=False)),
+        ({**KEYS, "privateKey": OTHER_KEY}, Permissions(read=True, trade=False, withdraw=False)),
+        (
+            {"walletAddress": address(AGENT_KEY).upper().replace("0X", "0x"), "privateKey": AGENT_KEY},
+            Permissions(read=True, trade=True, withdraw=True),
+        ),
+    ],
+    ids=["no key", "agent", "stranger", "own key"],
+)
+async def test_what_a_key_may_do_is_told_by_whose_it_is(keys: Mapping[str, str], expected: Permissions) -> None:
+    """An agent cannot withdraw, the key of the wallet itself can; nobody but an agent of this account may trade."""
+    async with bench(credentials=keys) as it:
+        assert await it.opened.permissions() == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ({"role": "agent", "data": {"user": "0x" + "1" * 40}}, Permissions(read=True, trade=False, withdraw=False)),
+        ({"role": "user"}, Permissions(read=True, trade=False, withdraw=True)),
+        ({"role": "missing"}, Permissions(read=True, trade=False, withdraw=False)),
+        ({"role": "something new"}, None),
+        ({"role": "vault"}, Permissions(read=True, trade=False, withdraw=True)),
+        ({"role": "agent"}, None),
+        ({"role": "agent", "data": {"user": 7}}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+async def test_the_key_of_another_account_trades_nothing_here(role: object, expected: Permissions | None) -> None:
+    """One that is a wallet's own may withdraw there; a reply that does not say whose agent it is, is an error."""
+    async with bench(credentials={**KEYS, "privateKey": OTHER_KEY}) as it:
+        it.server.replies["/info/userRole"] = json.dumps(role)
+        if expected is not None:
+            assert await it.opened.permissions() == expected
+            return
+        with pytest.raises(VenueError):
+            await it.opened.permissions()
+
+
+async def test_orders_need_a_key_and_one_that_is_a_key() -> None:
+    """The user is told which, before anything is sent."""
+    async with trading(VENUE) as it:
+        with pytest.raises(ConfigurationError, match="privateKey"):
+            await open_ccxt_orders(it.reader, "main", "hyperliquid", ("swap",), KEYS, clock=it.clock)
+    for wrong in ("0x12", "word", "ab" * 32, "0x" + "g" * 64):
+        with pytest.raises(ConfigurationError, match="64 hexadecimal digits") as told:
+            async with bench(credentials={**KEYS, "privateKey": wrong}):
+                pass
+        assert wrong not in str(told.value)
+
+
+async def test_the_key_is_nowhere_but_in_the_line_for_orders() -> None:
+    """The reader's instance of ccxt does not have it, and neither line repeats it."""
+    async with trading(VENUE) as it:
+        await it.orders.submit(it.intent())
+        assert not it.reader._line.connection.exchange.privateKey
+        said: list[Any] = [
+            it.orders,
+            vars(it.orders),
+            it.reader._streaming,
+            it.orders._dialect,
+            vars(it.orders._dialect),
+        ]
+        assert AGENT_KEY.removeprefix("0x") not in repr(said)
+
+
+async def test_a_test_nets_order_is_signed_for_it_alone() -> None:
+    """The signature names the net: an order for the one is a stranger's on the other."""
+    async with bench(credentials=TRADING_KEYS, sandbox=True) as it:
+        orders = await open_ccxt_orders(
+            it.opened,
+            "main",
+            "hyperliquid",
+            ("swap",),
+            TRADING_KEYS,
+            clock=it.clock,
+            sandbox=True,
+            connect_to=it.server.connect_to,
+            ca_file=pki()[0],
+        )
+        stage = Bench(VENUE, it.server, it.server.desk, it.clock, it.opened, orders)
+        try:
+            assert isinstance(await orders.submit(stage.intent(limit=D(3015))), Accepted)
+        finally:
+            await orders.close()
+        (request,) = it.server.acts
+        assert (signer(request, test=True), it.server.hosts) == (AGENT, {"api.hyperliquid-testnet.xyz"})
+        assert signer(request) != AGENT
