@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
+    from hedged.daemon.exchanges import Exchanges
     from hedged.daemon.history import HistoryKeeper
-    from hedged.daemon.portfolio import Exchanges
     from hedged.model.instrument import InstrumentId
     from hedged.model.permissions import Permissions
     from hedged.model.policy import HedgePolicy
