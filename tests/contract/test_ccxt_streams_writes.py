@@ -74,6 +74,7 @@ async def test_no_http_but_listen_keys(venue: str) -> None:
         {"method": "order.place", "params": {}},
         {"method": "order.cancel"},
         {"op": "subscribe", "method": "order.place"},
+        {"type": "subscribe", "op": "spot.order"},
         {"op": ["subscribe"]},
         {"args": [{}]},
         {"id": 1, "dataType": "x", "order": {}},

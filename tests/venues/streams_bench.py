@@ -27,6 +27,7 @@ VENUES = (
     "gate",
     "kraken",
     "coinbase",
+    "kucoin",
 )
 LOGINS = tuple(venue for venue in VENUES if venue != "hyperliquid")  # whose private streams need more than an address
 PERPETUAL = {
@@ -43,6 +44,7 @@ PERPETUAL = {
     "krakenfutures": "PF_ETHUSD",
     "kraken": "ETH/USD",  # a pair: there are no contracts
     "coinbase": "ETP-20DEC30-CDE",
+    "kucoin": "ETHUSDTM",
 }
 IN_DOLLARS = {
     "deribit": "ETH/USDC:USDC",
@@ -52,7 +54,7 @@ IN_DOLLARS = {
     "coinbase": "ETH/USD:USD",
 }  # where others have it in USDT
 PAIR = {"binance": "ETHUSDT", "bybit": "ETHUSDT", "okx": "ETH-USDT", "bingx": "ETH-USDT", "weex": "ETHUSDT"}
-PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT", "kraken": "ETH/USD", "coinbase": "ETH-USD"}
+PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT", "kraken": "ETH/USD", "coinbase": "ETH-USD", "kucoin": "ETH-USDT"}
 PAIR_SYMBOL = {"kraken": "ETH/USD", "coinbase": "ETH/USD"}  # ETH/USDT with the others
 PRIVATE = {  # venue → the topics of every private channel that is watched
     "binance": ("positions:USD-M", "positions:COIN-M", "balances:spot", "balances:margin"),
@@ -68,6 +70,7 @@ PRIVATE = {  # venue → the topics of every private channel that is watched
     "krakenfutures": ("positions", "fills", "balances:account"),
     "kraken": ("fills", "balances:account"),
     "coinbase": ("fills",),
+    "kucoin": ("fills", "balances:swap", "balances:spot"),
 }
 
 

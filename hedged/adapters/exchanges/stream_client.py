@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from ccxt.async_support.base.ws.client import Client
+from ccxt.async_support.base.ws.future import Future
 
 from hedged.adapters.exchanges.guard import NotAllowed
 from hedged.adapters.exchanges.limiter import Limiter
@@ -179,6 +180,13 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
             max_msg_size=MESSAGE_MAX,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
         ).__aenter__()
+
+
+def promise() -> Any:
+    """A future like ccxt's, and looked at: nobody prints what it failed with."""
+    future = Future()
+    future.add_done_callback(_swallow)
+    return future
 
 
 def _check_unpacked(data: bytes) -> None:

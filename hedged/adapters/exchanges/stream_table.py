@@ -19,6 +19,7 @@ mark in its stream is watched by its last price: streams are compared with thems
 | futures     |       |             |                             |                         |                   |
 | kraken      | –     | last        | all wallets                 | –                       | all               |
 | coinbase    | last  | last        | not offered                 | not offered             | seen in orders    |
+| kucoin      | last  | last        | spot, funding, futures      | seen in fills           | futures           |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
 
@@ -29,7 +30,10 @@ Kraken's private streams need a key that may use the WebSocket interface; its ma
 for they change no balance. Of the futures balance, which coinbase tells in a stream, ccxt makes nothing.
 
 Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
-streams anywhere.
+streams anywhere but at kucoin, which tells of its funding account.
+
+Of kucoin's positions and marks ccxt.pro has streams on the unified account's lines only, which the venue itself calls
+unfinished. It gives no address for a websocket but by POST, with a token: public ones to anybody.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from enum import Enum, auto
 from typing import Any
 
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Scalar
+from hedged.adapters.exchanges.shapes import Record, Rows, Scalar
 
 
 class What(Enum):
@@ -103,6 +107,10 @@ OPTIONS: Mapping[str, Any] = {
 LISTEN_KEY_LASTS = 3000.0  # of 3600 s
 _KEY = Endpoint("listen key", Record({"listenKey": Scalar.TEXT}))
 _TOKEN = Endpoint("listen token", Record({"token": Scalar.TEXT}))
+_BULLET = Endpoint(
+    "listen token",
+    Record({"data": Record({"token": Scalar.TEXT, "instanceServers": Rows({"endpoint": Scalar.TEXT}, at_least=1)})}),
+)
 _LAST = Watch(What.MARKS, "watch_tickers", price="last")
 _ONE_ACCOUNT = frozenset({"spot", "margin", "swap"})
 
@@ -247,5 +255,23 @@ TABLES: Mapping[str, StreamTable] = {
         private=(Line("account", frozenset({"spot", "swap"}), (Watch(What.ORDERS, "watch_orders"),)),),
         says=frozenset({"subscribe"}),
         beats=Watch(What.BEATS, "subscribe", {"name": "heartbeats", "isPrivate": False}),
+    ),
+    "kucoin": StreamTable(
+        contracts=_LAST,
+        spot=_LAST,
+        private=(
+            Line(
+                "swap",
+                frozenset({"swap"}),
+                (
+                    Watch(What.FILLS, "watch_my_trades", {"type": "swap"}),
+                    Watch(What.BALANCES, "watch_balance", {"type": "swap"}),
+                ),
+            ),
+            _balances("spot"),
+            _balances("funding"),
+        ),
+        says=frozenset({"subscribe", "ping"}),
+        listen_keys={("POST", "/api/v1/bullet-public"): _BULLET, ("POST", "/api/v1/bullet-private"): _BULLET},
     ),
 }
