@@ -40,7 +40,8 @@ _TRADING = frozenset({"modify-trades", "close-trades"})
 _WITHDRAWING = frozenset({"withdraw-funds", "add-withdraw-address", "update-withdraw-address"})
 _NO_SANDBOX = "exchange = kraken  sandbox = true  has no test system: leave sandbox out"
 _RIGHTS = (
-    "the key may not do this: allow Query Funds, Query Open Orders & Trades and Query Ledger Entries (Settings → API)"
+    "the key may not do this: allow Query Funds, Query Open Orders & Trades and Query Ledger Entries, and for streams "
+    "the WebSocket interface (Settings → API)"
 )
 _MARGIN = (
     "there are spot margin positions, which no balance shows: add margin to this account's wallets to count them, "
