@@ -335,7 +335,12 @@ VENUES = (
         ether=hyperliquid_bench.PERPETUAL,
         settle="USDC",
         by_hand="null",
-        unnamed=("POST /info/userFills",),
+        unnamed=(
+            "POST /info/orderStatus",
+            "POST /info/frontendOpenOrders",
+            "POST /info/historicalOrders",
+            "POST /info/userFills",
+        ),
     ),
 )
 

@@ -17,7 +17,7 @@ from hedged.adapters.exchanges.dialects.hyperliquid_orders import _client_id, _c
 from hedged.adapters.exchanges.guard import NotAllowed
 from hedged.errors import ConfigurationError, VenueError
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, Accepted, Found, OrderStatus, Rejected, Side, Unknown
+from hedged.model.order import Absent, Accepted, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
 from hedged.model.permissions import Permissions
 from tests.contract.order_venues import VENUES, Bench, trading
 from tests.venues.binance_bench import pki
@@ -218,6 +218,116 @@ async def test_another_programs_order_is_not_ours() -> None:
         (seen,) = await it.orders.open_orders(it.ether)
         assert (seen.client_order_id, seen.filled) == (None, D("0.5"))
         assert await it.orders.find_by_client_id("hd" + "1" * 24, it.ether) == Absent("hd" + "1" * 24)
+
+
+async def test_orders_in_other_contracts_are_not_in_this_ones_book() -> None:
+    """The venue lists those of a whole dex, and of spot."""
+    async with trading(VENUE) as it:
+        it.desk.resting = True
+        for coin in ("BTC", "ETH"):
+            it.desk.place(f"by-hand-{coin}", coin, "sell", D(1), D(70_000), reduce_only=False)
+        (seen,) = await it.orders.open_orders(it.ether)
+        assert seen.venue_order_id == str(it.desk.orders[1].number)
+
+
+# as the venue's pages show them: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint
+SHOWN_ORDER = {
+    "coin": "ETH",
+    "side": "A",
+    "limitPx": "2412.7",
+    "sz": "0.0",
+    "oid": 1,
+    "timestamp": 1724361546645,
+    "triggerCondition": "N/A",
+    "isTrigger": False,
+    "triggerPx": "0.0",
+    "children": [],
+    "isPositionTpsl": False,
+    "reduceOnly": True,
+    "orderType": "Market",
+    "origSz": "0.0076",
+    "tif": "FrontendMarket",
+    "cloid": None,
+}
+SHOWN_OPEN = {
+    "coin": "ETH",
+    "isPositionTpsl": False,
+    "isTrigger": False,
+    "limitPx": "29792.0",
+    "oid": 91490942,
+    "orderType": "Limit",
+    "origSz": "5.0",
+    "reduceOnly": False,
+    "side": "A",
+    "sz": "5.0",
+    "timestamp": 1681247412573,
+    "triggerCondition": "N/A",
+    "triggerPx": "0.0",
+}
+SHOWN_FILL = {
+    "closedPnl": "0.0",
+    "coin": "ETH",
+    "crossed": False,
+    "dir": "Open Long",
+    "hash": "0xa166e3fa63c25663024b03f2e0da011a00307e4017465df020210d3d432e7cb8",
+    "oid": 1,
+    "px": "2413.5",
+    "side": "A",
+    "startPosition": "26.86",
+    "sz": "0.0076",
+    "time": 1681222254710,
+    "fee": "0.01",
+    "feeToken": "USDC",
+    "builderFee": "0.01",
+    "tid": 118906512037719,
+}
+
+
+async def test_the_documentations_rows_are_read() -> None:
+    """With our id the order is ours; as it stands it is somebody else's, and that is no answer to a look-up by id."""
+    async with trading(VENUE) as it:
+        name = it.new_id()
+        for cloid, known in ((None, False), ("0x68646764" + name.removeprefix("hd"), True)):
+            stated = {"order": {**SHOWN_ORDER, "cloid": cloid}, "status": "filled", "statusTimestamp": 1724361546645}
+            it.server.replies["POST /info/orderStatus"] = json.dumps({"status": "order", "order": stated})
+            it.server.replies["POST /info/userFillsByTime"] = json.dumps([SHOWN_FILL])
+            found = await it.orders.find_by_client_id(name, it.ether)
+            assert isinstance(found, Found if known else Unknown)
+        assert found == Found(name, "1", OrderStatus.FILLED, D("0.0076"), D("2413.5"), D("0.01"), "USDC")
+        it.server.replies["POST /info/frontendOpenOrders"] = json.dumps([SHOWN_OPEN])
+        assert await it.orders.open_orders(it.ether) == (OpenOrder(None, "91490942", Side.SELL, D(5), D(0), D(29792)),)
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        ("open", OrderStatus.OPEN),
+        ("triggered", OrderStatus.OPEN),
+        ("canceled", OrderStatus.CANCELLED),
+        ("marginCanceled", OrderStatus.CANCELLED),
+        ("liquidatedCanceled", OrderStatus.CANCELLED),
+        ("scheduledCancel", OrderStatus.CANCELLED),
+        ("iocCancelRejected", OrderStatus.EXPIRED),
+        ("badAloPxRejected", OrderStatus.CANCELLED),
+        ("perpMarginRejected", OrderStatus.REJECTED),
+        ("oracleRejected", OrderStatus.REJECTED),
+        ("somethingNew", None),
+        ("", None),
+    ],
+)
+async def test_every_status_of_the_documentation_is_understood(status: str, end: OrderStatus | None) -> None:
+    """One that is not is unknown: whether it is an end, nobody can say."""
+    async with trading(VENUE) as it:
+        name = it.new_id()
+        order = {**SHOWN_ORDER, "cloid": "0x68646764" + name.removeprefix("hd"), "sz": "0.0076"}
+        stated = {"order": order, "status": status, "statusTimestamp": 1724361546645}
+        it.server.replies["POST /info/orderStatus"] = json.dumps({"status": "order", "order": stated})
+        found = await it.orders.find_by_client_id(name, it.ether)
+        if end is None:
+            assert isinstance(found, Unknown)
+            return
+        assert isinstance(found, Found)
+        assert (found.status, found.filled, found.average_price) == (end, 0, None)
 
 
 async def test_an_acknowledgement_need_not_repeat_our_id() -> None:

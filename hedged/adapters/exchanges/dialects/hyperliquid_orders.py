@@ -29,7 +29,7 @@ from typing import Any, ClassVar
 from hedged.adapters.exchanges.dialects.base import together
 from hedged.adapters.exchanges.dialects.hyperliquid import master, question
 from hedged.adapters.exchanges.dialects.hyperliquid_markets import dex_names, price_places
-from hedged.adapters.exchanges.dialects.order_rows import Names, paid, row_shape, venue_id, written
+from hedged.adapters.exchanges.dialects.order_rows import Names, paid, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     WINDOW,
     Backing,
@@ -88,7 +88,7 @@ _NAMES = Names(
     price="limitPx",
     sides={"B": Side.BUY, "A": Side.SELL},
 )
-_ROW: Fields = {**row_shape(_NAMES), "sz": NUMBER, "origSz": NUMBER}
+_ROW: Fields = {"oid": PRESENT, "coin": TEXT, "sz": NUMBER, "origSz": NUMBER}
 _STATED: Fields = {"order": Record(_ROW), "status": TEXT, "statusTimestamp": NUMBER}
 _FILLS = Rows({"coin": TEXT, "oid": PRESENT, "sz": NUMBER, "px": NUMBER, "fee": NUMBER, "feeToken": TEXT})
 _DONE = Record({"status": TEXT, "response": Record({"data": Record({"statuses": Rows({}, at_least=1)})})})
@@ -343,7 +343,7 @@ def _cloid(client_order_id: str) -> str:
 
 
 def _client_id(row: Row) -> str:
-    """Our id; another program's as it is, and "" of an order that was placed by hand."""
+    """Our id; another program's as it is, and "" of an order that was placed by hand, whose row may lack it."""
     cloid = row.get("cloid")
     if cloid is None:
         return ""
