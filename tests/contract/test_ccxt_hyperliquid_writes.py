@@ -113,7 +113,8 @@ def acting(action: object, **more: object) -> str:
         acting({"type": "cancel", "cancels": [{"a": 1, "o": 1}]}),
         acting({"type": "order", "orders": [], "grouping": "na", "builder": {"b": ADDRESS, "f": 10}}),
         acting({"type": "order", "orders": []}),
-        acting({"type": "order", "orders": [], "grouping": "na"}, vaultAddress=ADDRESS),
+        acting({"type": "order", "orders": [], "grouping": "na"}, vaultAddress="0x" + "1" * 40),
+        acting({"type": "order", "orders": [], "grouping": "na"}, vaultAddress=None),
         acting({"type": ["order"], "orders": [], "grouping": "na"}),
         acting(["order"]),
         json.dumps({"type": "order", "orders": [], "grouping": "na"}),
@@ -467,6 +468,29 @@ async def test_the_key_is_nowhere_but_in_the_line_for_orders() -> None:
             vars(it.orders._dialect),
         ]
         assert AGENT_KEY.removeprefix("0x") not in repr(said)
+
+
+async def test_a_sub_accounts_orders_are_signed_by_its_masters_agent() -> None:
+    """Named in what is signed, and nowhere else done; that of another master's is not sent at all."""
+    async with trading(VENUE) as it:
+        server: Any = it.server
+        server.venue.role, server.master, server.agents = "subAccount", "0x" + "5a" * 20, {AGENT: "0x" + "5a" * 20}
+        assert await it.reader.permissions() == Permissions(read=True, trade=True, withdraw=False)
+        assert isinstance(await it.orders.submit(it.intent()), Accepted)
+        waits = it.intent()
+        await it.orders.submit(waits, rest_at=D(2990))
+        ended = await it.orders.cancel(waits.intent.client_order_id, it.ether)
+        assert isinstance(ended, Found)
+        assert ended.status is OrderStatus.CANCELLED
+        assert [request["vaultAddress"] for request in server.acts] == [ADDRESS] * 3
+        assert {signer(request) for request in server.acts} == {AGENT}
+        assert AGENT not in {signer({**request, "vaultAddress": "0x" + "1" * 40}) for request in server.acts}
+        server.agents = {AGENT: "0x" + "1" * 40}
+        assert await it.reader.permissions() == Permissions(read=True, trade=False, withdraw=False)
+        outcome = await it.orders.submit(it.intent())
+        assert isinstance(outcome, Rejected)
+        assert "has approved" in outcome.reason
+        assert len(server.acts) == 3
 
 
 async def test_a_test_nets_order_is_signed_for_it_alone() -> None:

@@ -47,6 +47,7 @@ class HyperliquidServer(VenueServer):
         self.address = ADDRESS
         self.desk = HyperliquidOrders(venue)
         self.agents = {AGENT: ADDRESS}  # API wallets, and who has approved them
+        self.master = ADDRESS  # of the account, if it is a sub-account
         self.nonces: set[int] = set()
         self.acts: list[dict[str, Any]] = []  # the requests that were signed
         self.hosts: set[str] = set()
@@ -82,7 +83,8 @@ class HyperliquidServer(VenueServer):
         self.acts.append(request)
         by, now = signer(request, test=test), self.venue.now()
         act = self.desk.routes().get(("POST", path))
-        if self.agents.get(by) != self.address or act is None:
+        named = request.get("vaultAddress", self.agents.get(by))
+        if self.agents.get(by) != self.master or named != self.address or act is None:
             return _err(f"User or API Wallet {by} does not exist.")
         if not now - 172_800_000 < request["nonce"] < now + 86_400_000:
             return _err(f"Invalid nonce: nonce too low {request['nonce']} < {now - 172_800_000}")
@@ -96,7 +98,10 @@ class HyperliquidServer(VenueServer):
     def _role(self, who: str) -> dict[str, Any]:
         if who in self.agents:
             return {"role": "agent", "data": {"user": self.agents[who]}}
-        return {"role": self.venue.role if who == self.address else "missing"}
+        if who != self.address:
+            return {"role": "user" if who == self.master else "missing"}
+        more = {"data": {"master": self.master}} if self.venue.role == "subAccount" else {}
+        return {"role": self.venue.role, **more}
 
     def _public(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
         venue = self.venue

@@ -22,7 +22,7 @@ _Point = tuple[int, int] | None
 
 def signer(request: Mapping[str, Any], *, test: bool = False) -> str:
     """The address whose key has signed this request's action, nonce and expiry; of some stranger if any was changed."""
-    agent = action_hash(request["action"], request["nonce"], request.get("expiresAfter"))
+    agent = action_hash(request["action"], request["nonce"], request.get("expiresAfter"), request.get("vaultAddress"))
     signature = request["signature"]
     r, s = (int(signature[name], 16) for name in ("r", "s"))
     return _recover(_typed(agent, test=test), r, s, int(signature["v"]) - 27)
@@ -32,10 +32,11 @@ def address(private_key: str) -> str:
     return _address(_times(int(private_key, 16), _G))
 
 
-def action_hash(action: Mapping[str, Any], nonce: int, expires: int | None) -> bytes:
-    """Without a vault: one zero byte in its place; an expiry begins with another."""
+def action_hash(action: Mapping[str, Any], nonce: int, expires: int | None, vault: str | None = None) -> bytes:
+    """A vault or a sub-account stands behind a one, else there is a zero; an expiry stands behind a zero."""
+    whose = b"\x00" if vault is None else b"\x01" + bytes.fromhex(vault.removeprefix("0x"))
     after = b"" if expires is None else b"\x00" + expires.to_bytes(8, "big")
-    return _hash(_packed(action) + nonce.to_bytes(8, "big") + b"\x00" + after)
+    return _hash(_packed(action) + nonce.to_bytes(8, "big") + whose + after)
 
 
 def _typed(connection: bytes, *, test: bool) -> bytes:

@@ -181,7 +181,7 @@ class Hyperliquid(Dialect):
     async def permissions(self, connection: Connection) -> Permissions | None:
         """An address alone may do nothing but read; an API wallet's key may trade for the account that approved it.
 
-        The key of a wallet itself, be it this account's or any other's, may withdraw.
+        And for that account's sub-accounts. The key of a wallet itself, be it this one's or any other's, may withdraw.
         """
         if self._signer is None:
             return Permissions(read=True, trade=False, withdraw=False)
@@ -192,7 +192,10 @@ class Hyperliquid(Dialect):
             return Permissions(read=True, trade=False, withdraw=True)
         if role["role"] == "missing":
             return Permissions(read=True, trade=False, withdraw=False)
-        own = master(role) == str(connection.exchange.walletAddress).lower()
+        account, acts_for = str(connection.exchange.walletAddress).lower(), master_of_agent(role)
+        own = acts_for == account or acts_for == master_of_sub_account(
+            await _info(connection, "userRole", user=account)
+        )
         return Permissions(read=True, trade=own, withdraw=False)
 
     async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
@@ -228,12 +231,23 @@ class Hyperliquid(Dialect):
         return address
 
 
-def master(role: Row) -> str:
-    """The account that an agent acts for, in small letters. Raises `Misshapen` unless this is an agent's role."""
+def master_of_agent(role: Row) -> str:
+    """The account that an API wallet acts for, in small letters. Raises `Misshapen` for any other role."""
+    if role["role"] != "agent":
+        raise Misshapen("the privateKey is not that of an API wallet")
+    return _named(role, "user")
+
+
+def master_of_sub_account(role: Row) -> str | None:
+    """The account that a sub-account is of; None of any other role."""
+    return _named(role, "master") if role["role"] == "subAccount" else None
+
+
+def _named(role: Row, name: str) -> str:
     data = role.get("data")
-    if role["role"] != "agent" or not isinstance(data, dict) or not _ADDRESS.fullmatch(str(data.get("user"))):
-        raise Misshapen("the role is not that of an account's agent (API wallet)")
-    return str(data["user"]).lower()
+    if not isinstance(data, dict) or not _ADDRESS.fullmatch(str(data.get(name))):
+        raise Misshapen(f"data.{name} is no address")
+    return str(data[name]).lower()
 
 
 def question(path: str, body: str | None) -> str:

@@ -2,7 +2,8 @@
 
 They are signed by an API wallet (agent), which the account has approved: it can trade and cannot withdraw. Whose agent
 it is, the number that the venue gives the contract, and its time are asked for before each order: a number that is
-wrong is another contract. An order that arrives later than it may is refused, by a time that is signed with it.
+wrong is another contract. An order that arrives later than it may is refused, by a time that is signed with it. A
+sub-account has no wallet of its own: its master's agent signs, and the sub-account is named in what is signed.
 
 Our id goes as a `cloid` that begins with a word of ours, so that no other program's is taken for one. An order is asked
 for by it, then looked for among the open ones, the newest of all, and the fills; price and fee are told by the fills
@@ -12,8 +13,8 @@ A partly filled order that takes is `filled` there, with the rest that it did no
 book, and one that finds nothing to take, are refused, and kept as refused under our id.
 
 The venue's own countdown is not used: it cancels every order of the account, is open to those alone who have traded a
-million dollars, and does not say what it has been set to. What rests when we die stays in the book. Orders of
-sub-accounts and vaults are not sent.
+million dollars, and does not say what it has been set to. What rests when we die stays in the book. Orders of vaults
+are not sent.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects.base import together
-from hedged.adapters.exchanges.dialects.hyperliquid import master, question
+from hedged.adapters.exchanges.dialects.hyperliquid import master_of_agent, master_of_sub_account, question
 from hedged.adapters.exchanges.dialects.hyperliquid_markets import dex_names, price_places
 from hedged.adapters.exchanges.dialects.order_rows import Names, paid, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
@@ -95,7 +96,7 @@ _DONE = Record({"status": TEXT, "response": Record({"data": Record({"statuses": 
 
 _OURS = "0x68646764"  # 'hdgd'; behind it stand the 24 digits of our id
 _CLOID = re.compile(r"0x[0-9a-f]{32}", re.ASCII)
-_REQUEST = frozenset({"action", "nonce", "signature", "expiresAfter"})
+_REQUEST = frozenset({"action", "nonce", "signature", "expiresAfter", "vaultAddress"})
 _ACTIONS = {
     "order": frozenset({"type", "orders", "grouping"}),
     "cancelByCloid": frozenset({"type", "cancels"}),
@@ -109,9 +110,13 @@ _KEYLESS = (
 
 @dataclass(frozen=True, slots=True)
 class _Numbered(Backing):
-    """The number by which an order names its contract; margined as the account has set it for that contract."""
+    """The number by which an order names its contract; margined as the account has set it for that contract.
+
+    `sub_account`: whose order it is, where that is not the account which has approved the agent.
+    """
 
     asset: int = -1
+    sub_account: str | None = None
 
 
 class HyperliquidOrders(OrderDialect):
@@ -165,7 +170,7 @@ class HyperliquidOrders(OrderDialect):
 
     def __init__(self, wallets: Sequence[str] = ()) -> None:
         super().__init__(wallets)
-        self._signer = ""  # the API wallet's address
+        self._signer = self._account = ""  # the addresses of the API wallet, and of what is traded for
 
     def error_code(self, reply: Row) -> str:
         """The beginning of the venue's sentence that is listed, or all of the sentence."""
@@ -175,7 +180,8 @@ class HyperliquidOrders(OrderDialect):
     def asked(self, path: str, body: str | None) -> str:
         """What the body does: questions as with the reader's; of what is signed two actions, and nothing beside them.
 
-        A fee for a builder or an address to act for would be one more field: such a request is on no list.
+        A fee for a builder would be one more field, and nobody is acted for but the account that is read: a request of
+        that kind is on no list.
         """
         if path != "/exchange" or body is None:
             return question(path, body)
@@ -184,6 +190,7 @@ class HyperliquidOrders(OrderDialect):
             action = request["action"]
             kind = action["type"]
             plain = set(request) <= _REQUEST and frozenset(action) == _ACTIONS.get(kind)
+            plain = plain and request.get("vaultAddress", self._account) == self._account
         except (ValueError, LookupError, TypeError):
             return path
         return f"{path}#{kind}" if plain else path
@@ -193,21 +200,25 @@ class HyperliquidOrders(OrderDialect):
         if not exchange.privateKey:
             raise ConfigurationError(_KEYLESS)
         self._signer = str(exchange.eth_get_address_from_private_key(exchange.privateKey))
+        self._account = str(exchange.walletAddress).lower()
         exchange.nonce = lambda: (
             exchange.milliseconds() - int(exchange.safe_integer(exchange.options, "timeDifference", 0))
         )
 
     async def backing(self, exchange: Any, market: MarketKey) -> Backing:
-        _, _, asset = await together(
-            exchange.load_time_difference(), self._check_agent(exchange), _asset(exchange, market)
+        _, sub_account, asset = await together(
+            exchange.load_time_difference(), self._sub_account(exchange), _asset(exchange, market)
         )
-        return _Numbered(asset=asset)
+        return _Numbered(asset=asset, sub_account=sub_account)
 
-    async def _check_agent(self, exchange: Any) -> None:
-        """Orders go to the account whose agent signs: it has to be the one that is read."""
-        acts_for = master(await _info(exchange, "userRole", user=self._signer))
-        if acts_for != str(exchange.walletAddress).lower():
-            raise Misshapen("the privateKey is not that of an API wallet which this account has approved")
+    async def _sub_account(self, exchange: Any) -> str | None:
+        """Orders go to the account whose agent signs, or to its sub-account: it has to be the one that is read."""
+        acts_for = master_of_agent(await _info(exchange, "userRole", user=self._signer))
+        if acts_for == self._account:
+            return None
+        if acts_for != master_of_sub_account(await _info(exchange, "userRole", user=self._account)):
+            raise Misshapen("the privateKey is not that of an API wallet which this account or its master has approved")
+        return self._account
 
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         if not isinstance(ticket.backing, _Numbered):
@@ -222,7 +233,8 @@ class HyperliquidOrders(OrderDialect):
             "t": {"limit": {"tif": "Alo" if ticket.post_only else "Ioc"}},
             "c": cloid,
         }
-        reply = await _act(exchange, {"type": "order", "orders": [order], "grouping": "na"}, lasts=WINDOW)
+        action = {"type": "order", "orders": [order], "grouping": "na"}
+        reply = await _act(exchange, action, ticket.backing.sub_account, lasts=WINDOW)
         statuses = reply["response"]["data"]["statuses"]
         if len(statuses) != 1 or len(statuses[0]) != 1:
             raise Misshapen("statuses has more than the one order")
@@ -258,8 +270,9 @@ class HyperliquidOrders(OrderDialect):
         return [_read(row, "open") for row in rows if row["coin"] == market.market_id]
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
-        ours = {"asset": await _asset(exchange, key), "cloid": _cloid(key.client_order_id)}
-        await _act(exchange, {"type": "cancelByCloid", "cancels": [ours]}, lasts=None)
+        asset, sub_account = await together(_asset(exchange, key), self._sub_account(exchange))
+        ours = {"asset": asset, "cloid": _cloid(key.client_order_id)}
+        await _act(exchange, {"type": "cancelByCloid", "cancels": [ours]}, sub_account, lasts=None)
 
     async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
         return number(row, "fee"), text(row, "feeToken")
@@ -290,12 +303,18 @@ def _complaint(reply: Row) -> str:
     return error if isinstance(error, str) else ""
 
 
-async def _act(exchange: Any, action: Mapping[str, Any], *, lasts: int | None) -> Any:
+async def _act(exchange: Any, action: Mapping[str, Any], sub_account: str | None, *, lasts: int | None) -> Any:
     """Have ccxt sign this and send it; the venue refuses it after `lasts` milliseconds of its time."""
     nonce = int(exchange.incrementing_nonce())
-    until = {} if lasts is None else {"expiresAfter": int(exchange.nonce()) + lasts}
-    signature = exchange.sign_l1_action(action, nonce, None, until.get("expiresAfter"))
-    return await exchange.privatePostExchange({"action": action, "nonce": nonce, "signature": signature, **until})
+    until = None if lasts is None else int(exchange.nonce()) + lasts
+    signed_for = sub_account.removeprefix("0x") if sub_account else None
+    request = {"action": action, "nonce": nonce}
+    request["signature"] = exchange.sign_l1_action(action, nonce, signed_for, until)
+    if sub_account is not None:
+        request["vaultAddress"] = sub_account
+    if until is not None:
+        request["expiresAfter"] = until
+    return await exchange.privatePostExchange(request)
 
 
 async def _info(exchange: Any, kind: str, **asked: Any) -> Any:
