@@ -41,6 +41,7 @@ from hedged.cycle import Portfolio
 from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.history import HistoryKeeper
+from hedged.daemon.payments import PaymentKeeper
 from hedged.daemon.portfolio import App, Exchanges
 from hedged.daemon.wakes import Wakes
 from hedged.errors import StoreError
@@ -190,6 +191,8 @@ async def build(
         await history.recall(await store.latest_state())
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
+    tell_payments = {name: venue.payments for name, venue in exchanges.venues.items() if venue.payments is not None}
+    payments = PaymentKeeper(tell_payments if portfolio.positions_of == "venue" else {}, clock)
     wakes = Wakes(settings.schedule.every_min)
     loops += telegram_desk(settings, channels, store, commands, clock)
     rate = settings.alerts.messages_minute_max
@@ -200,12 +203,13 @@ async def build(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), history.run],
+        background=[*loops, *(courier.run for courier in couriers), history.run, payments.run],
         heartbeat=heartbeat_of(settings, store, clock),
         exchanges=exchanges,
         keys=keys,
         live=tuple(sorted(live_accounts(settings))),
         history=history,
+        payments=payments,
         commands=commands,
         books=BookWatch(exchanges.books, sending_instruments(settings), store, clock, settings.schedule.every),
         lock=lock,
