@@ -13,7 +13,7 @@ from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, moment, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, moment, number, text
 from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
 from hedged.model.snapshot import Doubt, Read
@@ -130,7 +130,7 @@ async def funding_payments(
                 f"{number(row, 'billId'):f}",
             )
             for row in income["items"]
-            if row["incomeType"] == _FUNDING and row["symbol"] == market_id
+            if row["incomeType"] == _FUNDING and text(row, "symbol") == market_id
         ]
     return Read(tuple(found), as_of)
 
