@@ -73,7 +73,9 @@ class PaymentKeeper:
     def _due(self, account: str, now: datetime) -> datetime | None:
         """From when on this account is to be asked; None: there is nothing to ask for, or not yet."""
         asked = self._asked[account]
-        if asked.next_at is not None and now < asked.next_at <= now + ASK_AGAIN:
+        if asked.next_at is not None and asked.next_at > now + ASK_AGAIN:  # the clock was ahead
+            asked.next_at = asked.until = asked.final = None
+        if asked.next_at is not None and now < asked.next_at:
             return None
         awaited = [each.at for each in self._settled.get(account, ()) if not each.ids and each.at + ASK_AFTER <= now]
         due = [at for at in awaited if asked.final is None or at > asked.final]
