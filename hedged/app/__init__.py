@@ -192,7 +192,7 @@ async def build(
     except StoreError as error:
         log.warning("past prices could not be recalled", error=str(error))
     tell_payments = {name: venue.payments for name, venue in exchanges.venues.items() if venue.payments is not None}
-    payments = PaymentKeeper(tell_payments if portfolio.positions_of == "venue" else {}, clock)
+    payments = PaymentKeeper(tell_payments, clock)  # paper books tell theirs, so that none is asked for
     wakes = Wakes(settings.schedule.every_min)
     loops += telegram_desk(settings, channels, store, commands, clock)
     rate = settings.alerts.messages_minute_max

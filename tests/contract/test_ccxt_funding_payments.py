@@ -23,7 +23,12 @@ from tests.support import T0, need_shared
 from tests.venues import (
     binance_bench,
     bingx_bench,
+    bitget_bench,
     bybit_bench,
+    gate_bench,
+    hyperliquid_bench,
+    krakenfutures_bench,
+    kucoin_bench,
     mexc_bench,
     okx_bench,
     weex_bench,
@@ -55,6 +60,8 @@ class Source:
     currency: str = "USDT"
     sample: str = ""
     wallets: tuple[str, ...] | None = None
+    numbered: bool = True  # else its time tells an entry from the others
+    oldest_first: bool = False
 
 
 def income(market: str, at: int, amount: str, id_: str, asset: str = "USDT") -> dict[str, Any]:
@@ -101,6 +108,41 @@ def weex_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
     return {"billId": id_, "asset": "USDT", "symbol": market, "income": amount, "incomeType": kind, "time": str(at)}
 
 
+def gate_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
+    return {"time": at // 1000, "change": amount, "type": "fund", "text": market, "contract": market, "balance": "9"}
+
+
+def bitget_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
+    told = {"symbol": market, "amount": amount, "fee": "0", "businessType": "contract_settle_fee", "coin": "USDT"}
+    return {"billId": id_, **told, "cTime": str(at)}
+
+
+def kucoin_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
+    return {"id": int(id_), "symbol": market, "timePoint": at, "funding": float(amount), "settleCurrency": "USDT"}
+
+
+def hyperliquid_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
+    delta = {"type": "funding", "coin": market, "usdc": amount, "szi": "-2", "fundingRate": "0.0000125"}
+    return {"time": at, "hash": "0x" + "0" * 64, "delta": delta}
+
+
+def kraken_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
+    when = (T0 + timedelta(milliseconds=at - NOON)).isoformat().replace("+00:00", "Z")
+    told = {"info": "funding rate change", "margin_account": "flex", "old_balance": 5, "new_balance": 6}
+    return {
+        **told,
+        "asset": "usd",
+        "contract": market,
+        "date": when,
+        "id": int(id_),
+        "realized_funding": float(amount),
+    }
+
+
+def _gate(it: Any, rows: list[dict[str, Any]]) -> None:
+    it.truth.books = {"futures/usdt": rows}
+
+
 def _of(name: str, it: Any, rows: list[dict[str, Any]]) -> None:
     setattr(it.truth, name, rows)
 
@@ -127,6 +169,7 @@ SOURCES: dict[str, Source] = {
         "BTCUSDT",
         OTHER_INCOME,
         sample="binance",
+        oldest_first=True,
     ),
     "binance coin-m": Source(
         binance_bench.bench,
@@ -138,6 +181,7 @@ SOURCES: dict[str, Source] = {
         "BTCUSD_PERP",
         OTHER_INCOME,
         "ETH",
+        oldest_first=True,
     ),
     "binance portfolio margin": Source(
         binance_bench.bench,
@@ -149,6 +193,7 @@ SOURCES: dict[str, Source] = {
         "BTCUSDT",
         OTHER_INCOME,
         wallets=("portfolio",),
+        oldest_first=True,
     ),
     "bybit": Source(
         bybit_bench.bench,
@@ -207,6 +252,63 @@ SOURCES: dict[str, Source] = {
         {"incomeType": "deposit"},
         sample="weex",
     ),
+    "gate": Source(
+        gate_bench.bench,
+        ETH,
+        "/api/v4/futures/usdt/account_book",
+        _gate,
+        gate_row,
+        "ETH_USDT",
+        "BTC_USDT",
+        {"type": "fee"},
+        numbered=False,
+    ),
+    "bitget": Source(
+        bitget_bench.bench,
+        ETH,
+        "/api/v2/mix/account/bill",
+        partial(_of, "bills"),
+        bitget_row,
+        "ETHUSDT",
+        "BTCUSDT",
+        {"businessType": "open_long"},
+    ),
+    "kucoin": Source(
+        kucoin_bench.bench,
+        ETH,
+        "/api/v1/funding-history",
+        partial(_of, "fundings"),
+        kucoin_row,
+        "ETHUSDTM",
+        "XBTUSDTM",
+        {},
+        numbered=False,
+    ),
+    "hyperliquid": Source(
+        hyperliquid_bench.bench,
+        InstrumentId("main:ETH/USDC:USDC"),
+        "/info/userFunding",
+        partial(_of, "fundings"),
+        hyperliquid_row,
+        "ETH",
+        "BTC",
+        {},
+        "USDC",
+        numbered=False,
+        oldest_first=True,
+    ),
+    "kraken futures": Source(
+        krakenfutures_bench.bench,
+        InstrumentId("main:ETH/USD:USD"),
+        "/api/history/v3/account-log",
+        partial(_of, "log"),
+        kraken_row,
+        "pf_ethusd",
+        "pf_xbtusd",
+        {"realized_funding": None, "info": "futures trade"},
+        "USD",
+        oldest_first=True,
+    ),
 }
 
 
@@ -231,8 +333,7 @@ def two(source: Source) -> list[dict[str, Any]]:
 
 
 def listed(source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Binance lists the oldest first."""
-    return rows[::-1] if source.bench is binance_bench.bench else rows
+    return rows[::-1] if source.oldest_first else rows
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -251,8 +352,13 @@ async def test_what_was_settled_comes_signed_dated_and_named(name: str) -> None:
         assert requests(it, source) == (2 if name == "bybit" else 1)  # two rows a page there
         assert read.as_of == it.clock.now()
         assert list(read.value) == [
-            FundingPayment(source.instrument, T0 - timedelta(hours=12), D("-1.25"), source.currency, "7001"),
-            FundingPayment(source.instrument, T0 - timedelta(hours=4), D("0.375"), source.currency, "7002"),
+            FundingPayment(
+                source.instrument, at, D(amount), source.currency, id_ if source.numbered else at.isoformat()
+            )
+            for at, amount, id_ in (
+                (T0 - timedelta(hours=12), "-1.25", "7001"),
+                (T0 - timedelta(hours=4), "0.375", "7002"),
+            )
         ]
         assert it.server.writes == []
 
@@ -317,7 +423,9 @@ async def test_bills_of_okx_are_asked_for_page_by_page() -> None:
         assert requests(it, source) == 2
 
 
-@pytest.mark.parametrize(("name", "rows"), [("bingx", 1000), ("okx", 1000), ("mexc", 500)])
+@pytest.mark.parametrize(
+    ("name", "rows"), [("bingx", 1000), ("okx", 1000), ("mexc", 500), ("gate", 100), ("bitget", 1000)]
+)
 async def test_more_than_can_be_asked_for_is_an_error(name: str, rows: int) -> None:
     """Newest first without an end to be seen: the oldest may be missing, so none is taken for all."""
     source = SOURCES[name]
@@ -334,6 +442,48 @@ async def test_a_page_of_weex_that_goes_on_is_an_error() -> None:
         source.put(it, two(source))
         it.truth.income_goes_on = True
         with pytest.raises(VenueError, match="may lack some"):
+            await ask(it, source)
+
+
+async def test_bills_of_bitget_are_asked_for_page_by_page() -> None:
+    """A hundred and fifty of them come in two, and none twice."""
+    source = SOURCES["bitget"]
+    async with opened(source) as it:
+        source.put(it, [source.row(source.market, NOON - n * 60_000, "1", str(9000 - n)) for n in range(150)])
+        it.paths()
+        read = await ask(it, source)
+        assert len({each.id for each in read.value}) == 150
+        assert requests(it, source) == 2
+
+
+async def test_funding_of_kraken_is_realised_with_trades_too() -> None:
+    """What has accrued since the hour is paid as the position changes; the position's own row does not count."""
+    source = SOURCES["kraken futures"]
+    async with opened(source) as it:
+        money = {**source.row(source.market, NOON - 90 * 60_000, "0.5", "7"), "info": "futures trade"}
+        source.put(it, [{**money, "asset": source.market, "id": 6}, money])
+        read = await ask(it, source)
+        assert [(each.id, each.amount, each.at) for each in read.value] == [("7", D("0.5"), T0 - timedelta(minutes=90))]
+
+
+@pytest.mark.parametrize(("name", "rows"), [("hyperliquid", 500), ("kraken futures", 500)])
+async def test_a_full_page_that_begins_with_the_oldest_is_all_up_to_its_last_row(name: str, rows: int) -> None:
+    """What comes after it has not been read, and is asked for next time."""
+    source = SOURCES[name]
+    async with opened(source) as it:
+        source.put(it, [source.row(source.market, NOON - 19 * HOURS + n * 1000, "1", str(n)) for n in range(rows)])
+        read = await ask(it, source)
+        assert len(read.value) == rows
+        assert read.as_of == T0 - timedelta(hours=19) + timedelta(seconds=rows - 1)
+
+
+async def test_a_history_of_kucoin_that_goes_on_is_an_error() -> None:
+    """It says so itself."""
+    source = SOURCES["kucoin"]
+    async with opened(source) as it:
+        source.put(it, two(source))
+        it.truth.funding_goes_on = True
+        with pytest.raises(VenueError, match="lacks some"):
             await ask(it, source)
 
 
@@ -360,7 +510,9 @@ def _venue(source: Source) -> Venue:
 
 
 def _none(source: Source) -> tuple[object, ...]:
-    return ([],) if "binance" in source.bench.__module__ else ()
+    """A reply that is a list and no more: an empty one says that there is nothing."""
+    bare = ("binance", "gate", "hyperliquid")
+    return ([],) if source.bench.__module__.rpartition(".")[2].startswith(bare) else ()
 
 
 @pytest.mark.parametrize("name", SOURCES)

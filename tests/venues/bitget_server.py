@@ -105,11 +105,12 @@ def _refusal(status: int, code: str, message: str) -> Refusal:
 
 
 def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
-    """Rows from the start on, of the asked contract, product and coin, at most a page."""
+    """Rows from the start on, of the asked contract, product and coin, behind the one asked for, at most a page."""
     keys = {"symbol", "productType", "coin"} & set(asked)
     found = [
         row
         for row in rows
         if int(row["cTime"]) >= int(asked["startTime"]) and all(row[key] == asked[key] for key in keys & set(row))
     ]
-    return found[: int(asked["limit"])]
+    begin = [row["billId"] for row in found].index(asked["idLessThan"]) + 1 if "idLessThan" in asked else 0
+    return found[begin : begin + int(asked["limit"])]
