@@ -364,6 +364,19 @@ async def test_what_was_settled_comes_signed_dated_and_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
+async def test_it_weighs_little_and_counts(name: str) -> None:
+    """A request a contract at most, a tenth of what may go out at once: a cycle that begins now does not wait."""
+    source = SOURCES[name]
+    async with opened(source) as it:
+        source.put(it, listed(source, two(source)))
+        await ask(it, source)
+        requests, weight = it.opened.requests, it.opened.weight
+        await ask(it, source)
+        assert it.opened.requests == requests + 1
+        assert 0 < it.opened.weight - weight <= it.opened._line.dialect.burst / 10
+
+
+@pytest.mark.parametrize("name", SOURCES)
 async def test_an_account_that_was_paid_nothing_has_an_empty_answer(name: str) -> None:
     """Empty, and as of now: it was asked and there is nothing."""
     source = SOURCES[name]
