@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from hedged.assess.funding import KEPT, NEAR
-from hedged.errors import VenueError
+from hedged.errors import Refused, VenueError
 from hedged.model.effect import Funded, FundingPayment, HedgeLedger
 from hedged.ports import Clock, PaymentReader
 
 ASK_AFTER = timedelta(minutes=1)  # venues book a settlement within seconds, most of the time
 ASK_AGAIN = timedelta(minutes=10)
+FAILING_AGAIN = timedelta(hours=1)  # a venue that has failed twice, or that refuses
 FINAL_AFTER = timedelta(hours=1)  # what is not in a reply so long after its settlement is not asked for again
 PAYMENTS_MAX = 5_000  # kept in mind, the newest
 
@@ -73,7 +74,7 @@ class PaymentKeeper:
     def _due(self, account: str, now: datetime) -> datetime | None:
         """From when on this account is to be asked; None: there is nothing to ask for, or not yet."""
         asked = self._asked[account]
-        if asked.next_at is not None and asked.next_at > now + ASK_AGAIN:  # the clock was ahead
+        if asked.next_at is not None and asked.next_at > now + FAILING_AGAIN:  # the clock was ahead
             asked.next_at = asked.until = asked.final = None
         if asked.next_at is not None and now < asked.next_at:
             return None
@@ -94,6 +95,8 @@ class PaymentKeeper:
             if not asked.failing:
                 said = {"account": account, "call": error.call, "error": error.detail}
                 log.warning("funding payments are not read: what they were stays computed", **said)
+            if asked.failing or isinstance(error, Refused):
+                asked.next_at = now + FAILING_AGAIN
             asked.failing = True
             return
         if asked.failing:

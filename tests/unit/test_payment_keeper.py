@@ -12,7 +12,7 @@ import structlog
 
 from hedged.assess.funding import KEPT, NEAR
 from hedged.daemon.payments import PAYMENTS_MAX, PaymentKeeper
-from hedged.errors import Unreachable, VenueError
+from hedged.errors import Refused, Unreachable, VenueError
 from hedged.model.effect import Funded, FundingPayment, HedgeLedger
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Read
@@ -104,20 +104,32 @@ async def test_a_payment_that_is_late_is_asked_for_again_and_at_last_no_more(
 async def test_a_venue_that_cannot_be_read_is_said_once_and_asked_again(
     keeper: PaymentKeeper, venue: Payments, clock: ManualClock
 ) -> None:
-    """What was read stays; no settlement is given up for want of an answer."""
+    """Ten minutes later, then every hour. What was read stays; no settlement is given up for want of an answer."""
     venue.rows = [payment(0)]
     await look(keeper, clock, 2, settled(0))
     venue.fails = Unreachable("main", "funding payments", "no answer")
     with structlog.testing.capture_logs() as said:
-        for _ in range(20):
-            await look(keeper, clock, 10, settled(0, "1"), settled(60))
+        for _ in range(25):
+            await look(keeper, clock, 10, settled(0, "1"), settled(8))
         assert list(keeper.payments) == venue.rows
+        assert len(venue.asked) == 1 + 2 + 3
         venue.fails = None
-        await look(keeper, clock, 10, settled(0, "1"), settled(60))
+        for _ in range(6):
+            await look(keeper, clock, 10, settled(0, "1"), settled(8))
     assert [each["log_level"] for each in said] == ["warning", "info"]
     assert said[0]["account"] == "main"
-    assert len(venue.asked) > 10
     assert venue.asked[-1][1] == T0 + timedelta(minutes=2) - NEAR
+    assert len(venue.asked) == 7
+
+
+async def test_a_venue_that_refuses_is_asked_every_hour(
+    keeper: PaymentKeeper, venue: Payments, clock: ManualClock
+) -> None:
+    """It will hardly think better of it in ten minutes."""
+    venue.fails = Refused("main", "funding payments", "the key may not do this")
+    for _ in range(18):
+        await look(keeper, clock, 10, settled(0))
+    assert len(venue.asked) == 3
 
 
 async def test_a_venue_that_does_not_tell_is_not_asked_again(
