@@ -114,7 +114,7 @@ class Parts:
     lot_residual: Decimal = ZERO  # what no whole lot could close
     basis: Decimal = ZERO  # contracts against their own coins, mark against the middle of the book
     basis_run_off: Decimal = ZERO  # what the basis of a dated contract loses by the passing of time
-    funding: Decimal = ZERO
+    funding: Decimal = ZERO  # as the account itself tells it, else worked out from the announced rates
     fees: Decimal = ZERO
     slippage: Decimal = ZERO  # spread included: fill against the middle of the book, or the mark where there is none
     roll: Decimal = ZERO  # fees and slippage of orders that moved the hedge to another contract
