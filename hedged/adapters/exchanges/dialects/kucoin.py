@@ -174,7 +174,7 @@ class Kucoin(Dialect):
             raise Misshapen("ipWhitelist is not text")
         return Permissions(
             read="General" in allowed,
-            trade=bool(allowed & {"Futures", "Trade"}),
+            trade="Futures" in allowed,
             withdraw=bool(allowed & _WITHDRAWS),
             bound_to_address=bool(addresses),
         )
