@@ -66,7 +66,7 @@ async def test_requests_are_valid_for_seconds_only() -> None:
         ("bybit", "hedge_mode", True),
         ("bingx", "hedge_mode", True),
         ("mexc", "position_mode", 1),
-        ("kucoin", "position_side", "SHORT"),
+        ("kucoin", "position_mode", 1),
     ],
 )
 async def test_an_account_in_hedge_mode_is_refused_by_the_venue(name: str, setting: str, value: object) -> None:

@@ -66,7 +66,7 @@ class KucoinOrders(OrderDesk):
             raise _no(*_CODES["precision"])
         if not isinstance(asked["reduceOnly"], bool) or not isinstance(asked["leverage"], int):
             raise _no(*_CODES["precision"])
-        if asked["positionSide"] != "BOTH" or self.venue.position_side != "BOTH":
+        if asked["positionSide"] != "BOTH" or self.venue.position_mode:
             raise _no(*_CODES["mode"])
         market_id = asked["symbol"]
         held = self.venue.positions.get(market_id)

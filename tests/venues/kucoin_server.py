@@ -102,6 +102,7 @@ class KucoinServer(VenueServer):
         return {
             "v1/account-overview": lambda asked: venue.overview(asked["currency"]),
             "v1/positions": lambda _: venue.position_rows(),
+            "v2/position/getPositionMode": lambda _: {"positionMode": venue.position_mode},
             "v1/fills": lambda asked: _page([row for row in venue.fills if _within(row, asked, "symbol")]),
             "v1/transaction-history": lambda asked: {
                 "hasMore": False,
