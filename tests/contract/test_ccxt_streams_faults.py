@@ -238,18 +238,19 @@ async def test_a_token_that_does_not_come_is_asked_for_again(
 
 
 async def test_all_wallets_of_kucoin_are_heard() -> None:
-    """Futures have a connection of their own; the funding account is told of by what tells of the trading one."""
+    """Futures are on another host; funding and cross margin are told of by what tells of the trading account."""
     async with stage("kucoin") as on:
         await on.listening()
-        await on.until(lambda: len(on.heard_by("balances:spot")) == 2)
+        await on.until(lambda: len(on.heard_by("balances:spot")) == 3)
         topic, message = on.hub._speech.wallet("USDT", "100")
         await on.hub.send(on.heard_by(topic)[0], message)
         assert await on.reasons(1) == ["main: balance of USDT changed (swap)"]
-        topic, message = on.hub._speech.balance("ETH", "5")
-        message["data"]["relationEvent"] = "main.deposit"
-        for socket in on.heard_by(topic):
-            await on.hub.send(socket, message)
-        assert await on.reasons(1) == ["main: balance of ETH changed (funding)"]
+        for event, wallet in (("main.deposit", "funding"), ("marginV2.setted", "margin"), ("trade_hf.setted", "spot")):
+            topic, message = on.hub._speech.balance("ETH", "5")
+            message["data"]["relationEvent"] = event
+            for socket in on.heard_by(topic):
+                await on.hub.send(socket, message)
+            assert await on.reasons(1) == [f"main: balance of ETH changed ({wallet})"]
 
 
 async def test_a_venue_that_lists_nothing_has_no_streams_yet() -> None:

@@ -90,7 +90,7 @@ class KucoinOrders(OrderDialect):
     complaints: ClassVar[Mapping[str, type[VenueError]]] = codes(
         {
             # 300002, 400100, 429000, 500000 and the like are not here: the venue is busy, or says it of several things
-            NotLetIn: "400001 400003 400004 400005 400006 400007 411100 415000",
+            NotLetIn: ("400001 400003 400004 400005 400006 400007 400008 400009 400010 400301 400303 411100 415000"),
             OutOfTime: "400002",
             NotPlaced: (
                 "40010 100003 200003 300000 300001 300003 300005 300006 300007 300008 300009 300011 300012 300014 "
