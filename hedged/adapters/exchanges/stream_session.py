@@ -19,6 +19,7 @@ from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.dialects.base import Dialect
 from hedged.adapters.exchanges.guard import Endpoint, Guard
 from hedged.adapters.exchanges.limiter import Limiter, Meter
+from hedged.adapters.exchanges.rounding import in_own_context
 from hedged.adapters.exchanges.shapes import Row, milliseconds
 from hedged.adapters.exchanges.stream_table import OPTIONS, TABLES, Watch
 from hedged.errors import Unreachable, VenueError
@@ -93,6 +94,7 @@ async def listen(
     exchange.set_markets_from_exchange(line.connection.exchange)
     exchange.asyncio_loop = asyncio.get_running_loop()
     exchange.session, exchange.own_session = session, False
+    exchange.decimal_to_precision = in_own_context(exchange.decimal_to_precision)
     exchange.open = _nothing  # it would make a session of its own
 
     def venue_milliseconds() -> int:
