@@ -171,7 +171,7 @@ async def test_a_refused_login_silences_its_own_line_alone(
                     await asyncio.sleep(0.01)
         await comes_back(on)
         said = " ".join(str(state) for state in on.streams.states())
-        keys = [*on.hub.keys.values(), "listenkey", "signature="]
+        keys = [*on.hub.keys.values(), "listenkey", "listentoken", "signature="]
     import gc
 
     gc.collect()
@@ -235,6 +235,28 @@ async def test_a_token_that_does_not_come_is_asked_for_again(
             await on.down("marks", words)
             assert on.hub.opened == 1
         await comes_back(on)
+
+
+@pytest.mark.parametrize("fault", ["refuse", "hang", ""])
+async def test_a_token_in_an_address_is_in_no_word(
+    fault: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused, not answered, or closed: what opens KuCoin's websockets is part of their address, and is not repeated."""
+    loop = asyncio.get_running_loop()
+    unseen: list[Any] = []
+    loop.set_exception_handler(lambda _, context: unseen.append(context))
+    caplog.set_level(logging.DEBUG)
+    async with stage("kucoin", fault=fault) as on:
+        await on.until(lambda: len(on.hub.listen_keys) >= 4)
+        if not fault:
+            await on.listening()
+            for socket in list(on.hub.sockets):
+                await socket.ws.send_str('{"id": "1", "type": "error", "code": 401, "data": "token is expired"}')
+        await on.until(lambda: not on.state("swap").up and "not connected" not in on.state("swap").detail)
+        said = " ".join(str(state) for state in on.streams.states())
+    written = "".join(capsys.readouterr()) + caplog.text + said + repr(unseen)
+    assert "listentoken" not in written
+    assert unseen == []
 
 
 async def test_all_wallets_of_kucoin_are_heard() -> None:
