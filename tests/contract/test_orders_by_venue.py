@@ -246,6 +246,20 @@ async def test_what_is_added_at_kucoin_is_backed_no_thinner_than_the_position(to
             assert it.desk.asked[-1]["leverage"] == sent
 
 
+@pytest.mark.parametrize(
+    ("said", "is_taken"), [({"clientOid": "OURS"}, True), ({}, True), ({"clientOid": "hd" + "f" * 24}, False)]
+)
+async def test_an_acknowledgement_of_kucoin_is_of_our_id_or_names_none(said: dict[str, str], is_taken: bool) -> None:
+    """Its documentation shows acknowledgements with our id and without; one with another's acknowledges nothing."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        approved = it.intent()
+        name = approved.intent.client_order_id
+        reply = {"code": "200000", "data": {"orderId": "234125150956625920", **said}}
+        it.server.replies[it.venue.create] = json.dumps(reply).replace("OURS", name)
+        outcome = await it.orders.submit(approved)
+        assert outcome == Accepted(name, "234125150956625920") if is_taken else isinstance(outcome, Unknown)
+
+
 async def test_a_code_of_kucoin_that_means_two_things_is_read_by_its_message() -> None:
     """100001 says that there is no such order, and that a parameter is invalid: only the first is an answer."""
     async with trading(BY_NAME["kucoin"]) as it:
