@@ -219,6 +219,10 @@ async def test_lines_by_listen_key_are_opened_anew_before_it_dies(venue: str) ->
         ("", "empty"),
         ("{}", "HTTP 200"),
         ('{"code": "200000", "data": {"token": "t"}}', "instanceServers"),
+        (
+            '{"code": "200000", "data": {"token": "t", "instanceServers": [{"endpoint": "ws://ws-api-spot.kucoin.com/"}]}}',
+            "not encrypted",
+        ),
     ],
 )
 async def test_a_token_that_does_not_come_is_asked_for_again(
