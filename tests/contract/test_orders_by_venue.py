@@ -217,11 +217,33 @@ async def test_no_orders_where_a_test_system_could_not_look_them_up(name: str) -
             await open_ccxt_orders(it.reader, "main", name, venue.wallets, venue.keys, clock=it.clock, sandbox=True)
 
 
-async def test_kucoin_goes_by_its_own_setting_of_margin() -> None:
-    """A contract that is set to isolated margin and is not held takes no cross order: refused in the venue's words."""
+async def test_a_contract_of_kucoin_that_is_set_to_isolated_margin_is_not_opened() -> None:
+    """Nothing is sent, and the way out is told; nor where the venue does not say how the contract is set."""
     async with trading(BY_NAME["kucoin"]) as it:
         it.desk.venue.positions.clear()
         it.desk.isolated.add("ETHUSDTM")
+        outcome = await it.orders.submit(it.intent(reduce_only=False))
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason == (
+            "nothing was sent: position: ETHUSDTM is set to isolated margin: switch it to cross margin at KuCoin"
+        )
+        path = "GET /api/v2/position/getMarginMode"
+        for data in ({"symbol": "ETHUSDTM"}, {"symbol": "XBTUSDTM", "marginMode": "CROSS"}, {"marginMode": "BOTH"}):
+            it.server.replies[path] = json.dumps({"code": "200000", "data": {"symbol": "ETHUSDTM", **data}})
+            assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Rejected), data
+        it.heal()
+        assert it.server.writes == []
+        it.desk.isolated.clear()
+        assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Accepted)
+
+
+async def test_a_contract_whose_margin_was_switched_meanwhile_is_refused_by_kucoin() -> None:
+    """Between our look and the order: the venue's own code, which is believed."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        it.desk.venue.positions.clear()
+        it.desk.isolated.add("ETHUSDTM")
+        cross = {"symbol": "ETHUSDTM", "marginMode": "CROSS"}
+        it.server.replies["GET /api/v2/position/getMarginMode"] = json.dumps({"code": "200000", "data": cross})
         outcome = await it.orders.submit(it.intent(reduce_only=False))
         assert isinstance(outcome, Rejected)
         assert "margin mode does not match the selected one" in outcome.reason

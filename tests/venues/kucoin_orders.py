@@ -55,6 +55,7 @@ class KucoinOrders(OrderDesk):
             ("GET", f"{_PREFIX}orders"): self._open,
             ("GET", f"{_PREFIX}recentDoneOrders"): self._done,
             ("GET", f"{_PREFIX}recentFills"): self._fills,
+            ("GET", "/api/v2/position/getMarginMode"): self._margin_mode,
         }
 
     def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -69,9 +70,7 @@ class KucoinOrders(OrderDesk):
         if asked["positionSide"] != "BOTH" or self.venue.position_mode:
             raise _no(*_CODES["mode"])
         market_id = asked["symbol"]
-        held = self.venue.positions.get(market_id)
-        isolated = held.margin is not None if held and held.contracts else market_id in self.isolated
-        if isolated is not (asked["marginMode"] == "ISOLATED"):
+        if self._margin_mode(asked)["marginMode"] != asked["marginMode"]:
             raise _no(*_MODE)
         try:
             order = self.place(
@@ -86,6 +85,12 @@ class KucoinOrders(OrderDesk):
         except Refused as refused:
             raise _no(*_CODES[refused.why]) from None
         return {"orderId": str(order.number), "clientOid": order.client_id}
+
+    def _margin_mode(self, asked: dict[str, Any]) -> dict[str, Any]:
+        market_id = asked["symbol"]
+        held = self.venue.positions.get(market_id)
+        isolated = held.margin is not None if held and held.contracts else market_id in self.isolated
+        return {"symbol": market_id, "marginMode": "ISOLATED" if isolated else "CROSS"}
 
     def _cancel(self, asked: dict[str, Any]) -> dict[str, Any]:
         order = self.cancel(asked["clientOid"])

@@ -1,6 +1,7 @@
 """Orders at KuCoin's futures, in contracts of every kind, margined as the position they change; a new one cross.
 
-A contract is set to cross or to isolated margin; an order that says the other is refused. Under cross margin the venue
+A contract is set to cross or to isolated margin, and an order that says the other is refused: with no position in one
+that is set to isolated margin nothing is sent, for its leverage would be anybody's guess. Under cross margin the venue
 goes by its own setting and overlooks an order's leverage; what is added to an isolated position is backed at no more
 than the leverage that it has.
 
@@ -80,6 +81,9 @@ class KucoinOrders(OrderDialect):
         ("GET", "/api/v1/positions"): Endpoint(
             "position", Record({"data": Rows({"symbol": TEXT, "currentQty": NUMBER, "crossMode": PRESENT})})
         ),
+        ("GET", "/api/v2/position/getMarginMode"): Endpoint(
+            "margin mode", Record({"data": Record({"symbol": TEXT, "marginMode": TEXT})})
+        ),
         ("GET", "/api/v1/orders/byClientOid"): Endpoint("order by id", Record({"data": Record(_ROW)})),
         ("GET", "/api/v1/orders"): Endpoint("open orders", Record({"data": Record({"items": Rows(_ROW)})})),
         ("GET", "/api/v1/recentDoneOrders"): Endpoint("newest orders", Record({"data": Rows(_ROW)})),
@@ -111,7 +115,10 @@ class KucoinOrders(OrderDialect):
         held = [row for row in rows if row["symbol"] == market.market_id and number(row, "currentQty")]
         if len(held) > 1:
             raise Misshapen(f"{market.market_id} is held twice, although the account should be in one-way mode")
-        if not held or flag(held[0], "crossMode"):
+        if not held:
+            await _set_to_cross(exchange, market)
+            return Backing()
+        if flag(held[0], "crossMode"):
             return Backing()
         leverage = positive(held[0], "realLeverage")
         return Backing(isolated=True, leverage=max(leverage // 1, Decimal(_COLLATERALISED)))
@@ -174,6 +181,14 @@ class KucoinOrders(OrderDialect):
         found = await super()._found(exchange, key, {**row, "status": _standing(row)})
         expired = found.status is OrderStatus.CANCELLED and not flag(row, "cancelExist")
         return replace(found, status=OrderStatus.EXPIRED) if expired else found
+
+
+async def _set_to_cross(exchange: Any, market: MarketKey) -> None:
+    mode = (await exchange.futuresPrivateGetPositionGetMarginMode({"symbol": market.market_id}))["data"]
+    if mode["symbol"] != market.market_id or mode["marginMode"] not in {"CROSS", "ISOLATED"}:
+        raise Misshapen("the margin mode of the contract is none that is understood")
+    if mode["marginMode"] == "ISOLATED":
+        raise Misshapen(f"{market.market_id} is set to isolated margin: switch it to cross margin at KuCoin")
 
 
 def _told(rows: Sequence[Row]) -> Sequence[Row]:
