@@ -46,7 +46,7 @@ from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scala
 from hedged.errors import VenueError
 from hedged.model.order import Found, OrderStatus, Side
 
-_ID = re.compile(r"[1-9][0-9]{0,39}|[0-9a-f]{24}", re.ASCII)  # of today, and of before 2023
+_ID = re.compile(r"[1-9][0-9]{0,39}|[0-9a-f]{24}", re.ASCII)  # old ones have letters
 _NAMES = Names(
     client_id="clientOid",
     venue_id="id",
