@@ -21,6 +21,7 @@ from tests.venues import (
     bitget_bench,
     bybit_bench,
     hyperliquid_bench,
+    kucoin_bench,
     mexc_bench,
     okx_bench,
     weex_bench,
@@ -59,9 +60,9 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
     ether: InstrumentId = ETHER
     settle: str = "USDT"
-    by_hand: str = '""'  # what stands for our id, as JSON, in rows of orders that were placed by hand
     unnamed: tuple[str, ...] = ()  # places whose rows of such orders have nothing there
 
 
@@ -291,6 +292,27 @@ VENUES = (
         page=100,
     ),
     OrderVenue(
+        exchange="kucoin",
+        bench=kucoin_bench.bench,
+        keys=kucoin_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETHUSDTM",
+        lot=D(1),
+        create="POST /api/v1/orders",
+        lookups=("GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/recentDoneOrders"),
+        fills="GET /api/v1/recentFills",
+        no=lambda code: {"code": code, "msg": "no"},
+        believed="300003",
+        unbelieved="500000",
+        duplicate="300018",
+        shut_out="400003",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "XBTUSDM", D(1000)),
+        asks_first=("GET /api/v1/positions",),
+        waiting="GET /api/v1/orders",
+        page=100,
+        by_hand=('""', "null"),
+    ),
+    OrderVenue(
         exchange="weex",
         bench=weex_bench.bench,
         keys=weex_bench.KEYS,
@@ -334,7 +356,7 @@ VENUES = (
         waiting="POST /info/frontendOpenOrders",
         ether=hyperliquid_bench.PERPETUAL,
         settle="USDC",
-        by_hand="null",
+        by_hand=("null",),
         unnamed=(
             "POST /info/orderStatus",
             "POST /info/frontendOpenOrders",

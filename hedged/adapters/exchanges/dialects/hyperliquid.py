@@ -42,6 +42,7 @@ from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, flag, moment, text
 from hedged.errors import ConfigurationError, Refused, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -201,6 +202,11 @@ class Hyperliquid(Dialect):
     async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
         """There is none: every position of the documentation is `oneWay`, and any other makes the read fail."""
         return False
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await movements.funding_payments(connection, await self._user(connection), wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
