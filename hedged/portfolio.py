@@ -30,8 +30,8 @@ from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Override, SignalState
 from hedged.observe import Observer
 from hedged.ports import AccountReader, Clock, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
-from hedged.tell.lifecycle import AlertRules
 from hedged.tell.quiet import Attention
+from hedged.tell.rules import AlertRules
 from hedged.tell.state import order_object
 
 

@@ -30,7 +30,7 @@ from hedged.replay.report import Costs, ReplayReport, decomposition_of
 from hedged.replay.samples import Samples, held_assets, holdings_values, sample_times, take_samples
 from hedged.replay.tally import Tally, equity_of
 from hedged.replay.trackers import DAY, Trackers
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 
 ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal

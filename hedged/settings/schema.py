@@ -54,7 +54,7 @@ from hedged.settings.fields import (
     PriceSource,
     Whole,
 )
-from hedged.tell.lifecycle import REPEAT, AlertRules
+from hedged.tell.rules import REPEAT, AlertRules
 from hedged.web.address import is_loopback, parse_address
 
 _LIMITS = Limits()

@@ -41,7 +41,7 @@ from hedged.settings.schema import (
 )
 from hedged.settings.sectors import Sectors
 from hedged.settings.worlds import SIMULATED
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from hedged.tell.templates import Template
 
 _WEB_TOKEN_MIN = 16  # characters

@@ -24,9 +24,11 @@ from hedged.model.order import (
     Working,
 )
 from hedged.model.policy import PortfolioPolicy, World
-from hedged.tell.lifecycle import AlertRules, advance
-from hedged.tell.message import clean, margin_sentences, order_sentences, order_trouble
+from hedged.tell.lifecycle import advance
+from hedged.tell.orders import margin_sentences, order_sentences, order_trouble
 from hedged.tell.quiet import Attention
+from hedged.tell.rules import AlertRules
+from hedged.tell.text import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import pytest
 
 from hedged.model.alert import Acknowledgement, Alert, AlertState, Message, MessageKind, Silence
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.lifecycle import AlertRules, advance
+from hedged.tell.lifecycle import advance
 from hedged.tell.quiet import Attention, covers
+from hedged.tell.rules import AlertRules
 from tests.support import T0, CountingIds
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

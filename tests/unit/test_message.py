@@ -27,18 +27,10 @@ from hedged.model.order import (
     Unknown,
 )
 from hedged.tell.grouping import News
-from hedged.tell.message import (
-    SUBJECT_MAX,
-    TITLE_MAX,
-    clean,
-    compose,
-    compose_group,
-    message_object,
-    order_sentences,
-    order_text,
-    order_trouble,
-)
+from hedged.tell.message import TITLE_MAX, compose, compose_group, message_object
+from hedged.tell.orders import order_sentences, order_text, order_trouble
 from hedged.tell.templates import Template, problem
+from hedged.tell.text import SUBJECT_MAX, clean
 from hedged.tell.words import WORDS
 from tests.support import T0
 

@@ -19,7 +19,7 @@ from hedged.model.instrument import MarginTier
 from hedged.model.policy import LegPolicy, Limits, Mode, PaperPolicy, Thresholds, World
 from hedged.settings import Settings, load
 from hedged.settings.check_accounts import AVAILABLE, TAKING_ORDERS
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 
 ACCOUNT = '[[accounts]]\nname = "main"\nexchange = "binance"\n'
 HEDGE = '[[hedges]]\nname = "alts"\nassets = ["ETH", "UNI"]\ninstruments = ["main:ETH/USDT:USDT"]\n'

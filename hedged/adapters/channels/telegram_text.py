@@ -20,8 +20,8 @@ from hedged.model.alert import Told
 from hedged.model.command import Verb
 from hedged.model.proposal import Proposal, Verdict
 from hedged.tell.formats import cut
-from hedged.tell.message import clean
 from hedged.tell.state import money
+from hedged.tell.text import clean
 
 TEXT_MAX = 4096
 ANSWER_MAX = 200

@@ -6,8 +6,8 @@ from hedged.model.alert import AlertState, MessageKind, Told
 from hedged.model.finding import Kind, Severity
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Read
-from hedged.tell.lifecycle import EVENTS
 from hedged.tell.route import receivers
+from hedged.tell.rules import EVENTS
 from hedged.trial.invariants.orders import room, targets
 from hedged.trial.plan import CHANNELS, EVERY, HEDGES, Hedge
 from hedged.trial.world import Violation, World, identity
