@@ -55,7 +55,7 @@ def tell(  # noqa: PLR0917 - as `advance`
     after, messages = advance(
         alerts,
         [*assessment.findings, *happened.outside],
-        undetermined_keys(assessment, alerts),
+        undetermined_keys(happened, alerts),
         lambda kind, subject: is_configured(policy, kind, subject),
         frozenset(_each_hedge(dict.fromkeys(order_trouble(decision, outcomes), ""), assessment.groups)),
         rules,
@@ -187,17 +187,22 @@ def trouble_findings(fenced: str | None, trouble: str | None, portfolio: str) ->
     ]
 
 
-def undetermined_keys(assessment: Assessment, alerts: Sequence[Alert]) -> frozenset[str]:
-    """The assessment's undetermined keys with `kind/*` spelled out for the alerts there are.
+def undetermined_keys(happened: Happened, alerts: Sequence[Alert]) -> frozenset[str]:
+    """What cannot be told to be over, with `kind/*` spelled out for the alerts there are.
 
-    A finding that is there all the same rests on data that was read, so its key is determined.
+    What is said of a hedge's orders is over once hedged could have made one and nothing stood in its way: not while
+    its data is missing, and not while orders are stopped. A finding that is there all the same rests on what was
+    read, so its key is determined.
     """
-    blocked = (name for group in assessment.groups if group.blocked_by for name in group.hedges)
+    assessment, stopped = happened.assessment, happened.decision.stopped is not None
+    blocked = [name for group in assessment.groups if group.blocked_by for name in group.hedges]
+    idle = [name for group in assessment.groups for name in group.hedges] if stopped else blocked
     patterns = assessment.undetermined | {f"{Kind.PAUSED_DUE.value}/{name}" for name in blocked}
+    patterns |= {f"{kind.value}/{name}" for kind in (Kind.ORDER_REFUSED, Kind.ORDER_REJECTED) for name in idle}
     if not patterns:
         return patterns
     keys = {alert.key for alert in alerts if f"{alert.kind.value}/*" in patterns}
-    return (patterns | keys) - {finding.key for finding in assessment.findings}
+    return (patterns | keys) - {finding.key for finding in (*assessment.findings, *happened.outside)}
 
 
 def is_configured(policy: PortfolioPolicy, kind: Kind, subject: str) -> bool:
