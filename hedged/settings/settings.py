@@ -15,7 +15,7 @@ from hedged.adapters.credentials import CredentialFiles, Secret, TelegramLogin
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
 from hedged.model.broker import Broker
-from hedged.model.finding import Kind, Severity
+from hedged.model.finding import Severity
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.settings.brokers import brokers
 from hedged.settings.faults import Problem, SettingsError, Source
@@ -40,9 +40,9 @@ from hedged.settings.schema import (
     WebSettings,
 )
 from hedged.settings.sectors import Sectors
+from hedged.settings.templates import Templates
 from hedged.settings.worlds import SIMULATED
 from hedged.tell.rules import AlertRules
-from hedged.tell.templates import Template
 
 _WEB_TOKEN_MIN = 16  # characters
 
@@ -60,7 +60,7 @@ class Settings:
     dry_run: bool
     document: Document = field(repr=False)
     sectors: Sectors = field(repr=False)
-    templates: Mapping[Kind, Template] = field(repr=False)
+    templates: Templates = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
     @property
@@ -152,7 +152,8 @@ class Settings:
             keep=self.alerts.keep,
             lower_after=self.alerts.lower_after,
             group_interval=self.alerts.group_interval,
-            templates=self.templates,
+            templates=self.templates.by_kind,
+            group_template=self.templates.group,
         )
 
     def digest_at(self) -> time | None:

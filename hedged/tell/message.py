@@ -44,6 +44,14 @@ def compose(
 
     `order`: what was ordered about it this cycle. `unknown`: its data is missing now, so the figures are old.
     """
+    message, fields = _composed(alert, kind, now, order=order, unknown=unknown)
+    return message if template is None else _in_own_words(message, template, fields)
+
+
+def _composed(
+    alert: Alert, kind: MessageKind, now: datetime, *, order: str | None, unknown: bool
+) -> tuple[Message, Mapping[str, str]]:
+    """The message in our words, and the fields of a template that would have it in others."""
     words = WORDS[alert.kind]
     subject = clean(alert.subject, SUBJECT_MAX)
     text = clean(alert.text, TEXT_MAX)
@@ -77,73 +85,99 @@ def compose(
         values={name: _clean_value(value) for name, value in alert.values.items()},
         alerts=(Told(alert.event_id, alert.key, kind, alert.severity),),
     )
-    if template is None:
-        return message
-    return _in_own_words(
-        message,
-        template,
-        {
-            "state": _prefix(alert, kind),
-            "kind": alert.kind.value,
-            "subject": subject,
-            "headline": headline,
-            "text": text,
-            "does": does,
-            "advice": advice,
-            "since": _since(alert, now),
-        },
-    )
+    return message, {
+        **_fields(message),
+        "state": _prefix(alert, kind),
+        "kind": alert.kind.value,
+        "subject": subject,
+        "headline": headline,
+        "text": text,
+        "does": does,
+        "advice": advice,
+        "since": _since(alert, now),
+    }
 
 
-def _in_own_words(message: Message, template: Template, fields: Mapping[str, str]) -> Message:
-    """The message as the user's template has it."""
-    known = {
-        **fields,
+def _fields(message: Message) -> dict[str, str]:
+    """Those that every template has."""
+    return {
         "severity": message.severity.value,
         "key": clean(message.key, TEXT_MAX),
         "event_id": message.event_id,
         "title": message.title,
         "body": message.body,
     }
+
+
+def _in_own_words(message: Message, template: Template, fields: Mapping[str, str]) -> Message:
+    """The message as the user's template has it."""
     title, body = message.title, message.body
     if template.text is not None:
-        title, _, body = fill(template.text, known).strip().partition("\n")
-    html = fill(template.html, known, in_html=True) if template.html is not None else None
+        title, _, body = fill(template.text, fields).strip().partition("\n")
+    html = fill(template.html, fields, in_html=True) if template.html is not None else None
     title = clean(title, TITLE_MAX) or message.title
     return replace(message, title=title, body=body.strip() or message.body, html=html or None)
 
 
-def compose_group(group: Sequence[News], message_id: str, now: datetime) -> Message:
-    """One message about several alerts of one kind, the most severe first: a line each, as far as they fit."""
+def compose_group(
+    group: Sequence[News],
+    message_id: str,
+    now: datetime,
+    *,
+    template: Template | None = None,
+    line: Template | None = None,
+) -> Message:
+    """One message about several alerts of one kind, the most severe first: a line each, as far as they fit.
+
+    `template`: of the whole. `line`: of an alert of this kind told by itself, which each line is then made of.
+    """
     kinds = [each.kind for each in group]
     first = group[0].alert
     lead = min(group, key=lambda each: (_ORDER.index(each.kind), -each.alert.severity.rank))
     subjects = [clean(each.alert.subject, SUBJECT_MAX) for each in group]
     more = f" and {len(subjects) - NAMED} more" if len(subjects) > NAMED else ""
     what = first.kind.value.replace("_", " ")
-    lines = [_line_of(each, now) for each in group[:LINES]]
+    lines = [_line_of(each, now, line) for each in group[:LINES]]
     if len(group) > LINES:
         lines.append(f"… and {len(group) - LINES} more: `hedged alerts` lists them.")
     standing = [each for each in group if each.kind not in OVER]
-    words = WORDS[first.kind]
+    does = advice = ""
     if any(each.order is None for each in standing):
-        lines += [words.does, f"You can {words.advice}"]
+        does, advice = WORDS[first.kind].does, WORDS[first.kind].advice
+    body = [*lines, *([does, f"You can {advice}"] if does else [])]
     title = f"{_prefix(lead.alert, lead.kind)}: {len(group)} alerts, {what}: {', '.join(subjects[:NAMED])}{more}"
-    return Message(
+    message = Message(
         event_id=message_id,
         kind=min(kinds, key=_ORDER.index),
         key=f"{first.kind.value}/*",
         severity=max((each.alert.severity for each in standing or group), key=lambda severity: severity.rank),
         title=clean(title, TITLE_MAX),
-        body="\n".join(lines),
+        body="\n".join(body),
         at=now,
         values={"alerts": len(group)},
         alerts=tuple(Told(each.alert.event_id, each.alert.key, each.kind, each.alert.severity) for each in group),
     )
+    if template is None:
+        return message
+    fields = {
+        **_fields(message),
+        "state": _prefix(lead.alert, lead.kind),
+        "kind": first.kind.value,
+        "count": str(len(group)),
+        "subjects": f"{', '.join(subjects[:NAMED])}{more}",
+        "lines": "\n".join(lines),
+        "does": does,
+        "advice": advice,
+    }
+    return _in_own_words(message, template, fields)
 
 
-def _line_of(news: News, now: datetime) -> str:
+def _line_of(news: News, now: datetime, template: Template | None) -> str:
     alert = news.alert
+    if template is not None and template.text is not None:
+        _, fields = _composed(alert, news.kind, now, order=news.order, unknown=news.unknown)
+        if own := clean(fill(template.text, fields), LINE_MAX):
+            return f"- {own}"
     text = clean(alert.text, LINE_MAX)
     if news.kind in OVER:
         over = "closed" if news.kind is MessageKind.REMOVED else f"over {_after(alert, now)}"

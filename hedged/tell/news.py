@@ -119,12 +119,13 @@ def _still_owed(alert: Alert) -> MessageKind | None:
 
 def message_about(group: Sequence[News], cycle: Cycle, new_event_id: Callable[[], str]) -> Message:
     further = any(each.alert.further_at is not None or each.kind is MessageKind.UNCONFIRMED for each in group)
-    template = cycle.rules.templates.get(group[0].alert.kind)
+    rules = cycle.rules
+    template = rules.templates.get(group[0].alert.kind)
     if len(group) == 1:
         only = group[0]
         message = compose(only.alert, only.kind, cycle.now, order=only.order, unknown=only.unknown, template=template)
     else:
-        message = compose_group(group, new_event_id(), cycle.now)
+        message = compose_group(group, new_event_id(), cycle.now, template=rules.group_template, line=template)
     return replace(message, further=further)
 
 

@@ -50,6 +50,7 @@ class AlertRules:
     further_after: timedelta | None = None  # a critical one unacknowledged for so long goes to further channels
     confirm_within: timedelta | None = None  # and one that no channel has confirmed for so long; None: none can
     templates: Mapping[Kind, Template] = field(default_factory=dict)  # the user's own words
+    group_template: Template | None = None  # and those for a message about several of one kind
 
 
 @dataclass(frozen=True, slots=True)

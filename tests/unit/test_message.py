@@ -27,9 +27,9 @@ from hedged.model.order import (
     Unknown,
 )
 from hedged.tell.grouping import News
-from hedged.tell.message import TITLE_MAX, compose, compose_group, message_object
+from hedged.tell.message import LINE_MAX, TITLE_MAX, compose, compose_group, message_object
 from hedged.tell.orders import order_sentences, order_text, order_trouble
-from hedged.tell.templates import Template, problem
+from hedged.tell.templates import GROUP_FIELDS, Template, problem
 from hedged.tell.text import SUBJECT_MAX, clean
 from hedged.tell.words import WORDS
 from tests.support import T0
@@ -281,3 +281,46 @@ def test_a_message_lists_what_it_speaks_of() -> None:
     assert [each["event_id"] for each in message_object(group)["alerts"]] == ["e1", "e2"]  # type: ignore[attr-defined]
     assert (group.event_id, group.key, group.kind) == ("g1", "drift/*", MessageKind.FIRING)
     assert group.body.splitlines()[1] == "- b: over since 2026-11-02 12:00 UTC, after 0 s. It was: " + DRIFT.text
+
+
+def other(name: str, **change: object) -> News:
+    return News(replace(DRIFT, event_id=name, key=f"drift/{name}", subject=name, **change), MessageKind.FIRING)
+
+
+def test_a_group_in_the_users_own_words() -> None:
+    """The group's template is the whole message, and each of its lines is the kind's own template on one line."""
+    own = Template(text="{count} of {kind}: {subjects}\n{lines}\n{does}", html="<p>{lines}</p>{{{key}}}")
+    line = Template(text="{severity}!\n{subject} & co")
+    message = compose_group([News(DRIFT, MessageKind.FIRING), other("b")], "g1", T0, template=own, line=line)
+    assert message.title == "2 of drift: alts, b"
+    assert message.body == f"- warning! alts & co\n- warning! b & co\n{WORDS[Kind.DRIFT].does}"
+    assert message.html == "<p>- warning! alts &amp; co<br>\n- warning! b &amp; co</p>{drift/*}"
+    assert (message.event_id, message.key) == ("g1", "drift/*")
+
+
+def test_a_line_in_the_users_own_words_without_a_template_of_groups() -> None:
+    """Title and end stay hedged's own; a line is bounded whatever the template makes of it."""
+    line = Template(text="{subject} {text}" + " and on" * 100)
+    body = compose_group([News(DRIFT, MessageKind.FIRING), other("b")], "g1", T0, line=line).body.splitlines()
+    assert body[0].startswith(f"- alts {DRIFT.text} and on")
+    assert max(map(len, body[:2])) <= LINE_MAX + 2
+    assert body[2:] == [WORDS[Kind.DRIFT].does, f"You can {WORDS[Kind.DRIFT].advice}"]
+
+
+@given(st.text(max_size=200))
+def test_no_template_of_groups_breaks_a_message(source: str) -> None:
+    """What was found to be right for a group can be filled in."""
+    if problem(source, GROUP_FIELDS) is None:
+        own = Template(text=source, html=source)
+        message = compose_group([News(DRIFT, MessageKind.FIRING), other("b")], "g1", T0, template=own)
+        assert message.body
+        assert 0 < len(message.title) <= TITLE_MAX
+
+
+@pytest.mark.parametrize(
+    ("source", "right"), [("{lines} {count} {subjects}", True), ("{text}", False), ("{since}", False)]
+)
+def test_a_group_has_fields_of_its_own(source: str, right: bool) -> None:
+    """What is said of one alert alone is no field of many, and the other way round."""
+    assert (problem(source, GROUP_FIELDS) is None) is right
+    assert (problem(source) is None) is not right
