@@ -103,7 +103,13 @@ async def _tell(
     state = Later(partial(_told, report, told, {**stops_object(portfolio.brake), **beside}))
     happened = Happened(report.assessment, report.decision, report.outcomes, outside)
     alerts, messages = tell(
-        happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
+        happened,
+        portfolio.alerts,
+        portfolio.policy,
+        portfolio.rules,
+        portfolio.ids.new,
+        portfolio.attention,
+        portfolio.url,
     )
     if portfolio.digest_at is not None:
         last, digest = await daily(portfolio.digest_at, portfolio.memory.digest_at, happened, alerts, portfolio)

@@ -56,6 +56,7 @@ class Portfolio:
     confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
     attention: Attention = field(default_factory=Attention, init=False)
     digest_at: time | None = None  # of the day, UTC
+    url: str | None = None  # under which people reach hedged's pages
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)

@@ -151,7 +151,7 @@ async def build(
         await require_one_way(settings, exchanges)
         await outside.gateways(settings, exchanges, clock)
         clock_watch = clock_watch or ClockWatch(clock)
-        standing = Standing(store, clock, settings.name, settings.world)
+        standing = Standing(store, clock, settings.name, settings.world, settings.web.url)
         commands = command_desk(settings, store, clock)
         channels, loops = outside.channels(settings, clock, ids, standing, commands)
         names = tuple(channel.name for channel in channels)
@@ -177,7 +177,7 @@ async def build(
         version=__version__,
     )
     portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked, clock_watch=clock_watch)
-    portfolio.further, portfolio.digest_at = further, settings.digest_at()
+    portfolio.further, portfolio.digest_at, portfolio.url = further, settings.digest_at(), settings.web.url
     portfolio.confirming = frozenset(channel.name for channel in channels if channel.confirms)
     if further:
         confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None

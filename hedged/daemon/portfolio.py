@@ -386,7 +386,7 @@ class App:
             ),
             at=now,
         )
-        self._deliver_directly([addressed(message, policy.name, policy.world)])
+        self._deliver_directly([addressed(message, policy.name, policy.world, self.portfolio.url)])
 
     def _deliver_directly(self, messages: Sequence[Message]) -> None:
         """With no outbox to keep them, messages go out at once: better told and forgotten than not told."""

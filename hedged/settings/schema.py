@@ -118,6 +118,14 @@ def _bot_server(value: str) -> str:
     return value
 
 
+def _page_url(value: str) -> str:
+    """It goes into messages: what is secret has no place in it."""
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError('must be an address alone, without user, query or fragment, such as "https://hedged.example"')
+    return value.rstrip("/")
+
+
 def _optimal(value: object) -> object:
     if isinstance(value, str) and value != "optimal" and not _NUMBER.fullmatch(value):
         raise ValueError('must be a fraction between 0 and 1, or "optimal"')
@@ -420,6 +428,7 @@ class TelegramSettings(Table):
 
 class WebSettings(Table):
     listen: Annotated[str, AfterValidator(_listen)] | None = None
+    url: Annotated[str, AfterValidator(_page_url)] | None = None
     names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
     credentials_file: FilePath | None = None
 

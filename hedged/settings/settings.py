@@ -160,10 +160,6 @@ class Settings:
         """When in the day, UTC, the digest is due."""
         return None if self.alerts.digest is None else time.fromisoformat(self.alerts.digest).replace(tzinfo=UTC)
 
-    def more(self) -> str:
-        """What says where the rest is of a message that a channel takes a part of."""
-        return f"More: `hedged alerts --config {self.path}`."
-
     def route(self, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Of the channels that there are, those told at once and those told where nobody acknowledges.
 

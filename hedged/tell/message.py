@@ -18,6 +18,7 @@ from hedged.tell.text import SUBJECT_MAX, TEXT_MAX, clean, moment_text, plain, s
 from hedged.tell.words import WORDS
 
 TITLE_MAX = 80
+STATEMENT_MAX = 4_000  # of what was found: channels cut what is more than they take, and say where the rest is
 LINE_MAX = 240
 LINES = 10  # of a group's message
 NAMED = 3  # in its title
@@ -54,7 +55,7 @@ def _composed(
     """The message in our words, and the fields of a template that would have it in others."""
     words = WORDS[alert.kind]
     subject = clean(alert.subject, SUBJECT_MAX)
-    text = clean(alert.text, TEXT_MAX)
+    text = clean(alert.text, STATEMENT_MAX)
     does = advice = ""
     if kind is MessageKind.RESOLVED:
         lines = [f"It is over {_after(alert, now)}. It was: {text}"]
@@ -206,14 +207,18 @@ def message_object(message: Message) -> dict[str, object]:
         "portfolio": message.portfolio,
         "world": message.world,
         "republished": message.republished,
+        "link": message.link,
         "alerts": [
             {"event_id": told.event_id, "key": told.key, "kind": told.kind.value, "severity": told.severity.value}
             for told in message.alerts or (Told(message.event_id, message.key, message.kind, message.severity),)
         ],
-        "values": {
-            name: plain(value) if isinstance(value, Decimal) else value for name, value in message.values.items()
-        },
+        "values": value_objects(message.values),
     }
+
+
+def value_objects(values: Mapping[str, Scalar]) -> dict[str, object]:
+    """Numbers as they are told: decimal strings."""
+    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def _clean_value(value: Scalar) -> Scalar:

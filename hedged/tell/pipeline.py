@@ -48,8 +48,9 @@ def tell(  # noqa: PLR0917 - as `advance`
     rules: AlertRules,
     new_event_id: Callable[[], str],
     attention: Attention | None = None,
+    url: str | None = None,
 ) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
-    """The alerts after this cycle and the messages about them, most severe first."""
+    """The alerts after this cycle and the messages about them, most severe first. `url`: of hedged's pages."""
     assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
     reach = {group.name: edge for group in assessment.groups if (edge := _edge(group)) is not None}
     after, messages = advance(
@@ -67,14 +68,18 @@ def tell(  # noqa: PLR0917 - as `advance`
         },
         attention=attention,
     )
-    return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
+    return after, tuple(addressed(message, policy.name, policy.world, url) for message in messages)
 
 
-def addressed(message: Message, portfolio: str, world: World) -> Message:
-    """The message with its sender: on a phone, too, it says whose money it is about and whether it is real."""
+def addressed(message: Message, portfolio: str, world: World, url: str | None = None) -> Message:
+    """The message with its sender: on a phone, too, it says whose money it is about and whether it is real.
+
+    `url`: where hedged's pages are reached, for the link to its own.
+    """
     sender = portfolio if world is World.REAL else f"{portfolio}, {world.value}"
     title = f"{message.title} [{clean(sender, 60)}]"
-    return replace(message, title=title, portfolio=portfolio, world=world.value)
+    link = None if url is None else f"{url}/alerts/{message.event_id}"
+    return replace(message, title=title, portfolio=portfolio, world=world.value, link=link)
 
 
 def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequence[HedgeGroup]) -> list[Finding]:

@@ -209,7 +209,7 @@ def test_no_name_breaks_a_message(name: str, kind: Kind, said: MessageKind) -> N
     alert = replace(DRIFT, kind=kind, subject=name, text=name, values={"asset": name})
     message = compose(alert, said, T0, order=name)
     assert len(message.title) <= TITLE_MAX
-    assert len(message.body) < 2500
+    assert len(message.body) < 5500
     assert (message.title + message.body.replace("\n", "") + str(message.values["asset"])).isprintable()
     assert clean(clean(name, 40), 40) == clean(name, 40)
 
