@@ -205,7 +205,7 @@ def _thin(row: MarginStatus, ratio: Decimal, snapshot: Snapshot, policy: Portfol
             "equity": row.equity,
             "maintenance": row.maintenance,
             "top_up": max(top_up, Decimal(0)),
-            "buy_back": closing_text(relief.to_close) or None,
+            "closing": closing_text(relief.to_close) or None,
             "estimated": row.estimated,
         },
     )
@@ -227,7 +227,7 @@ def _near(row: MarginStatus, distance: Decimal, snapshot: Snapshot, policy: Port
         values={
             "liquidation_distance_ratio": distance,
             "top_up": relief.top_up[0][0] if len(relief.top_up) == 1 else None,
-            "buy_back": closing_text(relief.to_close) or None,
+            "closing": closing_text(relief.to_close) or None,
             "estimated": row.estimated,
         },
     )

@@ -7,7 +7,6 @@ works with is asked by one request at a time.
 from __future__ import annotations
 
 import asyncio
-import binascii
 import json
 from base64 import b64decode
 from collections.abc import Mapping
@@ -85,7 +84,7 @@ def _password(encoded: str) -> str:
     """Of `user:password` in Base64; nothing where it is none."""
     try:
         return b64decode(encoded, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

@@ -149,7 +149,7 @@ def _card(alert: Json) -> str:
     return (
         f'<article class="{_tone(alert)}"><span class="word">{_state(alert)}</span>\n'
         f'<h3><a href="{link}">{_text(alert["key"])}</a></h3>\n<p>{_text(alert["text"])}</p>\n'
-        f"{_list(_facts(alert))}</article>"
+        f"{_list([*_facts(alert), *map(_delivery, alert['deliveries'])])}</article>"
     )
 
 
@@ -175,6 +175,7 @@ def _message(message: Json) -> str:
 
 
 def _facts(alert: Json) -> Iterator[str]:
+    """How it stands with people."""
     if (said := alert["acknowledged"]) is not None:
         until = f" until {_moment(said['until'])}" if said["until"] else ""
         yield f"Acknowledged by {_text(said['by'])} {_moment(said['at'])}{until}"
@@ -186,7 +187,6 @@ def _facts(alert: Json) -> Iterator[str]:
         yield "Waits for the next message about its kind"
     if alert["state"] == "firing" and alert["severity"] == "critical" and not alert["confirmed"]:
         yield _failed("Not confirmed: no service has taken it and nobody has acknowledged it")
-    yield from map(_delivery, alert["deliveries"])
 
 
 def _delivery(delivery: Json) -> str:

@@ -93,6 +93,28 @@ def test_what_fires_and_who_was_told(path: Path) -> None:
     assert "phone: 2 messages wait" in said.stdout
 
 
+def test_all_of_one(path: Path) -> None:
+    """By event, by key or by a message about several: the whole text, its numbers, every message and its deliveries."""
+    for what in ("m1", "margin/sim"):
+        said = ask("alerts", what, "-c", path)
+        assert said.exit_code == 0, said.output
+        assert "88 % of equity." in said.stdout
+        assert "You can add collateral" in said.stdout
+        assert "drift = -0.08" in said.stdout
+        assert "on its way, 1 attempt in vain: 535 wrong password" in said.stdout
+        assert "drift/alts" not in said.stdout
+    group = ask("alerts", "g1", "-c", path)
+    assert "drift/alts" in group.stdout
+    over = ask("alerts", "o1", "-c", path)
+    assert "It is over since" in over.stdout
+    missing = ask("alerts", "margin/none", "-c", path)
+    assert missing.exit_code == 1
+    assert "nothing is kept of 'margin/none'" in missing.stderr
+    shown = json.loads(ask("alerts", "m1", "--json", "-c", path).stdout)
+    assert (shown["schema"], shown["event_id"]) == ("hedged.event/1", "m1")
+    assert [each["deliveries"][0]["channel"] for each in shown["messages"]] == ["log"]
+
+
 def test_the_same_as_json(path: Path) -> None:
     """With a schema, for scripts and pages."""
     shown = json.loads(ask("alerts", "--json", "-c", path).stdout)

@@ -109,7 +109,7 @@ def test_the_sentence() -> None:
         "main margin: 10% of equity left before liquidation; maintenance margin is 90% of it, critical from 75%. "
         "Top up 161 USDT or buy back 1.4 contracts of ETH/USDT:USDT to get below the warning."
     )
-    assert finding.values["buy_back"] == "buy back 1.4 contracts of ETH/USDT:USDT"
+    assert finding.values["closing"] == "buy back 1.4 contracts of ETH/USDT:USDT"
     assert finding.values["top_up"] == 160
 
 
