@@ -15,15 +15,16 @@ def order_text(intent: Intent, outcome: Outcome | None = None, *, reach: Decimal
     account, _, symbol = (clean(part, SUBJECT_MAX) for part in intent.instrument.partition(":"))
     what = f"{contracts_text(intent.quantity)} of {symbol} on {account}"
     quote = symbol.partition("/")[2].partition(":")[0] or "in quote currency"
-    goal = "" if reach is None else f" to reach {plain(reach)}"
     verb = "sell" if intent.side is Side.SELL else "buy"
     if outcome is None:
-        return f"hedged {verb}s {what} ({intent.notional:,.2f} {quote}){goal}."
+        return f"hedged {verb}s {what} ({intent.notional:,.2f} {quote}){_goal(intent, reach)}"
     if isinstance(outcome, Fill):
         done = "sold" if intent.side is Side.SELL else "bought"
-        if outcome.quantity < intent.quantity:
+        whole = outcome.quantity >= intent.quantity
+        if not whole:
             what = f"{plain(outcome.quantity)} of {what}"
-        return f"hedged {done} {what} at {plain(outcome.price)}, fee {outcome.fee:,.2f} {quote}{goal}."
+        paid = f"at {plain(outcome.price)}, fee {outcome.fee:,.2f} {quote}"
+        return f"hedged {done} {what} {paid}{_goal(intent, reach, whole=whole)}"
     if isinstance(outcome, Working):
         return f"The order to {verb} {what} is in the book, {plain(outcome.filled)} filled so far."
     reason = clean(outcome.reason, 200).rstrip(".")
@@ -35,6 +36,16 @@ def order_text(intent: Intent, outcome: Outcome | None = None, *, reach: Decimal
         f"Nobody knows yet whether the order to {verb} {what} was placed ({reason}): "
         "hedged looks it up before anything else trades there."
     )
+
+
+def _goal(intent: Intent, reach: Decimal | None, *, whole: bool = True) -> str:
+    """The end of a sentence: what the order leads to, or that it is only a part of what does."""
+    part = f": {intent.part}" if intent.part else ""
+    if reach is None:
+        return f"{part}."
+    if whole and not part:
+        return f" to reach {plain(reach)}."
+    return f"{part}. More is needed to reach {plain(reach)}."
 
 
 def order_sentences(

@@ -20,13 +20,14 @@ EVENTS = frozenset(
         Kind.ORDER_RECOVERED,
         Kind.PROPOSAL,
         Kind.PROPOSAL_VOID,
+        Kind.PROPOSAL_FILLED,
         Kind.FOREIGN_ORDER,
         Kind.COMMANDS_DROPPED,
     }
 )
 """Kinds that happen rather than last: told when they happen, and never told to be over."""
 
-SWITCHED = frozenset({Kind.PAUSED, Kind.PAUSED_DUE, Kind.HALTED, Kind.FENCED})
+SWITCHED = frozenset({Kind.PAUSED, Kind.PAUSED_DUE, Kind.HALTED, Kind.FENCED, Kind.RELOAD_REFUSED})
 """Kinds that somebody switches on and off: over as soon as they are, however often they come back."""
 
 REPEAT: Mapping[Severity, timedelta] = {

@@ -102,6 +102,20 @@ async def test_what_rests_on_a_whole_hedge_is_not_over_without_it() -> None:
     assert "too_coarse/alts" in over(await later(portfolio, clock))
 
 
+async def test_a_refused_reload_is_over_with_the_next_good_one() -> None:
+    """Told while it lasts, and its end at once, also where it was refused before."""
+    clock = ManualClock()
+    portfolio = await wire(SETUP, clock, FakeVenue(clock))
+    refused = Finding(
+        Kind.RELOAD_REFUSED, "test", Severity.WARNING, "test: reload REFUSED: band = 2.0 must be below 1."
+    )
+    for _ in range(2):
+        clock.advance(120)
+        assert told(await run_cycle(portfolio, clock.now(), [refused])) == {"reload_refused/test": MessageKind.FIRING}
+        clock.advance(120)
+        assert told(await run_cycle(portfolio, clock.now())) == {"reload_refused/test": MessageKind.RESOLVED}
+
+
 def test_what_is_due_is_told_also_where_the_hedge_is_blocked() -> None:
     """A finding of this cycle rests on what was read, whatever else of its hedge is missing."""
     blind = assess(

@@ -128,7 +128,10 @@ def test_every_kind_has_words(kind: Kind) -> None:
         (FILL, "hedged sold 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT to reach 0.95."),
         (
             replace(FILL, quantity=Decimal("0.3")),
-            "hedged sold 0.3 of 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT to reach 0.95.",
+            (
+                "hedged sold 0.3 of 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT. "
+                "More is needed to reach 0.95."
+            ),
         ),
         (
             Rejected("hd01", "margin is insufficient."),
@@ -146,6 +149,16 @@ def test_every_kind_has_words(kind: Kind) -> None:
 def test_what_became_of_an_order(outcome: Outcome, text: str) -> None:
     """A fill, a part of one, a refusal and not knowing read differently."""
     assert order_text(INTENT, outcome, reach=Decimal("0.95")) == text
+
+
+def test_a_part_of_what_is_wanted_does_not_reach_it() -> None:
+    """The first real order on a contract, a slice, what was approved: each says what it is, and that more is needed."""
+    intent = replace(INTENT, part="the first order there is the smallest, to see that it is filled")
+    done = "hedged sold 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT"
+    assert order_text(intent, FILL, reach=Decimal("0.95")) == (
+        f"{done}: the first order there is the smallest, to see that it is filled. More is needed to reach 0.95."
+    )
+    assert order_text(intent, FILL) == f"{done}: the first order there is the smallest, to see that it is filled."
 
 
 def test_buying_back_one_contract() -> None:
