@@ -226,13 +226,19 @@ class Settings:
 
     def check_credentials(self) -> None:
         """Read every secret file that this portfolio would use. Raises ConfigurationError with all their faults."""
+        faults = self.credential_faults()
+        if faults:
+            raise ConfigurationError(*faults)
+
+    def credential_faults(self) -> list[str]:
+        """All that is wrong with secret files and channels, or missing of them. Asks no network."""
         files = self.credentials()
         reads: list[Callable[[], object]] = [
             partial(files.account, account.name, account.credentials_file)
             for account in self.accounts
             if account.exchange != SIMULATED
         ]
-        reads.append(self._check_channels)
+        reads += [self._check_program, self._check_channels]
         if self.telegram is not None:
             reads.append(partial(self.telegram_login, self.telegram))
         if self.web.listen is not None:
@@ -245,28 +251,30 @@ class Settings:
                 read()
             except ConfigurationError as error:
                 faults += error.problems
-        if faults:
-            raise ConfigurationError(*faults)
+        return faults
 
     def state_directory(self) -> Path:
         """Where this user's portfolios keep what they keep, unless told otherwise."""
         return _state_directory(self.environ)
 
+    def _check_program(self) -> None:
+        """Whether the program of the channel exec can be run."""
+        program = self.notify.exec[0] if self.notify.exec else None
+        if program is not None and not (Path(program).is_file() and os.access(program, os.X_OK)):
+            problem = Problem(("notify", "exec"), f"{program} is no program that this user may run")
+            raise SettingsError([self._source().fault(problem)])
+
     def _check_channels(self) -> None:
-        """Whether each URL is one, the program can be run, and the named channels are there. Asks no network."""
+        """Whether each URL is one, and the named channels are there."""
         urls = self.credentials().notify(self.notify.credentials_file)
         if urls:
             from hedged.adapters.channels.apprise import apprise_channels  # noqa: PLC0415 - heavy
 
             apprise_channels(urls)
-        program = self.notify.exec[0] if self.notify.exec else None
-        if program is not None and not (Path(program).is_file() and os.access(program, os.X_OK)):
-            problem = Problem(("notify", "exec"), f"{program} is no program that this user may run")
-            raise SettingsError([self._source().fault(problem)])
         names = ["log"] if self.notify.log else []
         names += ["mqtt"] if self.mqtt is not None else []
         names += ["telegram"] if self.telegram is not None else []
-        names += ["exec"] if program is not None else []
+        names += ["exec"] if self.notify.exec else []
         self.route([*names, *(each.name for each in urls)])
 
     def _source(self) -> Source:
