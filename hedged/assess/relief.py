@@ -111,14 +111,14 @@ def relief_text(relief: Relief, goal: str) -> str:
 
 
 def closing_text(to_close: Mapping[InstrumentId, Decimal]) -> str:
-    """`buy back 4 contracts of ETH/USDT:USDT`."""
-    parts = []
+    """`buy back 4 contracts of ETH/USDT:USDT and 1 contract of BTC/USDT:USDT`."""
+    parts: dict[str, list[str]] = {}
     for name, contracts in to_close.items():
         if contracts:
-            word = "buy back" if contracts > 0 else "sell"
             unit = "contract" if abs(contracts) == 1 else "contracts"
-            parts.append(f"{word} {abs(contracts):f} {unit} of {name.partition(':')[2]}")
-    return " and ".join(parts)
+            said = f"{abs(contracts):f} {unit} of {name.partition(':')[2]}"
+            parts.setdefault("buy back" if contracts > 0 else "sell", []).append(said)
+    return " and ".join(f"{verb} {' and '.join(said)}" for verb, said in parts.items())
 
 
 def above(amount: Decimal) -> Decimal:

@@ -16,13 +16,16 @@ import pytest
 
 from hedged.adapters.store.sql import SqlStore
 from hedged.app import App, Exchanges
+from hedged.app.channels import web_loops
 from hedged.model.alert import AlertState, Message, MessageKind, Silence, Told
 from hedged.model.finding import Kind, Severity
 from hedged.model.policy import World
+from hedged.settings import load
 from hedged.tell.listing import Listing
 from hedged.web.alerts import AlertPages
 from hedged.web.figures import Figures
 from hedged.web.server import WebOptions, WebServer
+from tests.broker import free_port
 from tests.build import dec, hedge, policy
 from tests.fakes import FakeVenue, wire
 from tests.store_samples import alert, record
@@ -266,6 +269,38 @@ async def test_a_token_of_any_bytes_is_only_wrong(site: Site, path: str) -> None
     writer.write(asked.encode() + b"\xff\xfe\r\n\r\n")
     assert (await reader.readline()).split()[1] == b"401"
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("hedged.example.org", 401), ("hedged.lan", 401), ("127.0.0.1", 401), ("evil.example", 421)]
+)
+async def test_the_address_that_people_use_is_known(site: Site, tmp_path, host: str, status: int) -> None:
+    """Asked for by the host of `url` or one of `names`, as behind a proxy, it answers; by any other it does not."""
+    (tmp_path / "credentials").mkdir(mode=0o700)
+    (tmp_path / "credentials" / "web-token").write_text(TOKEN)
+    (tmp_path / "credentials" / "web-token").chmod(0o600)
+    port = free_port()
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[[accounts]]\nname = "sim"\nexchange = "simulated"\n'
+        f'[web]\nlisten = "127.0.0.1:{port}"\nurl = "https://Hedged.example.org/alarms/"\nnames = ["hedged.lan"]\n'
+    )
+    settings = load(file, {"HOME": str(tmp_path)})
+    assert settings.web.url == "https://Hedged.example.org/alarms"
+    (serve,) = web_loops(settings, site.app, settings.web_token(), HandClock())
+    task = asyncio.create_task(serve())
+    site.url = f"http://127.0.0.1:{port}"
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                got, page, _ = await site.get("/alerts", Host=host)
+                break
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.001)
+    assert got == status
+    assert "drift" not in page
+    task.cancel()
+    await asyncio.wait({task}, timeout=10)
 
 
 async def test_pages_are_read_only(site: Site) -> None:

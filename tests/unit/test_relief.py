@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hedged.assess import assess
 from hedged.assess.costs import one_way_cost
 from hedged.assess.margin import margin_statuses
-from hedged.assess.relief import Relief, above, liquidation_relief, margin_relief, relief_text
+from hedged.assess.relief import Relief, above, closing_text, liquidation_relief, margin_relief, relief_text
 from hedged.estimate.liquidation import liquidation_price, maintenance_margin
 from hedged.model.finding import Finding, Kind
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
@@ -137,6 +137,12 @@ def test_every_position_gives_its_share() -> None:
     )
     closing = of(seen).to_close
     assert closing[ETH] > 0 > closing[btc.id]
+    assert closing_text(closing).startswith("buy back ")
+    assert " and sell " in closing_text(closing)
+    assert (
+        closing_text({ETH: D(2), btc.id: D(1)})
+        == "buy back 2 contracts of ETH/USDT:USDT and 1 contract of BTC/USDT:USDT"
+    )
     assert abs(closing[ETH] + closing[btc.id]) < D("0.1")
 
 
