@@ -27,6 +27,7 @@ ZERO = Decimal(0)
 _THREE_DIGITS = Context(prec=3, rounding=ROUND_UP)
 _WHOLE_FROM = 100  # units of money that are told without a fraction
 _LEAST = Decimal("0.01")
+_FLOAT = Decimal("1e-9")  # by how much a need may be wrong for being a float, as a fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def _need(pool: Pool, moving: PooledPosition, distance: float) -> Decimal:
     """The equity with which the pool is liquidated where this position's price has gone `distance` against it."""
     level = 1 + distance if moving.notional < 0 else 1 - distance
     needs = (float(each.still.need(np.array(level if each is moving else 1.0))) for each in pool.positions)
-    return Decimal(repr(sum(needs)))
+    return Decimal(repr(sum(needs))) * (1 + _FLOAT)
 
 
 def _relief(short: Sequence[_Short], snapshot: Snapshot, policy: PortfolioPolicy) -> Relief:

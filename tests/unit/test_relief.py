@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hedged.assess import assess
@@ -184,6 +184,7 @@ def price_of(contracts: Decimal, equity: Decimal) -> Decimal:
 
 @settings(max_examples=200, deadline=None)
 @given(contracts=st.decimals("0.5", "60", places=1), share=st.floats(0.03, 0.2), side=st.sampled_from([-1, 1]))
+@example(contracts=D("37.0"), share=0.19999999999999998, side=-1)
 def test_a_near_liquidation_is_moved_away(contracts: Decimal, share: float, side: int) -> None:
     """With the money added, or with the contracts bought back, the liquidation price is beyond the distance."""
     equity = contracts * 3_000 * D(repr(share))
@@ -206,7 +207,7 @@ def test_the_sentence_of_a_near_liquidation() -> None:
     finding = told(seen, Kind.LIQUIDATION_NEAR)
     assert finding.text == (
         "main: ETH/USDT:USDT +8.9%, the others standing still, reaches its liquidation price (warning from 15%). "
-        "Top up 557 USDT or buy back 1.1 contracts of ETH/USDT:USDT to get further away than that."
+        "Top up 558 USDT or buy back 1.1 contracts of ETH/USDT:USDT to get further away than that."
     )
 
 
