@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -13,6 +13,8 @@ import typer
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hedged.settings import Settings
     from hedged.tell.listing import Listing
 
@@ -51,10 +53,8 @@ def alerts(
         return
     out = new_console()
     for each in found["alerts"]:
-        out.print(f"[{COLOURS[each['severity']]}]{each['severity']:<8}[/]", end=" ")
-        out.print(_headline(each), markup=False, soft_wrap=True)
-        for line in _lines(each):
-            out.print(f"         {line}", markup=False, soft_wrap=True)
+        _head(out, each)
+        _say(out, _lines(each))
     if not found["alerts"]:
         typer.echo(f"{settings.name}: no alert")
     for each in found["silences"]:
@@ -150,6 +150,7 @@ def silence(
 def _show_one(settings: Settings, what: str, *, json: bool) -> None:
     import json as jsonlib
 
+    from hedged.adapters.log import printable
     from hedged.cli.tables import new_console
 
     found = asyncio.run(_read(settings, lambda listing, now: listing.one(what, now)))
@@ -161,15 +162,27 @@ def _show_one(settings: Settings, what: str, *, json: bool) -> None:
         return
     out = new_console()
     for each in found["alerts"]:
-        out.print(f"[{COLOURS[each['severity']]}]{each['severity']:<8}[/]", end=" ")
-        out.print(_headline(each), markup=False, soft_wrap=True)
-        body = [each["body"], *(f"{name} = {value}" for name, value in each["values"].items())]
-        for line in [*"\n".join(body).splitlines(), *_lines(each)[1:]]:
-            out.print(f"         {line}", markup=False, soft_wrap=True)
+        _head(out, each)
+        numbers = (f"{name} = {value}" for name, value in each["values"].items())
+        _say(out, [*each["body"].splitlines(), *numbers, *_lines(each)[1:]])
     for each in found["messages"]:
-        out.print(f"\n{_short(each['at'])}  {each['title']}", markup=False, soft_wrap=True)
-        for line in [*each["body"].splitlines(), *map(_delivery_line, each["deliveries"])]:
-            out.print(f"         {line}", markup=False, soft_wrap=True)
+        out.print(f"\n{_short(each['at'])}  {printable(each['title'])}", markup=False, soft_wrap=True)
+        _say(out, [*each["body"].splitlines(), *map(_delivery_line, each["deliveries"])])
+
+
+def _head(out: Console, alert: dict[str, Any]) -> None:
+    from hedged.adapters.log import printable
+
+    out.print(f"[{COLOURS[alert['severity']]}]{alert['severity']:<8}[/]", end=" ")
+    out.print(printable(_headline(alert)), markup=False, soft_wrap=True)
+
+
+def _say(out: Console, lines: Iterable[str]) -> None:
+    """Names in them come from venues: nothing may steer the terminal."""
+    from hedged.adapters.log import printable
+
+    for line in lines:
+        out.print(f"         {printable(line)}", markup=False, soft_wrap=True)
 
 
 async def _read(settings: Settings, work: Callable[[Listing, datetime], Awaitable[T]]) -> T:

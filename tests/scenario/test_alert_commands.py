@@ -57,7 +57,7 @@ def path(config: Config) -> Path:  # noqa: F811
         now = SystemClock().now()
         margin = replace(
             alert("x", "m1", at=now - MINUTE), key="margin/sim", kind=Kind.MARGIN, subject="sim",
-            severity=Severity.CRITICAL, told_at=now, told_in="m1", risen_at=now, text="88 % of equity.",
+            severity=Severity.CRITICAL, told_at=now, told_in="m1", risen_at=now, text="88 % of equity.\x1b[2J",
         )  # fmt: skip
         drift = replace(alert("alts", "d1", at=now - MINUTE), told_at=now, told_in="g1")
         over = replace(alert("old", "o1", AlertState.RESOLVED, at=now - MINUTE), told_at=now)
@@ -83,6 +83,7 @@ def test_what_fires_and_who_was_told(path: Path) -> None:
     margin, drift = said.stdout.split("warning ")
     assert margin.startswith("critical margin/sim  since ")
     assert "88 % of equity." in margin
+    assert "\x1b" not in said.stdout, "a name steers no terminal"
     assert "log: firing of" in margin
     assert "phone: firing of" in margin
     assert "on its way, 1 attempt in vain: 535 wrong password" in margin
