@@ -15,7 +15,7 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import binance_bench, bingx_bench, bybit_bench, gate_bench, mexc_bench, okx_bench, weex_bench
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -50,6 +50,11 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+
+    @property
+    def later_lookups(self) -> tuple[str, ...]:
+        """Those that are not asked before an order is sent, too, which is then not sent at all."""
+        return tuple(path for path in self.lookups if path not in self.asks_first)
 
 
 @dataclass
@@ -247,6 +252,33 @@ VENUES = (
         asks_first=("GET /api/v1/private/position/open_positions",),
         waiting="GET /api/v1/private/order/list/open_orders",
         page=100,
+    ),
+    OrderVenue(
+        exchange="gate",
+        bench=gate_bench.rich,
+        keys=gate_bench.KEYS,
+        wallets=gate_bench.WALLETS,
+        market_id="ETH_USDT",
+        lot=D(1),
+        create="POST /api/v4/futures/usdt/orders",
+        lookups=(
+            "GET /api/v4/futures/usdt/orders/id",
+            "GET /api/v4/futures/usdt/orders",  # the open ones
+            "GET /api/v4/futures/usdt/orders",  # the finished ones
+            "GET /api/v4/futures/usdt/my_trades",
+        ),
+        fills="GET /api/v4/futures/usdt/my_trades",
+        no=lambda code: {"label": code, "message": "no"},
+        no_status=400,
+        believed="INSUFFICIENT_AVAILABLE",
+        unbelieved="INTERNAL",
+        duplicate=None,
+        shut_out="INVALID_KEY",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(1000)),
+        asks_first=("GET /api/v4/futures/usdt/orders/id",),
+        waiting="GET /api/v4/futures/usdt/orders",
+        page=100,
+        countdown="POST /api/v4/futures/usdt/countdown_cancel_all",
     ),
     OrderVenue(
         exchange="weex",

@@ -72,6 +72,16 @@ async def bench(
 
 
 @asynccontextmanager
+async def rich() -> AsyncIterator[Bench]:
+    """Without the dated position, and with what a hedge of all coins needs in the account of the perpetuals."""
+    truth = portfolio(ManualClock())
+    truth.futures["futures/usdt"] = D(60000)
+    del truth.positions["ETH_USDT_20261225"]
+    async with bench(truth=truth) as it:
+        yield it
+
+
+@asynccontextmanager
 async def same(held: SamePortfolio) -> AsyncIterator[Bench]:
     """Coins in spot, the debt in an isolated pair, shorts of 0.01 ETH a contract; the dated one has its own account.
 

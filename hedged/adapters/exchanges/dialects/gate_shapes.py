@@ -39,9 +39,9 @@ class Segment:
     def path(self) -> str:
         return f"/api/v4/{self.call.lower()}/{self.settle}"
 
-    def ask(self, venue: Any, what: str, *, private: bool = True) -> Any:
+    def ask(self, venue: Any, what: str, *, private: bool = True, verb: str = "Get") -> Any:
         """The method of ccxt for this part of the segment; it takes the parameters, `settle` among them."""
-        return getattr(venue, f"{'private' if private else 'public'}{self.call}GetSettle{what}")
+        return getattr(venue, f"{'private' if private else 'public'}{self.call}{verb}Settle{what}")
 
 
 SEGMENTS: Sequence[Segment] = (
