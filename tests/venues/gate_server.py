@@ -1,4 +1,4 @@
-"""A local server that speaks the dialect of Gate's classic account over real HTTPS, checks signatures, can misbehave."""
+"""A local server that speaks Gate's dialect over real HTTPS, checks signatures, can misbehave."""
 
 from __future__ import annotations
 
@@ -97,6 +97,8 @@ class GateServer(VenueServer):
                 venue.lends(), (int(asked["page"]) - 1) * int(asked["limit"]), asked
             ),
             "earn/uni/lend_records": lambda asked: _page(venue.books.get("earn", []), asked),
+            "unified/accounts": lambda _: self._existing(venue.unified_account() if venue.mode_of_account else None),
+            "unified/unified_mode": lambda _: venue.unified_mode(),
             "options/positions": lambda _: self._existing(venue.options),
             "account/detail": lambda _: venue.detail(),
             "account/main_keys": lambda _: venue.main_keys(),
