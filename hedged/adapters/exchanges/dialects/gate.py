@@ -277,7 +277,8 @@ class Gate(Dialect):
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
         if doubt.instrument is None:
-            return await gate_movements.explain_balance(connection, doubt, since)
+            pooled = self._unified and doubt.subject.rsplit("/", 2)[1] == self._home
+            return await gate_movements.explain_balance(connection, doubt, since, pooled=pooled)
         instrument = markets.instruments.get(doubt.instrument)
         if instrument is None:
             return None  # no longer listed: a person has to look
