@@ -115,6 +115,7 @@ async def test_a_maintenance_of_zero_with_a_position_is_unknown(mode: str) -> No
     """The venue gives zero for what has no meaning in a mode."""
     async with unified(mode) as it:
         it.truth.positions = dict(PERPETUALS_ALONE)
+        it.truth.coins = {"USDT": Coin(D(5000))}
         told = it.truth.unified_account()
         told["total_maintenance_margin"] = told["balances"]["USDT"]["mm"] = "0"
         it.server.replies["/api/v4/unified/accounts"] = json.dumps(told)

@@ -252,7 +252,7 @@ class Gate(Dialect):
             try:
                 await self._backing(connection)
             except Refused as refusal:
-                if _MAY_NOT not in refusal.detail or self._unified:
+                if _MAY_NOT not in refusal.detail:
                     raise
                 self._mode_at = now
         return self._unified
