@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hedged.adapters.exchanges.dialects.orders import NotPlaced
 from hedged.errors import Unreadable, VenueError
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Accepted, ApprovedIntent, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
@@ -276,6 +277,28 @@ async def test_a_documented_order_is_read_as_it_stands() -> None:
         assert found == Found(name, "15675394", OrderStatus.CANCELLED, D(0), None, None, None)
         it.server.replies[f"GET {API}/orders"] = json.dumps([{**documented, "status": "open"}])
         assert await it.orders.open_orders(BITCOIN) == (OpenOrder(None, "15675394", Side.BUY, D(6024), D(0), D(3765)),)
+
+
+async def test_a_venue_that_is_asked_too_fast_has_said_nothing_and_is_left_alone() -> None:
+    """By a label of its own, whatever the status: the order is unknown, and the next one is not sent."""
+    async with trading(GATE) as it:
+        it.strike(GATE.create, "code:TOO_FAST")
+        assert isinstance(await it.orders.submit(it.intent()), Unknown)
+        it.server.responses.clear()
+        it.server.requests.clear()
+        outcome = await it.orders.submit(it.intent())
+        assert isinstance(outcome, Rejected)
+        assert not outcome.sent
+        assert it.server.requests == []
+
+
+async def test_only_documented_labels_are_believed() -> None:
+    """Each is in ccxt's table or in the venue's list of errors, and none of them is a failure of the venue itself."""
+    async with trading(GATE) as it:
+        listed = set(it.orders._exchange.exceptions["exact"])
+        white = {label for label, kind in it.orders._dialect.complaints.items() if issubclass(kind, NotPlaced)}
+        assert white - listed == {"POSITION_DUAL_MODE", "REDUCE_EXCEEDED"}
+        assert not white & {"INTERNAL", "SERVER_ERROR", "TOO_BUSY", "ORDER_FINISHED", "NO_CHANGE"}
 
 
 async def test_a_reply_that_says_created_is_read_only_where_something_is_created() -> None:

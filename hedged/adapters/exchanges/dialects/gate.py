@@ -17,7 +17,7 @@ sandbox is the venue's testnet: spot and USDT perpetuals.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,7 +32,14 @@ from hedged.adapters.exchanges.dialects import (
 )
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.corner import Corner
-from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS, NoSuchAccount, Segment, known, seconds
+from hedged.adapters.exchanges.dialects.gate_lists import (
+    is_testnet,
+    read_account,
+    read_pages,
+    read_positions,
+    segments_of,
+)
+from hedged.adapters.exchanges.dialects.gate_shapes import NoSuchAccount, known, seconds
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import Misshapen, Row, flag, not_negative, number, positive, text
 from hedged.adapters.exchanges.shared_call import together
@@ -42,8 +49,6 @@ from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 
 _MODE_AGE = timedelta(hours=1)
-_PAGE = 100  # rows of a list that the venue gives in pages
-_PAGES_MAX = 10
 
 _MAY_NOT = (
     "the key may not do this: allow reading for it (spot, futures, delivery, earn, unified and account by itself)"
@@ -157,10 +162,10 @@ class Gate(Dialect):
 
     async def balances(self, connection: Connection, wallet: str) -> Read[tuple[Balance, ...]]:
         venue, name = connection.exchange, connection.exchange.safe_currency_code
-        if wallet in {"earn", "margin"} and _is_testnet(connection):
+        if wallet in {"earn", "margin"} and is_testnet(connection):
             raise Refused(connection.account, f"{wallet} wallet", _TESTNET)
         if wallet == "earn":
-            rows, arrived = await _pages(connection, venue.privateEarnGetUniLends)
+            rows, arrived = await read_pages(connection, venue.privateEarnGetUniLends)
             return Read(gate_account.earning_coins(rows, name), arrived)
         if wallet == "margin":
             rows, arrived = await connection.timed(venue.privateMarginGetAccounts())
@@ -185,12 +190,12 @@ class Gate(Dialect):
         return Read(coins, min(arrived, rows_at))
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
-        first, *others = _segments(connection)
+        first, *others = segments_of(connection)
         (backing, backing_at), _, *replies = await together(
             self._backing(connection),
             self._refuse_options(connection),
             self._perpetuals(connection),
-            *(_positions(connection, each) for each in others),
+            *(read_positions(connection, each) for each in others),
         )
         rows = [
             (segment, row)
@@ -217,15 +222,15 @@ class Gate(Dialect):
                 return []
             return [row for row in rows if number(row, "size")]
 
-        if not _is_testnet(connection):
+        if not is_testnet(connection):
             await self._options.refuse(connection, held, "contract")
 
     async def _backing(self, connection: Connection) -> tuple[_Backing, datetime]:
         """What backs each segment's contracts; the legs that want it at the same time share the requests."""
 
         async def ask() -> tuple[_Backing, datetime]:
-            segments = _segments(connection)
-            found = await together(*(connection.timed(_account(connection, each)) for each in segments))
+            segments = segments_of(connection)
+            found = await together(*(connection.timed(read_account(connection, each)) for each in segments))
             rows = [(row, segment) for (row, _), segment in zip(found, segments, strict=True) if row is not None]
             pools = [gate_account.pool(row, segment) for row, segment in rows]
             gate_account.refuse_unclear(connection.account, pools)
@@ -233,14 +238,14 @@ class Gate(Dialect):
             as_of = min(arrived for _, arrived in found)
             if not self._unified:
                 return _Backing(pools, None), as_of
-            unified, arrived = await gate_unified.read(connection, testnet=_is_testnet(connection))
+            unified, arrived = await gate_unified.read(connection, testnet=is_testnet(connection))
             return _Backing(pools, unified), min(as_of, arrived)
 
         return await connection.shared.ask("futures accounts", ask)
 
     async def _perpetuals(self, connection: Connection) -> tuple[list[Row], datetime]:
         """Open positions in USDT perpetuals: what a unified account has in coins is told with their profit."""
-        return await connection.shared.ask("positions", lambda: _positions(connection, gate_account.UNIFIED))
+        return await connection.shared.ask("positions", lambda: read_positions(connection, gate_account.UNIFIED))
 
     async def _is_unified(self, connection: Connection) -> bool:
         """As the last read of the futures account had it, which is asked for that hourly at least.
@@ -290,49 +295,3 @@ def _is_trading(info: Row) -> bool:
     """Dated contracts are listed as long as they trade, and without a status."""
     suspended = "status" in info and text(info, "status") != "trading"
     return not (suspended or flag(info, "in_delisting"))
-
-
-def _is_testnet(connection: Connection) -> bool:
-    return bool(connection.exchange.options.get("sandboxMode"))
-
-
-def _segments(connection: Connection) -> Sequence[Segment]:
-    return SEGMENTS[:1] if _is_testnet(connection) else SEGMENTS
-
-
-async def _account(connection: Connection, segment: Segment) -> Row | None:
-    """One segment's account; None: it was never used, and the venue has none."""
-    try:
-        row: Row = await segment.ask(connection.exchange, "Accounts")({"settle": segment.settle})
-    except NoSuchAccount:
-        return None
-    return row
-
-
-async def _positions(connection: Connection, segment: Segment) -> tuple[list[Row], datetime]:
-    """Open positions. Delivery accounts list all contracts ever traded, and know no pages."""
-    positions, settle = segment.ask(connection.exchange, "Positions"), {"settle": segment.settle}
-
-    def ask(page: Mapping[str, Any]) -> Awaitable[list[Row]]:
-        found: Awaitable[list[Row]] = positions({**settle, "holding": "true", **page})
-        return found
-
-    try:
-        if segment.dated:
-            return await connection.timed(positions(settle))
-        return await _pages(connection, ask, offset=True)
-    except NoSuchAccount:
-        return [], connection.clock.now()
-
-
-async def _pages(connection: Connection, ask: Any, *, offset: bool = False) -> tuple[list[Row], datetime]:
-    """All rows of a list that comes in pages, and when the first arrived. Raises `Misshapen` for one without an end."""
-    rows: list[Row] = []
-    first: datetime | None = None
-    for page in range(_PAGES_MAX):
-        position = {"offset": len(rows)} if offset else {"page": page + 1}
-        found, arrived = await connection.timed(ask({"limit": _PAGE, **position}))
-        rows, first = [*rows, *found], first or arrived
-        if len(found) < _PAGE:
-            return rows, first
-    raise Misshapen(f"more than {_PAGES_MAX * _PAGE} rows")
