@@ -21,6 +21,7 @@ from tests.venues import (
     bitget_bench,
     bybit_bench,
     gate_bench,
+    kucoin_bench,
     mexc_bench,
     okx_bench,
     weex_bench,
@@ -59,6 +60,7 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
 
     @property
     def later_lookups(self) -> tuple[str, ...]:
@@ -312,6 +314,27 @@ VENUES = (
         waiting="GET /api/v4/futures/usdt/orders",
         page=100,
         countdown="POST /api/v4/futures/usdt/countdown_cancel_all",
+    ),
+    OrderVenue(
+        exchange="kucoin",
+        bench=kucoin_bench.bench,
+        keys=kucoin_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETHUSDTM",
+        lot=D(1),
+        create="POST /api/v1/orders",
+        lookups=("GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/recentDoneOrders"),
+        fills="GET /api/v1/recentFills",
+        no=lambda code: {"code": code, "msg": "no"},
+        believed="300003",
+        unbelieved="500000",
+        duplicate="300018",
+        shut_out="400003",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "XBTUSDM", D(1000)),
+        asks_first=("GET /api/v1/positions",),
+        waiting="GET /api/v1/orders",
+        page=100,
+        by_hand=('""', "null"),
     ),
     OrderVenue(
         exchange="weex",

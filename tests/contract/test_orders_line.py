@@ -225,7 +225,7 @@ def test_the_writing_calls_are_reached_from_one_place() -> None:
     assert importing == {"app/accounts.py"}
 
 
-def test_the_venues_of_the_first_rank_and_two_of_the_second_take_orders() -> None:
+def test_the_venues_of_the_first_rank_and_three_of_the_second_take_orders() -> None:
     """The venues that orders can be sent to are among those that are read."""
-    assert set(order_dialects()) == {"binance", "bingx", "bitget", "bybit", "gate", "mexc", "okx", "weex"}
+    assert set(order_dialects()) == {"binance", "bingx", "bitget", "bybit", "gate", "kucoin", "mexc", "okx", "weex"}
     assert set(order_dialects()) <= set(exchanges())
