@@ -11,7 +11,6 @@ import pytest
 from hedged import app as root
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.settings import load
-from tests.contract.test_live_wired import CONFIG
 from tests.support import T0, CountingIds, ManualClock
 from tests.venues.binance_bench import pki
 from tests.venues.gate_bench import KEYS
@@ -19,7 +18,25 @@ from tests.venues.gate_server import GateServer
 from tests.venues.gate_venue import Coin, GateVenue
 
 D = Decimal
-GATE = CONFIG.replace('exchange = "binance"', 'exchange = "gate"\nwallets = ["spot", "swap"]')
+CONFIG = """
+mode = "live"
+[[accounts]]
+name = "main"
+exchange = "gate"
+wallets = ["spot", "swap"]
+connect_to = "{connect_to}"
+ca_file = "{ca_file}"
+[[hedges]]
+name = "eth"
+assets = ["ETH"]
+instruments = ["main:{contract}"]
+placement = "passive"
+[limits]
+passive_for = "1h"
+countdown = "all"
+[store]
+path = "{store}"
+"""
 
 
 @pytest.mark.parametrize("mode", ["", "multi_currency"], ids=["classic", "unified"])
@@ -45,12 +62,7 @@ async def test_an_order_rests_under_the_countdown_and_a_stop_takes_it_back(
     async with GateServer(venue, cert, key) as server:
         path, secret = tmp_path / "p.toml", tmp_path / "credentials" / "account-main"
         path.write_text(
-            GATE.replace("ETH/USDT:USDT", contract).format(
-                connect_to=server.connect_to,
-                ca_file=ca_file,
-                limits='countdown = "all"',
-                store=tmp_path / "p.sqlite",
-            )
+            CONFIG.format(contract=contract, connect_to=server.connect_to, ca_file=ca_file, store=tmp_path / "p.sqlite")
         )
         secret.parent.mkdir()
         secret.write_text(json.dumps(KEYS))
