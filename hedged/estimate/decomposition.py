@@ -17,6 +17,10 @@ each Δ from one reading to the next and b as it was held between them (after th
 It is the decomposition of Ederington (1979) and Figlewski (1984), r_s − h·r_f = (r_s − h*·r_f) + (h* − h)·r_f, with
 basis and gap taken out of h·r_f. The best ratio h* is only known afterwards: `ratio_error` separates it, over days.
 
+Of a coin-margined leg b is its face over the price that it was opened at, and G what its coins are worth: see
+`coin_margin`. Its fees, funding and gains change the coins of its wallet, which are exposure like any others, at the
+moment of the order; so they are in q from then on.
+
 Coins that came or went are no PnL: q is what was held before. Money is rounded to eight decimals once, when a term is
 made, and every part is a sum or a difference of such terms: so they add up exactly, whatever the prices.
 """
@@ -28,6 +32,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from hedged.estimate.coin_margin import coin_price, coins_realised, filled, made
+from hedged.estimate.prior import base_of
 from hedged.model.effect import ZERO, HedgeReading, LegReading, Parts
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Intent, Purpose
@@ -72,17 +78,22 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
             full += _money(target * scale * a_dollar)
             aimed += _money(target * a_dollar)
             lots += _money(_within_a_lot(target - leg.hedge_value, leg) * a_dollar)
-        funding += funding_between(leg, later, before.at, now.at)
+        paid = funding_between(leg, later, before.at, now.at)
+        funding += paid
+        if not leg.linear and base_of(name) in before.assets:
+            settled = later.expires is not None and later.expires <= now.at
+            flows += paid - _money(coins_realised(leg, later, settled=settled) * coin_price(later))
         if not leg.base_quantity:
             continue
         kept = _kept(leg, later)
-        gained = _money(kept * move * later.rate)
-        own_basis = _money(kept * (move - spot_move) * later.rate)
+        whole = _money(leg.base_quantity * move * later.rate) if leg.linear else _money(made(leg, later))
+        gained = _money(kept * move * later.rate) if leg.linear else _money(made(leg, later) * kept / leg.base_quantity)
+        own_basis = gained - _money(kept * spot_move * later.rate)
         ran_off = _run_off(kept, leg, later.rate, before.at, now.at) if own_basis else ZERO
         held += gained - own_basis
         basis += own_basis - ran_off
         run_off += ran_off
-        foreign += _money((leg.base_quantity - kept) * move * later.rate)
+        foreign += whole - gained
     if not before.target_value:  # nothing is to be hedged: all of it is left open, by choice
         full = exposure
     parts = Parts(
@@ -111,17 +122,26 @@ def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeRead
     if leg is None:  # nothing to value it by: the change of the position will show as unexplained
         return reading, Parts(roll=-fee) if rolls else Parts(fees=-fee)
     signed = fill.quantity * fill.side.sign
-    coins = _coins(leg, signed, fill.price)
     reference = leg.mid if leg.mid is not None and intent.price == leg.mark else intent.price
-    slippage = _money(coins * (fill.price - reference) * leg.rate)
-    below_mark = _money(coins * (reference - leg.mark) * leg.rate)
-    changed = replace(leg, contracts=leg.contracts + signed, base_quantity=leg.base_quantity + coins)
-    costs = (
-        Parts(basis=-below_mark, roll=-fee - slippage)
-        if rolls
-        else Parts(basis=-below_mark, fees=-fee, slippage=-slippage)
-    )
-    return replace(reading, legs={**reading.legs, fill.instrument: changed}), costs
+    assets = reading.assets
+    if leg.linear:
+        coins = signed * leg.multiplier
+        slippage = _money(coins * (fill.price - reference) * leg.rate)
+        below_mark = _money(coins * (reference - leg.mark) * leg.rate)
+        changed = replace(leg, contracts=leg.contracts + signed, base_quantity=leg.base_quantity + coins)
+    else:
+        done, worth = filled(fill.instrument, leg, signed, fill.price, reference), coin_price(leg)
+        slippage, below_mark = _money(done.against_reference * worth), _money(done.reference_against_mark * worth)
+        fee_coins = fill.fee / fill.price
+        fee, changed = _money(fee_coins * worth), done.leg
+        own = assets.get(base_of(fill.instrument))
+        if own is not None:  # the wallet pays and is paid in its coins, which are exposure
+            quantity = own.quantity + done.realised - fee_coins
+            assets = {**assets, base_of(fill.instrument): replace(own, quantity=quantity)}
+    changes = replace(reading, assets=assets, legs={**reading.legs, fill.instrument: changed})
+    if rolls:
+        return changes, Parts(basis=-below_mark, roll=-fee - slippage)
+    return changes, Parts(basis=-below_mark, fees=-fee, slippage=-slippage)
 
 
 def allocated(reading: HedgeReading) -> dict[InstrumentId, Decimal]:
@@ -141,12 +161,13 @@ def allocated(reading: HedgeReading) -> dict[InstrumentId, Decimal]:
 
 
 def funding_between(leg: LegReading, later: LegReading, since: datetime, until: datetime) -> Decimal:
-    """Funding paid (> 0) in this interval: by the account's books, else worked out at the later mark.
+    """Funding paid (> 0) in this interval, quote currency: by the account's books, else worked out at the later mark.
 
     Each funding time after `since` up to `until` at the rate announced for it, else at the later one.
     """
     if leg.funding_paid is not None and later.funding_paid is not None:
-        return _money((later.funding_paid - leg.funding_paid) * later.rate)
+        unit = later.rate if leg.linear else coin_price(later)
+        return _money((later.funding_paid - leg.funding_paid) * unit)
     rate = later.funding_rate if later.funding_rate is not None else leg.funding_rate
     if rate is None:
         return ZERO
@@ -157,7 +178,8 @@ def funding_between(leg: LegReading, later: LegReading, since: datetime, until: 
     if not times:
         return ZERO
     announced = leg.funding_rate if leg.funding_next == first and leg.funding_rate is not None else rate
-    return _money(leg.base_quantity * later.mark * later.rate * (announced + rate * (times - 1)))
+    value = leg.base_quantity * later.mark if leg.linear else leg.contracts * leg.multiplier
+    return _money(value * later.rate * (announced + rate * (times - 1)))
 
 
 def ratio_error(parts: Parts, full_hedge: Decimal, slope: float) -> tuple[Decimal, Decimal]:
@@ -222,15 +244,6 @@ def _within_a_lot(gap: Decimal, leg: LegReading) -> Decimal:
     if not lot:
         return ZERO
     return gap - lot * (gap / lot).to_integral_value(ROUND_HALF_EVEN)
-
-
-def _coins(leg: LegReading, signed: Decimal, price: Decimal) -> Decimal:
-    """By how many coins a fill changes the position; an inverse one moves like its face over the price it opened at."""
-    if leg.linear:
-        return signed * leg.multiplier
-    if leg.contracts * signed < 0:
-        return leg.base_quantity * max(signed / leg.contracts, Decimal(-1))
-    return signed * leg.multiplier / price
 
 
 def _seconds(time: timedelta) -> Decimal:

@@ -76,7 +76,7 @@ async def test_fees_funding_and_a_partial_close_in_coins() -> None:
     price(desk, "50000", "0.0001")  # the short is worth 1.2 BTC and receives 0.00012
     read = (await desk.paper.derivatives()).value
     assert await coins(desk) == D("1.19962")
-    assert read.funding_paid == {INVERSE: D(-6)}
+    assert read.funding_paid == {INVERSE: D("-0.00012")}
     price(desk, "50000")
     fill = the(await desk.trade(Side.BUY, "300", name=INVERSE, reduce_only=True))
     assert fill.fee == D(15)
