@@ -91,6 +91,17 @@ async def test_fees_funding_and_a_partial_close_in_coins() -> None:
     assert (await desk.paper.totals()).fees == 0, "the cash has paid nothing"
 
 
+async def test_coins_that_were_paid_are_in_the_wallet_whoever_looks_first() -> None:
+    """The coins are exposure: read before the positions, they have the funding and the settlement of now, too."""
+    desk = await opened()
+    the(await desk.trade(Side.SELL, "600", name=INVERSE))
+    desk.clock.set(T0.replace(hour=16))
+    price(desk, "50000", "0.0001")
+    assert await coins(desk) == D("1.20012")
+    desk.board.shown.clear()
+    assert await coins(desk) == D("1.20012"), "what cannot be brought up to now is as it was stored"
+
+
 async def test_it_is_liquidated_where_the_formula_says_and_the_cash_stays() -> None:
     """C = 0.2, N = 60,000 at 60,000, MMR 0.5 %: P = N·0.995/(1 − 0.2) = 74,625; what is left goes as the fee."""
     desk = await opened("0.2")

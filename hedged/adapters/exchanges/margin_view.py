@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from operator import attrgetter
 
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
 
-_PRECISE = Context(prec=20)  # the delta of an inverse position is its face over this price
+_PRECISE = Decimal("1e-16")  # the delta of an inverse position is its face over its entry price
 
 
 def derivatives_of(
@@ -35,7 +35,7 @@ def derivatives_of(
             Position(
                 instrument=instrument,
                 contracts=held.contracts,
-                entry_price=_PRECISE.plus(held.entry_price) if held.inverse else money(held.entry_price),
+                entry_price=held.entry_price.quantize(_PRECISE) if held.inverse else money(held.entry_price),
                 liquidation_price=None if liquidation is None else money(liquidation),
                 unrealised_pnl=held.unrealised_pnl(mark),
                 maintenance_margin=money(held.maintenance(mark, tiers[instrument])),

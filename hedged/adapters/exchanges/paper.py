@@ -20,6 +20,7 @@ from hedged.adapters.exchanges.paper_books import BlobStore, Books, Pool
 from hedged.adapters.exchanges.paper_ledger import Ended, Ledger, Totals
 from hedged.adapters.exchanges.paper_market import PaperMarket
 from hedged.adapters.exchanges.paper_orders import PaperOrders
+from hedged.adapters.exchanges.paper_view import View
 from hedged.errors import Refused, StoreError, VenueError
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Cancelled, Intent, Outcome, Unknown, Working
@@ -64,44 +65,42 @@ class PaperAccount:
     # AccountReader
 
     async def balances(self, wallet: str) -> Read[tuple[Balance, ...]]:
-        """`swap` is the paper cash and coins without unrealised PnL, as of the last look at the positions."""
+        """`swap` is the paper cash and coins without unrealised PnL.
+
+        Coins are exposure, so they are brought up to now as the positions that they back are, where that is possible.
+        """
         if wallet == _SWAP:
             async with self._lock:
-                held = [
-                    Balance(pool.currency, (await self._books.load(pool)).account.wallet) for pool in self._books.pools
-                ]
+                ledgers = {pool: await self._books.load(pool) for pool in self._books.pools}
+                if len(ledgers) > 1:
+                    with contextlib.suppress(VenueError):
+                        ledgers = (await self._advanced())[1]
+            held = [Balance(pool.currency, ledger.account.wallet) for pool, ledger in ledgers.items()]
             return Read(tuple(held), self._clock.now())
         if self._real is None or wallet not in self.wallets:
             raise Refused(self.account, f"balances {wallet}", f"this account has only {', '.join(self.wallets)}")
         return await self._real.balances(wallet)
 
     async def derivatives(self) -> Read[Derivatives]:
-        """Brings the account up to now, stores it if that changed it, and values it.
-
-        A change that cannot be stored is shown all the same, and worked out again at the next look: watching goes on.
-        """
+        """Brings the account up to now, stores it if that changed it, and values it."""
         if self._real is not None:
             await self._read_shown(self._real)
         async with self._lock:
-            ledgers = {pool: await self._books.load(pool) for pool in self._books.pools}
-            view = await self._market.look([name for each in ledgers.values() for name in each.account.positions])
+            view, ledgers = await self._advanced()
             prices = await self._market.coin_prices({pool.currency: each for pool, each in ledgers.items()})
-            shown = []
-            for pool, before in ledgers.items():
-                ledger = await self._market.up_to_now(before, view)
-                account = ledger.account
-                of_pool = derivatives_of(
-                    account,
-                    view.marks(account),
-                    view.tiers(account),
-                    leverage=self._policy.leverage,
-                    estimated=view.estimated(account),
-                    funding_paid=ledger.funding_paid,
-                )
-                if pool.currency in prices:
-                    shown.append(in_quote(of_pool, pool.currency, prices[pool.currency]))
-                with contextlib.suppress(StoreError):
-                    await self._keep(pool, ledger, view.now)
+        shown = []
+        for pool, ledger in ledgers.items():
+            account = ledger.account
+            of_pool = derivatives_of(
+                account,
+                view.marks(account),
+                view.tiers(account),
+                leverage=self._policy.leverage,
+                estimated=view.estimated(account),
+                funding_paid=ledger.funding_paid,
+            )
+            if pool.currency in prices:
+                shown.append(in_quote(of_pool, pool.currency, prices[pool.currency]))
         return Read(tightest(shown), view.now)
 
     async def explain(self, doubt: Doubt, since: datetime) -> str | None:
@@ -119,6 +118,11 @@ class PaperAccount:
         """What its cash has realised and paid since it was opened. Raises `VenueError` if it cannot be loaded."""
         async with self._lock:
             return (await self._books.load(self._books.pools[0])).totals
+
+    async def ledgers(self) -> dict[str, Ledger]:
+        """By currency, as they are stored. Raises `VenueError` if one cannot be loaded."""
+        async with self._lock:
+            return {pool.currency: await self._books.load(pool) for pool in self._books.pools}
 
     # OrderGateway
 
@@ -156,6 +160,19 @@ class PaperAccount:
         """See above."""
 
     # parts
+
+    async def _advanced(self) -> tuple[View, dict[Pool, Ledger]]:
+        """What the market shows, and the ledgers as of now.
+
+        A change that cannot be stored is shown all the same, and worked out again at the next look: watching goes on.
+        """
+        before = {pool: await self._books.load(pool) for pool in self._books.pools}
+        view = await self._market.look([name for each in before.values() for name in each.account.positions])
+        after = {pool: await self._market.up_to_now(ledger, view) for pool, ledger in before.items()}
+        for pool, ledger in after.items():
+            with contextlib.suppress(StoreError):
+                await self._keep(pool, ledger, view.now)
+        return view, after
 
     async def _sought(self, intent: Intent, *, cancel: bool) -> Outcome | Absent:
         """What has become of an order. One at rest is filled where the market has gone through its price since.
