@@ -23,7 +23,7 @@ from hedged.adapters.exchanges.futures_chain import (
 from hedged.adapters.exchanges.price_table import FUNDING_INTERVAL_DEFAULT, History
 from hedged.adapters.exchanges.symbols import ContractSymbol, parse_symbol
 from hedged.errors import ConfigurationError, DataError
-from hedged.model.instrument import ContractKind, Instrument, InstrumentId, instrument_id
+from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Quote, Read
 from hedged.ports import Clock
@@ -41,6 +41,26 @@ HOUR = 3600
 def face_value(coin: str) -> Decimal:
     """Of a contract margined in that coin, in what it is priced in; such contracts are traded whole."""
     return FACE_VALUES.get(coin, FACE_VALUE)
+
+
+def listed_as(account: str, symbol: str, parsed: ContractSymbol, tiers: tuple[MarginTier, ...]) -> Instrument:
+    """The contract as it is taken to be listed."""
+    return Instrument(
+        id=instrument_id(account, symbol),
+        account=account,
+        symbol=symbol,
+        kind=ContractKind.PERPETUAL if parsed.expiry is None else ContractKind.FUTURE,
+        base=parsed.base,
+        quote=parsed.quote,
+        settle=parsed.settle,
+        tick_size=TICK_SIZE,
+        linear=parsed.linear,
+        multiplier=Decimal(1) if parsed.linear else face_value(parsed.base),
+        lot_size=LOT_SIZE if parsed.linear else Decimal(1),
+        notional_min=NOTIONAL_MIN if parsed.linear else ZERO,
+        expiry=parsed.expiry,
+        tiers=tiers,
+    )
 
 
 class HistoricalMarket:
@@ -199,23 +219,7 @@ class HistoricalMarket:
         return parsed
 
     def _contract(self, symbol: str, parsed: ContractSymbol) -> Instrument:
-        instrument = instrument_id(self.account, symbol)
-        return Instrument(
-            id=instrument,
-            account=self.account,
-            symbol=symbol,
-            kind=ContractKind.PERPETUAL if parsed.expiry is None else ContractKind.FUTURE,
-            base=parsed.base,
-            quote=parsed.quote,
-            settle=parsed.settle,
-            tick_size=TICK_SIZE,
-            linear=parsed.linear,
-            multiplier=Decimal(1) if parsed.linear else face_value(parsed.base),
-            lot_size=LOT_SIZE if parsed.linear else Decimal(1),
-            notional_min=NOTIONAL_MIN if parsed.linear else ZERO,
-            expiry=parsed.expiry,
-            tiers=self._tiers.get(instrument, ()),
-        )
+        return listed_as(self.account, symbol, parsed, self._tiers.get(instrument_id(self.account, symbol), ()))
 
     def _list(self, epoch: int) -> None:
         """What the venue lists from now on, and until when that stays so."""
