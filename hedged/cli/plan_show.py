@@ -107,9 +107,15 @@ def _margin(margin: PlannedMargin, quote: str, options: PlanOptions) -> str:
     if margin.safe_at is not None:
         said += f"; with {margin.safe_at:.4f} {margin.currency} no price liquidates it"
     if margin.coin:
-        said += f"; {margin.collateral - margin.bought:f} {margin.currency} of it are held"
-        said += f", {margin.bought:f} are to be bought" if margin.bought else ""
+        said += f"; {_from_where(margin)}"
     return said
+
+
+def _from_where(margin: PlannedMargin) -> str:
+    if not margin.bought:
+        return f"the {margin.currency} are taken from what is held"
+    part = "all" if margin.bought == margin.collateral else f"{margin.bought:f}"
+    return f"{part} of it is to be bought, as exposure that the contracts cover"
 
 
 def _sizes(out: Console, proposal: PlanProposal, quote: str) -> None:

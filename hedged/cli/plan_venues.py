@@ -260,11 +260,13 @@ class _Past:
         return past_prices(series, int(STEP.total_seconds()), int(now.timestamp()), DAYS)
 
     def _subjects(self, assets: Iterable[str], candidates: Iterable[Candidate]) -> Iterator[str]:
+        """A contract margined in its coin goes by the coin's past, or its own where nothing else stands for it."""
+        contracts = [each.instrument for each in candidates]
+        known = {*assets, *(each.base for each in contracts if each.linear)}
         yield from assets
-        for each in candidates:
-            contract = each.instrument
-            own = contract.linear and contract.expiry is None and contract.account in self._readers
-            yield contract.id if own else contract.base
+        for each in contracts:
+            own = each.expiry is None and each.account in self._readers and (each.linear or each.base not in known)
+            yield each.id if own else each.base
 
     async def _bars(self, subject: str, since: datetime) -> list[Bar]:
         """What could be read, oldest first; a venue that fails is told of and leaves what the store has."""

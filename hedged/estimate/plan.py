@@ -95,7 +95,8 @@ class Planner:
         notes = list(self._short_history(group, chosen=bool(chosen)))
         if not chosen:
             best = self._by_prior(group, usable)
-            return PlanProposal(name, assets, exposure, best, (best,), _beside(best, dropped), (*notes, _NO_HISTORY))
+            notes += [_NO_HISTORY, *assumptions(best)]
+            return PlanProposal(name, assets, exposure, best, (best,), _beside(best, dropped), tuple(notes))
         sets = tuple(self._planned(group, usable, each) for each in chosen)
         wanted = [each for each in chosen if len(each.instruments) == self._options.size]
         pick = wanted[0] if wanted else recommended(chosen)
