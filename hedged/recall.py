@@ -13,6 +13,7 @@ from hedged.decide import Book
 from hedged.decide.margin import is_reducing
 from hedged.decide.placement import crossing, resting, taken_back
 from hedged.decide.runaway import DAY
+from hedged.decide.unfilled import waiting_until
 from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED
 from hedged.model.instrument import InstrumentId
@@ -84,6 +85,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             proven=portfolio.memory.proven,
             resting=resting([row for row in rows if not row.absences]),
             crossing=crossing(portfolio.past_orders, now, portfolio.policy.limits),
+            waiting=waiting_until(portfolio.past_orders, now, portfolio.policy.every),
         )
     except StoreError as error:
         return str(error)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,7 +26,6 @@ from hedged.app.accounts import (
 )
 from hedged.app.channels import (
     channels_of,
-    command_desk,
     heartbeat_of,
     mqtt_discovery,
     mqtt_options,
@@ -37,28 +34,20 @@ from hedged.app.channels import (
     telegram_desk,
     web_loops,
 )
+from hedged.app.opened import LEASE_MIN, Opened, Outside, open_all, open_store
 from hedged.cycle import Portfolio
 from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
+from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.history import HistoryKeeper
-from hedged.daemon.portfolio import App, Exchanges
+from hedged.daemon.portfolio import App
 from hedged.daemon.wakes import Wakes
 from hedged.errors import StoreError
 from hedged.model.policy import Mode
-from hedged.ports import (
-    AccountReader,
-    Channel,
-    Clock,
-    CommandTaker,
-    Ids,
-    OrderGateway,
-    StandingAlerts,
-    Store,
-)
+from hedged.ports import AccountReader, Clock, Ids, OrderGateway, Store
 from hedged.settings import Settings
 
 if TYPE_CHECKING:
-    from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
 
 __all__ = [
@@ -89,35 +78,6 @@ log = structlog.get_logger(__name__)
 
 CONFIRM_WITHIN = timedelta(minutes=1)
 """Where a channel of the first ones can confirm: how long a critical alert may go without, before it goes further."""
-LEASE_CYCLES, LEASE_MIN = 3, timedelta(minutes=1)  # how long another machine waits for one that is not heard of
-
-
-class Outside:
-    """What lies beyond the process, as `build` opens it. The simulation puts its own world in the place of this one."""
-
-    def process_name(self) -> str:
-        from hedged.adapters.clock import process_name
-
-        return process_name()
-
-    def lock(self, store: Path) -> StoreLock:
-        from hedged.adapters.store.lock import StoreLock
-
-        return StoreLock(store)
-
-    async def store(self, settings: Settings, clock: Clock) -> Store:
-        return await open_store(settings, clock)
-
-    async def exchanges(self, settings: Settings, store: Store, clock: Clock) -> Exchanges:
-        return await open_exchanges(settings, store, clock)
-
-    async def gateways(self, settings: Settings, exchanges: Exchanges, clock: Clock) -> None:
-        await open_gateways(settings, exchanges, clock)
-
-    def channels(
-        self, settings: Settings, clock: Clock, ids: Ids, standing: StandingAlerts, commands: CommandTaker
-    ) -> tuple[list[Channel], list[Loop]]:
-        return open_channels(settings, clock, ids, standing, commands)
 
 
 async def build(
@@ -133,39 +93,7 @@ async def build(
 
     `asked`: where the process's signal asks for a pause; `clock_watch`: whether the process believes its clock.
     """
-    from hedged.tell.outbox import Courier
-    from hedged.tell.standing import Standing
-
-    outside = outside or Outside()
-    lock = outside.lock(settings.store_path())  # before the store is opened, which may migrate it
-    exchanges = Exchanges()
-    store: Store | None = None
-    try:
-        store = await outside.store(settings, clock)
-        lease = max(LEASE_CYCLES * settings.schedule.every, LEASE_MIN)
-        await store.take_lease(outside.process_name(), clock.now(), lease)
-        await require_go_live(settings, store)
-        exchanges = await outside.exchanges(settings, store, clock)
-        keys = await watch_keys(settings, exchanges, clock)
-        require_keys(settings, keys, clock.now())
-        await require_one_way(settings, exchanges)
-        await outside.gateways(settings, exchanges, clock)
-        clock_watch = clock_watch or ClockWatch(clock)
-        standing = Standing(store, clock, settings.name, settings.world)
-        commands = command_desk(settings, store, clock)
-        channels, loops = outside.channels(settings, clock, ids, standing, commands)
-        names = tuple(channel.name for channel in channels)
-        first, further = settings.route(names)
-        web_token = settings.web_token() if settings.web.listen is not None else None
-    except BaseException:
-        await exchanges.close()
-        if store is not None:
-            if not lock.shared:
-                with suppress(StoreError):
-                    await store.release_lease()
-            await store.close()
-        lock.release()
-        raise
+    opened = await open_all(settings, clock, ids, outside or Outside())
     log.info(
         "portfolio",
         name=settings.name,
@@ -173,56 +101,79 @@ async def build(
         world=settings.world.value,
         every_s=settings.schedule.every.total_seconds(),
         store=str(settings.store_path()),
-        channels=[channel.name for channel in channels],
+        channels=[channel.name for channel in opened.channels],
         version=__version__,
     )
+    clock_watch = clock_watch or ClockWatch(clock)
+    portfolio = _told(settings, opened, clock, ids, asked=asked, clock_watch=clock_watch)
+    history = HistoryKeeper(portfolio.policy, opened.exchanges.candles, opened.store, clock)
+    try:
+        await history.recall(await opened.store.latest_state())
+    except StoreError as error:
+        log.warning("past prices could not be recalled", error=str(error))
+    app = _app(settings, opened, portfolio, history, clock_watch)
+    clock_watch.ask(opened.exchanges.clocks)
+    app.background = [*app.background, *_watches(settings, opened, app)]
+    return app
+
+
+def _told(
+    settings: Settings, opened: Opened, clock: Clock, ids: Ids, *, asked: Asked | None, clock_watch: ClockWatch
+) -> Portfolio:
+    """The portfolio, and who is told of what it finds, in which order."""
+    first, exchanges, store = opened.first, opened.exchanges, opened.store
     portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked, clock_watch=clock_watch)
-    portfolio.further, portfolio.digest_at = further, settings.digest_at()
-    portfolio.confirming = frozenset(channel.name for channel in channels if channel.confirms)
-    if further:
+    portfolio.further, portfolio.digest_at = opened.further, settings.digest_at()
+    portfolio.confirming = frozenset(channel.name for channel in opened.channels if channel.confirms)
+    if opened.further:
         confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None
         after = settings.alerts.escalate_after
         portfolio.rules = replace(portfolio.rules, further_after=after, confirm_within=confirm)
-    commands.brake = portfolio.brake
-    portfolio.lease = lease
-    history = HistoryKeeper(portfolio.policy, exchanges.candles, store, clock)
-    try:
-        await history.recall(await store.latest_state())
-    except StoreError as error:
-        log.warning("past prices could not be recalled", error=str(error))
-    wakes = Wakes(settings.schedule.every_min)
-    loops += telegram_desk(settings, channels, store, commands, clock)
+    opened.commands.brake = portfolio.brake
+    portfolio.lease = opened.lease
+    return portfolio
+
+
+def _app(
+    settings: Settings, opened: Opened, portfolio: Portfolio, history: HistoryKeeper, clock_watch: ClockWatch
+) -> App:
+    from hedged.tell.outbox import Courier
+
+    store, clock, exchanges, channels = opened.store, portfolio.clock, opened.exchanges, opened.channels
     rate = settings.alerts.messages_minute_max
     couriers = [
         Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
     ]
-    app = App(
+    chats = telegram_desk(settings, channels, store, opened.commands, clock)
+    return App(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*loops, *(courier.run for courier in couriers), history.run],
+        background=[*opened.loops, *chats, *(courier.run for courier in couriers), history.run],
         heartbeat=heartbeat_of(settings, store, clock),
         exchanges=exchanges,
-        keys=keys,
+        keys=opened.keys,
         live=tuple(sorted(live_accounts(settings))),
         history=history,
-        commands=commands,
+        commands=opened.commands,
         books=BookWatch(exchanges.books, sending_instruments(settings), store, clock, settings.schedule.every),
-        lock=lock,
+        lock=opened.lock,
         clock_watch=clock_watch,
-        wakes=wakes,
+        wakes=Wakes(settings.schedule.every_min),
     )
-    clock_watch.ask(exchanges.clocks)
-    app.background = [
-        *app.background,
-        app.watch_stops,
-        *([app.watch_books] if exchanges.books else []),
-        *([app.watch_approvals] if any(each.mode is Mode.APPROVE for each in portfolio.policy.hedges) else []),
-        partial(keys.run, app.halt),
-        *(partial(app.listen, streams) for streams in exchanges.streams.values()),
-        *web_loops(settings, app, web_token, clock),
-    ]
-    return app
+
+
+def _watches(settings: Settings, opened: Opened, app: App) -> Iterator[Loop]:
+    """What goes on beside the cycles and needs the app itself."""
+    yield app.watch_stops
+    if opened.exchanges.books:
+        yield app.watch_books
+    if any(each.mode is Mode.APPROVE for each in app.portfolio.policy.hedges):
+        yield app.watch_approvals
+    yield partial(opened.keys.run, app.halt)
+    for streams in opened.exchanges.streams.values():
+        yield partial(app.listen, streams)
+    yield from web_loops(settings, app, opened.web_token, app.portfolio.clock)
 
 
 def wire(
@@ -283,11 +234,3 @@ def wire(
         asked=asked or Asked(),
         risk=MarginRisk(store, policy, seeded_generator),
     )
-
-
-async def open_store(settings: Settings, clock: Clock) -> Store:
-    from hedged.adapters.store.sql import SqlStore
-
-    store = SqlStore(settings.store_path(), retention=settings.retention())
-    await store.open(settings.name, settings.world, clock.now())
-    return store

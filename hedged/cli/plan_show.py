@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from rich.console import Console
@@ -215,7 +215,7 @@ def _set(planned: PlannedSet) -> dict[str, Any]:
 
 
 def _cents(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("0.01"))
+    return value.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
 
 
 def _rounded(value: float | None) -> float | None:

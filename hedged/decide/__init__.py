@@ -14,6 +14,7 @@ from hedged.decide.placement import sliced, within_limit
 from hedged.decide.rebalance import Trade, trades_for
 from hedged.decide.roll import roll_trades
 from hedged.decide.sequence import in_sequence
+from hedged.decide.unfilled import held_back
 from hedged.model.finding import Assessment, HedgeGroup
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Decision, Intent, Purpose
@@ -54,7 +55,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         if modes[group.hedges[0]] is Mode.APPROVE and (stopped or group.blocked_by)
     }
     return desk.decision(
-        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting
+        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting | desk.idle
     )
 
 
@@ -85,6 +86,9 @@ def _hedged(group: HedgeGroup, resting: Sequence[Intent], desk: Desk) -> str:
             return reason
     if any(trade.instrument in book.resting for trade in trades):
         return f"{group.name}: waits for its order at rest in the book"
+    if (no_takers := held_back(trades, book.waiting, snapshot, policy)) is not None:
+        desk.idle.add(group.name)
+        return f"{reason}; {no_takers}"
     parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
     first, then = as_allowed(*in_sequence(parts, group, snapshot.instruments), group, desk)
     if not then:  # what another waits for goes whole, or that would leave too little

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from hedged.model.instrument import InstrumentId
@@ -32,3 +33,4 @@ class Book:
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
     resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
     crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
+    waiting: Mapping[InstrumentId, datetime] = field(default_factory=dict)  # no takers there, until then none is sought

@@ -251,7 +251,7 @@ def _seconds(time: timedelta) -> Decimal:
 
 
 def _money(amount: Decimal) -> Decimal:
-    return amount.quantize(_STEP)
+    return amount.quantize(_STEP, ROUND_HALF_EVEN)
 
 
 def summed(parts: Sequence[Parts]) -> Parts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from hedged.estimate.liquidation import inverse_liquidation_price, liquidation_price, maintenance_margin, tier_for
 from hedged.model.instrument import InstrumentId, MarginTier
@@ -31,8 +31,8 @@ _LEDGER_STEP = Decimal("1e-8")
 
 
 def money(amount: Decimal) -> Decimal:
-    """`amount` to the ledger's eight decimals."""
-    return amount.quantize(_LEDGER_STEP)
+    """`amount` to the ledger's eight decimals, halves to the even digit."""
+    return amount.quantize(_LEDGER_STEP, ROUND_HALF_EVEN)
 
 
 def worth(contracts: Decimal, price: Decimal, multiplier: Decimal, *, inverse: bool) -> Decimal:

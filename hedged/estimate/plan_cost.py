@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from hedged.model.chain import Cadence, cadence_of
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId
@@ -64,4 +64,4 @@ def plan_cost(
 
 
 def cents(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("0.01"))
+    return value.quantize(Decimal("0.01"), ROUND_HALF_EVEN)

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class MarginPlanner:
         else:
             amount = collateral = amount.quantize(Decimal(1), ROUND_CEILING)
         leverage = max(math.floor(need.gross / float(amount)), 1) if amount else 1
-        value = (amount * candidate.rate).quantize(Decimal("0.01"))
+        value = (amount * candidate.rate).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
         short = coin and all(leg.notional < 0 for leg in legs)
         safe_at = Decimal(repr(need.gross)) / candidate.mark if short else None
         return PlannedMargin(account, currency, collateral, leverage, assumed, value, coin, safe_at=safe_at)

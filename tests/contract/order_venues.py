@@ -15,7 +15,7 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, bingx_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import binance_bench, bingx_bench, bitget_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -224,6 +224,30 @@ VENUES = (
         inverse=(InstrumentId("main:ETH/USD:ETH"), "ETH-USD", D(100)),
         waiting="GET /openApi/swap/v2/trade/openOrders",
         countdown="POST /openApi/swap/v2/trade/cancelAllAfter",
+    ),
+    OrderVenue(
+        exchange="bitget",
+        bench=bitget_bench.bench,
+        keys=bitget_bench.KEYS,
+        wallets=bitget_bench.WALLETS,
+        market_id="ETHUSDT",
+        lot=D("0.01"),
+        create="POST /api/v2/mix/order/place-order",
+        lookups=(
+            "GET /api/v2/mix/order/detail",
+            "GET /api/v2/mix/order/orders-pending",
+            "GET /api/v2/mix/order/orders-history",
+        ),
+        no=lambda code: {"code": code, "msg": "no", "requestTime": 1695806875837, "data": None},
+        no_status=400,
+        believed="40762",
+        unbelieved="40725",
+        duplicate="40786",
+        shut_out="40037",
+        inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD", D("0.4")),
+        asks_first=("GET /api/v2/mix/position/all-position",),
+        waiting="GET /api/v2/mix/order/orders-pending",
+        page=100,
     ),
     OrderVenue(
         exchange="mexc",

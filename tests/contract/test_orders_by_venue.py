@@ -66,13 +66,16 @@ async def test_requests_are_valid_for_seconds_only() -> None:
         ("bybit", "hedge_mode", True),
         ("bingx", "hedge_mode", True),
         ("mexc", "position_mode", 1),
+        ("bitget", "pos_mode", "hedge_mode"),
     ],
 )
 async def test_an_account_in_hedge_mode_is_refused_by_the_venue(name: str, setting: str, value: object) -> None:
     """Every order says that it is for one-way mode: a venue in the other mode takes none, instead of another side."""
     async with trading(BY_NAME[name]) as it:
         setattr(it.desk.venue, setting, value)
-        assert isinstance(await it.orders.submit(it.intent()), Rejected)
+        it.desk.venue.positions.clear()  # which would tell the mode by themselves
+        assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Rejected)
+        assert it.desk.asked
         assert it.desk.orders == []
 
 

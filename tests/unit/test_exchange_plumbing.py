@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import decimal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -199,4 +200,14 @@ async def test_a_precision_of_a_billion_places_is_none(places: str) -> None:
     assert exchange.parse_precision(places) is None
     assert exchange.parse_precision("18") == f"0.{'0' * 17}1"
     assert exchange.parse_precision(None) is None
+    await opened.close()
+
+
+async def test_ccxts_rounding_stays_its_own() -> None:
+    """It rounds as before, and the process rounds and traps as before: all money would be rounded its way else."""
+    opened = await open_ccxt("main", "binance", ["spot"], None, clock=ManualClock())
+    round_to = opened._line.connection.exchange.decimal_to_precision
+    assert round_to("0.125", rounding_mode=1, precision=2, counting_mode=2) == "0.13"
+    assert decimal.getcontext().rounding == decimal.ROUND_HALF_EVEN
+    assert not decimal.getcontext().traps[decimal.Underflow]
     await opened.close()

@@ -143,6 +143,13 @@ def test_fees_in_the_quote_currency(told: Found, fee: str, estimated: bool) -> N
     assert (fill.fee, fill.estimated) == (D(fee), estimated)
 
 
+def test_a_fee_in_the_coin_that_a_linear_contract_is_settled_in_is_no_quote() -> None:
+    """Contracts on ETH in dollars that are linear and settled in ETH: 0.001 of it is 2.999 dollars."""
+    terms = replace(perp("main:ETH/USD:ETH"), quote="USD", settle="ETH", linear=True)
+    told = found(fee=D("0.001"), fee_asset="ETH")
+    assert fill_of(told, intent("hd1"), terms, ManualClock()).fee == D("2.999")
+
+
 def test_another_currency_is_converted_at_the_rate_of_the_decision() -> None:
     """An order worth 6,000 in the contract's currency and 5,400 in the portfolio's: its fee, too."""
     fill = fill_of(found(fee=D(3), fee_asset="USDT"), intent("hd1", notional="5400"), perp(), ManualClock())

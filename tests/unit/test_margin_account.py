@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 
 import pytest
 
-from hedged.estimate.margin_account import MarginAccount, OpenPosition
+from hedged.estimate.margin_account import MarginAccount, OpenPosition, money
 from hedged.model.instrument import InstrumentId, MarginTier
 
 D = Decimal
@@ -131,3 +131,11 @@ def test_liquidation_begins_when_maintenance_reaches_equity() -> None:
     assert account.must_liquidate({ETH: D(3100)}, TIERS)
     assert not account.must_liquidate({ETH: D(3099)}, TIERS)
     assert not MarginAccount(D(-5)).must_liquidate({}, {})
+
+
+@pytest.mark.parametrize("rounding", [ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_DOWN])
+def test_the_ledger_rounds_the_same_whatever_the_process_does(rounding: str) -> None:
+    """ccxt sets the rounding of the context it runs in; a ledger must not depend on who ran before."""
+    with localcontext() as context:
+        context.rounding = rounding
+        assert [money(D("2.998750125")), money(D("2.998750135"))] == [D("2.99875012"), D("2.99875014")]

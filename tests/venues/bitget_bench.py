@@ -29,6 +29,7 @@ D = Decimal
 def portfolio(clock: ManualClock) -> BitgetVenue:
     """Coins in every wallet, debts in both kinds of margin, positions long and short, in coins and in USDT."""
     truth = BitgetVenue(now=lambda: milliseconds(clock.now()))
+    truth.marks = {"ETHUSD": D(2500)}  # a divisor of what the tests of orders trade there for
     truth.spot = {"ETH": (D(10), D("1.5")), "USDT": (D(10000), D(0))}
     truth.funding = {"ETH": (D(2), D(1))}
     truth.crossed = {"SOL": Lent(D(1), D("0.5"), D(30), D("0.25"))}

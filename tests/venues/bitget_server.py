@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from tests.venues.bitget_orders import BitgetOrders, listed
+from tests.venues.bitget_orders import refusal as _refusal
 from tests.venues.bitget_venue import BitgetVenue
-from tests.venues.server import Refusal, VenueServer
+from tests.venues.server import VenueServer
 
 API_KEY = "bg_" + "k" * 24 + "HEDGEDTEST"
 SECRET = "S" * 40 + "HEDGEDTESTSECRET"
@@ -28,16 +31,21 @@ class BitgetServer(VenueServer):
         self.api_key, self.secret, self.passphrase = API_KEY, SECRET, PASSPHRASE
         self.demo_key = False
         self.unified = False
+        self.desk = BitgetOrders(venue)
 
     async def answer(self, request: web.Request) -> Any:
         asked, path = dict(request.query), request.path.removeprefix("/api/v2/")
         if request.method == "GET" and path in self.public():
             return self._reply(self.public()[path](asked))
-        if path not in self.signed():
-            raise _refusal(404, "40404", "Request URL NOT FOUND")
-        self._check_signature(request, (await request.read()).decode())
+        order = self.desk.routes().get((request.method, request.path))
+        if order is None and path not in self.signed():
+            raise _refusal("40404", "Request URL NOT FOUND", 404)
+        body = (await request.read()).decode()
+        self._check_signature(request, body)
+        if order is not None:
+            return self._reply(order({**asked, **json.loads(body or "{}")}))
         if request.method != "GET":
-            raise _refusal(400, "40017", "Request method is not supported")
+            raise _refusal("40017", "Request method is not supported")
         return self._reply(self.signed()[path](asked))
 
     def _reply(self, data: Any) -> dict[str, Any]:
@@ -46,28 +54,27 @@ class BitgetServer(VenueServer):
     def _check_signature(self, request: web.Request, body: str) -> None:
         sent = request.headers
         if not sent.get("ACCESS-KEY"):
-            raise _refusal(400, "40006", "Invalid ACCESS_KEY")
+            raise _refusal("40006", "Invalid ACCESS_KEY")
         if sent["ACCESS-KEY"] != self.api_key:
-            raise _refusal(400, "40037", "Apikey does not exist")
+            raise _refusal("40037", "Apikey does not exist")
         if self.unified:  # before the signature is looked at
             raise _refusal(
-                400,
                 "40085",
                 "You are in Unified Account mode, and the Classic Account API is not supported at this time",
             )
         if (sent.get("PAPTRADING") == "1") is not self.demo_key:
-            raise _refusal(400, "40099", "exchange environment is incorrect")
+            raise _refusal("40099", "exchange environment is incorrect")
         if not sent.get("ACCESS-TIMESTAMP", "").isdigit():
-            raise _refusal(400, "40005", "Invalid ACCESS_TIMESTAMP")
+            raise _refusal("40005", "Invalid ACCESS_TIMESTAMP")
         if abs(int(sent["ACCESS-TIMESTAMP"]) - self.venue.now()) > WINDOW:
-            raise _refusal(400, "40008", "Request timestamp expired")
+            raise _refusal("40008", "Request timestamp expired")
         query = f"?{request.query_string}" if request.query_string else ""
         covered = f"{sent['ACCESS-TIMESTAMP']}{request.method}{request.path}{query}{body}"
         digest = base64.b64encode(hmac.new(self.secret.encode(), covered.encode(), hashlib.sha256).digest()).decode()
         if not hmac.compare_digest(sent.get("ACCESS-SIGN", ""), digest):
-            raise _refusal(400, "40009", "sign signature error")
+            raise _refusal("40009", "sign signature error")
         if sent.get("ACCESS-PASSPHRASE") != self.passphrase:
-            raise _refusal(400, "40012", "apikey/password is incorrect")
+            raise _refusal("40012", "apikey/password is incorrect")
 
     def public(self) -> dict[str, Answer]:
         venue = self.venue
@@ -93,23 +100,20 @@ class BitgetServer(VenueServer):
             "mix/account/accounts": lambda asked: venue.accounts(asked["productType"]),
             "mix/position/all-position": lambda asked: venue.position_rows(asked["productType"]),
             "mix/order/fills": lambda asked: {"fillList": _page(venue.fills, asked) or None, "endId": None},
-            "mix/order/orders-history": lambda asked: {"entrustedList": _page(venue.orders, asked) or None},
+            "mix/order/orders-history": lambda asked: listed(_page([*self.desk.rows(), *venue.orders], asked)),
             "mix/account/bill": lambda asked: {"bills": _page(venue.bills, asked), "endId": None},
             "spot/account/bills": lambda asked: _page(venue.spot_bills, asked),
             "margin/crossed/financial-records": lambda asked: {"resultList": _page(venue.margin_bills, asked)},
         }
 
 
-def _refusal(status: int, code: str, message: str) -> Refusal:
-    return Refusal(status, {"code": code, "msg": message, "requestTime": 1695806875837, "data": None})
-
-
 def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
-    """Rows from the start on, of the asked contract, product and coin, at most a page."""
-    keys = {"symbol", "productType", "coin"} & set(asked)
+    """Rows from the start on, of the asked contract, product, coin and id, at most a page."""
+    keys = {"symbol", "productType", "coin", "clientOid"} & set(asked)
     found = [
         row
         for row in rows
-        if int(row["cTime"]) >= int(asked["startTime"]) and all(row[key] == asked[key] for key in keys & set(row))
+        if int(row["cTime"]) >= int(asked.get("startTime", "0"))
+        and all(row[key] == asked[key] for key in keys & set(row))
     ]
     return found[: int(asked["limit"])]

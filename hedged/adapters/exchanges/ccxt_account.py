@@ -21,6 +21,7 @@ from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.guard import Guard, Saying
 from hedged.adapters.exchanges.limiter import Limiter, Meter
 from hedged.adapters.exchanges.listing import Listing
+from hedged.adapters.exchanges.rounding import in_own_context
 from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.adapters.exchanges.shared_call import SharedCalls
 from hedged.adapters.exchanges.stream_session import StreamOpening
@@ -242,6 +243,7 @@ def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.Clie
     """Our session, our clock, our limiter, and numbers as text so that no digit is lost."""
     venue.session, venue.own_session = session, False
     venue.number = str
+    venue.decimal_to_precision = in_own_context(venue.decimal_to_precision)
     venue.parse_precision = functools.partial(_parse_precision, venue.parse_precision)
     venue.milliseconds = lambda: milliseconds(clock.now())
     venue.throttle = limiter.acquire

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
 from hedged.adapters.exchanges.price_table import SECONDS_PER_YEAR, History, PriceTable
@@ -77,7 +77,7 @@ class GeneratedChain:
             return spot
         years = (contract.expiry.timestamp() - epoch) / SECONDS_PER_YEAR
         factor = math.exp(rates.basis(epoch) * years)
-        return (spot * Decimal(f"{factor:.12f}")).quantize(_PRICE_STEP)
+        return (spot * Decimal(f"{factor:.12f}")).quantize(_PRICE_STEP, ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)

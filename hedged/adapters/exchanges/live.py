@@ -204,8 +204,8 @@ def _fee(found: Found, instrument: Instrument, price: Decimal) -> Decimal | None
     """In the instrument's quote currency; None where the venue does not tell, or tells it in a third one."""
     if found.fee is None:
         return None
+    if found.fee_asset == instrument.base:  # first: Bitget settles linear contracts in their base, too
+        return found.fee * price
     if found.fee_asset == instrument.quote or (instrument.linear and found.fee_asset == instrument.settle):
         return found.fee
-    if found.fee_asset == instrument.base:
-        return found.fee * price
     return None

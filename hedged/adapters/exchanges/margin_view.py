@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from operator import attrgetter
 
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
@@ -35,7 +35,9 @@ def derivatives_of(
             Position(
                 instrument=instrument,
                 contracts=held.contracts,
-                entry_price=held.entry_price.quantize(_PRECISE) if held.inverse else money(held.entry_price),
+                entry_price=held.entry_price.quantize(_PRECISE, ROUND_HALF_EVEN)
+                if held.inverse
+                else money(held.entry_price),
                 liquidation_price=None if liquidation is None else money(liquidation),
                 unrealised_pnl=held.unrealised_pnl(mark),
                 maintenance_margin=money(held.maintenance(mark, tiers[instrument])),

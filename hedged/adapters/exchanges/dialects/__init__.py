@@ -35,6 +35,7 @@ from hedged.adapters.exchanges.dialects.binance_orders import BinanceOrders
 from hedged.adapters.exchanges.dialects.bingx import BingX
 from hedged.adapters.exchanges.dialects.bingx_orders import BingXOrders
 from hedged.adapters.exchanges.dialects.bitget import Bitget
+from hedged.adapters.exchanges.dialects.bitget_orders import BitgetOrders
 from hedged.adapters.exchanges.dialects.bybit import Bybit
 from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.coinbase import Coinbase
@@ -72,6 +73,7 @@ _DIALECTS: tuple[type[Dialect], ...] = (
 _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BinanceOrders,
     BingXOrders,
+    BitgetOrders,
     BybitOrders,
     MexcOrders,
     OkxOrders,

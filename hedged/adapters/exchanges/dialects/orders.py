@@ -80,6 +80,7 @@ class Backing:
 
     isolated: bool = False
     leverage: Decimal | None = None  # of an isolated position, where its orders have to repeat it
+    coin: str | None = None  # the venue's name of what backs the position, where the user chooses that
 
 
 @dataclass(frozen=True, slots=True)
