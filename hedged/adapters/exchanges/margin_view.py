@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from operator import attrgetter
 
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
 
-_PRECISE = Decimal("1e-16")  # the delta of an inverse position is its face over its entry price
+_TWENTY_DIGITS = Context(prec=20, rounding=ROUND_HALF_EVEN)
 
 
 def derivatives_of(
@@ -110,3 +110,8 @@ def tightest(pools: Sequence[Derivatives]) -> Derivatives:
 
 def _times(amount: Decimal | None, price: Decimal) -> Decimal | None:
     return None if amount is None else money(amount * price)
+
+
+def _twenty_digits(price: Decimal) -> Decimal:
+    """The delta of an inverse position is its face over its entry price: eight decimals are too few for a cheap coin."""
+    return Decimal(f"{_TWENTY_DIGITS.plus(price):f}")
