@@ -35,9 +35,7 @@ def derivatives_of(
             Position(
                 instrument=instrument,
                 contracts=held.contracts,
-                entry_price=held.entry_price.quantize(_PRECISE, ROUND_HALF_EVEN)
-                if held.inverse
-                else money(held.entry_price),
+                entry_price=_twenty_digits(held.entry_price) if held.inverse else money(held.entry_price),
                 liquidation_price=None if liquidation is None else money(liquidation),
                 unrealised_pnl=held.unrealised_pnl(mark),
                 maintenance_margin=money(held.maintenance(mark, tiers[instrument])),
@@ -113,5 +111,5 @@ def _times(amount: Decimal | None, price: Decimal) -> Decimal | None:
 
 
 def _twenty_digits(price: Decimal) -> Decimal:
-    """The delta of an inverse position is its face over its entry price: eight decimals are too few for a cheap coin."""
+    """An inverse position moves like its face over this price: eight decimals are too few for a cheap coin."""
     return Decimal(f"{_TWENTY_DIGITS.plus(price):f}")
