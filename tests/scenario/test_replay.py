@@ -30,9 +30,11 @@ from hedged.model.policy import (
     World,
 )
 from hedged.replay.clock import ReplayClock
+from hedged.replay.course import Recorder
 from hedged.replay.past import PastBars
 from hedged.replay.report import ReplayReport, report_rows
 from hedged.replay.run import Window, check_frequency, paper_policy, replay
+from hedged.replay.samples import held_assets
 from hedged.tell.lifecycle import AlertRules
 from tests.support import ManualClock
 
@@ -379,6 +381,42 @@ async def test_funding_of_a_short_in_coins_is_paid_on_its_face() -> None:
     assert report.costs.funding == Decimal("-0.4") - Decimal("0.41") + Decimal("0.82")
     assert report.decomposition.exposure == Decimal("10.004") * -20 + Decimal("10.009125") * 45
     assert decomposed(report)
+
+
+async def test_what_is_drawn_has_the_coins_of_the_wallet_once() -> None:
+    """4 ETH beside 6 in the wallet, half of them short since 100: 10·p without the hedge, 10·p − 5·(p − 100) with it."""
+    recorder, eth = Recorder(), [100.0, 80.0, 125.0, 50.0, 200.0]
+    coins = replace(FREE, coins={"ETH": Decimal(6)})
+    policy = portfolio(coins, band="0.5", instruments=(IN_COINS,), ETH="4")
+    await replay(policy, history(table(ETH=eth)), HOURLY, rules=AlertRules(), stopwatch=ManualClock(), watch=recorder)
+    lines = recorder.course().lines
+    assert lines["unhedged"].values.tolist() == pytest.approx([10 * price for price in eth])
+    assert lines["hedged"].values.tolist() == pytest.approx([10 * price - 5 * (price - 100) for price in eth])
+
+
+async def test_coins_without_a_price_are_bridged_and_not_worth_nothing() -> None:
+    """Over the third bar nothing is known, no return and no order; the whole is that of its two ends, to the cent.
+
+    600 dollars sold at 100 cost 0.003 ETH in fees, which are no exposure any more.
+    """
+    coins = replace(COSTLY, coins={"ETH": Decimal(6)})
+    eth: list[float | str] = [100, 80, "", 125, 50]
+    report = await run(portfolio(coins, band="0.4", instruments=(IN_COINS,), ETH="4"), history(table(ETH=eth)))
+    assert decomposed(report)
+    assert float(report.decomposition.exposure) == pytest.approx((10 - 0.003) * (50 - 100), abs=0.001)
+    assert "Prices of ETH missing in spot.csv: 1 of 5 bars." in report.notes
+
+
+async def test_coins_of_the_wallet_alone_can_be_replayed() -> None:
+    """They are holdings: nothing else has to be listed. Those of two accounts are twice as many."""
+    coins = replace(FREE, coins={"ETH": Decimal(6)})
+    alone = replace(portfolio(coins, band="0.01", instruments=(IN_COINS,), ETH="1"), holdings=())
+    report = await run(alone, history(table(ETH=[100, 80, 125])))
+    assert report.decomposition.exposure == 6 * 25
+    assert decomposed(report)
+    both = replace(portfolio(coins, instruments=(IN_COINS, "other:ETH/USD:ETH"), ETH="1"), holdings=())
+    assert held_assets(both) == {"ETH": 12.0}
+    assert decomposed(await run(both, history(table(ETH=[100, 80, 125]))))
 
 
 async def test_a_short_in_coins_is_liquidated_by_its_coins_alone() -> None:
