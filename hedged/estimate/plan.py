@@ -14,7 +14,7 @@ contracts, so that the contracts less these coins are the hedge (the delta besid
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -180,16 +180,23 @@ class Planner:
             legs = sized_legs(
                 h, covariance, group.exposure, candidates, collar=self._options.price_collar, bought=bought
             )
-            coins = {each.currency: each.bought for each in self._margins.margins(legs, by_id, group.coins)}
-            needed = {
-                leg.instrument: coins[one.instrument.settle] * one.mark * one.rate
-                for leg in legs
-                if not (one := by_id[leg.instrument]).instrument.linear and coins.get(one.instrument.settle)
-            }
-            if needed == bought:
+            before, bought = bought, self._bought(group, legs, by_id)
+            if bought == before:
                 break
-            bought = needed
         return legs
+
+    def _bought(
+        self, group: _Group, legs: Sequence[PlannedLeg], candidates: Mapping[InstrumentId, Candidate]
+    ) -> dict[InstrumentId, Decimal]:
+        """Value of the coins that are lacking to back each leg."""
+        in_coins = [leg for leg in legs if not candidates[leg.instrument].instrument.linear]
+        lacking = {each.currency: each.bought for each in self._margins.margins(in_coins, candidates, group.coins)}
+        found = {}
+        for leg in in_coins:
+            candidate = candidates[leg.instrument]
+            if lacking.get(candidate.instrument.settle):
+                found[leg.instrument] = lacking[candidate.instrument.settle] * candidate.mark * candidate.rate
+        return found
 
     def _size(self, candidate: Candidate, group: _Group) -> float:
         """Contracts per unit of hedge: more where its collateral are coins to be bought and covered, too."""

@@ -216,13 +216,14 @@ def test_it_is_called_by_what_backs_it(instrument: str, said: str) -> None:
     beta=st.floats(0.2, 2),
     face=st.sampled_from(["1", "10", "100"]),
     held=st.decimals(0, 100, places=2),
+    days=st.sampled_from([1, 30, 90]),
 )
 def test_the_hedge_is_never_counted_twice(
-    exposure: Decimal, mark: Decimal, beta: float, face: str, held: Decimal
+    exposure: Decimal, mark: Decimal, beta: float, face: str, held: Decimal, days: int
 ) -> None:
     """Whatever coins are held: contracts less bought coins are the hedge, and what is posted is held or bought."""
     holdings = [PlanHolding("UNI", exposure, D(1)), *([PlanHolding("ETH", held, mark)] if held else [])]
-    options = PlanOptions(dust_value=D(0))
+    options = PlanOptions(dust_value=D(0), top_up_within=days / 365)
     listed = [margined("ETH", face, mark=str(mark))]
     betas = {"UNI": {"ETH": beta}}
     proposal = Planner(listed, NO_PAST, options, betas, np.random.default_rng(0)).propose("alts", holdings)
