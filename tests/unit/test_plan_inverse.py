@@ -112,8 +112,30 @@ def test_a_proxy_in_coins_covers_the_coins_it_needs() -> None:
         f"ETH: {margin.bought:f} to be bought on main as collateral; these coins are exposure too, which the contracts"
     )
     assert f"{note} cover" in proposal.notes
-    fees = planned(NO_PAST, {"UNI": 50_000}, [contract("ETH", mark="100")], {"UNI": {"ETH": 1.3}})
-    assert best_of(proposal).cost.fees > best_of(fees).cost.fees * D("1.1"), "more contracts, and the coins themselves"
+    turnover = 1 + D("0.05") ** 2 / (2 * D("0.05"))  # opening, and rebalancing at the least gap that is counted
+    fees = (-leg.notional * turnover + leg.bought) * D("0.0005")
+    assert abs(best_of(proposal).cost.fees - fees) < D("0.01"), "more contracts, and the coins themselves"
+
+
+def test_the_same_is_left_of_the_risk_whatever_backs_it() -> None:
+    """Coins bought to back a short are covered: as a proxy ETH in coins hedges UNI as well as ETH in dollars does."""
+    history = market(UNI=1.2)
+    in_coins, in_dollars = (
+        best_of(planned(history, {"UNI": 50_000}, [each], own=False)) for each in (margined("ETH"), contract("ETH"))
+    )
+    assert in_coins.legs[0].bought > 1_000
+    assert in_coins.expected == pytest.approx(in_dollars.expected, abs=1e-4)
+
+
+def test_coins_to_be_bought_make_a_contract_dearer_to_choose() -> None:
+    """SOL moves just as ETH does and costs half a percent a year more; but ETH takes more contracts, so SOL it is."""
+    history = market(UNI=1.2)
+    for column in (history.close, history.high, history.low):
+        column["SOL"] = column["ETH"]  # type: ignore[index]
+    listed = [margined("ETH", carry_year=D("0.2")), contract("SOL", mark="100", carry_year=D("0.205"))]
+    assert best_of(planned(history, {"UNI": 50_000}, listed, size=1)).legs[0].instrument == "main:SOL/USDT:USDT"
+    held = planned(history, {"UNI": 50_000, "ETH": 100_000}, listed, size=1)
+    assert best_of(held).legs[0].instrument == "main:ETH/USD:ETH", "nothing has to be bought"
 
 
 def test_what_is_held_is_posted_first() -> None:
@@ -233,3 +255,19 @@ def test_the_hedge_is_never_counted_twice(
     for margin in best_of(proposal).margin:
         assert margin.bought == max(margin.collateral - held, D(0))
         assert leg.bought == margin.bought * mark
+
+
+def test_what_was_asked_before_changes_nothing() -> None:
+    """The same planner asked for another coin first, and for the same one twice: to the last digit the same collateral.
+
+    UNI leaps by a fifth once in a while, so that it is the bootstrap that counts.
+    """
+    listed, history = [margined("UNI"), contract("LINK", mark="100")], market(UNI=1.2, LINK=0.9)
+    leaps = np.cumprod(np.where(np.random.default_rng(1).random(len(history.times)) < 0.002, 1.2, 1.0))
+    for column in (history.close, history.high, history.low):
+        column["UNI"] = column["UNI"] * leaps  # type: ignore[index]
+    planner = Planner(listed, history, PlanOptions(), {}, np.random.default_rng(0))
+    uni, link = ([PlanHolding(asset, D(500), D(100))] for asset in ("UNI", "LINK"))
+    first = best_of(planner.propose("uni", uni)).margin
+    best_of(planner.propose("link", link))
+    assert best_of(planner.propose("uni", uni)).margin == first
