@@ -33,9 +33,9 @@ def made(leg: LegReading, later: LegReading) -> Decimal:
     return coins_gained(leg, later.mark) * coin_price(later) - coins_gained(leg, leg.mark) * coin_price(leg)
 
 
-def coins_realised(leg: LegReading, later: LegReading, *, settled: bool) -> Decimal:
+def coins_realised(leg: LegReading, later: LegReading, *, ended: bool) -> Decimal:
     """Coins that the wallet got meanwhile for what was closed by others, or by the venue at its expiry."""
-    return coins_gained(leg, later.mark) - (_ZERO if settled else coins_gained(later, later.mark))
+    return coins_gained(leg, later.mark) - (_ZERO if ended else coins_gained(later, later.mark))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,16 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, bingx_bench, bitget_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bitget_bench,
+    bybit_bench,
+    kucoin_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -50,6 +59,7 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
 
 
 @dataclass
@@ -271,6 +281,27 @@ VENUES = (
         asks_first=("GET /api/v1/private/position/open_positions",),
         waiting="GET /api/v1/private/order/list/open_orders",
         page=100,
+    ),
+    OrderVenue(
+        exchange="kucoin",
+        bench=kucoin_bench.bench,
+        keys=kucoin_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETHUSDTM",
+        lot=D(1),
+        create="POST /api/v1/orders",
+        lookups=("GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/recentDoneOrders"),
+        fills="GET /api/v1/recentFills",
+        no=lambda code: {"code": code, "msg": "no"},
+        believed="300003",
+        unbelieved="500000",
+        duplicate="300018",
+        shut_out="400003",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "XBTUSDM", D(1000)),
+        asks_first=("GET /api/v1/positions",),
+        waiting="GET /api/v1/orders",
+        page=100,
+        by_hand=('""', "null"),
     ),
     OrderVenue(
         exchange="weex",

@@ -227,5 +227,5 @@ def test_the_writing_calls_are_reached_from_one_place() -> None:
 
 def test_every_venue_of_the_first_rank_takes_orders() -> None:
     """The venues that orders can be sent to are among those that are read."""
-    assert set(order_dialects()) == {"binance", "bingx", "bitget", "bybit", "mexc", "okx", "weex"}
+    assert set(order_dialects()) == {"binance", "bingx", "bitget", "bybit", "kucoin", "mexc", "okx", "weex"}
     assert set(order_dialects()) <= set(exchanges())

@@ -173,15 +173,15 @@ def test_funding_is_worked_out_where_the_account_does_not_tell(
     """A short receives above zero; each funding time counts once."""
     first = leg(-10, 100, funding_rate=D(rate), funding_hours=D(8), funding_next=T0 + next_hours * HOUR)
     after = replace(first, funding_rate=D(later))
-    assert funding_between(first, after, T0, T0 + until * HOUR) == D(paid)
+    assert funding_between(first, after, T0, T0 + until * HOUR)[0] == D(paid)
 
 
 def test_funding_is_what_the_account_tells() -> None:
     """Its own books go before the estimate."""
     first = leg(-10, 100, funding_rate=D("0.01"), funding_hours=D(1), funding_paid=D("-3.5"))
     after = replace(first, funding_paid=D("-5"))
-    assert funding_between(first, after, T0, T0 + 5 * HOUR) == D("-1.5")
-    assert funding_between(leg(-10, 100), leg(-10, 100), T0, T0 + 5 * HOUR) == 0, "a dated contract has none"
+    assert funding_between(first, after, T0, T0 + 5 * HOUR) == (D("-1.5"), [])
+    assert funding_between(leg(-10, 100), leg(-10, 100), T0, T0 + 5 * HOUR) == (0, []), "a dated contract has none"
 
 
 def _order(
@@ -266,9 +266,9 @@ def test_funding_in_coins_is_worked_out_on_the_face_and_told_in_money() -> None:
     """0.01 % of 60,000 dollars is 6, whatever the coins cost; what the account tells are coins, at their price now."""
     first = in_coins(-600, -1, 60_000, funding_rate=D("0.0001"), funding_hours=D(8), funding_next=T0 + 2 * HOUR)
     later = replace(first, mark=D(30_000), spot=D(30_300))
-    assert funding_between(first, later, T0, T0 + 3 * HOUR) == D(-6)
+    assert funding_between(first, later, T0, T0 + 3 * HOUR) == (D(-6), [(T0 + 2 * HOUR, D(-6))])
     told = [replace(each, funding_paid=D(paid)) for each, paid in ((first, "-0.001"), (later, "-0.0012"))]
-    assert funding_between(*told, T0, T0 + 3 * HOUR) == D("-0.0002") * 30_300
+    assert funding_between(*told, T0, T0 + 3 * HOUR) == (D("-0.0002") * 30_300, [])
 
 
 def test_coins_that_funding_brought_came_from_nowhere_else() -> None:

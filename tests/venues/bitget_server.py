@@ -108,7 +108,7 @@ class BitgetServer(VenueServer):
 
 
 def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
-    """Rows from the start on, of the asked contract, product, coin and id, at most a page."""
+    """Rows from the start on, of the asked contract, product, coin and id, behind a bill asked for, at most a page."""
     keys = {"symbol", "productType", "coin", "clientOid"} & set(asked)
     found = [
         row
@@ -116,4 +116,5 @@ def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, A
         if int(row["cTime"]) >= int(asked.get("startTime", "0"))
         and all(row[key] == asked[key] for key in keys & set(row))
     ]
-    return found[: int(asked["limit"])]
+    begin = [row["billId"] for row in found].index(asked["idLessThan"]) + 1 if "idLessThan" in asked else 0
+    return found[begin : begin + int(asked["limit"])]

@@ -45,6 +45,7 @@ from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.kucoin import Kucoin
+from hedged.adapters.exchanges.dialects.kucoin_orders import KucoinOrders
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
@@ -75,6 +76,7 @@ _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BingXOrders,
     BitgetOrders,
     BybitOrders,
+    KucoinOrders,
     MexcOrders,
     OkxOrders,
     WeexOrders,
