@@ -138,7 +138,7 @@ def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeRead
     else:
         done, worth = filled(fill.instrument, leg, signed, fill.price, reference), coin_price(leg)
         slippage, below_mark = money(done.against_reference * worth), money(done.reference_against_mark * worth)
-        fee_coins = fill.fee / fill.price
+        fee_coins = fill.fee / (fill.price * leg.rate)
         fee, changed = money(fee_coins * worth), done.leg
         own = assets.get(base_of(fill.instrument))
         if own is not None:  # the wallet pays and is paid in its coins, which are exposure

@@ -260,6 +260,9 @@ def test_an_order_in_coins_changes_the_wallet_by_what_it_paid_and_made() -> None
     assert (after.legs[name].contracts, after.legs[name].base_quantity) == (D(-300), D("-0.5"))
     assert costs == Parts(fees=D("-25.25"), slippage=D(300))
     assert at.assets["ETH"].quantity == D("1.2"), "what was read stays what was read"
+    dearer = reading(0, {}, 60_000, eth=in_coins(-600, -1, 50_500, spot=D(50_500), rate=D("1.25")))
+    fill = Fill("hd1", name, Side.BUY, D(300), D(50_000), D("31.25"), T0)
+    assert booked(dearer, intent, fill)[1] == Parts(fees=D("-31.5625"), slippage=D(375)), "a dollar is worth 1.25 here"
 
 
 def test_funding_in_coins_is_worked_out_on_the_face_and_told_in_money() -> None:
