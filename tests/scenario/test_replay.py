@@ -200,12 +200,15 @@ async def test_dated_contracts_are_rolled_before_they_end() -> None:
     assert any(note.startswith("No --dated: quarterly contracts on ETH") for note in report.notes)
 
 
-async def test_a_year_of_hours_rolls_four_times_and_settles_nothing() -> None:
+@pytest.mark.parametrize("chain", ["ETH/USDT:USDT", "ETH/USD:ETH"], ids=["in dollars", "in coins"])
+async def test_a_year_of_hours_rolls_four_times_and_settles_nothing(chain: str) -> None:
     """Prices wander by the hour; the hedge on quarterlies is inside its band at every roll and never delivered."""
     hours = 365 * 24
     walk = np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.006, (2, hours)), axis=1))
     past = history(table(SOL=list(10 * walk[0]), ETH=list(100 * (0.7 * walk[0] + 0.3 * walk[1]))))
-    policy = portfolio(instruments=("main:ETH/USDT:USDT-210326",), SOL="100")
+    held = {"SOL": "100"} if chain.endswith("USDT") else {"ETH": "4"}
+    coins = {} if chain.endswith("USDT") else {"ETH": Decimal(12)}
+    policy = portfolio(replace(FREE, coins=coins), instruments=(f"main:{chain}-210326",), **held)
     seen: list[CycleReport] = []
     report = await replay(
         policy,
@@ -217,7 +220,7 @@ async def test_a_year_of_hours_rolls_four_times_and_settles_nothing() -> None:
     )
     rolled = [cycle for cycle in seen if any(each.intent.purpose is Purpose.ROLL for each in cycle.decision.intents)]
     left = {near for cycle in rolled for near in _ending(cycle)}
-    assert left == {f"main:ETH/USDT:USDT-{date}" for date in ("210326", "210625", "210924", "211231")}
+    assert left == {f"main:{chain}-{date}" for date in ("210326", "210625", "210924", "211231")}
     for cycle in rolled:
         group = cycle.assessment.groups[0]
         assert abs(group.drift or 0) <= group.band
@@ -509,6 +512,26 @@ async def test_nothing_that_comes_later_changes_what_came_before(
     first = _without_seconds(await run(policy, past(series[cut:]), window))
     assert _without_seconds(await run(policy, past(other), window)) == first
     assert _without_seconds(await run(policy, past(series[cut:]), window)) == first
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(series=SERIES, ratio=st.sampled_from(["0.4", "1", "1.3"]), dated=st.booleans())
+async def test_over_any_prices_the_parts_in_coins_are_the_whole(
+    series: list[tuple[float, float]], ratio: str, dated: bool
+) -> None:
+    """Leaps and falls by half, a mark beside the coin's price, funding and costs: nothing is lost, nothing told twice."""
+    coins = replace(COSTLY, coins={"ETH": Decimal(30)})
+    instrument = IN_COINS_DATED if dated else IN_COINS
+    policy = portfolio(coins, band="0.02", instruments=(instrument,), ETH="1")
+    policy = replace(policy, hedges=(replace(policy.hedges[0], target_ratio=Decimal(ratio)),))
+    spot = table(ETH=[round(100 * row[0], 2) for row in series])
+    perp = table(ETH=[round(100 * row[0] * (0.95 + row[1] / 20), 2) for row in series])
+    rates = {hour: f"{(row[1] - 1) / 1000:.6f}" for hour, row in enumerate(series)}
+    report = await run(policy, history(spot, perp, rates))
+    if report.liquidations:
+        assert report.decomposition.unaccounted is not None
+    else:
+        assert decomposed(report)
 
 
 def test_any_portfolio_is_replayed_on_paper_with_holdings_held_from_the_start() -> None:
