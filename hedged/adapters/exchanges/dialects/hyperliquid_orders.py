@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -30,7 +29,19 @@ from typing import Any, ClassVar
 from hedged.adapters.exchanges.dialects.base import together
 from hedged.adapters.exchanges.dialects.hyperliquid import master_of_agent, master_of_sub_account, question
 from hedged.adapters.exchanges.dialects.hyperliquid_markets import dex_names, price_places
-from hedged.adapters.exchanges.dialects.order_rows import Names, paid, venue_id, written
+from hedged.adapters.exchanges.dialects.hyperliquid_order_rows import (
+    FILLS,
+    NAMES,
+    ROW,
+    STATED,
+    client_id,
+    cloid_of,
+    complaint,
+    newest,
+    read,
+    summed,
+)
+from hedged.adapters.exchanges.dialects.order_rows import Names, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     WINDOW,
     Backing,
@@ -44,58 +55,14 @@ from hedged.adapters.exchanges.dialects.orders import (
     Ticket,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Fields, Misshapen, Record, Row, Rows, Scalar, flag, number, text
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, flag, number, text
 from hedged.errors import ConfigurationError, VenueError
-from hedged.model.order import Found, OrderStatus, Side
+from hedged.model.order import Found, Side
 
 NUMBER, TEXT, PRESENT = Scalar.NUMBER, Scalar.TEXT, Scalar.PRESENT
 
-_STATUSES = {
-    "open": OrderStatus.OPEN,
-    "triggered": OrderStatus.OPEN,
-    "filled": OrderStatus.FILLED,
-    "canceled": OrderStatus.CANCELLED,
-    "scheduledCancel": OrderStatus.CANCELLED,
-    "iocCancelRejected": OrderStatus.EXPIRED,  # nothing to take
-    "badAloPxRejected": OrderStatus.CANCELLED,  # would not wait
-    "rejected": OrderStatus.REJECTED,
-    **dict.fromkeys(
-        (
-            *("marginCanceled", "vaultWithdrawalCanceled", "openInterestCapCanceled", "selfTradeCanceled"),
-            *("reduceOnlyCanceled", "siblingFilledCanceled", "delistedCanceled", "liquidatedCanceled"),
-        ),
-        OrderStatus.CANCELLED,
-    ),
-    **dict.fromkeys(
-        (
-            *("tickRejected", "minTradeNtlRejected", "perpMarginRejected", "reduceOnlyRejected"),
-            *("badTriggerPxRejected", "marketOrderNoLiquidityRejected", "oracleRejected", "perpMaxPositionRejected"),
-            *("positionIncreaseAtOpenInterestCapRejected", "positionFlipAtOpenInterestCapRejected"),
-            *("tooAggressiveAtOpenInterestCapRejected", "openInterestIncreaseRejected"),
-            "insufficientSpotBalanceRejected",
-        ),
-        OrderStatus.REJECTED,
-    ),
-}
-_NAMES = Names(
-    client_id="cloid",
-    venue_id="oid",
-    market="coin",
-    status="status",
-    filled="filled",
-    average="avgPx",
-    statuses=_STATUSES,
-    quantity="origSz",
-    price="limitPx",
-    sides={"B": Side.BUY, "A": Side.SELL},
-)
-_ROW: Fields = {"oid": PRESENT, "coin": TEXT, "sz": NUMBER, "origSz": NUMBER}
-_STATED: Fields = {"order": Record(_ROW), "status": TEXT, "statusTimestamp": NUMBER}
-_FILLS = Rows({"coin": TEXT, "oid": PRESENT, "sz": NUMBER, "px": NUMBER, "fee": NUMBER, "feeToken": TEXT})
 _DONE = Record({"status": TEXT, "response": Record({"data": Record({"statuses": Rows({}, at_least=1)})})})
 
-_OURS = "0x68646764"  # 'hdgd'; behind it stand the 24 digits of our id
-_CLOID = re.compile(r"0x[0-9a-f]{32}", re.ASCII)
 _REQUEST = frozenset({"action", "nonce", "signature", "expiresAfter", "vaultAddress"})
 _ACTIONS = {
     "order": frozenset({"type", "orders", "grouping"}),
@@ -121,17 +88,17 @@ class _Numbered(Backing):
 
 class HyperliquidOrders(OrderDialect):
     exchange: ClassVar[str] = "hyperliquid"
-    names: ClassVar[Names] = _NAMES
+    names: ClassVar[Names] = NAMES
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         ("POST", "/info#exchangeStatus"): Endpoint("server time", Record({"time": NUMBER})),
         ("POST", "/info#userRole"): Endpoint("role of the API wallet", Record({"role": TEXT})),
         ("POST", "/info#perpDexs"): Endpoint("dexes", PRESENT),
         ("POST", "/info#meta"): Endpoint("contracts", Record({"universe": Rows({"name": TEXT}, at_least=1)})),
-        ("POST", "/info#orderStatus"): Endpoint("order by id", Record({"order": Record(_STATED)})),
-        ("POST", "/info#frontendOpenOrders"): Endpoint("open orders", Rows(_ROW)),
-        ("POST", "/info#historicalOrders"): Endpoint("newest orders", Rows(_STATED)),
-        ("POST", "/info#userFills"): Endpoint("newest fills", _FILLS),
-        ("POST", "/info#userFillsByTime"): Endpoint("fills", _FILLS),
+        ("POST", "/info#orderStatus"): Endpoint("order by id", Record({"order": Record(STATED)})),
+        ("POST", "/info#frontendOpenOrders"): Endpoint("open orders", Rows(ROW)),
+        ("POST", "/info#historicalOrders"): Endpoint("newest orders", Rows(STATED)),
+        ("POST", "/info#userFills"): Endpoint("newest fills", FILLS),
+        ("POST", "/info#userFillsByTime"): Endpoint("fills", FILLS),
         ("POST", "/exchange#order"): Endpoint("order", _DONE),
         ("POST", "/exchange#cancelByCloid"): Endpoint("cancelling", Record({})),
     }
@@ -174,7 +141,7 @@ class HyperliquidOrders(OrderDialect):
 
     def error_code(self, reply: Row) -> str:
         """The beginning of the venue's sentence that is listed, or all of the sentence."""
-        said = _complaint(reply)
+        said = complaint(reply)
         return next((listed for listed in self.complaints if said.startswith(listed)), said)
 
     def asked(self, path: str, body: str | None) -> str:
@@ -223,7 +190,7 @@ class HyperliquidOrders(OrderDialect):
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         if not isinstance(ticket.backing, _Numbered):
             raise TypeError("the contract's number is asked for first")
-        cloid = _cloid(ticket.key.client_order_id)
+        cloid = cloid_of(ticket.key.client_order_id)
         order = {
             "a": ticket.backing.asset,
             "b": ticket.side is Side.BUY,
@@ -244,18 +211,18 @@ class HyperliquidOrders(OrderDialect):
         given = venue_id(row, "oid")
         if row.get("cloid") is None:
             (shown,) = await _by_id(exchange, ticket.key)
-            row = {"cloid": _cloid(shown["cloid"]) if venue_id(shown, "oid") == given else None}
+            row = {"cloid": cloid_of(shown["cloid"]) if venue_id(shown, "oid") == given else None}
         if row["cloid"] != cloid:
             raise Misshapen("cloid does not repeat the order's id")
         return given
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
         async def history() -> Sequence[Row]:
-            return _newest(await _info(exchange, "historicalOrders", user=exchange.walletAddress))
+            return newest(await _info(exchange, "historicalOrders", user=exchange.walletAddress))
 
         async def fills() -> Sequence[Row]:
             rows = await _info(exchange, "userFills", user=exchange.walletAddress)
-            if any(_client_id(row) == key.client_order_id for row in rows):
+            if any(client_id(row) == key.client_order_id for row in rows):
                 raise Misshapen("there are fills of an order that is not shown")
             return ()
 
@@ -267,11 +234,11 @@ class HyperliquidOrders(OrderDialect):
     async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
         """Also conditional orders; the list is of the whole dex, and of all spot pairs with the first-party one."""
         rows = await _info(exchange, "frontendOpenOrders", user=exchange.walletAddress, **_dex(market))
-        return [_read(row, "open") for row in rows if row["coin"] == market.market_id]
+        return [read(row, "open") for row in rows if row["coin"] == market.market_id]
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
         asset, sub_account = await together(_asset(exchange, key), self._sub_account(exchange))
-        ours = {"asset": asset, "cloid": _cloid(key.client_order_id)}
+        ours = {"asset": asset, "cloid": cloid_of(key.client_order_id)}
         await _act(exchange, {"type": "cancelByCloid", "cancels": [ours]}, sub_account, lasts=None)
 
     async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
@@ -283,24 +250,8 @@ class HyperliquidOrders(OrderDialect):
             if filled := number(row, "filled"):
                 start = int(number(row, "timestamp"))
                 fills = await _info(exchange, "userFillsByTime", user=exchange.walletAddress, startTime=start)
-                row = {**row, **_summed([fill for fill in fills if fill["oid"] == row["oid"]], filled)}
+                row = {**row, **summed([fill for fill in fills if fill["oid"] == row["oid"]], filled)}
         return await super()._found(exchange, key, row)
-
-
-def _complaint(reply: Row) -> str:
-    """What the venue says instead of doing it; "" where it did."""
-    status, response = reply.get("status"), reply.get("response")
-    if status == "unknownOid":
-        return "unknownOid"
-    if status == "err":
-        return response if isinstance(response, str) else "err"
-    if isinstance(reply.get("error"), str):
-        return str(reply["error"])
-    data = response.get("data") if isinstance(response, dict) else None
-    statuses = data.get("statuses") if isinstance(data, dict) else None
-    only = statuses[0] if isinstance(statuses, list) and len(statuses) == 1 else None
-    error = only.get("error") if isinstance(only, dict) else None
-    return error if isinstance(error, str) else ""
 
 
 async def _act(exchange: Any, action: Mapping[str, Any], sub_account: str | None, *, lasts: int | None) -> Any:
@@ -322,9 +273,9 @@ async def _info(exchange: Any, kind: str, **asked: Any) -> Any:
 
 
 async def _by_id(exchange: Any, key: OrderKey) -> list[Row]:
-    ours = _cloid(key.client_order_id)
+    ours = cloid_of(key.client_order_id)
     stated = (await _info(exchange, "orderStatus", user=exchange.walletAddress, oid=ours))["order"]
-    return [_read(stated["order"], stated["status"])]
+    return [read(stated["order"], stated["status"])]
 
 
 async def _asset(exchange: Any, market: MarketKey) -> int:
@@ -355,50 +306,3 @@ def _price(ticket: Ticket) -> Decimal:
     """Within the limit, in as few digits as the venue takes at this price: the listed tick is that of the last hour."""
     step = Decimal(1).scaleb(-price_places(ticket.price, -int(ticket.key.contract.lot_size.adjusted())))
     return ticket.price.quantize(step, ROUND_FLOOR if ticket.side is Side.BUY else ROUND_CEILING)
-
-
-def _cloid(client_order_id: str) -> str:
-    return _OURS + client_order_id.removeprefix("hd")
-
-
-def _client_id(row: Row) -> str:
-    """Our id; another program's as it is, and "" of an order that was placed by hand, whose row may lack it."""
-    cloid = row.get("cloid")
-    if cloid is None:
-        return ""
-    if not isinstance(cloid, str) or not _CLOID.fullmatch(cloid):
-        raise Misshapen("cloid is none")
-    return f"hd{cloid.removeprefix(_OURS)}" if cloid.startswith(_OURS) else cloid
-
-
-def _read(order: Row, status: str) -> Row:
-    """With our own id, what is filled, and as cancelled what is called filled though a rest of it was not."""
-    rest = number(order, "sz")
-    ended = "canceled" if status == "filled" and rest else status
-    filled = written(number(order, "origSz") - rest)
-    return {**order, "cloid": _client_id(order), "status": ended, "filled": filled}
-
-
-def _newest(rows: Sequence[Row]) -> Sequence[Row]:
-    """Each order once, as it stood last: the venue lists one for every change."""
-    latest: dict[str, Row] = {}
-    for row in rows:
-        known, oid = latest.get(str(row["order"]["oid"])), str(row["order"]["oid"])
-        if known is None or _later(row, known):
-            latest[oid] = row
-    return [_read(row["order"], row["status"]) for row in latest.values()]
-
-
-def _later(row: Row, known: Row) -> bool:
-    """An order that has ended does not open again, whatever the times say."""
-    ended, was = (_STATUSES.get(each["status"]) is not OrderStatus.OPEN for each in (row, known))
-    return ended if ended is not was else number(row, "statusTimestamp") > number(known, "statusTimestamp")
-
-
-def _summed(fills: Sequence[Row], filled: Decimal) -> Row:
-    """Average price and fee; `Misshapen` unless these are all that is filled, in one currency."""
-    fee, token = paid(fills, filled, quantity="sz", fee="fee", asset="feeToken")
-    if fee is None:
-        raise Misshapen("the fills are not all of the order")
-    worth = sum((number(fill, "sz") * number(fill, "px") for fill in fills), Decimal(0))
-    return {"avgPx": written(worth / filled), "fee": written(fee), "feeToken": token}
