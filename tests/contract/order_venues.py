@@ -385,7 +385,12 @@ VENUES = (
         unbelieved="Too many cumulative requests sent",
         duplicate=None,
         shut_out="User or API Wallet",
-        asks_first=("POST /info/exchangeStatus", "POST /info/meta", "POST /info/userRole"),
+        asks_first=(
+            "POST /info/exchangeStatus",
+            "POST /info/meta",
+            "POST /info/userRole",
+            "POST /info/orderStatus",
+        ),
         waiting="POST /info/frontendOpenOrders",
         ether=hyperliquid_bench.PERPETUAL,
         settle="USDC",

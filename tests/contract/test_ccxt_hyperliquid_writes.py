@@ -91,7 +91,7 @@ async def test_an_order_that_arrives_too_late_is_not_taken() -> None:
         it.clock.advance(6)
         held.set()
         assert isinstance(await sending, Unknown)
-        found = await it.orders.find_byclient_id(late.intent.client_order_id, it.ether)
+        found = await it.orders.find_by_client_id(late.intent.client_order_id, it.ether)
         assert found == Absent(late.intent.client_order_id)
 
 
@@ -144,7 +144,7 @@ async def test_contracts_of_builders_have_numbers_of_their_own(name: InstrumentI
         moved = {each: it.desk.position(each) - held for each, held in before.items()}
         assert moved == {"ETH": 0, "BTC": 0, coin: D("0.01")}
         assert it.desk.asked[-1]["a"] == asset
-        found = await it.orders.find_byclient_id(bought.intent.client_order_id, name)
+        found = await it.orders.find_by_client_id(bought.intent.client_order_id, name)
         assert isinstance(found, Found)
         assert (found.filled, found.average_price) == (D("0.01"), it.desk.mark(coin))
         waits = it.intent(instrument=name, limit=D(3100))
@@ -218,7 +218,7 @@ async def test_another_programs_order_is_not_ours() -> None:
         it.desk.take(foreign, D("0.5"))
         (seen,) = await it.orders.open_orders(it.ether)
         assert (seen.client_order_id, seen.filled) == (None, D("0.5"))
-        assert await it.orders.find_byclient_id("hd" + "1" * 24, it.ether) == Absent("hd" + "1" * 24)
+        assert await it.orders.find_by_client_id("hd" + "1" * 24, it.ether) == Absent("hd" + "1" * 24)
 
 
 async def test_orders_in_other_contracts_are_not_in_this_ones_book() -> None:
@@ -292,7 +292,7 @@ async def test_the_documentations_rows_are_read() -> None:
             stated = {"order": {**SHOWN_ORDER, "cloid": cloid}, "status": "filled", "statusTimestamp": 1724361546645}
             it.server.replies["POST /info/orderStatus"] = json.dumps({"status": "order", "order": stated})
             it.server.replies["POST /info/userFillsByTime"] = json.dumps([SHOWN_FILL])
-            found = await it.orders.find_byclient_id(name, it.ether)
+            found = await it.orders.find_by_client_id(name, it.ether)
             assert isinstance(found, Found if known else Unknown)
         assert found == Found(name, "1", OrderStatus.FILLED, D("0.0076"), D("2413.5"), D("0.01"), "USDC")
         it.server.replies["POST /info/frontendOpenOrders"] = json.dumps([SHOWN_OPEN])
@@ -323,7 +323,7 @@ async def test_every_status_of_the_documentation_is_understood(status: str, end:
         order = {**SHOWN_ORDER, "cloid": "0x68646764" + name.removeprefix("hd"), "sz": "0.0076"}
         stated = {"order": order, "status": status, "statusTimestamp": 1724361546645}
         it.server.replies["POST /info/orderStatus"] = json.dumps({"status": "order", "order": stated})
-        found = await it.orders.find_byclient_id(name, it.ether)
+        found = await it.orders.find_by_client_id(name, it.ether)
         if end is None:
             assert isinstance(found, Unknown)
             return
@@ -358,7 +358,7 @@ async def test_what_the_venue_refused_is_told_in_its_words() -> None:
         outcome = await it.orders.submit(too_small)
         assert isinstance(outcome, Rejected)
         assert "Order must have minimum value of" in outcome.reason
-        found = await it.orders.find_byclient_id(too_small.intent.client_order_id, it.ether)
+        found = await it.orders.find_by_client_id(too_small.intent.client_order_id, it.ether)
         assert isinstance(found, Found)
         assert (found.status, found.filled) == (OrderStatus.REJECTED, 0)
 
@@ -371,7 +371,7 @@ async def test_what_the_venue_refused_is_told_in_its_words() -> None:
         for rest_at, limit, status in ((None, D(2900), OrderStatus.EXPIRED), (D(3010), D(3015), OrderStatus.CANCELLED)):
             approved = it.intent(limit=limit)
             assert isinstance(await it.orders.submit(approved, rest_at=rest_at), Accepted)
-            found = await it.orders.find_byclient_id(approved.intent.client_order_id, it.ether)
+            found = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
             assert isinstance(found, Found)
             assert (found.status, found.filled, found.ended) == (status, 0, True)
 
@@ -381,7 +381,7 @@ async def test_fills_that_do_not_add_up_tell_no_price() -> None:
     async with trading(VENUE) as it:
         approved = it.intent()
         await it.orders.submit(approved)
-        right = await it.orders.find_byclient_id(approved.intent.client_order_id, it.ether)
+        right = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
         (fill,) = json.loads(it.server.sent["POST /info/userFillsByTime"])
         half = {**fill, "sz": "0.005", "px": "2990", "fee": "0.25"}
         rest = {**half, "px": "3000", "fee": "-0.05", "tid": 1}
@@ -393,7 +393,7 @@ async def test_fills_that_do_not_add_up_tell_no_price() -> None:
             ([half, rest, {**fill, "oid": 1}], D(2995), D("0.2")),
         ):
             it.server.replies["POST /info/userFillsByTime"] = json.dumps(rows)
-            found = await it.orders.find_byclient_id(approved.intent.client_order_id, it.ether)
+            found = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
             assert isinstance(found, Found)
             assert isinstance(right, Found)
             assert (found.filled, found.average_price, found.fee) == (right.filled, price, fee)

@@ -1,6 +1,6 @@
 """Hyperliquid's order desk, in coins. What is refused is kept under its id, with the reason for its status.
 
-What the venue does with an id that it has already is documented nowhere: here it refuses, in words that nobody knows.
+What the venue does with an id that it has already is documented nowhere: here it takes the order, a second one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ OURS = "0x68646764"
 _SAID = {  # why → what is said, and the status that is kept
     "market": ("Order has invalid asset.", "rejected"),
     "precision": ("Price must be divisible by tick size.", "tickRejected"),
-    "duplicate": ("Order is one that is there.", ""),
     "reduce_only": ("Reduce only order would increase position.", "reduceOnlyRejected"),
     "worth": ("Order must have minimum value of $10.", "minTradeNtlRejected"),
     "margin": ("Insufficient margin to place order.", "perpMarginRejected"),
@@ -83,13 +82,14 @@ class HyperliquidOrders(OrderDesk):
         try:
             if len(price.normalize().as_tuple().digits) > 5 and price % 1:
                 raise Refused("precision")
-            order = self.place(client_id, market_id, side, quantity, price, reduce_only=asked["r"], post_only=post_only)
+            unique = f"new-{len(self.orders)}"  # an id may be used twice
+            order = self.place(unique, market_id, side, quantity, price, reduce_only=asked["r"], post_only=post_only)
+            order.client_id = client_id
         except Refused as refused:
             number = 800_000_001 + len(self.refused)
             said, status = _SAID[refused.why]
-            if status:
-                kept = Placed(number, client_id, market_id, side, quantity, price, asked["r"], self.venue.now())
-                self.refused[number] = kept, status
+            kept = Placed(number, client_id, market_id, side, quantity, price, asked["r"], self.venue.now())
+            self.refused[number] = kept, status
             return _statuses({"error": f"{said} asset={asked['a']}"})
         if order.status == "expired" and not order.filled:
             return _statuses({"error": f"{_SAID['nothing'][0]} asset={asked['a']}"})
