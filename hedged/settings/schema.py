@@ -198,7 +198,7 @@ def _command(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ChannelName = Annotated[str, AfterValidator(_channel_name)]
-Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
+Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"]
 
 
 class Table(BaseModel):
@@ -223,7 +223,7 @@ class AccountSettings(Table):
     name: AccountName
     exchange: str
     wallets: Annotated[
-        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio"], ...], Field(min_length=1)
+        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"], ...], Field(min_length=1)
     ] = (
         "spot",
         "swap",
