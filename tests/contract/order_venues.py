@@ -15,7 +15,16 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, bingx_bench, bitget_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bitget_bench,
+    bitget_uta_bench,
+    bybit_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -50,6 +59,11 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    account: str = ""  # which kind, of a venue that has several
+
+    @property
+    def name(self) -> str:
+        return f"{self.exchange} {self.account}".strip()
 
 
 @dataclass
@@ -250,6 +264,31 @@ VENUES = (
         page=100,
     ),
     OrderVenue(
+        exchange="bitget",
+        account="uta",
+        bench=bitget_uta_bench.bench,
+        keys=bitget_uta_bench.KEYS,
+        wallets=bitget_uta_bench.WALLETS,
+        market_id="ETHUSDT",
+        lot=D("0.01"),
+        create="POST /api/v3/trade/place-order",
+        lookups=(
+            "GET /api/v3/trade/order-info",
+            "GET /api/v3/trade/unfilled-orders",
+            "GET /api/v3/trade/history-orders",
+        ),
+        no=lambda code: {"code": code, "msg": "no", "requestTime": 1695806875837, "data": None},
+        no_status=400,
+        believed="25203",
+        unbelieved="25001",
+        duplicate="25212",
+        shut_out="40037",
+        inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD", D("0.4")),
+        asks_first=("GET /api/v3/position/current-position",),
+        waiting="GET /api/v3/trade/unfilled-orders",
+        page=100,
+    ),
+    OrderVenue(
         exchange="mexc",
         bench=mexc_bench.bench,
         keys=mexc_bench.KEYS,
@@ -294,4 +333,4 @@ VENUES = (
     ),
 )
 
-EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.exchange)
+EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hedged.adapters.exchanges.dialects.bitget_orders import product_of
+from hedged.adapters.exchanges.dialects.bitget_desk import segment
 from hedged.adapters.exchanges.dialects.orders import MarketKey
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Accepted, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
@@ -80,7 +80,7 @@ async def test_every_contract_is_asked_for_in_its_own_product() -> None:
     """By what it is quoted and settled in, as the venue lists it."""
     async with trading(BITGET) as it:
         markets = await it.reader.markets()
-        assert {market_id: product_of(MarketKey(market_id, each)) for market_id, each in markets.contracts.items()} == {
+        assert {market_id: segment(MarketKey(market_id, each)) for market_id, each in markets.contracts.items()} == {
             market_id: row[0] for market_id, row in CONTRACTS.items()
         }
 

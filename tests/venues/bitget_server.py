@@ -12,8 +12,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.venues.bitget_orders import BitgetOrders, listed
+from tests.venues.bitget_orders import listed
 from tests.venues.bitget_orders import refusal as _refusal
+from tests.venues.bitget_unified_orders import BothDesks
 from tests.venues.bitget_venue import BitgetVenue
 from tests.venues.server import VenueServer
 
@@ -31,7 +32,7 @@ class BitgetServer(VenueServer):
         self.api_key, self.secret, self.passphrase = API_KEY, SECRET, PASSPHRASE
         self.demo_key = False
         self.unified = False
-        self.desk = BitgetOrders(venue)
+        self.desk = BothDesks(venue)
 
     async def answer(self, request: web.Request) -> Any:
         asked, path = dict(request.query), request.path.removeprefix("/api/v2/")
@@ -116,7 +117,7 @@ class BitgetServer(VenueServer):
             "/api/v3/account/funding-assets": lambda _: venue.unified_funding(),
             "/api/v3/position/current-position": lambda asked: venue.current_positions(asked["category"]),
             "/api/v3/trade/fills": lambda asked: _listed(venue.traded, asked),
-            "/api/v3/trade/history-orders": lambda asked: _listed(venue.ended, asked),
+            "/api/v3/trade/history-orders": lambda asked: _listed([*self.desk.unified_rows(), *venue.ended], asked),
         }
 
 

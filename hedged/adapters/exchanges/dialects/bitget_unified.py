@@ -53,7 +53,7 @@ _SIDES = {"buy": 1, "sell": -1}
 _PROFIT_SLACK, _PROFIT_ROUNDING = Decimal("0.01"), Decimal(1)
 _RATIO_ROUNDING = Decimal("1.001")
 
-_ISOLATED = (
+ISOLATED = (
     "a position with isolated margin cannot be told apart from the rest of a unified account: set its contract to "
     "cross margin"
 )
@@ -218,7 +218,7 @@ async def _whole(connection: Connection) -> tuple[Row, Told, datetime]:
             for row in position_rows(reply)
         ]
         if any(row["marginMode"] != "crossed" for _, row in rows):
-            raise Refused(connection.account, "unified positions", _ISOLATED)
+            raise Refused(connection.account, "unified positions", ISOLATED)
         _refuse_hidden(assets["data"], rows)
         return assets["data"], rows, min(assets_at, *(arrived for _, arrived in replies))
 
