@@ -55,8 +55,9 @@ async def record(portfolio: Portfolio, report: CycleReport, now: datetime) -> Cy
         proven=proven,
         digest_at=portfolio.memory.digest_at,
     )
-    ended = {alert.key for alert in report.alerts}
-    portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.key not in ended), *report.alerts)
+    # By event, not by key: the end of an earlier one may not be in the store yet.
+    now_known = {alert.event_id for alert in report.alerts}
+    portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.event_id not in now_known), *report.alerts)
     record = CycleRecord(
         cycle_id=report.cycle_id,
         started_at=now,

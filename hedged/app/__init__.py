@@ -38,8 +38,9 @@ from hedged.app.opened import LEASE_MIN, Opened, Outside, open_all, open_store
 from hedged.cycle import Portfolio
 from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
+from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.history import HistoryKeeper
-from hedged.daemon.portfolio import App, Exchanges
+from hedged.daemon.portfolio import App
 from hedged.daemon.wakes import Wakes
 from hedged.errors import StoreError
 from hedged.model.policy import Mode

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hedged.act.go_live import kept, stands_in_the_way
+from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.keys import KeyWatch
 from hedged.daemon.one_way import in_hedge_mode
-from hedged.daemon.portfolio import Exchanges
 from hedged.errors import ConfigurationError, VenueError
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.policy import Mode, World

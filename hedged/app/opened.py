@@ -19,8 +19,8 @@ from hedged.app.accounts import (
 )
 from hedged.app.channels import command_desk, open_channels
 from hedged.daemon.commands import Commands
+from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.keys import KeyWatch
-from hedged.daemon.portfolio import Exchanges
 from hedged.errors import StoreError
 from hedged.ports import Channel, Clock, CommandTaker, Ids, StandingAlerts, Store
 from hedged.settings import Settings

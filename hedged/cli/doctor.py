@@ -5,35 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hedged.cli.check import MARKS, Check
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from hedged.adapters.exchanges.ccxt_account import CcxtVenue
+    from hedged.daemon.exchanges import Exchanges
     from hedged.daemon.history import HistoryKeeper
-    from hedged.daemon.portfolio import Exchanges
     from hedged.model.instrument import InstrumentId
     from hedged.model.permissions import Permissions
     from hedged.model.policy import HedgePolicy
     from hedged.ports import AccountReader, Clock
     from hedged.settings import Settings
-
-MARKS = {"ok": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "dim")}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`unknown`: nobody can tell. `text` says what was found; of a failed check, what to do."""
-
-    what: str
-    result: Literal["ok", "failed", "unknown"]
-    text: str
 
 
 def doctor(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hedged.cli.check import Check
+
 if TYPE_CHECKING:
     from hedged.adapters.channels.mqtt_client import MqttOptions
-    from hedged.cli.doctor import Check
     from hedged.settings import Settings
     from hedged.settings.schema import MqttSettings
 
@@ -15,7 +16,6 @@ async def mqtt_checks(settings: Settings) -> list[Check]:
     """Whether it lets us in, whether each topic can be written and read, and who else may ask something of us."""
     from hedged.adapters.channels.mqtt_visit import visit
     from hedged.app import mqtt_options
-    from hedged.cli.doctor import Check
     from hedged.errors import DeliveryError
 
     if settings.mqtt is None:
@@ -58,7 +58,6 @@ def _topics(settings: Settings, mqtt: MqttSettings) -> list[str]:
 
 async def _who_may_ask(options: MqttOptions, mqtt: MqttSettings) -> Check:
     from hedged.adapters.channels.mqtt_visit import lets_anybody_in
-    from hedged.cli.doctor import Check
 
     what, verbs = "mqtt: commands", ", ".join(mqtt.commands)
     if await lets_anybody_in(options):

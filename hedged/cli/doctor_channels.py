@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from hedged.cli.check import Check
+
 if TYPE_CHECKING:
     from hedged.adapters.channels.telegram_api import BotApi
-    from hedged.cli.doctor import Check
     from hedged.ports import Clock
     from hedged.settings import Settings
 
@@ -21,7 +22,6 @@ CONNECT_WITHIN = 5.0  # seconds
 
 async def notify_checks(settings: Settings, *, send: bool) -> list[Check]:
     """The channels whose state only a message shows: services behind a URL, and the user's program."""
-    from hedged.cli.doctor import Check
     from hedged.cli.notify import try_channels
 
     names = [each.name for each in settings.credentials().notify(settings.notify.credentials_file)]
@@ -40,7 +40,6 @@ async def telegram_checks(settings: Settings, clock: Clock) -> list[Check]:
     """Whether the token is valid, the chat can be written to, and buttons will be heard. Nothing is written there."""
     from hedged.adapters.channels.telegram_api import TelegramError
     from hedged.app import telegram_chat
-    from hedged.cli.doctor import Check
 
     if settings.telegram is None:
         return []
@@ -65,7 +64,6 @@ async def telegram_checks(settings: Settings, clock: Clock) -> list[Check]:
 
 async def _buttons(api: BotApi, users: int) -> Check:
     from hedged.adapters.channels.telegram_api import TelegramError
-    from hedged.cli.doctor import Check
 
     try:
         hook = await api.call("getWebhookInfo", {})
@@ -79,8 +77,6 @@ async def _buttons(api: BotApi, users: int) -> Check:
 
 async def heartbeat_checks(settings: Settings, now: datetime) -> list[Check]:
     """When it was answered last; else whether its host can be reached. Never fetched: that would be a sign of life."""
-    from hedged.cli.doctor import Check
-
     url = settings.notify.heartbeat_url
     if url is None:
         return []

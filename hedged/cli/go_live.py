@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hedged.cli.doctor import MARKS, Check, position_mode
+from hedged.cli.check import MARKS, Check
+from hedged.cli.doctor import position_mode
 from hedged.cli.options import EXIT_FAILED, ConfigOption, JsonOption
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,24 +15,26 @@ from hedged.act.take_back import take_back
 from hedged.adapters.channels.heartbeat import Signal
 from hedged.adapters.channels.mqtt import MqttChannel
 from hedged.cycle import GUARDED_CYCLES, CycleReport, Portfolio, run_cycle
-from hedged.daemon.clock_watch import ClockWatch, VenueClock
+from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.delivery import channels_down
+from hedged.daemon.direct import Direct, Failures
+from hedged.daemon.exchanges import Exchanges
+from hedged.daemon.troubles import clocks_apart, streams_down, topics_denied
 from hedged.daemon.vitals import Vitals
 from hedged.daemon.wakes import Wakes
 from hedged.decide.jumps import UNCONFIRMED
-from hedged.errors import DeliveryError, StoreError
-from hedged.model.alert import AlertState, Message, MessageKind
-from hedged.model.finding import Finding, Kind, Severity
+from hedged.errors import StoreError
+from hedged.model.alert import AlertState
+from hedged.model.finding import Finding
 from hedged.model.instrument import InstrumentId
 from hedged.model.proposal import Verdict
 from hedged.model.stream import StreamState
-from hedged.ports import AccountReader, CandleReader, Channel, MarketReader, OpenOrders, OrderGateway, Streams
+from hedged.ports import Channel, Streams
 from hedged.tell.pipeline import addressed
 from hedged.tell.state import stream_object
 
 if TYPE_CHECKING:
     from hedged.adapters.channels.heartbeat import Heartbeat
-    from hedged.adapters.exchanges.ccxt_account import CcxtVenue
     from hedged.adapters.store.lock import StoreLock
     from hedged.daemon.background import Loop
     from hedged.daemon.book_watch import BookWatch
@@ -46,46 +47,8 @@ log = structlog.get_logger(__name__)
 
 THIN_EVERY = timedelta(hours=1)
 LOOK_FOR_STOPS_EVERY = 1.0  # seconds
-SKEW_SECONDS_MAX = 1.0
-STREAM_DOWN_AFTER = timedelta(minutes=5)
-FAILURE_REPEAT = timedelta(minutes=30)
 TAKE_BACK_WITHIN = 1.3  # seconds to cancel what rests, less than what the daemon has for it when it stops
 END_GUARD_WITHIN = 0.4  # seconds
-DENIED_NAMED = 5  # topics in a sentence
-UNDELIVERED_MAX = 200  # messages a channel
-DIRECT_DELIVERY_WITHIN = 10.0  # seconds, for messages that the store could not keep
-
-Close = Callable[[], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Exchanges:
-    """Every account's ports, and what has to be closed after them."""
-
-    markets: dict[str, MarketReader] = field(default_factory=dict)
-    readers: dict[str, AccountReader] = field(default_factory=dict)
-    candles: dict[str, CandleReader] = field(default_factory=dict)
-    venues: dict[str, CcxtVenue] = field(default_factory=dict)  # those reached through ccxt
-    streams: dict[str, Streams] = field(default_factory=dict)  # of those that are watched between polls
-    gateways: dict[str, OrderGateway] = field(default_factory=dict)  # of those that a hedge may really trade on
-    clocks: dict[str, VenueClock] = field(default_factory=dict)  # of those that tell the time
-    books: dict[str, OpenOrders] = field(default_factory=dict)  # of those that show all that waits there
-    closers: list[Close] = field(default_factory=list)
-    releasers: list[Callable[[], None]] = field(default_factory=list)  # of locks on keys, once nothing is sent any more
-    unkeyed: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # account → where its key was looked for
-    owners: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)  # exchange and key → account
-
-    def weights(self) -> dict[str, float]:
-        """Request weight that each account reached through ccxt has spent since the start, in ccxt's units."""
-        return {name: venue.weight for name, venue in self.venues.items()}
-
-    async def close(self) -> None:
-        try:
-            for close in self.closers:
-                await close()
-        finally:
-            while self.releasers:
-                self.releasers.pop()()
 
 
 @dataclass(slots=True)
@@ -113,11 +76,11 @@ class App:
     cycle_weights: dict[str, float] = field(default_factory=dict)  # by account: spent since the cycle before
     _weighed: dict[str, float] = field(default_factory=dict)
     _taken_back: bool = False
-    _failing: tuple[str, datetime] | None = None  # event id and last message of a run of failed cycles
-    _undelivered: dict[str, list[Message]] = field(default_factory=dict)  # by channel, kept by nobody else
-    _direct: set[asyncio.Task[None]] = field(default_factory=set)
+    _failures: Failures = field(init=False)
+    _direct: Direct = field(init=False)
 
     def __post_init__(self) -> None:
+        self._failures, self._direct = Failures(self.name), Direct(self.channels)
         self.vitals = Vitals(self.portfolio.clock, self.every)
         self.clock_watch = self.clock_watch or ClockWatch(self.portfolio.clock, self.exchanges.clocks)
 
@@ -140,7 +103,8 @@ class App:
             streams.cycle_begins()
         await self._hold()
         told = await self._told()
-        outside = [*extra, *self._findings(now), *self._streams_down(told, now)]
+        states = {name: each.states() for name, each in self.exchanges.streams.items()}
+        outside = [*extra, *self._findings(now), *streams_down(states, told, now)]
         outside += channels_down(self.couriers, told, now, self._lost())
         beside = {
             "woken_by": list(woken_by),
@@ -156,7 +120,7 @@ class App:
             raise
         finally:
             self._looked.set()
-        self._failing = None
+        self._failures.over()
         if self.history is not None:
             self.history.learn(report)
         if any(each.reason.endswith(UNCONFIRMED) for each in report.decision.refused):
@@ -231,9 +195,9 @@ class App:
             courier.kick()
         if report.store_error is not None:
             log.error("the cycle could not be recorded", error=report.store_error)
-            self._deliver_directly(report.messages)
-        elif any(self._undelivered.values()):
-            self._deliver_directly([])
+            self._direct.deliver(report.messages)
+        elif self._direct.waiting:
+            self._direct.deliver([])
         for channel in self.channels:
             await channel.publish_state(report.state)
         self._beat(Signal.SUCCESS)
@@ -270,8 +234,7 @@ class App:
                     await gateway.guard({each for each in resting if each.partition(":")[0] == account}, within)
 
     async def close(self) -> None:
-        for task in self._direct:
-            task.cancel()
+        self._direct.close()
         if not self._taken_back and self.portfolio.fenced is None:
             await self._guard(())  # who comes next arms them anew
         await self.exchanges.close()
@@ -305,7 +268,8 @@ class App:
 
     def _findings(self, now: datetime) -> Iterator[Finding]:
         """What is told with every cycle and found outside of it."""
-        yield from self._skews()
+        skews = {name: venue.skew_seconds for name, venue in self.exchanges.venues.items()}
+        yield from clocks_apart(self.name, self.clock_watch.doubt, skews)
         if self.keys is not None:
             yield from self.keys.findings(now)
         if self.history is not None:
@@ -316,31 +280,12 @@ class App:
             yield from self.books.findings()
         for channel in self.channels:
             if isinstance(channel, MqttChannel):
-                yield from self._denied(channel)
+                yield from topics_denied(self.name, channel.name, channel.denied)
 
     def _lost(self) -> dict[str, Failing]:
         """Channels that keep a connection and have none, also where there is nothing to deliver."""
         mqtt = [channel for channel in self.channels if isinstance(channel, MqttChannel)]
         return {channel.name: channel.failing for channel in mqtt if channel.failing is not None}
-
-    def _denied(self, channel: MqttChannel) -> Iterator[Finding]:
-        """Topics that a broker denies, which it tells nobody who publishes there."""
-        topics = channel.denied
-        if topics:
-            named = ", ".join(topics[:DENIED_NAMED]) + (" and more" if len(topics) > DENIED_NAMED else "")
-            text = f"{self.name}: what was published over {channel.name} did not come back: {named}."
-            yield Finding(Kind.TOPICS_DENIED, self.name, Severity.WARNING, text, {"topics": len(topics)})
-
-    def _skews(self) -> Iterator[Finding]:
-        """Accounts whose venue's clock and this machine's are apart, and a clock that no order can rest on."""
-        if self.clock_watch.doubt is not None:
-            text = f"{self.name}: {self.clock_watch.doubt}; orders wait until the clock is right."
-            yield Finding(Kind.CLOCK_SKEW, self.name, Severity.CRITICAL, text)
-        for name, venue in self.exchanges.venues.items():
-            skew = venue.skew_seconds
-            if skew is not None and abs(skew) > SKEW_SECONDS_MAX:
-                text = f"{name}: this machine's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}."
-                yield Finding(Kind.CLOCK_SKEW, name, Severity.WARNING, text, {"skew_ms": round(skew * 1000)})
 
     def stream_states(self) -> Iterator[StreamState]:
         for streams in self.exchanges.streams.values():
@@ -355,56 +300,10 @@ class App:
                 alerts = await portfolio.store.alerts()
         return {alert.key for alert in alerts if alert.state is AlertState.FIRING}
 
-    def _streams_down(self, told: Collection[str], now: datetime) -> Iterator[Finding]:
-        """Accounts whose streams have been down for minutes: nothing is lost but the quick reaction.
-
-        Once told it is over when every stream stands again, also where a restart forgot how long it was down.
-        """
-        for name, streams in self.exchanges.streams.items():
-            down = [state for state in streams.states() if not state.up]
-            long = any(now - state.since >= STREAM_DOWN_AFTER for state in down)
-            if long or (down and f"{Kind.STREAM_DOWN.value}/{name}" in told):
-                listed = ", ".join(f"{state.name} ({state.detail})" for state in down)
-                text = f"{name}: streams down: {listed}."
-                yield Finding(Kind.STREAM_DOWN, name, Severity.INFO, text, {"streams_down": len(down)})
-
     def _tell_failure(self, error: Exception, now: datetime) -> None:
-        """A cycle that fails as a whole can record no alert, and the next may fail too: say so at once, once."""
-        policy = self.portfolio.policy
-        if self._failing is not None and now - self._failing[1] < FAILURE_REPEAT:
-            return
-        self._failing = (self._failing[0] if self._failing else self.portfolio.ids.new(), now)
-        message = Message(
-            event_id=self._failing[0],
-            kind=MessageKind.FIRING,
-            key=f"{Kind.CYCLE_FAILED.value}/{self.name}",
-            severity=Severity.CRITICAL,
-            title=f"Critical: {self.name} could not complete a cycle",
-            body=(
-                f"{self.name}: a cycle failed ({type(error).__name__}, see the log). Nothing is watched or traded "
-                "until one completes; hedged tries again at every interval."
-            ),
-            at=now,
-        )
-        self._deliver_directly([addressed(message, policy.name, policy.world)])
-
-    def _deliver_directly(self, messages: Sequence[Message]) -> None:
-        """With no outbox to keep them, messages go out at once: better told and forgotten than not told."""
-
-        async def deliver(channel: Channel) -> None:
-            waiting = self._undelivered.pop(channel.name, [])
-            for message in (*waiting, *messages):
-                try:
-                    await asyncio.wait_for(channel.deliver(message), DIRECT_DELIVERY_WITHIN)
-                except (DeliveryError, TimeoutError) as error:
-                    log.warning("message not delivered, tried again", channel=channel.name, error=str(error))
-                    kept = self._undelivered.setdefault(channel.name, [])
-                    kept[:] = [*kept, message][-UNDELIVERED_MAX:]
-
-        for channel in self.channels:
-            task = asyncio.create_task(deliver(channel))
-            self._direct.add(task)
-            task.add_done_callback(self._direct.discard)
+        policy, message = self.portfolio.policy, self._failures.message(error, now, self.portfolio.ids.new())
+        if message is not None:
+            self._direct.deliver([addressed(message, policy.name, policy.world)])
 
     async def _thin(self, now: datetime) -> None:
         if self._thinned_at is not None and now - self._thinned_at < THIN_EVERY:

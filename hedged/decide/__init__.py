@@ -55,7 +55,7 @@ def decide(assessment: Assessment, snapshot: Snapshot, policy: PortfolioPolicy, 
         if modes[group.hedges[0]] is Mode.APPROVE and (stopped or group.blocked_by)
     }
     return desk.decision(
-        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting
+        "; ".join(reasons) or "no hedges are configured", waits=lambda proposal: proposal.hedge in waiting | desk.idle
     )
 
 
@@ -87,6 +87,7 @@ def _hedged(group: HedgeGroup, resting: Sequence[Intent], desk: Desk) -> str:
     if any(trade.instrument in book.resting for trade in trades):
         return f"{group.name}: waits for its order at rest in the book"
     if (no_takers := held_back(trades, book.waiting, snapshot, policy)) is not None:
+        desk.idle.add(group.name)
         return f"{reason}; {no_takers}"
     parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
     first, then = as_allowed(*in_sequence(parts, group, snapshot.instruments), group, desk)

@@ -52,6 +52,7 @@ class Desk:
     proposals: list[Intent] = field(default_factory=list, init=False)
     by_hand: list[Intent] = field(default_factory=list, init=False)
     take_back: list[Intent] = field(default_factory=list, init=False)  # at rest, and not wanted any more
+    idle: set[str] = field(default_factory=set, init=False)  # groups that are not judged in this cycle
     _used: dict[Way, Used] = field(init=False)  # what is sent is in each
     _whole: set[str] = field(default_factory=set, init=False)  # orders that the gate let through as they were wanted
     _pending: Pending = field(init=False)

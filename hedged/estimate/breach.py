@@ -84,5 +84,7 @@ def _first_crossing(left: Callable[[float], float], furthest: float) -> float | 
     near, far = 0.0, furthest
     for _ in range(_HALVINGS):
         middle = (near + far) / 2
+        if middle in {near, far}:  # no number lies between
+            break
         near, far = (middle, far) if left(middle) > 0 else (near, middle)
     return far

@@ -6,16 +6,13 @@ in `checks`. `config/hedged.example.toml` is the same list for users, and a test
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from hedged.adapters.credentials import CHANNEL_NAME
 from hedged.adapters.store.retention import Retention
 from hedged.model.command import Verb
 from hedged.model.finding import Kind, Severity
@@ -36,6 +33,7 @@ from hedged.model.policy import (
     Thresholds,
 )
 from hedged.model.timing import Measure, Signal
+from hedged.settings import bounds
 from hedged.settings.fields import (
     AccountName,
     Amount,
@@ -55,7 +53,6 @@ from hedged.settings.fields import (
     Whole,
 )
 from hedged.tell.lifecycle import REPEAT, AlertRules
-from hedged.web.address import is_loopback, parse_address
 
 _LIMITS = Limits()
 _RETENTION = Retention()
@@ -66,138 +63,9 @@ _MARGIN = MarginPolicy()
 _SIGNAL = Signal()
 _THRESHOLDS = Thresholds()
 _CONTRACTS_MAX = Decimal("1e12")
-_NUMBER = re.compile(r"[-+0-9._eE]+")
-_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 
-def _loopback(value: str) -> str:
-    """`host:port` on this machine; anything else would send real keys to a stranger."""
-    try:
-        local = is_loopback(parse_address(value)[0])
-    except ValueError:
-        local = False
-    if not local:
-        raise ValueError('must be a port of this machine, such as "127.0.0.1:8443"')
-    return value
-
-
-def _listen(value: str) -> str:
-    try:
-        parse_address(value)
-    except ValueError:
-        raise ValueError('must be an address and a port, such as "127.0.0.1:9464"') from None
-    return value
-
-
-def _host(value: str) -> str:
-    if not _HOST.fullmatch(value):
-        raise ValueError("must be a host name or an address alone: port, user and password have places of their own")
-    return value
-
-
-def _topic(value: str) -> str:
-    if not re.fullmatch(r"[^\s#+$/\x00][^\s#+\x00]*", value) or value.endswith("/"):
-        raise ValueError("must be an MQTT topic without #, +, spaces, a leading $ or / and a trailing /")
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable() or " " in value:
-        raise ValueError("must be an http:// or https:// address")
-    return value
-
-
-def _bot_server(value: str) -> str:
-    """The bot's token goes there in each address."""
-    parts = urlsplit(_http_url(value))
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("must be the address of a Bot API server alone, without user, query or fragment")
-    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-        raise ValueError("must begin with https:// unless it is on this machine")
-    return value
-
-
-def _optimal(value: object) -> object:
-    if isinstance(value, str) and value != "optimal" and not _NUMBER.fullmatch(value):
-        raise ValueError('must be a fraction between 0 and 1, or "optimal"')
-    return None if value == "optimal" else value
-
-
-def _estimated(value: object) -> object:
-    if isinstance(value, str) and value != "estimated":
-        raise ValueError('must be a table such as { UNI = 1.2 }, or "estimated"')
-    return None if value == "estimated" else value
-
-
-def _crontab(value: str) -> str:
-    """Five fields, checked by the library that will evaluate them."""
-    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only where somebody uses it
-
-    try:
-        CronTrigger.from_crontab(value, timezone=UTC)
-    except ValueError as error:
-        raise ValueError('must be five crontab fields in UTC, such as "0 20 * * fri"') from error
-    return value
-
-
-def _ladder(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-    if len(set(value)) != len(value) or not 1 <= len(value) <= 10:
-        raise ValueError("must be 1 to 10 different durations")
-    return tuple(sorted(value, reverse=True))
-
-
-def _once_each(value: tuple[Verb, ...]) -> tuple[Verb, ...]:
-    if len(set(value)) != len(value):
-        raise ValueError("must name each command once")
-    return value
-
-
-def _at_most_a_month(value: timedelta) -> timedelta:
-    if value > timedelta(days=30):
-        raise ValueError("must be at most 30d")
-    return value
-
-
-def _an_answers_time(value: timedelta) -> timedelta:
-    if not timedelta(minutes=1) <= value <= timedelta(days=1):
-        raise ValueError("must be between 1m and 24h")
-    return value
-
-
-def _at_most_half_a_day(value: timedelta) -> timedelta:
-    if value > timedelta(hours=12):
-        raise ValueError("must be at most 12h")
-    return value
-
-
-def _time_of_day(value: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError('must be a time of the day in UTC, such as "08:00"')
-    return value
-
-
-def _channel_name(value: str) -> str:
-    if not CHANNEL_NAME.fullmatch(value):
-        raise ValueError('must be the name of a channel, such as "mqtt" or "notify-1"')
-    return value
-
-
-def _once_each_name(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(value)) != len(value):
-        raise ValueError("must name each channel once")
-    return value
-
-
-def _command(value: tuple[str, ...]) -> tuple[str, ...]:
-    if value and not value[0].strip():
-        raise ValueError('must begin with the path of a program, such as ["/usr/local/bin/alert", "--loud"]')
-    if any("\x00" in part for part in value):
-        raise ValueError("must not contain NUL")
-    return value
-
-
-ChannelName = Annotated[str, AfterValidator(_channel_name)]
+ChannelName = Annotated[str, AfterValidator(bounds.channel_name)]
 Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"]
 
 
@@ -229,7 +97,7 @@ class AccountSettings(Table):
         "swap",
     )
     sandbox: StrictBool = False
-    connect_to: Annotated[str, AfterValidator(_loopback)] | None = None
+    connect_to: Annotated[str, AfterValidator(bounds.loopback)] | None = None
     ca_file: FilePath | None = None
     credentials_file: FilePath | None = None
     withdraw_disabled_confirmed: Moment | None = None
@@ -271,7 +139,7 @@ class PositionSettings(Table):
 class WindowSettings(Table):
     from_: Annotated[Moment | None, Field(alias="from")] = None
     until: Moment | None = None
-    cron: Annotated[str, AfterValidator(_crontab)] | None = None
+    cron: Annotated[str, AfterValidator(bounds.crontab)] | None = None
     lasts: Duration | None = None
 
 
@@ -289,9 +157,9 @@ class HedgeSettings(Table):
     instruments: Annotated[tuple[InstrumentName, ...], Field(min_length=1)]
     target: Target = Target.VALUE
     target_ratio: Annotated[Decimal, Field(ge=0, le=Decimal("1.5"))] = Decimal(1)
-    band: Annotated[Fraction | None, BeforeValidator(_optimal)] = BAND  # None: "optimal"
+    band: Annotated[Fraction | None, BeforeValidator(bounds.optimal)] = BAND  # None: "optimal"
     beta: Annotated[
-        Mapping[Asset, Annotated[Decimal, Field(gt=0, le=10)]] | None, BeforeValidator(_estimated), Frozen
+        Mapping[Asset, Annotated[Decimal, Field(gt=0, le=10)]] | None, BeforeValidator(bounds.estimated), Frozen
     ] = {}  # None: "estimated"
     risk_cost_year: Annotated[Decimal, Field(gt=0, le=10)] = RISK_COST_YEAR
     carry_shrink_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
@@ -323,7 +191,7 @@ class MarginSettings(Table):
     warning: Fraction = _THRESHOLDS.margin_ratio_warning
     critical: Fraction = _THRESHOLDS.margin_ratio_critical
     liquidation_near: Fraction = _THRESHOLDS.liquidation_distance_near
-    top_up_within: Annotated[Duration, AfterValidator(_at_most_a_month)] = _MARGIN.top_up_within
+    top_up_within: Annotated[Duration, AfterValidator(bounds.at_most_a_month)] = _MARGIN.top_up_within
     probability: Annotated[Decimal, Field(ge=Decimal("0.001"), le=Decimal("0.1"))] = Decimal(repr(_MARGIN.probability))
     on_critical: OnCritical = _MARGIN.on_critical
 
@@ -331,7 +199,7 @@ class MarginSettings(Table):
 class ExpirySettings(Table):
     roll: Duration = _ROLL.before
     stop: Duration = _ROLL.stop
-    ladder: Annotated[tuple[Duration, ...], AfterValidator(_ladder)] = _THRESHOLDS.expiry_ladder
+    ladder: Annotated[tuple[Duration, ...], AfterValidator(bounds.ladder)] = _THRESHOLDS.expiry_ladder
 
 
 class LimitSettings(Table):
@@ -354,7 +222,7 @@ class LimitSettings(Table):
 
 
 class ApproveSettings(Table):
-    expires: Annotated[Duration, AfterValidator(_an_answers_time)] = PROPOSALS_EXPIRE
+    expires: Annotated[Duration, AfterValidator(bounds.an_answers_time)] = PROPOSALS_EXPIRE
 
 
 class RepeatSettings(Table):
@@ -368,8 +236,8 @@ class RepeatSettings(Table):
 class ChannelSettings(Table):
     """Who is told at once (nobody named: all that are not named in `then`), and who where nobody acknowledges."""
 
-    first: Annotated[tuple[ChannelName, ...], AfterValidator(_once_each_name)] = ()
-    then: Annotated[tuple[ChannelName, ...], AfterValidator(_once_each_name)] = ()
+    first: Annotated[tuple[ChannelName, ...], AfterValidator(bounds.once_each_name)] = ()
+    then: Annotated[tuple[ChannelName, ...], AfterValidator(bounds.once_each_name)] = ()
 
 
 class AlertSettings(Table):
@@ -378,10 +246,10 @@ class AlertSettings(Table):
     depeg: Fraction = _THRESHOLDS.depeg
     settle: Patience = _RULES.settle
     lower_after: Patience = _RULES.lower_after
-    group_interval: Annotated[Patience, AfterValidator(_at_most_half_a_day)] = _RULES.group_interval
+    group_interval: Annotated[Patience, AfterValidator(bounds.at_most_half_a_day)] = _RULES.group_interval
     messages_minute_max: Annotated[Whole, Field(ge=1, le=1000)] = 20
     escalate_after: Duration = timedelta(minutes=5)
-    digest: Annotated[str, AfterValidator(_time_of_day)] | None = None
+    digest: Annotated[str, AfterValidator(bounds.time_of_day)] | None = None
     templates: FilePath | None = None
     channels: ChannelSettings = ChannelSettings()
     repeat: RepeatSettings = RepeatSettings()
@@ -390,37 +258,37 @@ class AlertSettings(Table):
 
 
 class MqttSettings(Table):
-    host: Annotated[str, AfterValidator(_host)]
+    host: Annotated[str, AfterValidator(bounds.host)]
     port: Annotated[Whole, Field(ge=1, le=65_535)] | None = None  # 8883 with TLS, else 1883
     tls: bool = False
     ca_file: FilePath | None = None
     certificate_file: FilePath | None = None
     key_file: FilePath | None = None
     protocol: Literal["5", "3.1.1"] = "5"
-    prefix: Annotated[str, AfterValidator(_topic)] = "hedged"
+    prefix: Annotated[str, AfterValidator(bounds.topic)] = "hedged"
     discovery: bool = False
-    discovery_prefix: Annotated[str, AfterValidator(_topic)] = "homeassistant"
-    commands: Annotated[tuple[Verb, ...], AfterValidator(_once_each)] = ()
+    discovery_prefix: Annotated[str, AfterValidator(bounds.topic)] = "homeassistant"
+    commands: Annotated[tuple[Verb, ...], AfterValidator(bounds.once_each)] = ()
     credentials_file: FilePath | None = None
 
 
 class NotifySettings(Table):
     log: bool = True
-    heartbeat_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    heartbeat_url: Annotated[str, AfterValidator(bounds.http_url)] | None = None
     heartbeat_signals: StrictBool = True
-    exec: Annotated[tuple[str, ...], AfterValidator(_command)] = ()
+    exec: Annotated[tuple[str, ...], AfterValidator(bounds.command)] = ()
     credentials_file: FilePath | None = None
 
 
 class TelegramSettings(Table):
     buttons: StrictBool = True
-    server: Annotated[str, AfterValidator(_bot_server)] = "https://api.telegram.org"
+    server: Annotated[str, AfterValidator(bounds.bot_server)] = "https://api.telegram.org"
     credentials_file: FilePath | None = None
 
 
 class WebSettings(Table):
-    listen: Annotated[str, AfterValidator(_listen)] | None = None
-    names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    listen: Annotated[str, AfterValidator(bounds.listen)] | None = None
+    names: tuple[Annotated[str, AfterValidator(bounds.host)], ...] = ()
     credentials_file: FilePath | None = None
 
 

@@ -17,7 +17,7 @@ from hedged.adapters.store.lock import StoreLock
 from hedged.adapters.systemd import Notifier
 from hedged.daemon.background import Loop
 from hedged.daemon.clock_watch import ClockWatch
-from hedged.daemon.portfolio import Exchanges
+from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.service import Wired, serve
 from hedged.errors import HedgedError
 from hedged.model.instrument import Instrument, InstrumentId

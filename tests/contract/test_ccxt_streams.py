@@ -86,7 +86,7 @@ async def test_without_a_key_only_prices_are_watched(venue: str, monkeypatch: py
     async with stage(venue, keys=False) as on:
         await on.marked()
         assert given == {"marks": False}
-        assert on.hub.listen_keys == []
+        assert on.hub.listen_keys == (["POST"] if venue == "kucoin" else [])  # which has no address without one
     async with stage(venue) as on:
         await on.listening()
         await on.marked()
@@ -109,7 +109,7 @@ async def test_all_that_is_said_is_listening(venue: str) -> None:
             said = (
                 frame
                 if isinstance(frame, str)
-                else frame.get("op") or frame.get("method") or frame.get("reqType") or frame.get("event")
+                else next((frame[name] for name in ("op", "method", "reqType", "event", "type") if name in frame), None)
             )
             assert said in words
 
@@ -135,5 +135,5 @@ async def test_requests_of_streams_are_counted(venue: str) -> None:
     async with stage(venue) as on:
         await on.listening()
         await on.marked()
-        assert bool(on.hub.listen_keys) is (venue in {"binance", "bingx"})
+        assert bool(on.hub.listen_keys) is (venue in {"binance", "bingx", "kucoin"})
         assert on.it.opened.requests == len(on.it.server.requests) - on.hub.opened

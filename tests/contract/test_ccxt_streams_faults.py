@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp import web
 from ccxt.async_support.base.ws import client as ccxt_client
 
 from hedged.adapters.exchanges.ccxt_streams import PAUSE_LAST, SILENT_AFTER, TICKS_WITHIN
@@ -209,6 +210,46 @@ async def test_lines_by_listen_key_are_opened_anew_before_it_dies(venue: str) ->
         before = len(on.woken)
         await on.hub.tell("position", PERPETUAL[venue], "-7")
         await on.reasons(before + 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<html>down</html>", "HTML"),
+        ("", "empty"),
+        ("{}", "HTTP 200"),
+        ('{"code": "200000", "data": {"token": "t"}}', "instanceServers"),
+    ],
+)
+async def test_a_token_that_does_not_come_is_asked_for_again(
+    body: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KuCoin gives a websocket's address with a token: without it nothing is connected, and it is seen."""
+    async with stage("kucoin", keys=False) as on:
+        await on.marked()
+        with monkeypatch.context() as patched:
+            patched.setattr(on.hub._speech, "listen_key", lambda _: web.Response(text=body))
+            await on.hub.sockets[0].ws.close()
+            await on.down("marks", "closed")
+            await on.clock.move(1)
+            await on.down("marks", words)
+            assert on.hub.opened == 1
+        await comes_back(on)
+
+
+async def test_all_wallets_of_kucoin_are_heard() -> None:
+    """Futures have a connection of their own; the funding account is told of by what tells of the trading one."""
+    async with stage("kucoin") as on:
+        await on.listening()
+        await on.until(lambda: len(on.heard_by("balances:spot")) == 2)
+        topic, message = on.hub._speech.wallet("USDT", "100")
+        await on.hub.send(on.heard_by(topic)[0], message)
+        assert await on.reasons(1) == ["main: balance of USDT changed (swap)"]
+        topic, message = on.hub._speech.balance("ETH", "5")
+        message["data"]["relationEvent"] = "main.deposit"
+        for socket in on.heard_by(topic):
+            await on.hub.send(socket, message)
+        assert await on.reasons(1) == ["main: balance of ETH changed (funding)"]
 
 
 async def test_a_venue_that_lists_nothing_has_no_streams_yet() -> None:

@@ -55,6 +55,7 @@ async def test_no_http_but_listen_keys(venue: str) -> None:
     """Not even readings: they are polling's, over a line of its own."""
     async with stage(venue) as on:
         await on.listening()
+        await on.marked()
         on.it.server.requests.clear()
         async with opened(on) as listening:
             name = symbol(venue)
@@ -75,6 +76,7 @@ async def test_no_http_but_listen_keys(venue: str) -> None:
         {"method": "order.place", "params": {}},
         {"method": "order.cancel"},
         {"op": "subscribe", "method": "order.place"},
+        {"type": "subscribe", "op": "spot.order"},
         {"op": ["subscribe"]},
         {"args": [{}]},
         {"id": 1, "dataType": "x", "order": {}},

@@ -13,7 +13,7 @@ from hedged.adapters.exchanges.limiter import Meter
 from hedged.adapters.exchanges.paper import PaperAccount
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import Portfolio, run_cycle
-from hedged.daemon.portfolio import Exchanges
+from hedged.daemon.exchanges import Exchanges
 from hedged.model.policy import Mode
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -60,7 +59,7 @@ async def test_a_cycle_that_fails_is_told_once_and_at_once(stage: tuple[App, Ear
     for _ in range(2):
         with pytest.raises(RuntimeError):
             await app.cycle(clock.now(), ())
-    await asyncio.gather(*app._direct)
+    await app._direct.settled()
     assert [(m.key, m.severity.value) for m in ear.heard] == [("cycle_failed/test", "critical")]
     venue.faults.clear()
     await app.after_cycle(await app.cycle(clock.now(), ()))
@@ -73,7 +72,7 @@ async def test_what_the_store_cannot_keep_is_delivered_directly(stage: tuple[App
     app.portfolio.store.broken = {"record_cycle"}
     venue.hold(ETH=12)
     await app.after_cycle(await app.cycle(clock.now(), ()))
-    await asyncio.gather(*app._direct)
+    await app._direct.settled()
     assert "drift/alts" in {message.key for message in ear.heard}
 
 

@@ -318,6 +318,28 @@ async def test_a_disk_that_is_full_while_nothing_is_traded_is_told_and_over_when
     assert ended == [("store_degraded/store", MessageKind.RESOLVED)]
 
 
+async def test_an_end_told_while_the_disk_was_full_is_not_told_again(stage: Stage) -> None:
+    """The alert came back as another event before the disk worked again: the end of the first is recorded as well."""
+    uni = InstrumentId("main:UNI/USDT:USDT")
+    stage.venue.listed[uni] = perp(uni)
+    stage.venue.marks[uni] = stage.venue.price["UNI"] = Decimal(8)
+
+    async def tick(held: int) -> list[MessageKind]:
+        stage.venue.contracts[uni] = Decimal(held)
+        report = await stage.tick()
+        return [message.kind for message in report.messages if message.key == f"position_unowned/{uni}"]
+
+    assert await tick(100) == [MessageKind.FIRING]
+    stage.portfolio.store.broken = {"record_cycle"}
+    stage.venue.explanation = "a fill"
+    assert await tick(0) == [MessageKind.RESOLVED]
+    stage.clock.advance(5 * 3600)
+    assert await tick(100) == [MessageKind.FIRING]
+    stage.portfolio.store.broken = set()
+    assert await tick(100) == []
+    assert [kind for _ in range(3) for kind in await tick(0)] == [MessageKind.RESOLVED]
+
+
 async def test_no_order_while_cycles_cannot_be_recorded(stage: Stage) -> None:
     """What the journal could not follow is not traded."""
     await stage.tick()

@@ -12,6 +12,8 @@ from hedged.decide import Book, decide
 from hedged.decide.unfilled import waiting_until
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import PastOrder, Placement, Side
+from hedged.model.policy import Mode
+from hedged.model.proposal import Verdict
 from hedged.model.snapshot import Snapshot
 from tests.build import ETH_PERP, account, balances, derivatives, future, hedge, perp, policy, quote, snapshot
 from tests.store_samples import ETH, intent
@@ -94,3 +96,14 @@ def test_a_roll_waits_until_its_last_call(left: timedelta, waits: bool) -> None:
     """Days before the end there is time for the book to fill again; two hours before there is none."""
     orders, _ = sent(view("-10", ends_in=left), InstrumentId("main:ETH/USDT:USDT-270326"))
     assert (orders == 0) is waits
+
+
+def test_an_approval_outlives_the_wait() -> None:
+    """What a person has approved is neither sent while the book is waited for nor ended: it is sent afterwards."""
+    setup = policy(hedge("ETH", mode=Mode.APPROVE))
+    seen = view("-8")
+    asked = decide(assess(seen, setup), seen, setup, BOOK).awaiting
+    book = replace(BOOK, proposals=tuple(replace(each, verdict=Verdict.APPROVED) for each in asked))
+    waiting = decide(assess(seen, setup), seen, setup, replace(book, waiting={ETH: T0 + MINUTE}))
+    assert (waiting.intents, waiting.answered) == ((), ())
+    assert len(decide(assess(seen, setup), seen, setup, book).intents) == 1

@@ -53,6 +53,8 @@ NAMES = (
     "api.hyperliquid-testnet.xyz",
     "api.kucoin.com",
     "api-futures.kucoin.com",
+    "ws-api-spot.kucoin.com",
+    "ws-api-futures.kucoin.com",
     "www.deribit.com",
     "test.deribit.com",
     "futures.kraken.com",

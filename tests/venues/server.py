@@ -34,6 +34,8 @@ LISTEN_KEYS = frozenset(
         "/papi/v1/listenKey",
         "/sapi/v1/userListenToken",
         "/openApi/user/auth/userDataStream",
+        "/api/v1/bullet-public",
+        "/api/v1/bullet-private",
     }
 )
 FAULTS = ("hang", "drop", "reset", *STATUSES, *BODIES, "truncated")

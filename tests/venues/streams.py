@@ -58,11 +58,7 @@ class Hub:
         """A websocket, or a listen key; None: no business of streams."""
         if request.path in LISTEN_KEYS:
             self.listen_keys.append(request.method)
-            sent = request.headers.get("X-MBX-APIKEY") or request.headers.get("X-BX-APIKEY")
-            if self.refuse_login or sent != self.keys["apiKey"]:
-                return web.json_response({"code": -2015, "msg": "Invalid API-key, IP, or permissions"}, status=401)
-            token = {"token": "listentoken", "expirationTime": MILLISECONDS + 86_400_000}
-            return web.json_response(token if "Token" in request.path else {"listenKey": "listenkey"})
+            return self._speech.listen_key(request)
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return None
         if self.fault == "refuse":
@@ -145,6 +141,13 @@ class Speech:
 
     def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
         return None
+
+    def listen_key(self, request: web.Request) -> web.Response:
+        sent = request.headers.get("X-MBX-APIKEY") or request.headers.get("X-BX-APIKEY")
+        if self.hub.refuse_login or sent != self.hub.keys["apiKey"]:
+            return web.json_response({"code": -2015, "msg": "Invalid API-key, IP, or permissions"}, status=401)
+        token = {"token": "listentoken", "expirationTime": MILLISECONDS + 86_400_000}
+        return web.json_response(token if "Token" in request.path else {"listenKey": "listenkey"})
 
     def heard(self, socket: Socket, frame: Any) -> list[Any]:
         raise NotImplementedError
@@ -594,6 +597,90 @@ class Gate(Speech):
         return {"time": MILLISECONDS // 1000, "channel": channel, "event": "update", "result": data}
 
 
+class Kucoin(Speech):
+    TOPICS: Mapping[str, str] = {
+        "/contractMarket/ticker": "marks",
+        "/market/ticker": "spot",
+        "/contractMarket/tradeOrders": "fills",
+        "/contractAccount/wallet": "balances:swap",
+        "/account/balance": "balances:spot",  # and funding
+    }
+
+    def listen_key(self, request: web.Request) -> web.Response:
+        """Anybody may listen to prices; for the rest the request is signed. The address comes with the token."""
+        kind = request.path.rpartition("-")[2]
+        sent = request.headers
+        if kind == "private":
+            signature = self.hub.sign(f"{sent.get('KC-API-TIMESTAMP')}POST{request.raw_path}", "base64")
+            right = sent.get("KC-API-KEY") == self.hub.keys["apiKey"] and sent.get("KC-API-SIGN") == signature
+            right = right and sent.get("KC-API-PASSPHRASE") == self.hub.sign(self.hub.keys["password"], "base64")
+            if self.hub.refuse_login or not right:
+                return web.json_response({"code": "400003", "msg": "KC-API-KEY not exists"}, status=401)
+        host = "futures" if "futures" in request.host else "spot"
+        servers = [
+            {
+                "endpoint": f"wss://ws-api-{host}.kucoin.com/",
+                "encrypt": True,
+                "protocol": "websocket",
+                "pingInterval": 18000,
+                "pingTimeout": 10000,
+            }
+        ]
+        data = {"token": f"listentoken-{kind}", "instanceServers": servers}
+        return web.json_response({"code": "200000", "data": data})
+
+    def opened(self, socket: Socket, request: web.Request) -> web.StreamResponse | None:
+        token = request.query.get("token")
+        socket.logged_in = token == "listentoken-private"
+        return None if socket.logged_in or token == "listentoken-public" else web.Response(status=401)
+
+    def heard(self, socket: Socket, frame: Any) -> list[Any]:
+        if frame["type"] == "ping":
+            return [{"id": frame["id"], "type": "pong", "timestamp": MILLISECONDS}]
+        channel, _, markets = frame["topic"].partition(":")
+        futures = "futures" in socket.host
+        known = channel in self.TOPICS and channel.startswith("/contract") is futures
+        if not known or bool(frame.get("privateChannel")) is not (not markets and socket.logged_in):
+            told = f"topic {frame['topic']} is not found"
+            return [{"id": frame["id"], "type": "error", "code": 404, "data": told}]
+        topic = self.TOPICS[channel]
+        socket.topics |= {f"{topic}:{market}" for market in markets.split(",")} if markets else {topic}
+        return [{"id": frame["id"], "type": "ack"}]
+
+    def mark(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"symbol": market, "sequence": 1, "side": "buy", "size": 2, "price": price, "tradeId": "1"}
+        data |= {"bestBidSize": 1, "bestBidPrice": price, "bestAskPrice": price, "bestAskSize": 1}
+        data |= {"ts": MILLISECONDS * 1_000_000}
+        return f"marks:{market}", self._push(f"/contractMarket/ticker:{market}", "ticker", data)
+
+    def spot(self, market: str, price: str) -> tuple[str, Any]:
+        data = {"bestAsk": price, "bestAskSize": "1", "bestBid": price, "bestBidSize": "1", "price": price}
+        data |= {"sequence": "1", "size": "1", "time": MILLISECONDS}
+        return f"spot:{market}", self._push(f"/market/ticker:{market}", "trade.ticker", data)
+
+    def fill(self, market: str) -> tuple[str, Any]:
+        data = {"symbol": market, "orderType": "limit", "side": "buy", "orderId": "1", "liquidity": "taker"}
+        data |= {"type": "match", "status": "match", "size": "1", "filledSize": "1", "remainSize": "0", "price": "3000"}
+        data |= {"matchPrice": "3000", "matchSize": "1", "tradeId": "2", "clientOid": "c", "feeType": "takerFee"}
+        data |= {"marginMode": "CROSS", "positionSide": "BOTH", "tradeType": "trade", "canceledSize": "0"}
+        data |= {"orderTime": MILLISECONDS * 1_000_000, "ts": MILLISECONDS * 1_000_000}
+        return "fills", self._push("/contractMarket/tradeOrders", "symbolOrderChange", data)
+
+    def wallet(self, asset: str, total: str) -> tuple[str, Any]:
+        zeros = ("holdBalance", "crossPosMargin", "isolatedOrderMargin", "isolatedPosMargin", "crossUnPnl")
+        data = dict.fromkeys(zeros, "0") | {"currency": asset, "equity": total, "walletBalance": total}
+        data |= {"availableBalance": total, "version": "1", "timestamp": str(MILLISECONDS)}
+        return "balances:swap", self._push("/contractAccount/wallet", "walletBalance.change", data)
+
+    def balance(self, asset: str, total: str) -> tuple[str, Any]:
+        data = {"accountId": "a", "currency": asset, "total": total, "available": total, "hold": "0"}
+        data |= {"availableChange": "1", "holdChange": "0", "relationEvent": "trade.transfer", "relationEventId": "e"}
+        return "balances:spot", self._push("/account/balance", "account.balance", {**data, "time": str(MILLISECONDS)})
+
+    def _push(self, topic: str, subject: str, data: Any) -> Any:
+        return {"type": "message", "topic": topic, "subject": subject, "data": data}
+
+
 SPEECHES = {
     "binance": Binance,
     "bybit": Bybit,
@@ -606,4 +693,5 @@ SPEECHES = {
     "hyperliquid": Hyperliquid,
     "gate": Gate,
     "krakenfutures": KrakenFutures,
+    "kucoin": Kucoin,
 }

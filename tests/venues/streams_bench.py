@@ -25,6 +25,7 @@ VENUES = (
     "hyperliquid",
     "krakenfutures",
     "gate",
+    "kucoin",
 )
 LOGINS = tuple(venue for venue in VENUES if venue != "hyperliquid")  # whose private streams need more than an address
 PERPETUAL = {
@@ -39,6 +40,7 @@ PERPETUAL = {
     "hyperliquid": "ETH",
     "gate": "ETH_USDT",
     "krakenfutures": "PF_ETHUSD",
+    "kucoin": "ETHUSDTM",
 }
 IN_DOLLARS = {
     "deribit": "ETH/USDC:USDC",
@@ -46,7 +48,7 @@ IN_DOLLARS = {
     "krakenfutures": "ETH/USD:USD",
 }  # where others have it in USDT
 PAIR = {"binance": "ETHUSDT", "bybit": "ETHUSDT", "okx": "ETH-USDT", "bingx": "ETH-USDT", "weex": "ETHUSDT"}
-PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT"}
+PAIR |= {"bitget": "ETHUSDT", "gate": "ETH_USDT", "kucoin": "ETH-USDT"}
 PRIVATE = {  # venue → the topics of every private channel that is watched
     "binance": ("positions:USD-M", "positions:COIN-M", "balances:spot", "balances:margin"),
     "bybit": ("positions", "balances:account"),
@@ -59,6 +61,7 @@ PRIVATE = {  # venue → the topics of every private channel that is watched
     "hyperliquid": ("fills",),
     "gate": ("balances:spot",),
     "krakenfutures": ("positions", "fills", "balances:account"),
+    "kucoin": ("fills", "balances:swap", "balances:spot"),
 }
 
 

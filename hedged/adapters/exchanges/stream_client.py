@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from ccxt.async_support.base.ws.client import Client
+from ccxt.async_support.base.ws.future import Future
 
 from hedged.adapters.exchanges.guard import NotAllowed
 from hedged.adapters.exchanges.limiter import Limiter
@@ -26,7 +27,7 @@ CLOSE_WITHIN = 0.3  # seconds for the closing handshake: nothing is lost by leav
 FRAMES_BURST = 20.0
 FRAMES_PER_SECOND = 4.0  # venues close connections that talk more than 5 to 10 times a second
 
-_VERBS = ("op", "method", "reqType", "event")
+_VERBS = ("op", "method", "reqType", "event", "type")
 _OPENING = frozenset({"id", "dataType"})  # bingx's spot stream is asked without a verb
 _ANSWER = frozenset({"pong", "time"})
 _LOGIN_REFUSED = ({"channel": "rs.error"}, {"event": "error"})  # mexc's and krakenfutures', which ccxt passes over
@@ -174,6 +175,13 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
             max_msg_size=MESSAGE_MAX,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
         ).__aenter__()
+
+
+def promise() -> Any:
+    """A future like ccxt's, and looked at: nobody prints what it failed with."""
+    future = Future()
+    future.add_done_callback(_swallow)
+    return future
 
 
 def _check_unpacked(data: bytes) -> None:

@@ -115,7 +115,7 @@ async def listen(
         secrets=opening.keys.values(),
         time_limit=opening.time_limit,
     ).fetch
-    listening = Listening(exchange, clock, clients.asking)
+    listening = Listening(exchange, clock, clients)
 
     def heard(watch: Watch, message: Any) -> None:
         listening.told_at = clock.monotonic()
@@ -139,12 +139,14 @@ async def listen(
 class Listening:
     """One instance of ccxt with its websockets and tasks, all of which end with it."""
 
-    def __init__(self, exchange: Any, clock: Clock, asking: ContextVar[Any]) -> None:
+    def __init__(self, exchange: Any, clock: Clock, clients: Any) -> None:
+        """`clients`: the module `stream_client`, which loads ccxt."""
         self.exchange = exchange
         self.clients: list[Any] = []
         self.told_at = clock.monotonic()
         self._clock = clock
-        self._asking = asking
+        self._asking: ContextVar[Any] = clients.asking
+        self._promise: Callable[[], Any] = clients.promise
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def follow(self, watch: Watch, call: Call) -> None:
@@ -154,16 +156,25 @@ class Listening:
             await call()
             await _next_turn()  # an answer that is there at once must not hold up the loop
 
-    def spawn(self, method: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
-        """In ccxt's place: what it starts on the side (pongs) ends with the connection."""
+    def spawn(self, method: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
+        """In ccxt's place: what it starts on the side (pongs, kucoin's token) ends with the connection.
+
+        What it comes to is promised, as by ccxt: it waits for some, and rejects them itself.
+        """
+        promise = self._promise()
         task = asyncio.get_running_loop().create_task(method(*args))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, promise))
+        return promise
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, promise: Any, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, so that nobody prints it; what matters fails the connection too
+        if task.cancelled():
+            promise.cancel()
+        elif (error := task.exception()) is not None:  # what matters fails the connection too
+            promise.reject(error)
+        else:
+            promise.resolve(task.result())
 
     async def close(self) -> None:
         for task in self._tasks:

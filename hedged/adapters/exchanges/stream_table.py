@@ -17,6 +17,7 @@ mark in its stream is watched by its last price: streams are compared with thems
 | hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
 | kraken-     | mark  | –           | all wallets                 | all                     | all               |
 | futures     |       |             |                             |                         |                   |
+| kucoin      | last  | last        | spot, funding, futures      | seen in fills           | futures           |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
 
@@ -24,7 +25,10 @@ A position that is closed is no longer told by bitget and krakenfutures, so fill
 hyperliquid begin with those of the past, which start a cycle.
 
 Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
-streams anywhere.
+streams anywhere but at kucoin, which tells of its funding account.
+
+Of kucoin's positions and marks ccxt.pro has streams on the unified account's lines only, which the venue itself calls
+unfinished. It gives no address for a websocket but by POST, with a token: public ones to anybody.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ from enum import Enum, auto
 from typing import Any
 
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Scalar
+from hedged.adapters.exchanges.shapes import Record, Rows, Scalar
 
 
 class What(Enum):
@@ -95,6 +99,10 @@ OPTIONS: Mapping[str, Any] = {
 LISTEN_KEY_LASTS = 3000.0  # of 3600 s
 _KEY = Endpoint("listen key", Record({"listenKey": Scalar.TEXT}))
 _TOKEN = Endpoint("listen token", Record({"token": Scalar.TEXT}))
+_BULLET = Endpoint(
+    "listen token",
+    Record({"data": Record({"token": Scalar.TEXT, "instanceServers": Rows({"endpoint": Scalar.TEXT}, at_least=1)})}),
+)
 _LAST = Watch(What.MARKS, "watch_tickers", price="last")
 _ONE_ACCOUNT = frozenset({"spot", "margin", "swap"})
 
@@ -215,5 +223,23 @@ TABLES: Mapping[str, StreamTable] = {
         spot=None,
         private=(Line("account", frozenset({"swap"}), (*_BOTH, Watch(What.FILLS, "watch_my_trades"))),),
         says=frozenset({"challenge", "subscribe"}),
+    ),
+    "kucoin": StreamTable(
+        contracts=_LAST,
+        spot=_LAST,
+        private=(
+            Line(
+                "swap",
+                frozenset({"swap"}),
+                (
+                    Watch(What.FILLS, "watch_my_trades", {"type": "swap"}),
+                    Watch(What.BALANCES, "watch_balance", {"type": "swap"}),
+                ),
+            ),
+            _balances("spot"),
+            _balances("funding"),
+        ),
+        says=frozenset({"subscribe", "ping"}),
+        listen_keys={("POST", "/api/v1/bullet-public"): _BULLET, ("POST", "/api/v1/bullet-private"): _BULLET},
     ),
 }
