@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -332,11 +331,59 @@ async def test_orders_of_the_venues_own_explain_a_position() -> None:
         assert await it.reader.explain(gone("-3"), T0) is None
 
 
-async def test_what_became_of_a_coin_is_for_a_person() -> None:
-    """The venue does not say what sign its records have: nothing is asked, and nothing explained."""
+def trade(side: str, size: str, value: str, symbol: str = "ETHUSDT", category: str = "SPOT") -> dict[str, Any]:
+    row = {"symbol": symbol, "category": category, "side": side, "orderId": "1", "createdTime": str(NOW)}
+    return {**row, "execQty": size, "execValue": value}
+
+
+def fallen(asset: str, before: str, now: str, wallet: str = "uta") -> Doubt:
+    return Doubt(f"main/{wallet}/{asset}", "main", asset, None, D(before), D(now), polls=1)
+
+
+SOLD = [trade("sell", "8", "24000"), trade("sell", "2", "6000", category="MARGIN")]
+
+
+@pytest.mark.parametrize(
+    ("trades", "doubt", "says"),
+    [
+        (SOLD, fallen("ETH", "10", "0"), f"{TOLD}: 2 fills -10 ETH"),
+        (SOLD, fallen("ETH", "10.5", "0"), f"{TOLD}: 2 fills -10 ETH"),
+        (SOLD, fallen("ETH", "11", "0"), None),
+        (SOLD[:1], fallen("ETH", "10", "0"), None),
+        ([trade("buy", "10", "30000")], fallen("USDT", "30000", "0"), f"{TOLD}: 1 fills -30000 USDT"),
+        ([trade("buy", "10", "30000")], fallen("ETH", "10", "0"), None),
+        ([*SOLD, trade("buy", "10", "30000")], fallen("ETH", "10", "0"), None),
+        ([trade("sell", "10", "1500", symbol="SOLUSDT")], fallen("ETH", "10", "0"), None),
+        ([trade("sell", "10", "30000", category="USDT-FUTURES")], fallen("ETH", "10", "0"), None),
+        ([trade("sell", "0.1", "300")] * 100, fallen("ETH", "10", "0"), None),
+        ([], fallen("ETH", "10", "0"), None),
+        (SOLD, fallen("ETH", "10", "0", "funding"), None),
+    ],
+)
+async def test_trades_explain_a_coin_if_they_add_up(
+    trades: list[dict[str, Any]], doubt: Doubt, says: str | None
+) -> None:
+    """Sold on the spot or on margin, or spent; a full page may lack some, and the funding wallet has no trades."""
     async with bench() as it:
-        await it.market.instruments()
-        it.paths()
-        doubt = replace(gone("10"), subject="main/uta/ETH", instrument=None)
-        assert await it.reader.explain(doubt, T0) is None
-        assert it.paths() == ["/api/v2/public/time"]
+        it.truth.traded = trades
+        assert await it.reader.explain(doubt, T0) == says
+
+
+async def test_the_time_asked_from_is_the_venues() -> None:
+    """Our clock may be off by an hour: what is asked for begins at the same moment of the venue's clock."""
+    async with bench() as it:
+        it.truth.now = lambda: NOW - 3_600_000
+        it.truth.traded = [fill("2", time=NOW - 3_600_000)]
+        assert await it.reader.explain(gone("-2"), T0) is not None
+        it.truth.traded = [fill("2", time=NOW - 3_600_001)]
+        assert await it.reader.explain(gone("-2"), T0) is None
+
+
+async def test_the_demo_system_has_unified_accounts_too() -> None:
+    """By its own keys; those of the one are not those of the other."""
+    async with bench(sandbox=True) as it:
+        it.server.demo_key = True
+        assert len((await it.reader.balances("uta")).value) == 4
+        it.server.demo_key = False
+        with pytest.raises(Refused, match="sandbox = true"):
+            await it.reader.balances("uta")

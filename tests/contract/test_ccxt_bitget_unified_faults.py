@@ -19,6 +19,8 @@ from tests.venues.opened import Bench
 
 API = "/api/v3"
 COIN = "category=COIN-FUTURES"
+_SPOT = f"category=SPOT&limit=100&startTime={NOW}"
+_SOLD = Doubt("main/uta/ETH", "main", "ETH", None, Decimal(1), Decimal(0), polls=1)
 _GONE = Doubt(PERPETUAL, "main", "ETH", PERPETUAL, Decimal(-2), Decimal(0), polls=1)
 
 
@@ -53,6 +55,7 @@ READS = {
     "profit of the coins": Asked(f"{API}/position/current-position?{COIN}", lambda it: it.reader.balances("uta")),
     "fills": Asked(f"{API}/trade/fills", lambda it: it.reader.explain(_GONE, T0), may_be_unknown=True),
     "orders": Asked(f"{API}/trade/history-orders", lambda it: it.reader.explain(_GONE, T0), may_be_unknown=True),
+    "trades": Asked(f"{API}/trade/fills?{_SPOT}", lambda it: it.reader.explain(_SOLD, T0), may_be_unknown=True),
 }
 UNKNOWN = {
     "Position.maintenance_margin",
@@ -63,9 +66,10 @@ UNKNOWN = {
 
 
 def _movements(it: Bench) -> None:
-    """The position is only explained by orders."""
+    """The position is only explained by orders, the coin by a trade."""
     row = {"symbol": "ETHUSDT", "category": "USDT-FUTURES", "side": "buy", "orderId": "1", "createdTime": str(NOW)}
-    it.truth.traded = [{**row, "execQty": "1"}]
+    sold = {"category": "SPOT", "side": "sell", "execQty": "1", "execValue": "3000"}
+    it.truth.traded = [{**row, "execQty": "1"}, {**row, **sold}]
     it.truth.ended = [{**row, "cumExecQty": "2", "execType": "normal"}]
 
 

@@ -24,7 +24,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from hedged.adapters.exchanges.dialects import bitget_account, bitget_movements, bitget_quotes, bitget_unified
+from hedged.adapters.exchanges.dialects import (
+    bitget_account,
+    bitget_movements,
+    bitget_quotes,
+    bitget_unified,
+    bitget_unified_movements,
+)
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bitget_shapes import ENDPOINTS, PRODUCTS, key_permissions, known
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
@@ -216,13 +222,15 @@ class Bitget(Dialect):
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
+        if doubt.instrument is None and self._unified:
+            return await bitget_unified_movements.explain_balance(connection, markets, doubt, since)
         if doubt.instrument is None:
-            return None if self._unified else await bitget_movements.explain_balance(connection, doubt, since)
+            return await bitget_movements.explain_balance(connection, doubt, since)
         instrument = markets.instruments.get(doubt.instrument)
         if instrument is None:
             return None  # no longer listed: a person has to look
         market_id = markets.market_ids[instrument.id]
-        explain = bitget_unified.explain_position if self._unified else bitget_movements.explain_position
+        explain = bitget_unified_movements.explain_position if self._unified else bitget_movements.explain_position
         return await explain(connection, instrument, market_id, doubt, since)
 
 

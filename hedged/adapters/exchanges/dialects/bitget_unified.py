@@ -9,8 +9,7 @@ it asks for more. Bonus is not the user's. Positions with isolated margin are re
 pool's equity has their margin. A product without positions answers null, which is believed as long as the positions
 that are told make up the account's open profit.
 
-What became of a position is told by fills and orders, forced ones among them. What became of a coin is not: the signs
-of the venue's records are not documented. Not seen: copy trading, bots, earn products, loans against collateral.
+Not seen: copy trading, bots, earn products, loans against collateral.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects import bitget_account
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
-from hedged.adapters.exchanges.dialects.bitget_quotes import product_of
 from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, PRODUCTS, known
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import (
@@ -31,24 +29,19 @@ from hedged.adapters.exchanges.shapes import (
     Rows,
     Scalar,
     check,
-    milliseconds,
     not_negative,
     number,
     positive,
-    text,
 )
 from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import Refused
-from hedged.model.instrument import Instrument
 from hedged.model.permissions import Permissions
-from hedged.model.snapshot import Balance, Derivatives, Doubt, Margin, Read
+from hedged.model.snapshot import Balance, Derivatives, Margin, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
 
 WALLET = "uta"
-_PAGE = 100  # rows, the most that histories give at once
-_SIDES = {"buy": 1, "sell": -1}
 # Of the worth of the positions, and in dollars: marks move between two requests, and a dollar is not a USDT.
 _PROFIT_SLACK, _PROFIT_ROUNDING = Decimal("0.01"), Decimal(1)
 _RATIO_ROUNDING = Decimal("1.001")
@@ -79,8 +72,6 @@ _POSITION = Rows(
         "markPrice": PRESENT,
     }
 )
-_FILL = Rows({"symbol": TEXT, "side": TEXT, "execQty": NUMBER, "createdTime": NUMBER})
-_ORDER = Rows({"symbol": TEXT, "side": TEXT, "cumExecQty": NUMBER, "createdTime": NUMBER})
 _LIST = Record({"data": Record({"list": PRESENT})})
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
@@ -154,25 +145,6 @@ async def read_hedge_mode(connection: Connection) -> bool:
     if mode not in {bitget_account.HEDGE, bitget_account.ONE_WAY}:
         raise Misshapen("holdMode is neither one_way_mode nor hedge_mode")
     return bool(mode == bitget_account.HEDGE)
-
-
-async def explain_position(
-    connection: Connection, instrument: Instrument, market_id: str, doubt: Doubt, since: datetime
-) -> str | None:
-    """Fills that add up to the change, or orders that do: the venue's own, as of a liquidation, are among them."""
-    venue, change = connection.exchange, doubt.now - doubt.before
-    start = milliseconds(since) - int(venue.options["timeDifference"])
-    asked = {"category": product_of(connection, instrument), "startTime": start, "limit": _PAGE}
-    told_since = f"since {since:%Y-%m-%d %H:%M} UTC"
-    fills = _since(await venue.privateUtaGetV3TradeFills(asked), _FILL, start, market_id)
-    if fills and _signed(fills, "execQty") == change:
-        return f"{len(fills)} fills {told_since}, {change:+f} contracts in all"
-    reply = await venue.privateUtaGetV3TradeHistoryOrders({**asked, "symbol": market_id})
-    orders = _since(reply, _ORDER, start, market_id)
-    if orders and _signed(orders, "cumExecQty") == change:
-        kinds = sorted({str(row.get("execType") or "normal") for row in orders})
-        return f"orders {told_since} executed {change:+f} contracts in all ({', '.join(kinds)})"
-    return None
 
 
 def classic(row: Row) -> Row:
@@ -259,18 +231,3 @@ def _refuse_hidden(account: Row, rows: Told) -> None:
         worth += number(row, "total") * mark
     if abs(number(account, "unrealisedPnl") - told) > _PROFIT_SLACK * worth + _PROFIT_ROUNDING:
         raise Misshapen("the open profit of the account is not that of the positions that are told")
-
-
-def _since(reply: Row, shape: Rows, start: int, market_id: str) -> list[Row]:
-    """Rows of this contract from then on; none where the page is full and may lack some."""
-    rows = listed(reply, shape)
-    if len(rows) >= _PAGE:
-        return []
-    return [row for row in rows if text(row, "symbol") == market_id and number(row, "createdTime") >= start]
-
-
-def _signed(rows: Iterable[Row], amount: str) -> Decimal:
-    try:
-        return sum((_SIDES[row["side"]] * number(row, amount) for row in rows), ZERO)
-    except KeyError:
-        raise Misshapen("side is neither buy nor sell") from None
