@@ -197,6 +197,17 @@ async def test_codes_that_do_not_say_whether_there_is_an_order(code: str) -> Non
         assert isinstance(await it.orders.submit(it.intent()), Unknown)
 
 
+async def test_a_refusal_counts_under_either_status() -> None:
+    """The venue's pages have refused orders under status 400 and under 200: by its code, and only if none is there."""
+    async with trading(BITGET) as it:
+        it.server.replies[BITGET.create] = json.dumps(BITGET.no(BITGET.believed))
+        outcome = await it.orders.submit(it.intent())
+        assert isinstance(outcome, Rejected)
+        assert "40762" in outcome.reason
+        it.server.first_done.add(BITGET.create)
+        assert isinstance(await it.orders.submit(it.intent()), Accepted)
+
+
 async def test_documented_orders_are_read_as_they_are() -> None:
     """Status under either of its names, size, price; a fee that is blank is none that is known; another's is not ours."""
     async with trading(BITGET) as it:

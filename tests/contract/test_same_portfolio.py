@@ -17,14 +17,10 @@ from hedged.model.policy import LegPolicy, Mode
 from hedged.tell.lifecycle import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues import bitget_uta_bench
-from tests.venues.benches import BENCHES, BenchModule
+from tests.venues.benches import ACCOUNTS, LEGS
 from tests.venues.same import PLAIN, WITH_DATED, WITH_DEBT, SamePortfolio
 
 D = Decimal
-# every venue, and the other kind of account of those that have two
-ACCOUNTS: dict[str, BenchModule] = {**BENCHES, "bitget uta": bitget_uta_bench}
-LEGS = {name: module.PERPETUAL for name, module in ACCOUNTS.items() if module.PERPETUAL is not None}
 
 
 @dataclass(frozen=True)
