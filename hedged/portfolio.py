@@ -11,7 +11,7 @@ from hedged.act.brake import Asked, Brake, StopFile
 from hedged.decide import Book
 from hedged.estimate.effect import Health
 from hedged.model.alert import Alert, Message
-from hedged.model.effect import EffectDay
+from hedged.model.effect import EffectDay, FundingPayment
 from hedged.model.finding import Assessment
 from hedged.model.guard import GuardMemory
 from hedged.model.instrument import InstrumentId
@@ -71,6 +71,7 @@ class Portfolio:
     health: Mapping[str, Health] = field(default_factory=dict, init=False)  # by group of hedges, as the day began
     health_of: datetime | None = field(default=None, init=False)  # that day
     unkept_effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict, init=False)  # by group, day
+    payments: Sequence[FundingPayment] = ()  # of funding, as venues tell it, of the last days
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
     unbooked: frozenset[InstrumentId] = frozenset()  # filled in the last process after the cycle that it recorded last
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept

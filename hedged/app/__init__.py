@@ -40,6 +40,7 @@ from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.history import HistoryKeeper
+from hedged.daemon.payments import PaymentKeeper
 from hedged.daemon.portfolio import App
 from hedged.daemon.wakes import Wakes
 from hedged.errors import StoreError
@@ -140,6 +141,8 @@ def _app(
     from hedged.tell.outbox import Courier
 
     store, clock, exchanges, channels = opened.store, portfolio.clock, opened.exchanges, opened.channels
+    tell_payments = {name: venue.payments for name, venue in exchanges.venues.items() if venue.payments is not None}
+    payments = PaymentKeeper(tell_payments, clock)  # paper books tell theirs, so that none is asked for
     rate = settings.alerts.messages_minute_max
     couriers = [
         Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
@@ -149,12 +152,13 @@ def _app(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*opened.loops, *chats, *(courier.run for courier in couriers), history.run],
+        background=[*opened.loops, *chats, *(courier.run for courier in couriers), history.run, payments.run],
         heartbeat=heartbeat_of(settings, store, clock),
         exchanges=exchanges,
         keys=opened.keys,
         live=tuple(sorted(live_accounts(settings))),
         history=history,
+        payments=payments,
         commands=opened.commands,
         books=BookWatch(exchanges.books, sending_instruments(settings), store, clock, settings.schedule.every),
         lock=opened.lock,

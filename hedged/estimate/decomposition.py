@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from hedged.model.effect import ZERO, HedgeReading, LegReading, Parts
+from hedged.model.effect import ZERO, Funded, HedgeReading, LegReading, Parts
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Intent, Purpose
 
@@ -46,6 +46,8 @@ class Interval:
     full_hedge: Decimal
     flows: Decimal
     parts: Parts
+    funded: tuple[Funded, ...] = ()  # the settlements whose funding was worked out
+    told: int = 0  # legs whose funding the account's own books told
 
 
 def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
@@ -61,6 +63,8 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
     wanted = allocated(before)
     scale = before.full_value / before.target_value if before.target_value else ZERO
     full = aimed = held = lots = basis = run_off = funding = foreign = ZERO
+    funded: list[Funded] = []
+    told = 0
     for name, leg in before.legs.items():
         later = now.legs.get(name)
         if later is None:
@@ -69,20 +73,23 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
         move, spot_move = later.mark - leg.mark, _spot_move(leg, later)
         if target:
             a_dollar = leg.direction * spot_move / leg.mark
-            full += _money(target * scale * a_dollar)
-            aimed += _money(target * a_dollar)
-            lots += _money(_within_a_lot(target - leg.hedge_value, leg) * a_dollar)
-        funding += funding_between(leg, later, before.at, now.at)
+            full += money(target * scale * a_dollar)
+            aimed += money(target * a_dollar)
+            lots += money(_within_a_lot(target - leg.hedge_value, leg) * a_dollar)
+        paid, settled = funding_between(leg, later, before.at, now.at)
+        funding += paid
+        funded += [Funded(name, at, -each, coin_worth(later)) for at, each in settled if leg.base_quantity]
+        told += not settled and paid != 0
         if not leg.base_quantity:
             continue
         kept = _kept(leg, later)
-        gained = _money(kept * move * later.rate)
-        own_basis = _money(kept * (move - spot_move) * later.rate)
+        gained = money(kept * move * later.rate)
+        own_basis = money(kept * (move - spot_move) * later.rate)
         ran_off = _run_off(kept, leg, later.rate, before.at, now.at) if own_basis else ZERO
         held += gained - own_basis
         basis += own_basis - ran_off
         run_off += ran_off
-        foreign += _money((leg.base_quantity - kept) * move * later.rate)
+        foreign += money((leg.base_quantity - kept) * move * later.rate)
     if not before.target_value:  # nothing is to be hedged: all of it is left open, by choice
         full = exposure
     parts = Parts(
@@ -96,7 +103,7 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
         interest=-interest,
         unexplained=foreign,
     )
-    return Interval(exposure, full if before.target_value else ZERO, flows, parts)
+    return Interval(exposure, full if before.target_value else ZERO, flows, parts, tuple(funded), told)
 
 
 def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeReading, Parts]:
@@ -107,14 +114,14 @@ def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeRead
     """
     rolls = intent.purpose is Purpose.ROLL
     leg = reading.legs.get(fill.instrument)
-    fee = _money(fill.fee)
+    fee = money(fill.fee)
     if leg is None:  # nothing to value it by: the change of the position will show as unexplained
         return reading, Parts(roll=-fee) if rolls else Parts(fees=-fee)
     signed = fill.quantity * fill.side.sign
     coins = _coins(leg, signed, fill.price)
     reference = leg.mid if leg.mid is not None and intent.price == leg.mark else intent.price
-    slippage = _money(coins * (fill.price - reference) * leg.rate)
-    below_mark = _money(coins * (reference - leg.mark) * leg.rate)
+    slippage = money(coins * (fill.price - reference) * leg.rate)
+    below_mark = money(coins * (reference - leg.mark) * leg.rate)
     changed = replace(leg, contracts=leg.contracts + signed, base_quantity=leg.base_quantity + coins)
     costs = (
         Parts(basis=-below_mark, roll=-fee - slippage)
@@ -140,24 +147,32 @@ def allocated(reading: HedgeReading) -> dict[InstrumentId, Decimal]:
     return wanted
 
 
-def funding_between(leg: LegReading, later: LegReading, since: datetime, until: datetime) -> Decimal:
-    """Funding paid (> 0) in this interval: by the account's books, else worked out at the later mark.
+def funding_between(
+    leg: LegReading, later: LegReading, since: datetime, until: datetime
+) -> tuple[Decimal, list[tuple[datetime, Decimal]]]:
+    """Funding paid (> 0) in this interval, and at which times where it was worked out.
 
-    Each funding time after `since` up to `until` at the rate announced for it, else at the later one.
+    By the account's own books if it has them. Else each funding time after `since` up to `until` at the later mark
+    and the rate announced for it, or the later one.
     """
     if leg.funding_paid is not None and later.funding_paid is not None:
-        return _money((later.funding_paid - leg.funding_paid) * later.rate)
+        return money((later.funding_paid - leg.funding_paid) * later.rate), []
     rate = later.funding_rate if later.funding_rate is not None else leg.funding_rate
     if rate is None:
-        return ZERO
+        return ZERO, []
     step = timedelta(hours=float(leg.funding_hours or later.funding_hours or _FUNDING_HOURS))
     grid = leg.funding_next or later.funding_next or _EPOCH
     first = grid + ((since - grid) // step + 1) * step
     times = min(max((until - first) // step + 1, 0), _FUNDING_TIMES_MAX)
-    if not times:
-        return ZERO
     announced = leg.funding_rate if leg.funding_next == first and leg.funding_rate is not None else rate
-    return _money(leg.base_quantity * later.mark * later.rate * (announced + rate * (times - 1)))
+    value = leg.base_quantity * later.mark * later.rate
+    settled = [(first + n * step, money(value * (rate if n else announced))) for n in range(times)]
+    return sum((paid for _, paid in settled), ZERO), settled
+
+
+def coin_worth(leg: LegReading) -> Decimal:
+    """What one coin that a contract settles in is worth in the portfolio's quote currency, by its mark."""
+    return leg.rate if leg.linear else leg.mark * leg.rate
 
 
 def ratio_error(parts: Parts, full_hedge: Decimal, slope: float) -> tuple[Decimal, Decimal]:
@@ -165,7 +180,7 @@ def ratio_error(parts: Parts, full_hedge: Decimal, slope: float) -> tuple[Decima
 
     `slope`: of the assets' return on what the full hedge would have taken away.
     """
-    error = _money((Decimal(repr(slope)) - 1) * full_hedge)
+    error = money((Decimal(repr(slope)) - 1) * full_hedge)
     return error, parts.proxy - error
 
 
@@ -179,14 +194,14 @@ def _assets(before: HedgeReading, now: HedgeReading) -> tuple[Decimal, Decimal, 
     for name, asset in before.assets.items():
         later = now.assets.get(name)
         if later is not None:
-            made += _money(asset.quantity * (later.price - asset.price))
+            made += money(asset.quantity * (later.price - asset.price))
     for name, asset in now.assets.items():
         earlier = before.assets.get(name)
         came = asset.quantity - (earlier.quantity if earlier is not None else ZERO)
         if came and earlier is not None and asset.debt - earlier.debt == -came > 0:
-            interest += _money(-came * asset.price)
+            interest += money(-came * asset.price)
         elif came:
-            flows += _money(came * asset.price)
+            flows += money(came * asset.price)
     return made, flows, interest
 
 
@@ -212,7 +227,7 @@ def _run_off(coins: Decimal, leg: LegReading, rate: Decimal, since: datetime, un
     if leg.expires is None or leg.spot is None or leg.expires <= since:
         return ZERO
     share = min(Decimal(1), _seconds(until - since) / _seconds(leg.expires - since))
-    return _money(-coins * (leg.mark - leg.spot) * share * rate)
+    return money(-coins * (leg.mark - leg.spot) * share * rate)
 
 
 def _within_a_lot(gap: Decimal, leg: LegReading) -> Decimal:
@@ -237,7 +252,7 @@ def _seconds(time: timedelta) -> Decimal:
     return Decimal(time // timedelta(microseconds=1))
 
 
-def _money(amount: Decimal) -> Decimal:
+def money(amount: Decimal) -> Decimal:
     return amount.quantize(_STEP, ROUND_HALF_EVEN)
 
 

@@ -173,15 +173,15 @@ def test_funding_is_worked_out_where_the_account_does_not_tell(
     """A short receives above zero; each funding time counts once."""
     first = leg(-10, 100, funding_rate=D(rate), funding_hours=D(8), funding_next=T0 + next_hours * HOUR)
     after = replace(first, funding_rate=D(later))
-    assert funding_between(first, after, T0, T0 + until * HOUR) == D(paid)
+    assert funding_between(first, after, T0, T0 + until * HOUR)[0] == D(paid)
 
 
 def test_funding_is_what_the_account_tells() -> None:
     """Its own books go before the estimate."""
     first = leg(-10, 100, funding_rate=D("0.01"), funding_hours=D(1), funding_paid=D("-3.5"))
     after = replace(first, funding_paid=D("-5"))
-    assert funding_between(first, after, T0, T0 + 5 * HOUR) == D("-1.5")
-    assert funding_between(leg(-10, 100), leg(-10, 100), T0, T0 + 5 * HOUR) == 0, "a dated contract has none"
+    assert funding_between(first, after, T0, T0 + 5 * HOUR) == (D("-1.5"), [])
+    assert funding_between(leg(-10, 100), leg(-10, 100), T0, T0 + 5 * HOUR) == (0, []), "a dated contract has none"
 
 
 def _order(

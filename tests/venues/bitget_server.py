@@ -103,7 +103,7 @@ class BitgetServer(VenueServer):
             "mix/position/all-position": lambda asked: venue.position_rows(asked["productType"]),
             "mix/order/fills": lambda asked: {"fillList": _page(venue.fills, asked) or None, "endId": None},
             "mix/order/orders-history": lambda asked: listed(_page([*self.desk.rows(), *venue.orders], asked)),
-            "mix/account/bill": lambda asked: {"bills": _page(venue.bills, asked), "endId": None},
+            "mix/account/bill": lambda asked: _bills(_page(venue.bills, asked)),
             "spot/account/bills": lambda asked: _page(venue.spot_bills, asked),
             "margin/crossed/financial-records": lambda asked: {"resultList": _page(venue.margin_bills, asked)},
         }
@@ -116,6 +116,7 @@ class BitgetServer(VenueServer):
             "/api/v3/account/assets": lambda _: venue.assets(),
             "/api/v3/account/funding-assets": lambda _: venue.unified_funding(),
             "/api/v3/position/current-position": lambda asked: venue.current_positions(asked["category"]),
+            "/api/v3/account/financial-records": venue.financial_records,
             "/api/v3/trade/fills": lambda asked: _listed(venue.traded, asked),
             "/api/v3/trade/history-orders": lambda asked: _listed([*self.desk.unified_rows(), *venue.ended], asked),
         }
@@ -132,8 +133,12 @@ def _listed(rows: list[dict[str, Any]], asked: dict[str, str]) -> dict[str, Any]
     return {"list": found or None, "cursor": found[-1]["orderId"] if found else None}
 
 
+def _bills(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"bills": rows, "endId": rows[-1].get("billId", "1") if rows else None}
+
+
 def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, Any]]:
-    """Rows from the start on, of the asked contract, product, coin and id, at most a page."""
+    """Rows from the start on, of the asked contract, product, coin and id, behind a bill asked for, at most a page."""
     keys = {"symbol", "productType", "coin", "clientOid"} & set(asked)
     found = [
         row
@@ -141,4 +146,5 @@ def _page(rows: list[dict[str, Any]], asked: dict[str, str]) -> list[dict[str, A
         if int(row["cTime"]) >= int(asked.get("startTime", "0"))
         and all(row[key] == asked[key] for key in keys & set(row))
     ]
-    return found[: int(asked["limit"])]
+    begin = [row["billId"] for row in found].index(asked["idLessThan"]) + 1 if "idLessThan" in asked else 0
+    return found[begin : begin + int(asked["limit"])]

@@ -20,6 +20,7 @@ class UnifiedVenue(BitgetVenue):
     rights: list[str] = field(default_factory=lambda: ["uta_mgt", "uta_trade"])
     traded: list[dict[str, Any]] = field(default_factory=list)  # fills
     ended: list[dict[str, Any]] = field(default_factory=list)  # orders
+    records: list[dict[str, Any]] = field(default_factory=list)  # the newest first
 
     def account_info(self) -> dict[str, Any]:
         who = {"userId": "1", "inviterId": "", "parentId": "", "channelCode": "6258", "channel": "official"}
@@ -113,6 +114,18 @@ class UnifiedVenue(BitgetVenue):
             "createdTime": "1750495670699",
             "updatedTime": str(self.now()),
         }
+
+    def financial_records(self, asked: dict[str, str]) -> dict[str, Any]:
+        """A page, from behind the record that is named; null where there are none."""
+        rows = [
+            row
+            for row in self.records
+            if (row["category"], row["type"]) == (asked["category"], asked["type"])
+            and int(row["ts"]) >= int(asked["startTime"])
+        ]
+        behind = [row["id"] for row in rows].index(asked["cursor"]) + 1 if "cursor" in asked else 0
+        page = rows[behind:][: int(asked["limit"])]
+        return {"list": page or None, "cursor": page[-1]["id"] if page else None}
 
     def unified_funding(self) -> list[dict[str, Any]]:
         return [

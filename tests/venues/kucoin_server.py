@@ -91,6 +91,10 @@ class KucoinServer(VenueServer):
             "v1/account-overview": lambda asked: venue.overview(asked["currency"]),
             "v1/positions": lambda _: venue.position_rows(),
             "v1/fills": lambda asked: _page([row for row in venue.fills if _within(row, asked, "symbol")]),
+            "v1/funding-history": lambda asked: {
+                "hasMore": venue.funding_goes_on,
+                "dataList": [row for row in venue.fundings if _within(row, asked, "symbol", "timePoint")],
+            },
             "v1/transaction-history": lambda asked: {
                 "hasMore": False,
                 "dataList": [row for row in venue.futures_ledger if _within(row, asked, "currency")],
@@ -98,8 +102,8 @@ class KucoinServer(VenueServer):
         }
 
 
-def _within(row: dict[str, Any], asked: dict[str, str], key: str) -> bool:
-    return bool(row[key] == asked[key]) and int(asked["startAt"]) <= row["createdAt"]
+def _within(row: dict[str, Any], asked: dict[str, str], key: str, time: str = "createdAt") -> bool:
+    return bool(row[key] == asked[key]) and int(asked["startAt"]) <= row[time]
 
 
 def _page(rows: list[dict[str, Any]]) -> dict[str, Any]:

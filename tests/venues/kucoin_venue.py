@@ -59,6 +59,8 @@ class KucoinVenue:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     trading_ledger: list[dict[str, Any]] = field(default_factory=list)
     futures_ledger: list[dict[str, Any]] = field(default_factory=list)
+    fundings: list[dict[str, Any]] = field(default_factory=list)
+    funding_goes_on: bool = False
 
     def mark(self, symbol: str) -> Decimal:
         base = CONTRACTS[symbol][0].replace("XBT", "BTC")

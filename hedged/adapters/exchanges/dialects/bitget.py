@@ -37,6 +37,7 @@ from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import Misshapen, Row, moment, not_negative, number, positive, text
 from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import ConfigurationError, Unreachable, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -218,6 +219,12 @@ class Bitget(Dialect):
         if bitget_account.HEDGE in modes:
             return True
         return False if modes == {bitget_account.ONE_WAY} else None
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        read = bitget_unified_movements.funding_payments if self._unified else bitget_movements.funding_payments
+        return await read(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

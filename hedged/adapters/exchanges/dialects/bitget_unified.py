@@ -100,6 +100,9 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/api/v3/position/current-position"): Endpoint("unified positions", _LIST),
     ("GET", "/api/v3/trade/fills"): Endpoint("unified fills", _LIST),
     ("GET", "/api/v3/trade/history-orders"): Endpoint("unified orders", _LIST),
+    ("GET", "/api/v3/account/financial-records"): Endpoint(
+        "unified records", Record({"data": Record({"list": PRESENT, "cursor": PRESENT})})
+    ),
 }
 
 

@@ -1,33 +1,47 @@
-"""What Bitget's unified account shows for something that went missing: fills, and executed orders.
+"""What Bitget's unified account shows for something that went missing, fills and executed orders, and what was paid.
 
 Only what adds up to the change explains it, and a page that is full may lack some. Of a coin in the pool only trades
-tell: the signs of the venue's other records are not documented, so a transfer stays unexplained.
+tell: the signs of the venue's other records are not documented, so a transfer stays unexplained. Those of funding are
+in the names of their kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
 from hedged.adapters.exchanges.dialects.bitget_quotes import product_of
 from hedged.adapters.exchanges.dialects.bitget_unified import WALLET, listed
-from hedged.adapters.exchanges.shapes import Misshapen, Row, Rows, Scalar, milliseconds, number
+from hedged.adapters.exchanges.shapes import Misshapen, Row, Rows, Scalar, milliseconds, moment, number, text
 from hedged.adapters.exchanges.shared_call import together
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
-from hedged.model.snapshot import Doubt
+from hedged.model.snapshot import Doubt, Read
 
 ZERO = Decimal(0)
 _PAGE = 100  # rows, the most that histories give at once
+_PAGES_MAX = 10
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _SIDES = {"buy": 1, "sell": -1}
 _TRADED = ("SPOT", "MARGIN")
+_FUNDING = {"CONTRACT_MAIN_SETTLE_FEE_USER_IN": 1, "CONTRACT_MAIN_SETTLE_FEE_USER_OUT": -1}
 
 _ROW = {"symbol": Scalar.TEXT, "side": Scalar.TEXT, "createdTime": Scalar.NUMBER}
 _FILL = Rows({**_ROW, "execQty": Scalar.NUMBER})
 _TRADE = Rows({**_ROW, "execQty": Scalar.NUMBER, "execValue": Scalar.NUMBER})
 _ORDER = Rows({**_ROW, "cumExecQty": Scalar.NUMBER})
+_RECORD = Rows(
+    {
+        "symbol": Scalar.PRESENT,
+        "coin": Scalar.TEXT,
+        "type": Scalar.TEXT,
+        "amount": Scalar.NUMBER,
+        "ts": Scalar.NUMBER,
+        "id": Scalar.TEXT,
+    }
+)
 
 
 async def explain_position(
@@ -68,6 +82,51 @@ async def explain_balance(connection: Connection, markets: Markets, doubt: Doubt
     if not change or told / change < _ENOUGH:
         return None
     return f"since {since:%Y-%m-%d %H:%M} UTC: {len(fills)} fills {told:+f} {doubt.asset}"
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """What each product's positions received and paid, by records of their own kinds; never some of them."""
+    as_of, start = connection.clock.now(), _start(connection, since)
+    asked = (
+        {"category": product, "type": kind, "startTime": start, "limit": _PAGE}
+        for product in sorted({product_of(connection, contract) for contract in wanted.values()})
+        for kind in _FUNDING
+    )
+    pages = await together(*(_records(connection, each) for each in asked))
+    name = connection.exchange.safe_currency_code
+    return Read(
+        tuple(
+            FundingPayment(
+                wanted[row["symbol"]].id,
+                moment(row, "ts"),
+                _FUNDING[kind] * abs(number(row, "amount")),
+                name(row["coin"]),
+                text(row, "id"),
+            )
+            for kind, rows in pages
+            for row in rows
+            if row["type"] == kind and text(row, "symbol") in wanted
+        ),
+        as_of,
+    )
+
+
+async def _records(connection: Connection, asked: Mapping[str, object]) -> tuple[str, list[Row]]:
+    """All records of a kind since then, page by page, and the kind."""
+    found: list[Row] = []
+    page = dict(asked)
+    for _ in range(_PAGES_MAX):
+        reply = await connection.exchange.privateUtaGetV3AccountFinancialRecords(page)
+        rows, cursor = listed(reply, _RECORD), reply["data"]["cursor"]
+        if not rows and cursor not in (None, ""):
+            raise Misshapen("the list has an end and no rows")
+        found += rows
+        if len(rows) < _PAGE:
+            return str(asked["type"]), found
+        page["cursor"] = text(reply["data"], "cursor")
+    raise Misshapen(f"more than {_PAGES_MAX} pages of records")
 
 
 def _moved(row: Row, pair: tuple[str, str], asset: str) -> Decimal:

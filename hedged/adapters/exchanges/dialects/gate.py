@@ -30,6 +30,7 @@ from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import Misshapen, Row, flag, not_negative, number, positive, text
 from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import Refused, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -229,6 +230,11 @@ class Gate(Dialect):
                 return None
             raise
         return gate_shapes.key_permissions(rows, venue.apiKey, detail["ip_whitelist"])
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await gate_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -27,6 +27,7 @@ from hedged.adapters.exchanges.dialects.kucoin_quotes import QUOTE_ENDPOINTS, re
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, flag, moment, number, positive, text
 from hedged.errors import ConfigurationError, Refused
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -178,6 +179,11 @@ class Kucoin(Dialect):
             withdraw=bool(allowed & _WITHDRAWS),
             bound_to_address=bool(addresses),
         )
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await kucoin_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
