@@ -21,6 +21,8 @@ from tests.venues import (
     bitget_bench,
     bitget_uta_bench,
     bybit_bench,
+    gate_bench,
+    kucoin_bench,
     mexc_bench,
     okx_bench,
     weex_bench,
@@ -60,10 +62,16 @@ class OrderVenue:
     post_only: bool = True
     countdown: str | None = None
     account: str = ""  # which kind, of a venue that has several
+    by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
 
     @property
     def name(self) -> str:
         return f"{self.exchange} {self.account}".strip()
+
+    @property
+    def later_lookups(self) -> tuple[str, ...]:
+        """Those that are not asked before an order is sent, too, which is then not sent at all."""
+        return tuple(path for path in self.lookups if path not in self.asks_first)
 
 
 @dataclass
@@ -310,6 +318,54 @@ VENUES = (
         asks_first=("GET /api/v1/private/position/open_positions",),
         waiting="GET /api/v1/private/order/list/open_orders",
         page=100,
+    ),
+    OrderVenue(
+        exchange="gate",
+        bench=gate_bench.rich,
+        keys=gate_bench.KEYS,
+        wallets=gate_bench.WALLETS,
+        market_id="ETH_USDT",
+        lot=D(1),
+        create="POST /api/v4/futures/usdt/orders",
+        lookups=(
+            "GET /api/v4/futures/usdt/orders/id",
+            "GET /api/v4/futures/usdt/orders",  # the open ones
+            "GET /api/v4/futures/usdt/orders",  # the finished ones
+            "GET /api/v4/futures/usdt/my_trades",
+        ),
+        fills="GET /api/v4/futures/usdt/my_trades",
+        no=lambda code: {"label": code, "message": "no"},
+        no_status=400,
+        believed="INSUFFICIENT_AVAILABLE",
+        unbelieved="INTERNAL",
+        duplicate=None,
+        shut_out="INVALID_KEY",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(1000)),
+        asks_first=("GET /api/v4/futures/usdt/orders/id",),
+        waiting="GET /api/v4/futures/usdt/orders",
+        page=100,
+        countdown="POST /api/v4/futures/usdt/countdown_cancel_all",
+    ),
+    OrderVenue(
+        exchange="kucoin",
+        bench=kucoin_bench.bench,
+        keys=kucoin_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETHUSDTM",
+        lot=D(1),
+        create="POST /api/v1/orders",
+        lookups=("GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/recentDoneOrders"),
+        fills="GET /api/v1/recentFills",
+        no=lambda code: {"code": code, "msg": "no"},
+        believed="300003",
+        unbelieved="500000",
+        duplicate="300018",
+        shut_out="400003",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "XBTUSDM", D(1000)),
+        asks_first=("GET /api/v1/positions",),
+        waiting="GET /api/v1/orders",
+        page=100,
+        by_hand=('""', "null"),
     ),
     OrderVenue(
         exchange="weex",

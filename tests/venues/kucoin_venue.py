@@ -52,6 +52,7 @@ class KucoinVenue:
     cash: dict[str, Decimal] = field(default_factory=dict)  # settlement → collateral without open profit
     positions: dict[str, Held] = field(default_factory=dict)
     position_side: str = "BOTH"
+    position_mode: int = 0
     tiers: tuple[tuple[str, str, int], ...] = TIERS
     permission: str = "General"
     ip_whitelist: str = ""

@@ -17,7 +17,8 @@ mark in its stream is watched by its last price: streams are compared with thems
 | hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
 | kraken-     | mark  | –           | all wallets                 | all                     | all               |
 | futures     |       |             |                             |                         |                   |
-| kucoin      | last  | last        | spot, funding, futures      | seen in fills           | futures           |
+| kucoin      | last  | last        | spot, margin, funding,      | seen in fills           | futures           |
+|             |       |             | futures                     |                         |                   |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
 
@@ -237,6 +238,7 @@ TABLES: Mapping[str, StreamTable] = {
                 ),
             ),
             _balances("spot"),
+            _balances("margin"),
             _balances("funding"),
         ),
         says=frozenset({"subscribe", "ping"}),

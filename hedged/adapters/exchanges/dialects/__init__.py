@@ -42,10 +42,12 @@ from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.coinbase import Coinbase
 from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.gate import Gate
+from hedged.adapters.exchanges.dialects.gate_orders import GateOrders
 from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.kucoin import Kucoin
+from hedged.adapters.exchanges.dialects.kucoin_orders import KucoinOrders
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
@@ -76,6 +78,8 @@ _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BingXOrders,
     BitgetOrders,
     BybitOrders,
+    GateOrders,
+    KucoinOrders,
     MexcOrders,
     OkxOrders,
     WeexOrders,
