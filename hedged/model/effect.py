@@ -45,7 +45,8 @@ class LegReading:
     funding_rate: Decimal | None = None
     funding_hours: Decimal | None = None
     funding_next: datetime | None = None
-    funding_paid: Decimal | None = None  # by the account's own books, since they were opened; None: it does not tell
+    # By the account's own books, since they were opened, in what settles the contract; None: it does not tell.
+    funding_paid: Decimal | None = None
 
     @property
     def hedge_value(self) -> Decimal:
