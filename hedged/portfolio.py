@@ -30,8 +30,8 @@ from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Override, SignalState
 from hedged.observe import Observer
 from hedged.ports import AccountReader, Clock, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
-from hedged.tell.lifecycle import AlertRules
 from hedged.tell.quiet import Attention
+from hedged.tell.rules import AlertRules
 from hedged.tell.state import order_object
 
 
@@ -56,6 +56,7 @@ class Portfolio:
     confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
     attention: Attention = field(default_factory=Attention, init=False)
     digest_at: time | None = None  # of the day, UTC
+    url: str | None = None  # under which people reach hedged's pages
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)

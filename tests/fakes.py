@@ -15,7 +15,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Margin, Position, Quote, Read
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import ETH_PERP, Number, dec, perp
 from tests.support import CountingIds, ManualClock
 

@@ -124,7 +124,7 @@ def _told(
     """The portfolio, and who is told of what it finds, in which order."""
     first, exchanges, store = opened.first, opened.exchanges, opened.store
     portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked, clock_watch=clock_watch)
-    portfolio.further, portfolio.digest_at = opened.further, settings.digest_at()
+    portfolio.further, portfolio.digest_at, portfolio.url = opened.further, settings.digest_at(), settings.web.url
     portfolio.confirming = frozenset(channel.name for channel in opened.channels if channel.confirms)
     if opened.further:
         confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None

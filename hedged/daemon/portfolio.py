@@ -309,7 +309,7 @@ class App:
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         policy, message = self.portfolio.policy, self._failures.message(error, now, self.portfolio.ids.new())
         if message is not None:
-            self._direct.deliver([addressed(message, policy.name, policy.world)])
+            self._direct.deliver([addressed(message, policy.name, policy.world, self.portfolio.url)])
 
     async def _thin(self, now: datetime) -> None:
         if self._thinned_at is not None and now - self._thinned_at < THIN_EVERY:

@@ -31,7 +31,7 @@ from hedged.replay.samples import Samples, held_assets, holdings_values, sample_
 from hedged.replay.tally import Tally
 from hedged.replay.trackers import DAY, Trackers
 from hedged.replay.wallets import Wallets
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 
 ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal

@@ -12,7 +12,7 @@ from hedged.settings.fields import parse_duration
 from hedged.settings.lines import Place
 from hedged.settings.worlds import SIMULATED, is_test
 
-TAKING_ORDERS = frozenset({"binance", "bingx", "bitget", "bybit", "kucoin", "mexc", "okx", "weex"})
+TAKING_ORDERS = frozenset({"binance", "bingx", "bitget", "bybit", "gate", "kucoin", "mexc", "okx", "weex"})
 """The venues that orders can be sent to, and looked up at by our id; a test holds it against the dialects."""
 
 AVAILABLE: Mapping[str, frozenset[str]] = {

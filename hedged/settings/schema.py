@@ -52,7 +52,7 @@ from hedged.settings.fields import (
     PriceSource,
     Whole,
 )
-from hedged.tell.lifecycle import REPEAT, AlertRules
+from hedged.tell.rules import REPEAT, AlertRules
 
 _LIMITS = Limits()
 _RETENTION = Retention()
@@ -288,6 +288,7 @@ class TelegramSettings(Table):
 
 class WebSettings(Table):
     listen: Annotated[str, AfterValidator(bounds.listen)] | None = None
+    url: Annotated[str, AfterValidator(bounds.page_url)] | None = None
     names: tuple[Annotated[str, AfterValidator(bounds.host)], ...] = ()
     credentials_file: FilePath | None = None
 

@@ -20,6 +20,7 @@ from tests.venues import (
     bingx_bench,
     bitget_bench,
     bybit_bench,
+    gate_bench,
     kucoin_bench,
     mexc_bench,
     okx_bench,
@@ -60,6 +61,11 @@ class OrderVenue:
     post_only: bool = True
     countdown: str | None = None
     by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
+
+    @property
+    def later_lookups(self) -> tuple[str, ...]:
+        """Those that are not asked before an order is sent, too, which is then not sent at all."""
+        return tuple(path for path in self.lookups if path not in self.asks_first)
 
 
 @dataclass
@@ -281,6 +287,33 @@ VENUES = (
         asks_first=("GET /api/v1/private/position/open_positions",),
         waiting="GET /api/v1/private/order/list/open_orders",
         page=100,
+    ),
+    OrderVenue(
+        exchange="gate",
+        bench=gate_bench.rich,
+        keys=gate_bench.KEYS,
+        wallets=gate_bench.WALLETS,
+        market_id="ETH_USDT",
+        lot=D(1),
+        create="POST /api/v4/futures/usdt/orders",
+        lookups=(
+            "GET /api/v4/futures/usdt/orders/id",
+            "GET /api/v4/futures/usdt/orders",  # the open ones
+            "GET /api/v4/futures/usdt/orders",  # the finished ones
+            "GET /api/v4/futures/usdt/my_trades",
+        ),
+        fills="GET /api/v4/futures/usdt/my_trades",
+        no=lambda code: {"label": code, "message": "no"},
+        no_status=400,
+        believed="INSUFFICIENT_AVAILABLE",
+        unbelieved="INTERNAL",
+        duplicate=None,
+        shut_out="INVALID_KEY",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(1000)),
+        asks_first=("GET /api/v4/futures/usdt/orders/id",),
+        waiting="GET /api/v4/futures/usdt/orders",
+        page=100,
+        countdown="POST /api/v4/futures/usdt/countdown_cancel_all",
     ),
     OrderVenue(
         exchange="kucoin",

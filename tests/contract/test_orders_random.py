@@ -138,6 +138,7 @@ CONFIRMS: dict[str, Callable[[Any], bool]] = {
     "binance": lambda reply: (reply["symbol"], D(reply["countdownTime"])) == ("ETHUSDT", 30_000),
     "okx": lambda reply: reply["data"][0].get("tag", "hedged") == "hedged" and D(reply["data"][0]["triggerTime"]) > 0,
     "bingx": lambda reply: bool(reply["data"]["status"] == "ACTIVATED"),
+    "gate": lambda reply: D(reply["trigger_time"]) > 0,
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.model.policy import LegPolicy, Mode
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
 from tests.venues.benches import BENCHES, PERPETUALS

@@ -13,7 +13,7 @@ from hedged.cycle import Portfolio, run_cycle
 from hedged.model.finding import HedgeStatus
 from hedged.model.order import Fill
 from hedged.model.policy import PaperPolicy
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
 from tests.venues.benches import BENCHES, PERPETUALS

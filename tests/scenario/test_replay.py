@@ -35,7 +35,7 @@ from hedged.replay.past import PastBars
 from hedged.replay.report import ReplayReport, report_rows
 from hedged.replay.run import Window, check_frequency, paper_policy, replay
 from hedged.replay.samples import held_assets
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.support import ManualClock
 
 START = datetime(2021, 1, 1, tzinfo=UTC)

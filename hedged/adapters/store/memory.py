@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.store import journal
-from hedged.adapters.store.beliefs import alerts_after, doubts_meant, meant, newest_by_key
+from hedged.adapters.store.beliefs import alerts_after, distinct, doubts_meant, meant, newest_by_key
 from hedged.adapters.store.retention import Retention
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Event, Message, OutboxRow, Silence
 from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import KEPT, Bar
@@ -59,6 +59,7 @@ class MemoryStore:
         self._proposals: dict[str, Proposal] = {}
         self._waiting: dict[int, OutboxRow] = {}
         self._deliveries: dict[int, Delivery] = {}
+        self._messages: dict[int, Message] = {}  # of these deliveries
         self._rows = 0
         self._blobs: dict[str, str] = {}
         self._commands: dict[tuple[str, str], CommandRow] = {}  # by source and nonce, oldest first
@@ -96,6 +97,16 @@ class MemoryStore:
         self._require_open()
         return newest_by_key(self._alerts.values())
 
+    async def event(self, event_id: str) -> Event | None:
+        self._require_open()
+        found = [each for each in self._alerts.values() if each.event_id == event_id]
+        asked = {event_id, *(each for alert in found for each in (alert.told_in, *alert.told_before))}
+        messages = distinct(each for _, each in sorted(self._messages.items()) if each.event_id in asked)
+        if not found:
+            told = {each.event_id for message in messages for each in message.alerts}
+            found = [each for each in self._alerts.values() if each.event_id in told]
+        return Event(tuple(found), messages) if found or messages else None
+
     async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
         self._require_open()
         if self._last is not None and self._last[0] == record.cycle_id:
@@ -116,10 +127,12 @@ class MemoryStore:
                 self._rows += 1
                 self._waiting[self._rows] = OutboxRow(self._rows, channel, message, 0, record.finished_at)
                 self._deliveries[self._rows] = Delivery(message.event_id, channel, message.kind, message.at, 0)
+                self._messages[self._rows] = message
         asked = {each for alert in self._alerts.values() for each in (alert.event_id, alert.told_in)}
         self._deliveries = {
             row: each for row, each in self._deliveries.items() if row in self._waiting or each.message_id in asked
         }
+        self._messages = {row: self._messages[row] for row in self._deliveries}
 
     async def last_cycle(self) -> tuple[str, datetime] | None:
         self._require_open()

@@ -41,6 +41,7 @@ from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.coinbase import Coinbase
 from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.gate import Gate
+from hedged.adapters.exchanges.dialects.gate_orders import GateOrders
 from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
@@ -76,6 +77,7 @@ _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BingXOrders,
     BitgetOrders,
     BybitOrders,
+    GateOrders,
     KucoinOrders,
     MexcOrders,
     OkxOrders,

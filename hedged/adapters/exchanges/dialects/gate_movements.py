@@ -51,22 +51,29 @@ async def explain_position(
     return None
 
 
-async def explain_balance(connection: Connection, doubt: Doubt, since: datetime) -> str | None:
-    """The entries of the wallet's book that account for a fall of a balance."""
+async def explain_balance(connection: Connection, doubt: Doubt, since: datetime, *, pooled: bool = False) -> str | None:
+    """The entries of the wallet's book that account for a fall of a balance.
+
+    `pooled`: the wallet is a unified account's pool, whose coins both spot and USDT perpetuals move.
+    """
     venue, start = connection.exchange, _start(connection, since)
     wallet, coin = doubt.subject.rsplit("/", 2)[1], venue.currency_id(doubt.asset)
     page = {"currency": coin, "from": start, "limit": _PAGE}
-    if wallet == "swap":
-        segments = [each for each in SEGMENTS if each.settle == coin.lower()]
-        asked = ({"settle": each.settle, "from": start, "limit": _PAGE} for each in segments)
-        replies = await together(
-            *(each.ask(venue, "AccountBook")(page) for each, page in zip(segments, asked, strict=True))
-        )
-    elif wallet == "earn":
-        replies = [await venue.privateEarnGetUniLendRecords(page)]
-    else:
-        ask = venue.privateMarginGetAccountBook if wallet == "margin" else venue.privateSpotGetAccountBook
-        replies = [await ask(page)]
+    asked = []
+    if wallet == "swap" or pooled:
+        segments = SEGMENTS if wallet == "swap" else SEGMENTS[:1]
+        asked += [
+            each.ask(venue, "AccountBook")({"settle": each.settle, "from": start, "limit": _PAGE})
+            for each in segments
+            if each.settle == coin.lower()
+        ]
+    if wallet == "earn":
+        asked.append(venue.privateEarnGetUniLendRecords(page))
+    elif wallet == "margin":
+        asked.append(venue.privateMarginGetAccountBook(page))
+    elif wallet == "spot" or pooled:
+        asked.append(venue.privateSpotGetAccountBook(page))
+    replies = await together(*asked)
     if any(len(rows) >= _PAGE for rows in replies):
         return None
     rows = [row for reply in replies for row in reply if row.get("currency", coin) == coin]
