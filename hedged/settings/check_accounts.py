@@ -20,7 +20,7 @@ TAKING_ORDERS = frozenset(
 AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
     "bingx": frozenset({"spot", "funding", "swap"}),
-    "bitget": frozenset({"spot", "funding", "margin", "earn", "swap"}),
+    "bitget": frozenset({"spot", "funding", "margin", "earn", "swap", "uta"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "coinbase": frozenset({"spot", "swap"}),
     "deribit": frozenset({"spot", "swap"}),

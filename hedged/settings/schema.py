@@ -66,7 +66,7 @@ _CONTRACTS_MAX = Decimal("1e12")
 
 
 ChannelName = Annotated[str, AfterValidator(bounds.channel_name)]
-Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
+Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"]
 
 
 class Table(BaseModel):
@@ -91,7 +91,7 @@ class AccountSettings(Table):
     name: AccountName
     exchange: str
     wallets: Annotated[
-        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio"], ...], Field(min_length=1)
+        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"], ...], Field(min_length=1)
     ] = (
         "spot",
         "swap",

@@ -19,6 +19,7 @@ from tests.venues import (
     binance_bench,
     bingx_bench,
     bitget_bench,
+    bitget_uta_bench,
     bybit_bench,
     gate_bench,
     hyperliquid_bench,
@@ -61,10 +62,15 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    account: str = ""  # which kind, of a venue that has several
     by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
     ether: InstrumentId = ETHER
     settle: str = "USDT"
     unnamed: tuple[str, ...] = ()  # places whose rows of such orders have nothing there
+
+    @property
+    def name(self) -> str:
+        return f"{self.exchange} {self.account}".strip()
 
     @property
     def later_lookups(self) -> tuple[str, ...]:
@@ -275,6 +281,31 @@ VENUES = (
         page=100,
     ),
     OrderVenue(
+        exchange="bitget",
+        account="uta",
+        bench=bitget_uta_bench.bench,
+        keys=bitget_uta_bench.KEYS,
+        wallets=bitget_uta_bench.WALLETS,
+        market_id="ETHUSDT",
+        lot=D("0.01"),
+        create="POST /api/v3/trade/place-order",
+        lookups=(
+            "GET /api/v3/trade/order-info",
+            "GET /api/v3/trade/unfilled-orders",
+            "GET /api/v3/trade/history-orders",
+        ),
+        no=lambda code: {"code": code, "msg": "no", "requestTime": 1695806875837, "data": None},
+        no_status=400,
+        believed="25203",
+        unbelieved="25001",
+        duplicate="25212",
+        shut_out="40037",
+        inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD", D("0.4")),
+        asks_first=("GET /api/v3/position/current-position",),
+        waiting="GET /api/v3/trade/unfilled-orders",
+        page=100,
+    ),
+    OrderVenue(
         exchange="mexc",
         bench=mexc_bench.bench,
         keys=mexc_bench.KEYS,
@@ -404,4 +435,4 @@ VENUES = (
     ),
 )
 
-EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.exchange)
+EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.name)

@@ -24,6 +24,7 @@ from tests.venues import (
     binance_bench,
     bingx_bench,
     bitget_bench,
+    bitget_uta_bench,
     bybit_bench,
     gate_bench,
     hyperliquid_bench,
@@ -62,6 +63,7 @@ class Source:
     wallets: tuple[str, ...] | None = None
     numbered: bool = True  # else its time tells an entry from the others
     oldest_first: bool = False
+    query: str = ""  # of one of several requests of the path, as it is sent
 
 
 def income(market: str, at: int, amount: str, id_: str, asset: str = "USDT") -> dict[str, Any]:
@@ -115,6 +117,13 @@ def gate_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
 def bitget_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
     told = {"symbol": market, "amount": amount, "fee": "0", "businessType": "contract_settle_fee", "coin": "USDT"}
     return {"billId": id_, **told, "cTime": str(at)}
+
+
+def bitget_record(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
+    """Of the unified account, which tells by the kind of record whether it was received or paid."""
+    kind = "CONTRACT_MAIN_SETTLE_FEE_USER_" + ("OUT" if amount.startswith("-") else "IN")
+    told = {"category": "USDT-FUTURES", "symbol": market, "coin": "USDT", "type": kind, "fee": "0", "balance": "9"}
+    return {"id": id_, **told, "amount": amount.removeprefix("-"), "ts": str(at)}
 
 
 def kucoin_row(market: str, at: int, amount: str, id_: str) -> dict[str, Any]:
@@ -273,6 +282,17 @@ SOURCES: dict[str, Source] = {
         "BTCUSDT",
         {"businessType": "open_long"},
     ),
+    "bitget uta": Source(
+        bitget_uta_bench.bench,
+        ETH,
+        "/api/v3/account/financial-records",
+        partial(_of, "records"),
+        bitget_record,
+        "ETHUSDT",
+        "BTCUSDT",
+        {"type": "OPEN_LONG"},
+        query=f"?category=USDT-FUTURES&limit=100&startTime={NOON - 20 * HOURS}&type=CONTRACT_MAIN_SETTLE_FEE_USER_IN",
+    ),
     "kucoin": Source(
         kucoin_bench.bench,
         ETH,
@@ -312,6 +332,9 @@ SOURCES: dict[str, Source] = {
 }
 
 
+TWICE = {"bybit", "bitget uta"}  # two rows a page there; what was received and what was paid
+
+
 def opened(source: Source, **more: Any) -> AbstractAsyncContextManager[Any]:
     return source.bench(**more) if source.wallets is None else source.bench(wallets=source.wallets, **more)
 
@@ -349,7 +372,7 @@ async def test_what_was_settled_comes_signed_dated_and_named(name: str) -> None:
         source.put(it, listed(source, rows))
         it.paths()
         read = await ask(it, source)
-        assert requests(it, source) == (2 if name == "bybit" else 1)  # two rows a page there
+        assert requests(it, source) == (2 if name in TWICE else 1)
         assert read.as_of == it.clock.now()
         assert list(read.value) == [
             FundingPayment(
@@ -372,7 +395,7 @@ async def test_it_weighs_little_and_counts(name: str) -> None:
         await ask(it, source)
         requests, weight = it.opened.requests, it.opened.weight
         await ask(it, source)
-        assert it.opened.requests == requests + 1
+        assert it.opened.requests == requests + (2 if name == "bitget uta" else 1)
         assert 0 < it.opened.weight - weight <= it.opened._line.dialect.burst / 10
 
 
@@ -437,7 +460,8 @@ async def test_bills_of_okx_are_asked_for_page_by_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("bingx", 1000), ("okx", 1000), ("mexc", 500), ("gate", 100), ("bitget", 1000)]
+    ("name", "rows"),
+    [("bingx", 1000), ("okx", 1000), ("mexc", 500), ("gate", 100), ("bitget", 1000), ("bitget uta", 1000)],
 )
 async def test_more_than_can_be_asked_for_is_an_error(name: str, rows: int) -> None:
     """Newest first without an end to be seen: the oldest may be missing, so none is taken for all."""
@@ -458,15 +482,16 @@ async def test_a_page_of_weex_that_goes_on_is_an_error() -> None:
             await ask(it, source)
 
 
-async def test_bills_of_bitget_are_asked_for_page_by_page() -> None:
+@pytest.mark.parametrize("name", ["bitget", "bitget uta"])
+async def test_bills_of_bitget_are_asked_for_page_by_page(name: str) -> None:
     """A hundred and fifty of them come in two, and none twice."""
-    source = SOURCES["bitget"]
+    source = SOURCES[name]
     async with opened(source) as it:
         source.put(it, [source.row(source.market, NOON - n * 60_000, "1", str(9000 - n)) for n in range(150)])
         it.paths()
         read = await ask(it, source)
         assert len({each.id for each in read.value}) == 150
-        assert requests(it, source) == 2
+        assert requests(it, source) == (3 if name == "bitget uta" else 2)  # and what was paid
 
 
 async def test_funding_of_kraken_is_realised_with_trades_too() -> None:
@@ -511,7 +536,7 @@ async def test_coin_margined_contracts_of_bingx_are_not_told_of() -> None:
 
 
 def _venue(source: Source) -> Venue:
-    read = Asked(source.path, partial(ask, source=source), _none(source))
+    read = Asked(source.path + source.query, partial(ask, source=source), _none(source))
     may_lack = {"info", "tradeId", "instType", "category", "cashFlow", "fee", "positionType", "rate"}
     return Venue(
         partial(opened, source),

@@ -30,8 +30,8 @@ kraken and hyperliquid begin with those of the past, which start a cycle.
 Kraken's private streams need a key that may use the WebSocket interface; its margin positions are seen in fills alone,
 for they change no balance. Of the futures balance, which coinbase tells in a stream, ccxt makes nothing.
 
-Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
-streams anywhere but at kucoin, which tells of its funding account.
+Of binance's portfolio margin the one account's balances and positions are watched; of bitget's unified account nothing
+but prices. Funding and earn wallets have no streams anywhere but at kucoin, which tells of its funding account.
 
 Of kucoin's positions and marks ccxt.pro has streams on the unified account's lines only, which the venue itself calls
 unfinished. It gives no address for a websocket but by POST, with a token: public ones to anybody.

@@ -18,7 +18,8 @@ To add a venue:
    on it. The bench's `same` presents the portfolio of `tests/venues/same.py`.
 4. A line in `tests/venues/benches.py`, and one in `MARGIN` of `tests/contract/test_same_portfolio.py`: what the venue
    shows of margin and liquidation. That puts it to the tests of all venues: the same portfolio is the same assessment,
-   and a paper hedge from front to back.
+   and a paper hedge from front to back. Another kind of account of a venue that is there (Bitget's unified one) has a
+   wallet of its own name, a bench, and a line in `ACCOUNTS` and in `MARGIN`.
 5. `tests/contract/test_ccxt_<ccxt id>_faults.py`: the table of its reads, put to every fault and to random replies by
    `tests/contract/replies.py`. What is particular about the venue (modes, refusals, a cycle's weight, what explains a
    vanished position) and the replies of its documentation have tests of their own beside it.

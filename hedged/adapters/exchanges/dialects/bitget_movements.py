@@ -96,7 +96,10 @@ async def funding_payments(
     for product in sorted({product_of(connection, contract) for contract in wanted.values()}):
         asked = {"productType": product, "businessType": _FUNDING, "startTime": _start(connection, since)}
         for _ in range(_PAGES_MAX):
-            rows = _rows(await venue.privateMixGetV2MixAccountBill({**asked, "limit": _PAGE}), "bills", _BILL)
+            reply = await venue.privateMixGetV2MixAccountBill({**asked, "limit": _PAGE})
+            rows = _rows(reply, "bills", _BILL)
+            if not rows and reply["data"].get("endId") not in (None, ""):
+                raise Misshapen("the list of bills has an end and no rows")
             for row in rows:
                 contract = wanted.get(text(row, "symbol")) if row["businessType"] == _FUNDING else None
                 if contract is not None:
