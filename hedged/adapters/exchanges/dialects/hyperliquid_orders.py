@@ -5,10 +5,10 @@ it is, the number that the venue gives the contract, and its time are asked for 
 wrong is another contract. An order that arrives later than it may is refused, by a time that is signed with it. A
 sub-account has no wallet of its own: its master's agent signs, and the sub-account is named in what is signed.
 
-Our id goes as a `cloid` that begins with a word of ours, so that no other program's is taken for one; whether there is
-an order of it is asked before one is sent, for the venue may take a second. An order is asked for by it, then looked for
-among the open ones, the newest of all, and the fills; price and fee are told by the fills alone. An acknowledgement need
-not repeat our id: where it does not, the look-up by it has to show the same order.
+Our id goes as a `cloid` that begins with a word of ours, so that no other program's is taken for one. Whether there is
+an order of it is asked before one is sent, for the venue may take a second. An order is asked for by it, then looked
+for among the open ones, the newest of all, and the fills; price and fee are told by the fills alone. An acknowledgement
+need not repeat our id: where it does not, the look-up by it has to show the same order.
 
 A partly filled order that takes is `filled` there, with the rest that it did not get. One that would not wait in the
 book, and one that finds nothing to take, are refused, and kept as refused under our id.
