@@ -27,7 +27,7 @@ from hedged.record import record
 from hedged.tell.daily import daily
 from hedged.tell.later import Later
 from hedged.tell.pipeline import Happened, earlier_findings, order_findings, tell, trouble_findings
-from hedged.tell.proposals import proposal_findings
+from hedged.tell.proposals import filled_findings, proposal_findings
 from hedged.tell.state import finding_object, state_object
 from hedged.tell.stops import refused_by_limits, stop_findings, stops_object
 
@@ -92,6 +92,8 @@ def _found_outside(portfolio: Portfolio, report: CycleReport, trouble: str | Non
     yield from _foreign_orders(portfolio, report)
     yield from order_findings(refused_by_limits(report.decision), report.outcomes, groups)
     yield from proposal_findings(report.decision, groups, policy.quote)
+    approved = {each.id: each for each in portfolio.book.proposals}
+    yield from filled_findings(report.decision, report.outcomes, approved, policy.quote)
     yield from stop_findings(portfolio.brake, report.decision, groups, policy.name)
 
 
@@ -103,7 +105,13 @@ async def _tell(
     state = Later(partial(_told, report, told, {**stops_object(portfolio.brake), **beside}))
     happened = Happened(report.assessment, report.decision, report.outcomes, outside)
     alerts, messages = tell(
-        happened, portfolio.alerts, portfolio.policy, portfolio.rules, portfolio.ids.new, portfolio.attention
+        happened,
+        portfolio.alerts,
+        portfolio.policy,
+        portfolio.rules,
+        portfolio.ids.new,
+        portfolio.attention,
+        portfolio.url,
     )
     if portfolio.digest_at is not None:
         last, digest = await daily(portfolio.digest_at, portfolio.memory.digest_at, happened, alerts, portfolio)

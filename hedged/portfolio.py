@@ -11,7 +11,7 @@ from hedged.act.brake import Asked, Brake, StopFile
 from hedged.decide import Book
 from hedged.estimate.effect import Health
 from hedged.model.alert import Alert, Message
-from hedged.model.effect import EffectDay
+from hedged.model.effect import EffectDay, FundingPayment
 from hedged.model.finding import Assessment
 from hedged.model.guard import GuardMemory
 from hedged.model.instrument import InstrumentId
@@ -30,8 +30,8 @@ from hedged.model.statistics import HedgeStatistics
 from hedged.model.timing import Override, SignalState
 from hedged.observe import Observer
 from hedged.ports import AccountReader, Clock, Ids, MarketReader, Memory, OrderGateway, RiskModel, Store
-from hedged.tell.lifecycle import AlertRules
 from hedged.tell.quiet import Attention
+from hedged.tell.rules import AlertRules
 from hedged.tell.state import order_object
 
 
@@ -56,6 +56,7 @@ class Portfolio:
     confirming: frozenset[str] = frozenset()  # channels whose acknowledgement says that people are told
     attention: Attention = field(default_factory=Attention, init=False)
     digest_at: time | None = None  # of the day, UTC
+    url: str | None = None  # under which people reach hedged's pages
     reconciler: Reconciler = field(init=False)
     guarded: bool = True  # hedged stops itself where orders and their effect come apart
     observer: Observer | None = field(default=None, init=False)
@@ -71,6 +72,7 @@ class Portfolio:
     health: Mapping[str, Health] = field(default_factory=dict, init=False)  # by group of hedges, as the day began
     health_of: datetime | None = field(default=None, init=False)  # that day
     unkept_effects: dict[tuple[str, datetime], EffectDay] = field(default_factory=dict, init=False)  # by group, day
+    payments: Sequence[FundingPayment] = ()  # of funding, as venues tell it, of the last days
     unrecorded: Sequence[tuple[Intent, Fill]] = field(default=(), init=False)  # orders that the last process left
     unbooked: frozenset[InstrumentId] = frozenset()  # filled in the last process after the cycle that it recorded last
     told: set[str] = field(default_factory=set, init=False)  # orders told already, whose outcome could not be kept

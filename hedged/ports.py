@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from hedged.model.alert import Acknowledgement, Alert, Delivery, Message, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Event, Message, OutboxRow, Silence
 from hedged.model.command import Command, CommandRow, Dropped, Reply
-from hedged.model.effect import EffectDay, HedgeLedger
+from hedged.model.effect import EffectDay, FundingPayment, HedgeLedger
 from hedged.model.guard import GuardMemory
 from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
@@ -101,6 +101,18 @@ class AccountReader(Protocol):
         """What accounts for what went missing since then (fills, closed orders, income, transfers), in words.
 
         None where the venue shows nothing that does.
+        """
+
+
+class PaymentReader(Protocol):
+    """What one account's venue settled on its positions. Raises `VenueError` and nothing else."""
+
+    async def funding_payments(
+        self, instruments: Collection[InstrumentId], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        """All on these since then, oldest first, as of the time up to which there is no other.
+
+        None: the venue does not tell.
         """
 
 
@@ -288,6 +300,9 @@ class Store(Protocol):
     async def memory(self) -> Memory: ...
     async def alerts(self) -> Sequence[Alert]:
         """Those pending or firing, and those resolved that may still reopen quietly (last day's)."""
+
+    async def event(self, event_id: str) -> Event | None:
+        """All that is kept of it, however long it is over; None: nothing. Messages go before their alerts do."""
 
     async def record_cycle(self, record: CycleRecord, channels: Sequence[str], further: Sequence[str] = ()) -> None:
         """The whole record in one transaction; an outbox row for each message and channel that is to get it.

@@ -38,6 +38,7 @@ async def record(portfolio: Portfolio, report: CycleReport, now: datetime) -> Cy
         portfolio.policy,
         earlier=[*portfolio.unrecorded, *settled],
         orders=orders,
+        payments=portfolio.payments,
     )
     portfolio.settled, portfolio.unrecorded, portfolio.unbooked = [], (), frozenset()
     portfolio.unkept_effects.update({(day.hedge, day.day): day for day in effects})

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import Portfolio
@@ -14,7 +15,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Absent, ApprovedIntent, Fill, Intent, Outcome
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Margin, Position, Quote, Read
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import ETH_PERP, Number, dec, perp
 from tests.support import CountingIds, ManualClock
 
@@ -31,6 +32,7 @@ class FakeVenue:
         self.listed: dict[InstrumentId, Instrument] = {InstrumentId(ETH_PERP): perp()}
         self.marks: dict[str, Decimal] = {ETH_PERP: Decimal(3000)}
         self.price: dict[str, Decimal] = {"ETH": Decimal(3000)}
+        self.funding: dict[str, Any] = {}  # of every quote, by the names of its fields
         self.spot: dict[str, Decimal] = {"ETH": Decimal(10)}
         self.contracts: dict[str, Decimal] = {ETH_PERP: Decimal(-10)}
         self.margin: Margin | None = None
@@ -54,7 +56,9 @@ class FakeVenue:
     async def quotes(self, instruments: Collection[InstrumentId]) -> Mapping[InstrumentId, Read[Quote]]:
         self._answer("quotes")
         now = self.clock.now()
-        return {name: Read(Quote(mark=self.marks[name]), now) for name in instruments if name in self.marks}
+        return {
+            name: Read(Quote(mark=self.marks[name], **self.funding), now) for name in instruments if name in self.marks
+        }
 
     async def prices(self, assets: Collection[str], quote: str) -> Mapping[str, Read[Decimal]]:
         self._answer("prices")

@@ -87,6 +87,12 @@ def configure(
         library = logging.getLogger(name)
         library.propagate = False
         library.handlers[:] = [logging.NullHandler()]
+        library.setLevel(logging.WARNING)  # whatever ours is: a channel listens for why a service took nothing
+
+
+def printable(text: str) -> str:
+    """Without characters that would drive a terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def scrub(text: str) -> str:
@@ -95,7 +101,7 @@ def scrub(text: str) -> str:
     Taken out: user and query of an address, path segments that look like tokens, addresses of notification services
     whole (their tokens stand anywhere), values called key, secret, password, token or signature, control characters.
     """
-    text = "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    text = printable(text)
     text = _URL.sub(_scrub_url, text)
     text = _BOT_TOKEN.sub(_HIDDEN, text)
     return _SECRET_PAIR.sub(lambda match: match["name"] + _HIDDEN, text)

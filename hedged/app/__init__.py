@@ -40,6 +40,7 @@ from hedged.daemon.book_watch import BookWatch
 from hedged.daemon.clock_watch import ClockWatch
 from hedged.daemon.exchanges import Exchanges
 from hedged.daemon.history import HistoryKeeper
+from hedged.daemon.payments import PaymentKeeper
 from hedged.daemon.portfolio import App
 from hedged.daemon.wakes import Wakes
 from hedged.errors import StoreError
@@ -123,7 +124,7 @@ def _told(
     """The portfolio, and who is told of what it finds, in which order."""
     first, exchanges, store = opened.first, opened.exchanges, opened.store
     portfolio = wire(settings, exchanges, store, clock, ids, channels=first, asked=asked, clock_watch=clock_watch)
-    portfolio.further, portfolio.digest_at = opened.further, settings.digest_at()
+    portfolio.further, portfolio.digest_at, portfolio.url = opened.further, settings.digest_at(), settings.web.url
     portfolio.confirming = frozenset(channel.name for channel in opened.channels if channel.confirms)
     if opened.further:
         confirm = CONFIRM_WITHIN if portfolio.confirming.intersection(first) else None
@@ -140,6 +141,8 @@ def _app(
     from hedged.tell.outbox import Courier
 
     store, clock, exchanges, channels = opened.store, portfolio.clock, opened.exchanges, opened.channels
+    tell_payments = {name: venue.payments for name, venue in exchanges.venues.items() if venue.payments is not None}
+    payments = PaymentKeeper(tell_payments, clock)  # paper books tell theirs, so that none is asked for
     rate = settings.alerts.messages_minute_max
     couriers = [
         Courier(store, channel, clock, minute_max=None if channel.name == "log" else rate) for channel in channels
@@ -149,12 +152,13 @@ def _app(
         portfolio=portfolio,
         channels=channels,
         couriers=couriers,
-        background=[*opened.loops, *chats, *(courier.run for courier in couriers), history.run],
+        background=[*opened.loops, *chats, *(courier.run for courier in couriers), history.run, payments.run],
         heartbeat=heartbeat_of(settings, store, clock),
         exchanges=exchanges,
         keys=opened.keys,
         live=tuple(sorted(live_accounts(settings))),
         history=history,
+        payments=payments,
         commands=opened.commands,
         books=BookWatch(exchanges.books, sending_instruments(settings), store, clock, settings.schedule.every),
         lock=opened.lock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from hedged.daemon.portfolio import App
 from hedged.model.policy import World
@@ -33,7 +34,7 @@ def channels_of(settings: Settings, store: Store, clock: Clock, ids: Ids) -> lis
     """The channels alone, not connected: to be asked what they are."""
     from hedged.tell.standing import Standing
 
-    standing = Standing(store, clock, settings.name, settings.world)
+    standing = Standing(store, clock, settings.name, settings.world, settings.web.url)
     return open_channels(settings, clock, ids, standing, command_desk(settings, store, clock))[0]
 
 
@@ -72,11 +73,11 @@ def open_channels(
     if urls:
         from hedged.adapters.channels.apprise import apprise_channels
 
-        channels.extend(apprise_channels(urls, settings.more()))
+        channels.extend(apprise_channels(urls, str(settings.path)))
     if settings.telegram is not None:
         from hedged.adapters.channels.telegram import TelegramChannel
 
-        channels.append(TelegramChannel(telegram_chat(settings, settings.telegram, clock)))
+        channels.append(TelegramChannel(telegram_chat(settings, settings.telegram, clock), str(settings.path)))
     return channels, loops
 
 
@@ -160,15 +161,21 @@ def heartbeat_of(settings: Settings, store: Store, clock: Clock) -> Heartbeat | 
 
 
 def web_loops(settings: Settings, app: App, token: Secret | None, clock: Clock) -> list[Loop]:
-    """The server of figures, where one is asked for."""
+    """The server of pages and figures, where one is asked for."""
     if settings.web.listen is None:
         return []
     from hedged.adapters.store.sqlite import size
+    from hedged.tell.listing import Listing
     from hedged.web.address import parse_address
+    from hedged.web.alerts import AlertPages
     from hedged.web.figures import Figures
     from hedged.web.server import WebOptions, WebServer
 
     host, port = parse_address(settings.web.listen)
-    options = WebOptions(host, port, settings.web.names, None if token is None else token.reveal())
+    names = (*settings.web.names, *([] if settings.web.url is None else [urlsplit(settings.web.url).hostname or ""]))
+    secret = None if token is None else token.reveal()
+    options = WebOptions(host, port, names, secret)
     figures = Figures(app, partial(size, settings.store_path()))
-    return [WebServer(options, figures, app.vitals, clock).run]
+    listing = Listing(app.portfolio.store, settings.name, settings.world)
+    pages = AlertPages(listing, app.vitals, clock, secret)
+    return [WebServer(options, figures, pages, app.vitals, clock).run]

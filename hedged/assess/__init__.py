@@ -70,7 +70,7 @@ def assess(snapshot: Snapshot, policy: PortfolioPolicy) -> Assessment:
             *findings.vanished(snapshot),
             *findings.closed(snapshot),
             *findings.positions(snapshot, owned),
-            *margin_findings(margin, policy.thresholds, policy.quote),
+            *margin_findings(margin, snapshot, policy),
             *odds_findings(margin, policy.margin),
             *expiry_findings(expiry, frozenset(positions), snapshot, policy.thresholds),
             *roll_findings(groups, snapshot, policy),

@@ -178,6 +178,10 @@ def _readings(hedges: Sequence[HedgePolicy], legs: Sequence[LegPolicy], evidence
             yield quote.as_of
 
 
+_OF_WHOLE_HEDGES = (Kind.DRIFT, Kind.NO_EXPOSURE, Kind.TOO_COARSE, Kind.ROLL)
+"""Kinds that rest on all that a hedge needs."""
+
+
 def undetermined(
     groups: Sequence[HedgeGroup], gaps: Sequence[Gap], margin: Sequence[MarginStatus], exposed: frozenset[str]
 ) -> frozenset[str]:
@@ -195,7 +199,7 @@ def undetermined(
                 keys.add(f"{Kind.LIQUIDATION_NEAR.value}/{row.account}")
     for group in groups:
         if group.blocked_by:
-            keys.update(f"{kind.value}/{name}" for name in group.hedges for kind in (Kind.DRIFT, Kind.NO_EXPOSURE))
+            keys.update(f"{kind.value}/{name}" for name in group.hedges for kind in _OF_WHOLE_HEDGES)
     for gap in gaps:
         if gap.positions:
             of_margin = (Kind.MARGIN, Kind.MARGIN_ODDS, Kind.LIQUIDATION_NEAR)

@@ -11,9 +11,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.assess.exposure import cash_assets, coin_of
+from hedged.assess.funding import remembered, with_payments, with_settlements
 from hedged.estimate.decomposition import booked, decompose
 from hedged.estimate.effect import RECENT_DAYS, ROLLING_DAYS, Health, health_of
-from hedged.model.effect import AssetReading, EffectDay, HedgeLedger, HedgeReading, LegReading, Parts
+from hedged.model.effect import (
+    AssetReading,
+    EffectDay,
+    Funded,
+    FundingPayment,
+    HedgeLedger,
+    HedgeReading,
+    LegReading,
+    Parts,
+)
 from hedged.model.finding import Assessment, Finding, HedgeGroup, Kind, LegState, Scalar, Severity
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Intent
@@ -34,12 +44,13 @@ def advance(
     *,
     earlier: Orders = (),
     orders: Orders = (),
+    payments: Sequence[FundingPayment] = (),
 ) -> tuple[dict[str, HedgeLedger], list[EffectDay]]:
     """Every group's ledger after this cycle, and the days that it changed.
 
     A cycle in which a group is blocked is no reading: its interval goes on to the next good one, so what happened
     meanwhile is booked then, whole. `earlier`: orders of former cycles that were found out about now; `orders`: those
-    of this cycle.
+    of this cycle. `payments`: what venues say they settled in the last days, whether it is booked or not.
     """
     after: dict[str, HedgeLedger] = {}
     changed: list[EffectDay] = []
@@ -53,6 +64,7 @@ def advance(
             after[group.name] = _advanced(ledger, group.name, now, snapshot, former=former, own=own)
         except ArithmeticError:  # no money can be counted at such a price, so it is no reading
             after[group.name] = ledger
+        after[group.name] = _paid(after[group.name], group.name, snapshot, payments)
         day = after[group.name].day
         if day is not None and day is not ledger.day:
             changed.append(day)
@@ -68,12 +80,22 @@ def _advanced(
         return ledger
     day = _day(name, snapshot.now, ledger.day, before)
     if now is not None:
-        day = _through(day, before, now, _settled(before, now, snapshot))
+        day, funded = _through(day, before, now, _settled(before, now, snapshot))
+        day, ledger = with_settlements(day, ledger, funded)
         before, cost = _booked(now, own)
         spent = cost if spent is None else spent if cost is None else spent + cost
     if spent is not None:
         day = replace(day, parts=day.parts + spent)
-    return HedgeLedger(before, day)
+    return remembered(replace(ledger, reading=before, day=day), snapshot.now)
+
+
+def _paid(ledger: HedgeLedger, name: str, snapshot: Snapshot, payments: Sequence[FundingPayment]) -> HedgeLedger:
+    """With what venues settled in the place of what was computed."""
+    if ledger.reading is None or not payments:
+        return ledger
+    day = _day(name, snapshot.now, ledger.day, ledger.reading)
+    after, paid = with_payments(day, ledger, payments, snapshot.prices)
+    return ledger if after is day else replace(paid, day=after)
 
 
 def unrecorded(ledgers: Mapping[str, HedgeLedger], fills: Sequence[Fill]) -> list[tuple[Intent, Fill]]:
@@ -233,22 +255,25 @@ def _settled(before: HedgeReading | None, now: HedgeReading, snapshot: Snapshot)
 
 def _through(
     day: EffectDay, before: HedgeReading | None, now: HedgeReading, settled: Mapping[InstrumentId, LegReading]
-) -> EffectDay:
-    """The day with the interval between these readings."""
+) -> tuple[EffectDay, Sequence[Funded]]:
+    """The day with the interval between these readings, and the settlements whose funding was computed for it."""
     if before is None or now.at <= before.at:
-        return day if day.exposure_value else replace(day, exposure_value=now.exposure_value)
+        return day if day.exposure_value else replace(day, exposure_value=now.exposure_value), ()
     seconds = (now.at - before.at).total_seconds()
     interval = decompose(before, replace(now, legs={**settled, **now.legs}) if settled else now)
     if interval is None:
-        return replace(day, unknown_seconds=day.unknown_seconds + seconds)
-    return replace(
+        return replace(day, unknown_seconds=day.unknown_seconds + seconds), ()
+    day = replace(
         day,
         seconds=day.seconds + seconds,
         flows=day.flows + interval.flows,
         exposure=day.exposure + interval.exposure,
         full_hedge=day.full_hedge + interval.full_hedge,
         parts=day.parts + interval.parts,
+        funding_settled=day.funding_settled + interval.told,
+        funding_read=day.funding_read + interval.told,
     )
+    return day, interval.funded
 
 
 def _booked(reading: HedgeReading | None, orders: Orders) -> tuple[HedgeReading | None, Parts | None]:

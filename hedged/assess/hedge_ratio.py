@@ -47,8 +47,8 @@ def leg_states(
         elif position is not None and instrument is not None and mark is not None:
             base = delta_of(instrument, position)
             notional = None if base is None or rate is None else base * mark * rate
-        if notional and quote is not None:
-            carry = carry_year(notional, quote.value)
+            if quote is not None and rate is not None:  # on what it is worth, which of an inverse one is its face
+                carry = carry_year(instrument.notional(position.contracts, mark) * rate, quote.value)
         ends = instrument.ends() if instrument is not None else None
         states.append(
             LegState(

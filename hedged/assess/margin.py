@@ -8,8 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedged.assess.exposure import mark_of
+from hedged.assess.relief import above, closing_text, liquidation_relief, margin_relief, relief_text
 from hedged.model.finding import Finding, Kind, MarginStatus, Severity
-from hedged.model.policy import MarginPolicy, OnCritical, Thresholds
+from hedged.model.instrument import InstrumentId
+from hedged.model.policy import MarginPolicy, OnCritical, PortfolioPolicy
 from hedged.model.snapshot import Snapshot, seen
 from hedged.model.statistics import BreachMove, MarginOdds
 
@@ -28,12 +30,8 @@ def margin_statuses(snapshot: Snapshot) -> list[MarginStatus]:
         if derivatives is None:
             continue
         margin = derivatives.value.margin
-        distances = []
+        distances = [abs(move) for _, move in _moves(name, snapshot)]
         open_positions = [p for p in derivatives.value.positions if p.contracts]
-        for position in open_positions:
-            mark = mark_of(snapshot, position.instrument)
-            if position.liquidation_price is not None and mark:
-                distances.append(abs(position.liquidation_price / mark - 1))
         ratio = None
         if margin is not None and margin.maintenance is not None:
             if margin.equity > 0:
@@ -145,9 +143,9 @@ def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str
         f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
     )
     if odds.top_up:
-        wanted = [f"{each.top_up:,.0f} {each.unit}" for each in odds.pools if each.top_up]
+        wanted = [f"{above(each.top_up):,f} {each.unit}" for each in odds.pools if each.top_up]
         text += f" Top up {' and '.join(wanted)}"
-        text += f" or {closing_text(odds)}." if odds.to_close else "."
+        text += f" or {closing_text(odds.to_close)}." if odds.to_close else "."
     if lasting := _untold(odds):
         text += f" Of another part of it nothing can be told, because {lasting}."
     return text
@@ -167,17 +165,6 @@ def _gets_there(odds: MarginOdds | None) -> str:
     return f", {reaches} gets there" if reaches else ""
 
 
-def closing_text(odds: MarginOdds) -> str:
-    """`buy back 4 contracts of ETH/USDT:USDT`."""
-    parts = []
-    for name, contracts in odds.to_close.items():
-        if contracts:
-            word = "buy back" if contracts > 0 else "sell"
-            unit = "contract" if abs(contracts) == 1 else "contracts"
-            parts.append(f"{word} {abs(contracts):f} {unit} of {name.partition(':')[2]}")
-    return " and ".join(parts)
-
-
 def span_text(span: timedelta) -> str:
     """`1 d`, `12 h`, `90 min`."""
     seconds = int(span.total_seconds())
@@ -187,43 +174,78 @@ def span_text(span: timedelta) -> str:
     return f"{seconds} s"
 
 
-def margin_findings(rows: Iterable[MarginStatus], thresholds: Thresholds, quote: str) -> Iterator[Finding]:
+def margin_findings(rows: Iterable[MarginStatus], snapshot: Snapshot, policy: PortfolioPolicy) -> Iterator[Finding]:
     for row in rows:
-        estimated = " (estimated)" if row.estimated else ""
-        if row.margin_ratio is not None and row.margin_ratio >= thresholds.margin_ratio_warning:
-            critical = row.margin_ratio >= thresholds.margin_ratio_critical
-            limit = thresholds.margin_ratio_critical if critical else thresholds.margin_ratio_warning
-            # Equity at which maintenance would be half of it: what a top-up back below the warning takes.
-            top_up = (row.maintenance or Decimal(0)) / thresholds.margin_ratio_warning - (row.equity or Decimal(0))
-            yield Finding(
-                kind=Kind.MARGIN,
-                subject=row.account,
-                severity=Severity.CRITICAL if critical else Severity.WARNING,
-                text=(
-                    f"{row.account} margin: {max(1 - row.margin_ratio, Decimal(0)):.0%} of equity left before "
-                    f"liquidation{estimated}{_gets_there(row.odds)}; "
-                    f"maintenance margin is {row.margin_ratio:.0%} of it, "
-                    f"{'critical' if critical else 'warning'} from {limit:.0%}. "
-                    f"Top up {max(top_up, Decimal(0)):,.0f} {quote} to get below the warning."
-                ),
-                values={
-                    "margin_ratio": row.margin_ratio,
-                    "equity": row.equity,
-                    "maintenance": row.maintenance,
-                    "top_up": max(top_up, Decimal(0)),
-                    "estimated": row.estimated,
-                },
-            )
+        if row.margin_ratio is not None and row.margin_ratio >= policy.thresholds.margin_ratio_warning:
+            yield _thin(row, row.margin_ratio, snapshot, policy)
         distance = row.liquidation_distance_ratio
-        near = thresholds.liquidation_distance_near
-        if distance is not None and distance <= near:
-            yield Finding(
-                kind=Kind.LIQUIDATION_NEAR,
-                subject=row.account,
-                severity=Severity.CRITICAL if distance <= near / 2 else Severity.WARNING,
-                text=(
-                    f"{row.account}: a move of {distance:.1%} against the position, the others standing still, reaches "
-                    f"its liquidation price{estimated} (warning from {near:.0%})."
-                ),
-                values={"liquidation_distance_ratio": distance, "estimated": row.estimated},
-            )
+        if distance is not None and distance <= policy.thresholds.liquidation_distance_near:
+            yield _near(row, distance, snapshot, policy)
+
+
+def _thin(row: MarginStatus, ratio: Decimal, snapshot: Snapshot, policy: PortfolioPolicy) -> Finding:
+    thresholds = policy.thresholds
+    critical = ratio >= thresholds.margin_ratio_critical
+    limit = thresholds.margin_ratio_critical if critical else thresholds.margin_ratio_warning
+    # Equity of which maintenance would be what the warning begins at.
+    top_up = (row.maintenance or Decimal(0)) / thresholds.margin_ratio_warning - (row.equity or Decimal(0))
+    relief = margin_relief(row, snapshot, policy)
+    return Finding(
+        kind=Kind.MARGIN,
+        subject=row.account,
+        severity=Severity.CRITICAL if critical else Severity.WARNING,
+        text=(
+            f"{row.account} margin: {max(1 - ratio, Decimal(0)):.0%} of equity left before liquidation"
+            f"{_estimated(row)}{_gets_there(row.odds)}; maintenance margin is {ratio:.0%} of it, "
+            f"{'critical' if critical else 'warning'} from {limit:.0%}. "
+            f"{relief_text(relief, 'to get below the warning')}"
+        ),
+        values={
+            "margin_ratio": ratio,
+            "equity": row.equity,
+            "maintenance": row.maintenance,
+            "top_up": max(top_up, Decimal(0)),
+            "closing": closing_text(relief.to_close) or None,
+            "estimated": row.estimated,
+        },
+    )
+
+
+def _near(row: MarginStatus, distance: Decimal, snapshot: Snapshot, policy: PortfolioPolicy) -> Finding:
+    near = policy.thresholds.liquidation_distance_near
+    moves = [each for each in _moves(row.account, snapshot) if abs(each[1]) <= near]
+    relief = liquidation_relief(row.account, [name for name, _ in moves], snapshot, policy)
+    reaches = " or ".join(f"{name.partition(':')[2]} {move:+.1%}" for name, move in moves)
+    return Finding(
+        kind=Kind.LIQUIDATION_NEAR,
+        subject=row.account,
+        severity=Severity.CRITICAL if distance <= near / 2 else Severity.WARNING,
+        text=(
+            f"{row.account}: {reaches}, the others standing still, reaches its liquidation price{_estimated(row)} "
+            f"(warning from {near:.0%}). {relief_text(relief, 'to get further away than that')}"
+        ),
+        values={
+            "liquidation_distance_ratio": distance,
+            "top_up": relief.top_up[0][0] if len(relief.top_up) == 1 else None,
+            "closing": closing_text(relief.to_close) or None,
+            "estimated": row.estimated,
+        },
+    )
+
+
+def _estimated(row: MarginStatus) -> str:
+    return " (estimated)" if row.estimated else ""
+
+
+def _moves(account: str, snapshot: Snapshot) -> list[tuple[InstrumentId, Decimal]]:
+    """Open positions whose liquidation price is known, and the move of the mark that reaches it; the nearest first."""
+    view = snapshot.accounts[account].derivatives
+    derivatives = seen(view) if view is not None else None
+    if derivatives is None:
+        return []
+    moves = []
+    for position in derivatives.value.positions:
+        mark = mark_of(snapshot, position.instrument)
+        if position.contracts and position.liquidation_price is not None and mark:
+            moves.append((position.instrument, position.liquidation_price / mark - 1))
+    return sorted(moves, key=lambda move: abs(move[1]))

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hedged.model.instrument import Instrument
 from hedged.model.policy import PortfolioPolicy
-from hedged.model.snapshot import Read, Snapshot, seen
+from hedged.model.snapshot import Quote, Read, Snapshot, seen
 
 DOLLAR_OFF_MAX = Decimal("0.25")
 """How far two dollars may be apart and still be believed: USDC was at 0.88 for hours in March 2023."""
@@ -37,7 +37,13 @@ def _told(instrument: Instrument, snapshot: Snapshot) -> Decimal | None:
     if price is not None:
         return price.value
     quoted, priced = snapshot.quotes.get(instrument.id), snapshot.prices.get(instrument.base)
-    if not isinstance(quoted, Read) or not isinstance(priced, Read) or not quoted.value.index:
+    if not isinstance(quoted, Read) or not isinstance(priced, Read):
         return None
-    index = quoted.value.index
-    return priced.value / index if abs(quoted.value.mark / index - 1) <= INDEX_OFF_MAX else None
+    return rate_by_index(priced.value, quoted.value)
+
+
+def rate_by_index(coin: Decimal | None, quote: Quote) -> Decimal | None:
+    """What the contract's currency is worth, by what its coin costs in the portfolio's and in its own index."""
+    if coin is None or not quote.index or abs(quote.mark / quote.index - 1) > INDEX_OFF_MAX:
+        return None
+    return coin / quote.index

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption, JsonOption
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hedged.settings import Settings
+    from hedged.tell.listing import Listing
+
+T = TypeVar("T")
 
 COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 ByOption = Annotated[str | None, typer.Option("--by", help="Who says so. Default: this user.")]
@@ -20,29 +26,35 @@ ByOption = Annotated[str | None, typer.Option("--by", help="Who says so. Default
 
 def alerts(
     config: ConfigOption,
+    what: Annotated[
+        str | None, typer.Argument(metavar="EVENT-OR-KEY", help="All of one: what it says, and every message about it.")
+    ] = None,
+    *,
     over: Annotated[bool, typer.Option("--over", help="Also those that ended within the last day.")] = False,
     dry_run: DryRunOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show what fires, since when, who was told, what failed, and who has acknowledged or silenced it."""
+    """Show what fires, since when, who was told, what failed, and who has acknowledged or silenced it.
+
+    With an event id or a key such as margin/main, all of that one, also where it is over.
+    """
     import json as jsonlib
 
     from hedged.cli.tables import new_console
     from hedged.settings import load
 
     settings = load(config, dry_run=dry_run)
-    found = asyncio.run(_read(settings))
-    if not over:
-        found["alerts"] = [each for each in found["alerts"] if each["state"] != "resolved"]
+    if what is not None:
+        _show_one(settings, what, json=json)
+        return
+    found = asyncio.run(_read(settings, lambda listing, now: listing.all(now, over=over)))
     if json:
         typer.echo(jsonlib.dumps(found, indent=2, ensure_ascii=False))
         return
     out = new_console()
     for each in found["alerts"]:
-        out.print(f"[{COLOURS[each['severity']]}]{each['severity']:<8}[/]", end=" ")
-        out.print(_headline(each), markup=False, soft_wrap=True)
-        for line in _lines(each):
-            out.print(f"         {line}", markup=False, soft_wrap=True)
+        _head(out, each)
+        _say(out, _lines(each))
     if not found["alerts"]:
         typer.echo(f"{settings.name}: no alert")
     for each in found["silences"]:
@@ -125,7 +137,7 @@ def silence(
             raise typer.Exit(EXIT_FAILED)
         typer.echo(f"{remove}: ended")
     else:
-        listed = asyncio.run(_read(settings))["silences"]
+        listed = asyncio.run(_read(settings, lambda listing, now: listing.all(now)))["silences"]
         if json:
             typer.echo(jsonlib.dumps({"schema": "hedged.silences/1", "silences": listed}, indent=2, ensure_ascii=False))
             return
@@ -135,32 +147,53 @@ def silence(
             typer.echo(f"{settings.name}: nothing is silenced")
 
 
-async def _read(settings: Settings) -> dict[str, Any]:
+def _show_one(settings: Settings, what: str, *, json: bool) -> None:
+    import json as jsonlib
+
+    from hedged.adapters.log import printable
+    from hedged.cli.tables import new_console
+
+    found = asyncio.run(_read(settings, lambda listing, now: listing.one(what, now)))
+    if found is None:
+        typer.echo(f"nothing is kept of {what!r}: `hedged alerts --over` lists what is", err=True)
+        raise typer.Exit(EXIT_FAILED)
+    if json:
+        typer.echo(jsonlib.dumps(found, indent=2, ensure_ascii=False))
+        return
+    out = new_console()
+    for each in found["alerts"]:
+        _head(out, each)
+        numbers = (f"{name} = {value}" for name, value in each["values"].items())
+        _say(out, [*each["body"].splitlines(), *numbers, *_lines(each)[1:]])
+    for each in found["messages"]:
+        out.print(f"\n{_short(each['at'])}  {printable(each['title'])}", markup=False, soft_wrap=True)
+        _say(out, [*each["body"].splitlines(), *map(_delivery_line, each["deliveries"])])
+
+
+def _head(out: Console, alert: dict[str, Any]) -> None:
+    from hedged.adapters.log import printable
+
+    out.print(f"[{COLOURS[alert['severity']]}]{alert['severity']:<8}[/]", end=" ")
+    out.print(printable(_headline(alert)), markup=False, soft_wrap=True)
+
+
+def _say(out: Console, lines: Iterable[str]) -> None:
+    """Names in them come from venues: nothing may steer the terminal."""
+    from hedged.adapters.log import printable
+
+    for line in lines:
+        out.print(f"         {printable(line)}", markup=False, soft_wrap=True)
+
+
+async def _read(settings: Settings, work: Callable[[Listing, datetime], Awaitable[T]]) -> T:
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
-    from hedged.tell.overview import SCHEMA, alert_objects, silence_object
-    from hedged.tell.quiet import Attention
-    from hedged.tell.state import time
+    from hedged.tell.listing import Listing
 
-    now = SystemClock().now()
     store = SqlStore(settings.store_path())
     await store.open_read_only(settings.name, settings.world)
     try:
-        known = await store.alerts()
-        ids = {each for alert in known for each in (alert.event_id, alert.told_in) if each is not None}
-        attention = Attention(
-            await store.silences(now), {each.event_id: each for each in await store.acknowledgements()}
-        )
-        deliveries = await store.deliveries(ids)
-        return {
-            "schema": SCHEMA,
-            "portfolio": settings.name,
-            "world": settings.world.value,
-            "now": time(now),
-            "alerts": alert_objects(known, attention, deliveries, now),
-            "silences": [silence_object(each) for each in attention.silences],
-            "waiting": dict(await store.backlog()),
-        }
+        return await work(Listing(store, settings.name, settings.world), SystemClock().now())
     finally:
         await store.close()
 

@@ -77,7 +77,10 @@ class Tally:
 
 @dataclass(slots=True)
 class Narrator:
-    """Prints each message as it comes, the first order of a scene, and how many more there were."""
+    """Prints each message as it comes, the first order of a scene, and how many more there were.
+
+    What is only told again is left out: an hour of the market is two seconds here, and the summary counts it.
+    """
 
     out: Console
     orders: list[Fill] = field(default_factory=list)
@@ -88,6 +91,8 @@ class Narrator:
 
     def tell(self, moment: timedelta, report: CycleReport) -> None:
         for message in report.messages:
+            if message.kind is MessageKind.REPEAT:
+                continue
             mark, colour = MARKS.get(message.kind, ("!", COLOURS[message.severity.value]))
             self.out.print(Text.assemble(f"{_hour(moment)}  ", (f"{mark} {message.title}", colour)), soft_wrap=True)
             if message.kind not in MARKS:

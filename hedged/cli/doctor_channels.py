@@ -117,7 +117,7 @@ async def _kept(settings: Settings) -> Mapping[str, object]:
 
 
 def _text(table: object, key: str) -> str:
-    from hedged.tell.message import clean
+    from hedged.tell.text import clean
 
     value = table.get(key) if isinstance(table, dict) else None
     return clean(value, 80) if isinstance(value, str) else ""

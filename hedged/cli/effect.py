@@ -49,8 +49,8 @@ def effect(
             "world": settings.world.value,
             "quote": settings.quote,
             "days": days,
-            "funding": "computed" if _is_funding_computed(settings) else "paid",
-            "hedges": [effect_object(each) for each in found],
+            "funding": "paid" if is_paper(settings) or _is_all_read(found) else "computed",
+            "hedges": [effect_object(each, paper=is_paper(settings)) for each in found],
         }
         typer.echo(jsonlib.dumps(shown, indent=2))
     else:
@@ -60,12 +60,26 @@ def effect(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _is_funding_computed(settings: Settings) -> bool:
-    """Only a paper account tells what funding it paid."""
+def is_paper(settings: Settings) -> bool:
+    """Whether the accounts are paper, whose books tell what funding they paid."""
     from hedged.model.policy import Mode
 
     policy = settings.policy()
-    return Mode.PAPER not in {policy.mode, *(hedge.mode for hedge in policy.hedges)}
+    return Mode.PAPER in {policy.mode, *(hedge.mode for hedge in policy.hedges)}
+
+
+def _is_all_read(effects: Sequence[Effect]) -> bool:
+    """Whether there was funding, and no figure of it is computed."""
+    return {funding_source(each) for each in effects} - {None} == {"read"}
+
+
+def funding_source(found: Effect) -> str | None:
+    """Whether its funding is what the account itself told, computed from announced rates, or in part; None: none."""
+    if not found.funding_settled:
+        return None
+    if not found.funding_read:
+        return "computed"
+    return "read" if found.funding_read == found.funding_settled else "partly"
 
 
 async def _read(settings: Settings, days: int) -> list[Effect]:
@@ -92,7 +106,7 @@ def effects_of(rows: Sequence[EffectDay]) -> list[Effect]:
     return [effect_of(by_hedge[name], seeded_generator(_SEED)) for name in sorted(by_hedge)]
 
 
-def effect_object(found: Effect) -> dict[str, object]:
+def effect_object(found: Effect, *, paper: bool) -> dict[str, object]:
     """One hedge of `effect --json`: money as decimal strings, ratios as numbers, unknown null."""
     from hedged.model.effect import PART_NAMES
     from hedged.tell.state import money, time
@@ -109,6 +123,9 @@ def effect_object(found: Effect) -> dict[str, object]:
         "hedge_pnl": money(found.hedge_pnl),
         "total_pnl": money(found.parts.total),
         "flows": money(found.flows),
+        "funding_source": "read" if paper and found.funding_settled else funding_source(found),
+        "funding_settlements": found.funding_settled,
+        "funding_settlements_read": found.funding_read,
         "parts": {name: money(getattr(found.parts, name)) for name in PART_NAMES},
         "ratio_error": money(found.ratio_error),
         "idiosyncratic": money(found.idiosyncratic),
@@ -144,21 +161,23 @@ def _show(effects: Sequence[Effect], settings: Settings) -> None:
 
     from hedged.cli.tables import new_console, print_table, table
 
-    out = new_console()
+    out, paper = new_console(), is_paper(settings)
     for found in effects:
         title = f"{found.hedge}: {found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}, {settings.quote}"
         shown = table(title, "", ">gained")
-        for label, text, strong in _rows(found):
+        for label, text, strong in _rows(found, paper=paper):
             style = "bold" if strong else ""
             shown.add_row(Text(label, style=style), Text(text, style=style))
         print_table(out, shown)
-    if effects and _is_funding_computed(settings):
-        out.print(Text("funding is computed from the rates that were announced: what the venue paid is not read"))
+    if effects and not paper and not _is_all_read(effects):
+        read = any(each.funding_read for each in effects)
+        which = "where the venue's payments were not read, funding" if read else "funding"
+        out.print(Text(f"{which} is computed from the rates that were announced"))
     if effects and settings.world.value != "real":
         out.print(Text(f"all of this in the {settings.world.value} world", style="magenta"))
 
 
-def _rows(found: Effect) -> list[tuple[str, str, bool]]:
+def _rows(found: Effect, *, paper: bool) -> list[tuple[str, str, bool]]:
     """Label, text, whether it is a sum."""
     from hedged.model.effect import PART_NAMES, PART_WORDS
 
@@ -174,6 +193,9 @@ def _rows(found: Effect) -> list[tuple[str, str, bool]]:
             error, own = found.ratio_error, found.idiosyncratic
             rows.append(("    by the ratio's error", unknown if error is None else _signed(error), False))
             rows.append(("    of their own", unknown if own is None else _signed(own), False))
+        if name == "funding" and found.funding_settled and not paper:
+            of = f"{found.funding_read or 'none'} of {found.funding_settled}"
+            rows.append(("    settlements read from the account", of, False))
     return [
         *rows,
         ("opportunity: hedge on rising days", _signed(-found.lost_while_rising), True),

@@ -87,7 +87,7 @@ async def try_channels(settings: Settings, names: list[str] | None = None) -> di
     from hedged.tell.standing import Standing
 
     clock, ids, scratch = SystemClock(), SystemIds(), MemoryStore()
-    standing = Standing(scratch, clock, settings.name, settings.world)
+    standing = Standing(scratch, clock, settings.name, settings.world, settings.web.url)
     commands = Commands(scratch, settings.name, [], (), clock)
     channels, _ = open_channels(settings, clock, ids, standing, commands)
     there = [each.name for each in channels]

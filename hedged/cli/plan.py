@@ -18,6 +18,7 @@ from hedged.cli.options import EXIT_FAILED, ConfigOption, JsonOption
 if TYPE_CHECKING:  # these read numpy
     from hedged.cli.plan_inputs import PlanInputs
     from hedged.model.plan import PlanHolding, PlanOptions, PlanProposal
+    from hedged.model.policy import PortfolioPolicy
     from hedged.settings import Settings
 
 _UNSURE = "with too little history to say how well it will hedge"
@@ -61,8 +62,9 @@ def plan(
 ) -> None:
     """Propose instruments and whole contracts, with effectiveness, cost and margin, and why others lost.
 
-    Linear contracts that the accounts list are chosen from: the coins' own, BTC, ETH, indices, and the first coins of
-    each sector. Nothing is traded. Exit status 1 for files that cannot be right, 78 for the configuration.
+    Contracts that the accounts list are chosen from, linear and coin-margined: the coins' own, BTC, ETH, indices, and
+    the first coins of each sector. Nothing is traded. Exit status 1 for files that cannot be right, 78 for the
+    configuration.
     """
     from dataclasses import replace
 
@@ -99,7 +101,7 @@ def plan(
     else:
         show_plan(proposals, policy.quote, options, inputs.notes)
     if write:
-        _write(config, proposals, policy.quote, yes=yes)
+        _write(config, proposals, policy, yes=yes)
 
 
 def _options(size: int | None, own: bool, within: str, probability: float) -> PlanOptions:
@@ -155,7 +157,7 @@ def _sector(settings: Settings, asset: str) -> str:
     return "other" if profile is None else profile.sector.replace(" ", "-")
 
 
-def _write(config: Path, proposals: Sequence[PlanProposal], quote: str, *, yes: bool) -> None:
+def _write(config: Path, proposals: Sequence[PlanProposal], policy: PortfolioPolicy, *, yes: bool) -> None:
     """Show what would be appended, ask, and put the new file in the old one's place once it is known to be right."""
     from hedged.adapters.clock import SystemClock
     from hedged.settings.write import NewHedge, difference, read_exactly, replace_checked, with_hedges
@@ -164,10 +166,10 @@ def _write(config: Path, proposals: Sequence[PlanProposal], quote: str, *, yes: 
     hedges = [
         NewHedge(
             name=each.name,
-            assets=each.assets,
+            assets=(*each.assets, *_collateral(each, proposals, policy)),
             instruments=tuple(leg.instrument for leg in each.best.legs if leg.contracts),
             target=each.best.target.value,
-            comment=_comment(each, quote, today.isoformat()),
+            comment=_comment(each, policy.quote, today.isoformat()),
         )
         for each in proposals
         if each.best is not None and any(leg.contracts for leg in each.best.legs)
@@ -183,6 +185,17 @@ def _write(config: Path, proposals: Sequence[PlanProposal], quote: str, *, yes: 
         raise typer.Exit(EXIT_FAILED)
     replace_checked(config, after)
     typer.echo(f"{config}: {len(hedges)} hedge{'s' if len(hedges) > 1 else ''} appended", err=True)
+
+
+def _collateral(proposal: PlanProposal, proposals: Sequence[PlanProposal], policy: PortfolioPolicy) -> Iterator[str]:
+    """Coins to be bought to back its contracts, which are exposure: of this hedge, where no other covers them."""
+    covered = {asset for each in proposals for asset in each.assets}
+    covered |= {asset for hedge in policy.hedges for asset in hedge.assets}
+    if proposal.best is None or any(hedge.takes_rest for hedge in policy.hedges):
+        return
+    for margin in proposal.best.margin:
+        if margin.bought and margin.currency not in covered:
+            yield margin.currency
 
 
 def _comment(proposal: PlanProposal, quote: str, day: str) -> tuple[str, ...]:

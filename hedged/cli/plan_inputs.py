@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from hedged.adapters.exchanges.historical import listed_as
 from hedged.adapters.exchanges.price_table import BASIS_WINDOW, FundingRates, PriceTable
+from hedged.adapters.exchanges.symbols import parse_symbol
 from hedged.assess.exposure import cash_assets
 from hedged.errors import DataError
 from hedged.estimate.past_prices import PastPrices, past_prices
-from hedged.model.instrument import ContractKind, Instrument, instrument_id
+from hedged.model.instrument import instrument_id
 from hedged.model.plan import TODAY, Candidate, PlanHolding
 from hedged.model.policy import PortfolioPolicy
 from hedged.replay.files import read_funding, read_prices
@@ -20,7 +22,6 @@ from hedged.settings import Settings
 from hedged.settings.worlds import direction_of
 
 DAYS = 365
-LOT_SIZE, NOTIONAL_MIN = Decimal("0.001"), Decimal(5)  # as in a replay: Binance's for ETH
 _PRICE_AGE_MAX = timedelta(days=7)
 _STEPS = (3600, 14_400, 86_400)
 
@@ -52,7 +53,8 @@ def from_files(
     notes = [
         (
             f"offline: prices are those of {datetime.fromtimestamp(int(table.times[-1]), UTC):%Y-%m-%d %H:%M} UTC, and "
-            "each coin in it is taken to have a perpetual with the lots of a replay; ask the venue before you trade"
+            "each coin in it is taken to have a perpetual with the lots of a replay, and one margined in it where "
+            "[paper] coins has it; ask the venue before you trade"
         )
     ]
     if quantities is None:
@@ -66,7 +68,9 @@ def from_files(
         raise DataError(f"{prices}: no price of {', '.join(missing)} in its last {_PRICE_AGE_MAX.days} days")
     account = settings.accounts[0].name
     names = [name for name in table.columns if name not in cash_assets(policy)]
-    candidates = [each for name in names if (each := _assumed(account, name, policy, table, rates)) is not None]
+    symbols = [f"{name}/{policy.quote}:{policy.quote}" for name in names]
+    symbols += [f"{coin}/USD:{coin}" for coin in policy.paper.coins if coin in names]
+    candidates = [each for symbol in symbols if (each := _assumed(account, symbol, policy, table, rates)) is not None]
     holdings = tuple(
         PlanHolding(asset, quantity, price) for asset, quantity in held.items() if (price := last[asset]) is not None
     )
@@ -116,26 +120,15 @@ def _last_price(table: PriceTable, asset: str) -> Decimal | None:
 
 
 def _assumed(
-    account: str, base: str, policy: PortfolioPolicy, table: PriceTable, rates: Mapping[str, FundingRates]
+    account: str, symbol: str, policy: PortfolioPolicy, table: PriceTable, rates: Mapping[str, FundingRates]
 ) -> Candidate | None:
     """A perpetual as a replay would have it; None where there is no recent price for it."""
-    mark = _last_price(table, base)
-    if mark is None:
+    parsed = parse_symbol(symbol)
+    mark = _last_price(table, parsed.base) if parsed is not None else None
+    if parsed is None or mark is None:
         return None
-    symbol = f"{base}/{policy.quote}:{policy.quote}"
-    name = instrument_id(account, symbol)
-    contract = Instrument(
-        id=name,
-        account=account,
-        symbol=symbol,
-        kind=ContractKind.PERPETUAL,
-        base=base,
-        quote=policy.quote,
-        settle=policy.quote,
-        lot_size=LOT_SIZE,
-        notional_min=NOTIONAL_MIN,
-        tiers=policy.tiers.get(name, ()),
-    )
+    name, base = instrument_id(account, symbol), parsed.base
+    contract = listed_as(account, symbol, parsed, policy.tiers.get(name, ()))
     funding = rates.get(base)
     carry = None if funding is None else -Decimal(repr(funding.basis(int(table.times[-1]))))
     return Candidate(

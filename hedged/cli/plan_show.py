@@ -80,7 +80,7 @@ def _facts(out: Console, best: PlannedSet, quote: str, exposure: Decimal, option
     if total is not None and total < 0:
         out.print("below 0: the short is paid more than it costs; that can turn within days")
     for margin in best.margin:
-        out.print(_margin(margin, options))
+        out.print(_margin(margin, quote, options))
 
 
 def _funding_of(cost: PlanCost) -> str:
@@ -93,15 +93,29 @@ def _funding_of(cost: PlanCost) -> str:
     return "; ".join(f"{source}: {', '.join(names)}" for source, names in by_source.items())
 
 
-def _margin(margin: PlannedMargin, options: PlanOptions) -> str:
+def _margin(margin: PlannedMargin, quote: str, options: PlanOptions) -> str:
     days = options.top_up_within * 365
     within = f"{days:.3g} d" if days >= 1 else f"{days * 24:.3g} h"
     assumed = ", at a typical maintenance margin or volatility" if margin.assumed else ""
     posted = f"{amount(margin.collateral)} {margin.currency} on {margin.account}"
-    return (
+    if margin.coin:
+        posted = f"{margin.collateral:f} {margin.currency} on {margin.account} ({amount(margin.value)} {quote})"
+    said = (
         f"margin: {posted}, at most {margin.leverage}× leverage: "
         f"liquidated within {within} in {options.probability:.2%} of cases{assumed}"
     )
+    if margin.safe_at is not None:
+        said += f"; with {margin.safe_at:.4f} {margin.currency} no price liquidates it"
+    if margin.coin:
+        said += f"; {_from_where(margin)}"
+    return said
+
+
+def _from_where(margin: PlannedMargin) -> str:
+    if not margin.bought:
+        return f"the {margin.currency} are taken from what is held"
+    part = "all" if margin.bought == margin.collateral else f"{margin.bought:f}"
+    return f"{part} of it is to be bought, as exposure that the contracts cover"
 
 
 def _sizes(out: Console, proposal: PlanProposal, quote: str) -> None:
@@ -167,6 +181,7 @@ def _set(planned: PlannedSet) -> dict[str, Any]:
                 "optimum": round(leg.optimum, 6),
                 "contracts": money(leg.contracts),
                 "notional": money(_cents(leg.notional)),
+                "collateral_bought": money(_cents(leg.bought)),
                 "assumed": leg.assumed,
             }
             for leg in planned.legs
@@ -188,6 +203,8 @@ def _set(planned: PlannedSet) -> dict[str, Any]:
                 "account": each.account,
                 "currency": each.currency,
                 "collateral": money(each.collateral),
+                "collateral_value": money(_cents(each.value)),
+                "bought": money(each.bought),
                 "leverage_max": each.leverage,
                 "assumed": each.assumed,
             }

@@ -14,13 +14,15 @@ from hedged.adapters.store.sql import SqlStore
 from hedged.adapters.store.sqlite import exists
 from hedged.app import open_exchanges, wire
 from hedged.assess.exposure import cash_assets
+from hedged.assess.rates import rate_by_index
 from hedged.cli.plan_inputs import DAYS, PlanInputs, Progress, hedges_of, net_of_cash
 from hedged.cycle import look, recall
 from hedged.daemon.history import costs_seen
 from hedged.errors import DataError, StoreUnavailable, VenueError
 from hedged.estimate.contract_terms import contract_terms, mean_funding
 from hedged.estimate.past_prices import PastPrices, past_prices
-from hedged.estimate.plan import is_on, rolls_year
+from hedged.estimate.plan import is_on
+from hedged.estimate.plan_cost import rolls_year
 from hedged.model.history import STEP, Bar, Settlement
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId
 from hedged.model.plan import TODAY, Candidate, PlanHolding
@@ -133,9 +135,14 @@ class _Listing:
             market = self._markets[account]
             quotes = await market.quotes([each.id for each in chosen])
             rates = await self._rates(market, {each.quote for each in chosen})
+            lacking = {each.base for each in chosen if each.quote not in rates}
+            coins = await self._rates(market, lacking) if lacking else {}
             for each in chosen:
-                read, rate = quotes.get(each.id), rates.get(each.quote)
-                if read is None or rate is None:
+                read = quotes.get(each.id)
+                if read is None:
+                    continue
+                rate = rates.get(each.quote) or rate_by_index(coins.get(each.base), read.value)
+                if rate is None:
                     continue
                 carry, known_of = await self._carry(each, read.value, now)
                 found.append(
@@ -172,14 +179,20 @@ class _Listing:
         return terms.funding_year, TODAY
 
     def _fits(self, contract: Instrument, now: datetime) -> bool:
-        """Linear, trading, not about to end; on paper in the portfolio's currency, as its account trades no other."""
+        """Linear or margined in its coin, trading, not about to end; on paper what its account trades: contracts in the
+        portfolio's currency, and those that the coins in its wallet can back.
+        """
         ends = contract.ends()
-        if not contract.linear or not contract.trading or contract.base in cash_assets(self._policy):
+        in_coins = not contract.linear and contract.settle == contract.base
+        if not (contract.linear or in_coins) or not contract.trading or contract.base in cash_assets(self._policy):
             return False
         if ends is not None and ends - now <= self._policy.roll.before:
             return False
-        currencies = {contract.quote, contract.settle}
-        return currencies <= {self._policy.quote} if self._policy.mode is Mode.PAPER else True
+        if self._policy.mode is not Mode.PAPER:
+            return True
+        if in_coins:
+            return contract.settle in self._policy.paper.coins
+        return {contract.quote, contract.settle} <= {self._policy.quote}
 
     def _bases(self, assets: Sequence[str], listed: set[str]) -> Iterator[str]:
         """The coins' own, the anchors and indices, then coins of the holdings' sectors, then of others, by turns."""
@@ -211,11 +224,13 @@ class _Listing:
 
 
 def _nearest_dates(contracts: Sequence[Instrument]) -> list[Instrument]:
-    """All perpetuals, and of each coin's dated contracts the next of those that are rolled least often."""
-    dated: dict[str, list[Instrument]] = {}
+    """All perpetuals, and of each coin's dated contracts the next of those that are rolled least often; by what settles
+    them.
+    """
+    dated: dict[tuple[str, str], list[Instrument]] = {}
     for each in contracts:
         if each.expiry is not None:
-            dated.setdefault(each.base, []).append(each)
+            dated.setdefault((each.base, each.settle), []).append(each)
     chosen = [min(each, key=lambda one: (rolls_year(one), one.expiry)) for each in dated.values()]
     return [*(each for each in contracts if each.expiry is None), *chosen]
 
@@ -245,10 +260,13 @@ class _Past:
         return past_prices(series, int(STEP.total_seconds()), int(now.timestamp()), DAYS)
 
     def _subjects(self, assets: Iterable[str], candidates: Iterable[Candidate]) -> Iterator[str]:
+        """A contract margined in its coin goes by the coin's past, or its own where nothing else stands for it."""
+        contracts = [each.instrument for each in candidates]
+        known = {*assets, *(each.base for each in contracts if each.linear)}
         yield from assets
-        for each in candidates:
-            contract = each.instrument
-            yield contract.id if contract.expiry is None and contract.account in self._readers else contract.base
+        for each in contracts:
+            own = each.expiry is None and each.account in self._readers and (each.linear or each.base not in known)
+            yield each.id if own else each.base
 
     async def _bars(self, subject: str, since: datetime) -> list[Bar]:
         """What could be read, oldest first; a venue that fails is told of and leaves what the store has."""

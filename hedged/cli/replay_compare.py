@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # these read numpy, and more
     from hedged.adapters.exchanges.price_table import History
     from hedged.replay.compare import Compared, Progress
     from hedged.replay.run import Window
-    from hedged.tell.lifecycle import AlertRules
+    from hedged.tell.rules import AlertRules
 
 
 @dataclass(frozen=True, slots=True)

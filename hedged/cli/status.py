@@ -30,7 +30,7 @@ def status(
     from hedged.adapters.channels.heartbeat import KEPT
     from hedged.adapters.clock import SystemClock
     from hedged.adapters.store.sql import SqlStore
-    from hedged.cli.effect import DAYS, effect_line, effect_object, effects_of
+    from hedged.cli.effect import DAYS, effect_line, effect_object, effects_of, is_paper
     from hedged.cli.show import show_state
     from hedged.cli.tables import new_console
     from hedged.settings import load
@@ -63,7 +63,7 @@ def status(
     late = age > 3 * settings.schedule.every
     if json:
         shown = {**state, "cycle_id": cycle_id, "age_seconds": round(age.total_seconds(), 1), "late": late}
-        shown["effects"] = [effect_object(each) for each in effects]
+        shown["effects"] = [effect_object(each, paper=is_paper(settings)) for each in effects]
         typer.echo(jsonlib.dumps(shown, indent=2))
     else:
         show_state(state, age=age)

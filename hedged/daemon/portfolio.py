@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hedged.daemon.commands import Commands
     from hedged.daemon.history import HistoryKeeper
     from hedged.daemon.keys import KeyWatch
+    from hedged.daemon.payments import PaymentKeeper
     from hedged.tell.outbox import Courier, Failing
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class App:
     keys: KeyWatch | None = None
     live: Sequence[str] = ()  # accounts on which real money is traded without asking anybody
     history: HistoryKeeper | None = None
+    payments: PaymentKeeper | None = None
     commands: Commands | None = None
     books: BookWatch | None = None
     lock: StoreLock | None = None
@@ -97,6 +99,8 @@ class App:
         self._beat(Signal.START)
         if self.history is not None:
             self.portfolio.statistics = self.history.statistics
+        if self.payments is not None:
+            self.portfolio.payments = self.payments.payments
         structlog.contextvars.bind_contextvars(cycle=cycle_id)  # on every line until the next cycle
         woken_by = self.wakes.take()
         for streams in self.exchanges.streams.values():
@@ -123,6 +127,8 @@ class App:
         self._failures.over()
         if self.history is not None:
             self.history.learn(report)
+        if self.payments is not None:
+            self.payments.learn(self.portfolio.memory.ledgers.values())
         if any(each.reason.endswith(UNCONFIRMED) for each in report.decision.refused):
             self.wakes.wake("a jump is read again")
         self._weigh()
@@ -303,7 +309,7 @@ class App:
     def _tell_failure(self, error: Exception, now: datetime) -> None:
         policy, message = self.portfolio.policy, self._failures.message(error, now, self.portfolio.ids.new())
         if message is not None:
-            self._direct.deliver([addressed(message, policy.name, policy.world)])
+            self._direct.deliver([addressed(message, policy.name, policy.world, self.portfolio.url)])
 
     async def _thin(self, now: datetime) -> None:
         if self._thinned_at is not None and now - self._thinned_at < THIN_EVERY:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,7 +26,7 @@ from hedged.daemon.scheduler import Scheduler
 from hedged.daemon.wakes import Wakes
 from hedged.errors import HedgedError
 from hedged.model.alert import AlertState
-from hedged.model.finding import Finding
+from hedged.model.finding import Finding, Kind, Severity
 from hedged.ports import Clock
 
 # Together, with the scheduler's second to put a cancelled cycle away, below the 10 s in which the daemon stops.
@@ -37,6 +37,8 @@ CLOSE_WITHIN = 1.5
 
 BUILD_WITHIN = 30.0  # a reload that takes longer is refused: nothing is watched meanwhile
 AFTER_CYCLE_WITHIN = 5.0
+REFUSED = "reload REFUSED, the old configuration keeps running"
+REFUSED_NAMED = 5  # problems in a sentence
 CYCLES_UNTIL_WEDGED = 3  # so many intervals without a completed cycle, at least, before systemd starts us anew
 
 T = TypeVar("T")
@@ -95,7 +97,7 @@ class Service:
         self._notifier = notifier
         self._stopping = asyncio.Event()
         self._reload_asked = asyncio.Event()
-        self._refused = ""  # why the last reload changed nothing; shown until one succeeds
+        self._refused: tuple[str, ...] = ()  # why the last reload changed nothing; told until one succeeds
         self._live: _Live
         self._scheduler: Scheduler | None = None
 
@@ -132,7 +134,7 @@ class Service:
 
     async def _cycle(self, now: datetime, extra: Sequence[Finding]) -> None:
         wired = self._live.wired
-        report = await wired.cycle(now, extra)
+        report = await wired.cycle(now, [*extra, *self._findings(wired.name)])
         self._notifier.alive(self._status(wired, report))
         try:
             async with asyncio.timeout(AFTER_CYCLE_WITHIN):
@@ -143,7 +145,15 @@ class Service:
     def _status(self, wired: Wired, report: CycleReport) -> str:
         firing = sum(alert.state is AlertState.FIRING for alert in report.alerts)
         text = f"{wired.name}: last cycle completed {self._clock.now():%Y-%m-%d %H:%M:%S}Z, alerts firing: {firing}"
-        return f"{text}; {self._refused}" if self._refused else text
+        return f"{text}; {REFUSED}" if self._refused else text
+
+    def _findings(self, portfolio: str) -> Iterator[Finding]:
+        """That what a person has changed is not what runs: nobody may believe that it is."""
+        if self._refused:
+            more = len(self._refused) - REFUSED_NAMED
+            named = [*self._refused[:REFUSED_NAMED], *([f"and {more} more"] if more > 0 else [])]
+            text = f"{portfolio}: {REFUSED}: {'; '.join(named)}."
+            yield Finding(Kind.RELOAD_REFUSED, portfolio, Severity.WARNING, text, {"problems": len(self._refused)})
 
     async def _reload(self, scheduler: Scheduler) -> None:
         self._notifier.reloading()
@@ -162,22 +172,25 @@ class Service:
             if wired is not None:
                 await self._replace(wired, scheduler)
         scheduler.resume()
+        if self._refused:
+            self._live.wired.wakes.wake("a reload was refused")
         self._announce(self._live.wired)
 
     async def _replace(self, wired: Wired, scheduler: Scheduler) -> None:
-        self._refused = ""
+        self._refused = ()
         await self._live.close()  # before the new one starts: two connections of one name would fight
         self._live = _Live(wired, scheduler, self._clock)
         scheduler.reschedule(wired.name, wired.every)
         log.info("configuration reloaded", portfolio=wired.name, every_s=wired.every.total_seconds())
 
     def _refuse(self, problems: str) -> None:
-        self._refused = "reload REFUSED, the old configuration keeps running"
-        for line in problems.splitlines():
-            log.critical(self._refused, problem=line)
+        self._refused = tuple(line.strip() for line in problems.splitlines() if line.strip())
+        for line in self._refused:
+            log.critical(REFUSED, problem=line)
 
     def _announce(self, wired: Wired) -> None:
-        self._notifier.ready(self._refused or f"{wired.name}: watching every {wired.every.total_seconds():g} s")
+        watching = f"{wired.name}: watching every {wired.every.total_seconds():g} s"
+        self._notifier.ready(REFUSED if self._refused else watching)
         self._notifier.expect_every(CYCLES_UNTIL_WEDGED * wired.every)
 
     async def _stop(self, scheduler: Scheduler) -> None:

@@ -114,7 +114,8 @@ class Desk:
         if quantity is None or quantity == abs(trade.contracts):
             return None if quantity is None else trade
         reason = f"{trade.reason}; {quantity:f} of it now, as much as the limits allow"
-        return replace(trade, contracts=quantity.copy_sign(trade.contracts), reason=reason)
+        part = "as much as the limits allow now"
+        return replace(trade, contracts=quantity.copy_sign(trade.contracts), reason=reason, part=part)
 
     def _hedges(self, group: HedgeGroup) -> list[HedgePolicy]:
         return [hedge for hedge in self.policy.hedges if hedge.name in group.hedges]
@@ -182,9 +183,10 @@ class Desk:
     def _sized(self, trade: Trade, group: HedgeGroup, mode: Mode, approval: Proposal | None) -> Trade:
         """No more than a person approved; the first real order on a contract is the smallest that there is."""
         leg, instrument = leg_of(group.legs, trade.instrument), self.snapshot.instruments[trade.instrument]
-        most, why, limits = abs(trade.contracts), "", self.policy.limits
+        most, why, part, limits = abs(trade.contracts), "", "", self.policy.limits
         if approval is not None and approval.quantity < most:
             most, why = approval.quantity, f"at most {approval.quantity:f}, as approved"
+            part = "as much as was approved"
             if trade.reduce_only and leg.contracts and leg.mark:  # less of it, rather than leave dust
                 lot, least = instrument.lot_size, order_min(instrument, leg.mark, limits.price_collar)
                 most = reduction(abs(leg.contracts), most, lot, least, most)
@@ -193,9 +195,10 @@ class Desk:
             least = order_min(instrument, leg.mark, limits.price_collar, worth)
             if least < most:
                 most, why = least, f"{least:f} at first, to see that orders there are filled"
-        return (
-            replace(trade, contracts=most.copy_sign(trade.contracts), reason=f"{trade.reason}: {why}") if why else trade
-        )
+                part = "the first order there is the smallest, to see that it is filled"
+        if not why:
+            return trade
+        return replace(trade, contracts=most.copy_sign(trade.contracts), reason=f"{trade.reason}: {why}", part=part)
 
     def _outlived(self, approval: Proposal, intent: Intent, context: GateContext) -> bool:
         """Whether all else would allow the order, and the approval alone does not fit any more: it is given up."""
@@ -285,6 +288,7 @@ def _intent(
         reason=trade.reason,
         purpose=trade.purpose,
         held=held,
+        part=trade.part,
     )
 
 

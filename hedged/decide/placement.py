@@ -160,7 +160,9 @@ def sliced(trade: Trade, group: HedgeGroup, snapshot: Snapshot, policy: Portfoli
     if part >= quantity:
         return trade
     reason = f"{trade.reason}; {part:f} of it now, since all at once would move the price by more than the spread"
-    return replace(trade, contracts=part.copy_sign(trade.contracts), reason=reason)
+    return replace(
+        trade, contracts=part.copy_sign(trade.contracts), reason=reason, part="a slice, for the price's sake"
+    )
 
 
 def within_limit(
@@ -184,7 +186,8 @@ def within_limit(
     least = order_min(instrument, leg.mark, limits.price_collar)
     part = reduction(abs(leg.contracts), quantity, instrument.lot_size, least, most)
     reason = f"{trade.reason}; {part:f} of it now, for order_notional_max is {limits.order_notional_max:,f}"
-    return replace(trade, contracts=part.copy_sign(trade.contracts), reason=reason)
+    said = "as much as order_notional_max lets through at once"
+    return replace(trade, contracts=part.copy_sign(trade.contracts), reason=reason, part=said)
 
 
 def _impact_room(worth: float, quote: Quote, volatility_day: float | None) -> float | None:

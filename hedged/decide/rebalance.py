@@ -27,6 +27,7 @@ class Trade:
     reduce_only: bool
     reason: str
     purpose: Purpose = Purpose.REBALANCE
+    part: str = ""  # what it is of what was wanted, in words; "": all of it
 
 
 def trades_for(

@@ -17,6 +17,10 @@ each Δ from one reading to the next and b as it was held between them (after th
 It is the decomposition of Ederington (1979) and Figlewski (1984), r_s − h·r_f = (r_s − h*·r_f) + (h* − h)·r_f, with
 basis and gap taken out of h·r_f. The best ratio h* is only known afterwards: `ratio_error` separates it, over days.
 
+Of a coin-margined leg b is its face over the price that it was opened at, and G what its coins are worth: see
+`coin_margin`. Its fees, funding and gains change the coins of its wallet, which are exposure like any others, at the
+moment of the order; so they are in q from then on.
+
 Coins that came or went are no PnL: q is what was held before. Money is rounded to eight decimals once, when a term is
 made, and every part is a sum or a difference of such terms: so they add up exactly, whatever the prices.
 """
@@ -28,7 +32,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from hedged.model.effect import ZERO, HedgeReading, LegReading, Parts
+from hedged.estimate.coin_margin import coin_price, coins_realised, filled, made
+from hedged.estimate.prior import base_of
+from hedged.model.effect import ZERO, Funded, HedgeReading, LegReading, Parts
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Intent, Purpose
 
@@ -46,6 +52,8 @@ class Interval:
     full_hedge: Decimal
     flows: Decimal
     parts: Parts
+    funded: tuple[Funded, ...] = ()  # the settlements whose funding was worked out
+    told: int = 0  # legs whose funding the account's own books told
 
 
 def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
@@ -61,6 +69,8 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
     wanted = allocated(before)
     scale = before.full_value / before.target_value if before.target_value else ZERO
     full = aimed = held = lots = basis = run_off = funding = foreign = ZERO
+    funded: list[Funded] = []
+    told = 0
     for name, leg in before.legs.items():
         later = now.legs.get(name)
         if later is None:
@@ -69,20 +79,27 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
         move, spot_move = later.mark - leg.mark, _spot_move(leg, later)
         if target:
             a_dollar = leg.direction * spot_move / leg.mark
-            full += _money(target * scale * a_dollar)
-            aimed += _money(target * a_dollar)
-            lots += _money(_within_a_lot(target - leg.hedge_value, leg) * a_dollar)
-        funding += funding_between(leg, later, before.at, now.at)
+            full += money(target * scale * a_dollar)
+            aimed += money(target * a_dollar)
+            lots += money(_within_a_lot(target - leg.hedge_value, leg) * a_dollar)
+        paid, settled = funding_between(leg, later, before.at, now.at)
+        funding += paid
+        funded += [Funded(name, at, -each, coin_worth(later)) for at, each in settled if leg.base_quantity]
+        told += not settled and paid != 0
+        if not leg.linear and base_of(name) in before.assets:
+            ended = later.expires is not None and later.expires <= now.at
+            flows += paid - money(coins_realised(leg, later, ended=ended) * coin_price(later))
         if not leg.base_quantity:
             continue
         kept = _kept(leg, later)
-        gained = _money(kept * move * later.rate)
-        own_basis = _money(kept * (move - spot_move) * later.rate)
+        whole = money(leg.base_quantity * move * later.rate) if leg.linear else money(made(leg, later))
+        gained = money(kept * move * later.rate) if leg.linear else money(made(leg, later) * kept / leg.base_quantity)
+        own_basis = gained - money(kept * spot_move * later.rate)
         ran_off = _run_off(kept, leg, later.rate, before.at, now.at) if own_basis else ZERO
         held += gained - own_basis
         basis += own_basis - ran_off
         run_off += ran_off
-        foreign += _money((leg.base_quantity - kept) * move * later.rate)
+        foreign += whole - gained
     if not before.target_value:  # nothing is to be hedged: all of it is left open, by choice
         full = exposure
     parts = Parts(
@@ -96,7 +113,7 @@ def decompose(before: HedgeReading, now: HedgeReading) -> Interval | None:
         interest=-interest,
         unexplained=foreign,
     )
-    return Interval(exposure, full if before.target_value else ZERO, flows, parts)
+    return Interval(exposure, full if before.target_value else ZERO, flows, parts, tuple(funded), told)
 
 
 def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeReading, Parts]:
@@ -107,21 +124,30 @@ def booked(reading: HedgeReading, intent: Intent, fill: Fill) -> tuple[HedgeRead
     """
     rolls = intent.purpose is Purpose.ROLL
     leg = reading.legs.get(fill.instrument)
-    fee = _money(fill.fee)
+    fee = money(fill.fee)
     if leg is None:  # nothing to value it by: the change of the position will show as unexplained
         return reading, Parts(roll=-fee) if rolls else Parts(fees=-fee)
     signed = fill.quantity * fill.side.sign
-    coins = _coins(leg, signed, fill.price)
     reference = leg.mid if leg.mid is not None and intent.price == leg.mark else intent.price
-    slippage = _money(coins * (fill.price - reference) * leg.rate)
-    below_mark = _money(coins * (reference - leg.mark) * leg.rate)
-    changed = replace(leg, contracts=leg.contracts + signed, base_quantity=leg.base_quantity + coins)
-    costs = (
-        Parts(basis=-below_mark, roll=-fee - slippage)
-        if rolls
-        else Parts(basis=-below_mark, fees=-fee, slippage=-slippage)
-    )
-    return replace(reading, legs={**reading.legs, fill.instrument: changed}), costs
+    assets = reading.assets
+    if leg.linear:
+        coins = signed * leg.multiplier
+        slippage = money(coins * (fill.price - reference) * leg.rate)
+        below_mark = money(coins * (reference - leg.mark) * leg.rate)
+        changed = replace(leg, contracts=leg.contracts + signed, base_quantity=leg.base_quantity + coins)
+    else:
+        done, worth = filled(fill.instrument, leg, signed, fill.price, reference), coin_price(leg)
+        slippage, below_mark = money(done.against_reference * worth), money(done.reference_against_mark * worth)
+        fee_coins = fill.fee / (fill.price * leg.rate)
+        fee, changed = money(fee_coins * worth), done.leg
+        own = assets.get(base_of(fill.instrument))
+        if own is not None:  # the wallet pays and is paid in its coins, which are exposure
+            quantity = own.quantity + done.realised - fee_coins
+            assets = {**assets, base_of(fill.instrument): replace(own, quantity=quantity)}
+    changes = replace(reading, assets=assets, legs={**reading.legs, fill.instrument: changed})
+    if rolls:
+        return changes, Parts(basis=-below_mark, roll=-fee - slippage)
+    return changes, Parts(basis=-below_mark, fees=-fee, slippage=-slippage)
 
 
 def allocated(reading: HedgeReading) -> dict[InstrumentId, Decimal]:
@@ -140,24 +166,32 @@ def allocated(reading: HedgeReading) -> dict[InstrumentId, Decimal]:
     return wanted
 
 
-def funding_between(leg: LegReading, later: LegReading, since: datetime, until: datetime) -> Decimal:
-    """Funding paid (> 0) in this interval: by the account's books, else worked out at the later mark.
+def funding_between(
+    leg: LegReading, later: LegReading, since: datetime, until: datetime
+) -> tuple[Decimal, list[tuple[datetime, Decimal]]]:
+    """Funding paid (> 0) in this interval, quote currency, and at which times where it was worked out.
 
-    Each funding time after `since` up to `until` at the rate announced for it, else at the later one.
+    By the account's own books if it has them. Else each funding time after `since` up to `until` at the later mark
+    and the rate announced for it, or the later one.
     """
     if leg.funding_paid is not None and later.funding_paid is not None:
-        return _money((later.funding_paid - leg.funding_paid) * later.rate)
+        return money((later.funding_paid - leg.funding_paid) * coin_worth(later)), []
     rate = later.funding_rate if later.funding_rate is not None else leg.funding_rate
     if rate is None:
-        return ZERO
+        return ZERO, []
     step = timedelta(hours=float(leg.funding_hours or later.funding_hours or _FUNDING_HOURS))
     grid = leg.funding_next or later.funding_next or _EPOCH
     first = grid + ((since - grid) // step + 1) * step
     times = min(max((until - first) // step + 1, 0), _FUNDING_TIMES_MAX)
-    if not times:
-        return ZERO
     announced = leg.funding_rate if leg.funding_next == first and leg.funding_rate is not None else rate
-    return _money(leg.base_quantity * later.mark * later.rate * (announced + rate * (times - 1)))
+    value = (leg.base_quantity * later.mark if leg.linear else leg.contracts * leg.multiplier) * later.rate
+    settled = [(first + n * step, money(value * (rate if n else announced))) for n in range(times)]
+    return sum((paid for _, paid in settled), ZERO), settled
+
+
+def coin_worth(leg: LegReading) -> Decimal:
+    """What one coin (or dollar) that a contract settles in is worth in the portfolio's quote currency."""
+    return leg.rate if leg.linear else coin_price(leg)
 
 
 def ratio_error(parts: Parts, full_hedge: Decimal, slope: float) -> tuple[Decimal, Decimal]:
@@ -165,7 +199,7 @@ def ratio_error(parts: Parts, full_hedge: Decimal, slope: float) -> tuple[Decima
 
     `slope`: of the assets' return on what the full hedge would have taken away.
     """
-    error = _money((Decimal(repr(slope)) - 1) * full_hedge)
+    error = money((Decimal(repr(slope)) - 1) * full_hedge)
     return error, parts.proxy - error
 
 
@@ -179,14 +213,14 @@ def _assets(before: HedgeReading, now: HedgeReading) -> tuple[Decimal, Decimal, 
     for name, asset in before.assets.items():
         later = now.assets.get(name)
         if later is not None:
-            made += _money(asset.quantity * (later.price - asset.price))
+            made += money(asset.quantity * (later.price - asset.price))
     for name, asset in now.assets.items():
         earlier = before.assets.get(name)
         came = asset.quantity - (earlier.quantity if earlier is not None else ZERO)
         if came and earlier is not None and asset.debt - earlier.debt == -came > 0:
-            interest += _money(-came * asset.price)
+            interest += money(-came * asset.price)
         elif came:
-            flows += _money(came * asset.price)
+            flows += money(came * asset.price)
     return made, flows, interest
 
 
@@ -212,7 +246,7 @@ def _run_off(coins: Decimal, leg: LegReading, rate: Decimal, since: datetime, un
     if leg.expires is None or leg.spot is None or leg.expires <= since:
         return ZERO
     share = min(Decimal(1), _seconds(until - since) / _seconds(leg.expires - since))
-    return _money(-coins * (leg.mark - leg.spot) * share * rate)
+    return money(-coins * (leg.mark - leg.spot) * share * rate)
 
 
 def _within_a_lot(gap: Decimal, leg: LegReading) -> Decimal:
@@ -224,20 +258,11 @@ def _within_a_lot(gap: Decimal, leg: LegReading) -> Decimal:
     return gap - lot * (gap / lot).to_integral_value(ROUND_HALF_EVEN)
 
 
-def _coins(leg: LegReading, signed: Decimal, price: Decimal) -> Decimal:
-    """By how many coins a fill changes the position; an inverse one moves like its face over the price it opened at."""
-    if leg.linear:
-        return signed * leg.multiplier
-    if leg.contracts * signed < 0:
-        return leg.base_quantity * max(signed / leg.contracts, Decimal(-1))
-    return signed * leg.multiplier / price
-
-
 def _seconds(time: timedelta) -> Decimal:
     return Decimal(time // timedelta(microseconds=1))
 
 
-def _money(amount: Decimal) -> Decimal:
+def money(amount: Decimal) -> Decimal:
     return amount.quantize(_STEP, ROUND_HALF_EVEN)
 
 

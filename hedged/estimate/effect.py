@@ -61,6 +61,8 @@ class Effect:
     interval: tuple[float, float] | None
     regression: Regression | None
     offset: float | None  # what the hedge took away over what the exposure made, all days together
+    funding_settled: int = 0  # settlements; a day on record from before they were counted is one
+    funding_read: int = 0  # of these, for which the account itself said what it was; the others are computed
 
     @property
     def idiosyncratic(self) -> Decimal | None:
@@ -88,6 +90,7 @@ def effect_of(rows: Sequence[EffectDay], random: np.random.Generator) -> Effect:
     full_hedge = sum((row.full_hedge for row in rows), ZERO)
     slope = _slope(days) if enough else None
     offset = dollar_offset(*_money(days)) if enough else np.empty(0)
+    settled = sum(row.funding_settled or int(row.parts.funding != 0 and not row.funding_read) for row in rows)
     return Effect(
         hedge=rows[-1].hedge,
         first=rows[0].day,
@@ -106,6 +109,8 @@ def effect_of(rows: Sequence[EffectDay], random: np.random.Generator) -> Effect:
         interval=effectiveness_bootstrap(unhedged, hedged, random) if enough else None,
         regression=hedge_regression(unhedged, hedged) if enough else None,
         offset=float(offset[-1]) if len(offset) and np.isfinite(offset[-1]) else None,
+        funding_settled=settled,
+        funding_read=min(settled, sum(row.funding_read for row in rows)),
     )
 
 

@@ -131,12 +131,11 @@ def _crossed(  # noqa: PLR0917
             return (found,)
         pooled.setdefault(found.instrument.settle, []).append(found)
     told = leg.value.equities
-    if not pooled and whole is not None:
+    idle = [Pool(view.account, leg.as_of, name, equity, ()) for name, equity in told.items() if name not in pooled]
+    if not pooled and whole is not None and len(idle) < 2:
         return (Pool(view.account, leg.as_of, "", whole, ()),)
-    if not pooled and told:
-        return tuple(Pool(view.account, leg.as_of, currency, equity, ()) for currency, equity in told.items())
     if not pooled:
-        return ()  # what is left backs nothing yet
+        return tuple(idle)  # where nothing is told, what is left backs nothing yet
     if whole is None and not told:
         return (Untold("what is left beside its isolated positions is not told"),)
     equities = {currency: told.get(currency, whole if len(pooled) == 1 else None) for currency in pooled}
@@ -160,7 +159,7 @@ def _crossed(  # noqa: PLR0917
                 coin=currency if inverse else "",
             )
         )
-    return tuple(pools)
+    return (*pools, *idle)
 
 
 def _is_backed_by_coins(view: AccountSnapshot, pooled: list[PooledPosition], equity: Decimal) -> bool:

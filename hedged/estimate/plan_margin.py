@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_CEILING, Decimal
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
@@ -19,6 +21,7 @@ TYPICAL_TIERS = (MarginTier(Decimal(0), Decimal("0.01"), Decimal(50)),)
 """Where a venue does not tell its own: above the rate that most ask of the majors, below that of small coins."""
 
 _DAY = 86_400
+_COIN_STEP = Decimal("0.0001")
 
 
 class MarginPlanner:
@@ -35,15 +38,24 @@ class MarginPlanner:
         self._volatilities: dict[str, Volatilities] = {}
 
     def margins(
-        self, legs: Sequence[PlannedLeg], candidates: Mapping[InstrumentId, Candidate]
+        self, legs: Sequence[PlannedLeg], candidates: Mapping[InstrumentId, Candidate], coins: Mapping[str, Decimal]
     ) -> tuple[PlannedMargin, ...]:
-        """One for each account and currency that collateral is posted in; nothing for what is rounded to nothing."""
+        """One for each account and currency that collateral is posted in; nothing for what is rounded to nothing.
+
+        `coins`: those that are held and may be posted.
+        """
         accounts: dict[tuple[str, str], list[PlannedLeg]] = {}
         for leg in legs:
             if leg.contracts:
                 contract = candidates[leg.instrument].instrument
                 accounts.setdefault((contract.account, contract.settle), []).append(leg)
-        return tuple(self._margin(*key, held, candidates) for key, held in accounts.items())
+        found = (self._margin(*key, held, candidates) for key, held in accounts.items())
+        return tuple(_with_bought(each, coins.get(each.currency, Decimal(0))) for each in found)
+
+    def coins_share(self, candidate: Candidate) -> float:
+        """What a short margined in its coin needs in coins, per unit of its value; by the walk alone, to compare."""
+        volatilities = self._of(subject_of(candidate, self._history))
+        return account_need([_risky(-1.0, candidate, volatilities)], self._years).equity_for(self._probability)
 
     def _margin(
         self, account: str, currency: str, legs: Sequence[PlannedLeg], candidates: Mapping[InstrumentId, Candidate]
@@ -56,18 +68,22 @@ class MarginPlanner:
             volatilities = self._of(subject)
             assumed |= not candidate.instrument.tiers or volatilities.long_run.prior_share > 0.5
             subjects.append(subject)
-            positions.append(
-                RiskyPosition(
-                    notional=float(leg.notional / candidate.rate),
-                    volatility_current=volatilities.current.value_year,
-                    volatility_prudent=volatilities.prudent,
-                    tiers=candidate.instrument.tiers or TYPICAL_TIERS,
-                )
-            )
-        need = account_need(positions, self._years, history=self._innovations(subjects), rng=self._rng)
-        collateral = Decimal(repr(need.equity_for(self._probability))).quantize(Decimal(1), ROUND_CEILING)
-        leverage = max(math.floor(need.gross / float(collateral)), 1) if collateral else 1
-        return PlannedMargin(account, currency, collateral, leverage, assumed)
+            positions.append(_risky(float(leg.notional / candidate.rate), candidate, volatilities))
+        rng = copy.deepcopy(self._rng)  # the same legs need the same, whatever was asked before
+        need = account_need(positions, self._years, history=self._innovations(subjects), rng=rng)
+        candidate = candidates[legs[0].instrument]
+        amount = Decimal(repr(need.equity_for(self._probability)))
+        coin = not candidate.instrument.linear
+        if coin:
+            collateral = (amount / candidate.mark).quantize(_COIN_STEP, ROUND_CEILING)
+            amount = collateral * candidate.mark
+        else:
+            amount = collateral = amount.quantize(Decimal(1), ROUND_CEILING)
+        leverage = max(math.floor(need.gross / float(amount)), 1) if amount else 1
+        value = (amount * candidate.rate).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+        short = coin and all(leg.notional < 0 for leg in legs)
+        safe_at = Decimal(repr(need.gross)) / candidate.mark if short else None
+        return PlannedMargin(account, currency, collateral, leverage, assumed, value, coin, safe_at=safe_at)
 
     def _of(self, subject: str) -> Volatilities:
         if subject not in self._volatilities:
@@ -88,6 +104,21 @@ class MarginPlanner:
         return innovations(close, high, low, past.step / _DAY)
 
 
+def _risky(notional: float, candidate: Candidate, volatilities: Volatilities) -> RiskyPosition:
+    """In the currency that the contract is priced in."""
+    return RiskyPosition(
+        notional=notional,
+        volatility_current=volatilities.current.value_year,
+        volatility_prudent=volatilities.prudent,
+        tiers=candidate.instrument.tiers or TYPICAL_TIERS,
+        inverse=not candidate.instrument.linear,
+    )
+
+
+def _with_bought(margin: PlannedMargin, held: Decimal) -> PlannedMargin:
+    return replace(margin, bought=max(margin.collateral - max(held, Decimal(0)), Decimal(0))) if margin.coin else margin
+
+
 def subject_of(candidate: Candidate, history: PastPrices) -> str:
-    """Whose past stands for a contract's: its own, or its coin's where it is dated or has none."""
+    """Whose past stands for a contract's: its own, or its coin's where it is dated, margined in it, or has none."""
     return candidate.instrument.id if candidate.instrument.id in history.close else candidate.instrument.base

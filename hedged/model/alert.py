@@ -83,11 +83,22 @@ class Message:
     further: bool = False  # to the further channels as well
     html: str | None = None  # a template's; else it is made of title and body
     republished: bool = False  # told before under the same event id, and told again to who may have missed it
+    link: str | None = None  # where all of it can be read, if there is such a page; without any secret
 
     @property
     def event_ids(self) -> frozenset[str]:
         """Every event that it speaks of, and its own id."""
         return frozenset({self.event_id, *(told.event_id for told in self.alerts)})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is kept under one event id: its alert, or those of a message about several; and what was said of them, the
+    oldest first.
+    """
+
+    alerts: tuple[Alert, ...]
+    messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,41 @@ class LegReading:
     funding_rate: Decimal | None = None
     funding_hours: Decimal | None = None
     funding_next: datetime | None = None
-    funding_paid: Decimal | None = None  # by the account's own books, since they were opened; None: it does not tell
+    # By the account's own books, since they were opened, in what settles the contract; None: it does not tell.
+    funding_paid: Decimal | None = None
 
     @property
     def hedge_value(self) -> Decimal:
         """What it adds to the hedge, quote currency."""
         return -self.direction * self.base_quantity * self.mark * self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """What a venue says it settled on a position: `amount` in `currency`, > 0 was received.
+
+    The same payment read again has the same `id`; no other of its contract has it.
+    """
+
+    instrument: InstrumentId
+    at: datetime
+    amount: Decimal
+    currency: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Funded:
+    """One settlement of funding as it is booked: computed until the venue's payments are read.
+
+    `amount` in the portfolio's quote currency, > 0 was received; `worth`: of one coin that the contract settles in.
+    """
+
+    instrument: InstrumentId
+    at: datetime
+    amount: Decimal
+    worth: Decimal
+    ids: tuple[str, ...] = ()  # of the payments that it was read from; (): it is computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +115,7 @@ class Parts:
     lot_residual: Decimal = ZERO  # what no whole lot could close
     basis: Decimal = ZERO  # contracts against their own coins, mark against the middle of the book
     basis_run_off: Decimal = ZERO  # what the basis of a dated contract loses by the passing of time
-    funding: Decimal = ZERO
+    funding: Decimal = ZERO  # as the account itself tells it, else worked out from the announced rates
     fees: Decimal = ZERO
     slippage: Decimal = ZERO  # spread included: fill against the middle of the book, or the mark where there is none
     roll: Decimal = ZERO  # fees and slippage of orders that moved the hedge to another contract
@@ -143,6 +172,8 @@ class EffectDay:
     exposure: Decimal = ZERO
     full_hedge: Decimal = ZERO
     parts: Parts = field(default_factory=Parts)
+    funding_settled: int = 0  # settlements whose funding is in `parts`, computed or read
+    funding_read: int = 0  # of these, or of earlier days': what the account itself said, booked in this day
 
     @property
     def hedge_pnl(self) -> Decimal:
@@ -152,7 +183,12 @@ class EffectDay:
 
 @dataclass(frozen=True, slots=True)
 class HedgeLedger:
-    """What goes on from cycle to cycle: the last good reading, after its orders, and the day so far."""
+    """What goes on from cycle to cycle: the last good reading, after its orders, and the day so far.
+
+    `funded`: the settlements after `funded_since`, so that each counts once, whenever and however often it is read.
+    """
 
     reading: HedgeReading | None = None
     day: EffectDay | None = None
+    funded: tuple[Funded, ...] = ()
+    funded_since: datetime | None = None  # None: nothing is booked yet

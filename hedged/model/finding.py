@@ -69,10 +69,12 @@ class Kind(StrEnum):
     CHANNEL_DOWN = "channel_down"
     PROPOSAL = "proposal"
     PROPOSAL_VOID = "proposal_void"
+    PROPOSAL_FILLED = "proposal_filled"
     FENCED = "fenced"
     FOREIGN_ORDER = "foreign_order"
     COMMANDS_DROPPED = "commands_dropped"
     TOPICS_DENIED = "topics_denied"
+    RELOAD_REFUSED = "reload_refused"
 
 
 class SubjectKind(StrEnum):
@@ -85,6 +87,7 @@ class SubjectKind(StrEnum):
     ASSET = "asset"
     PORTFOLIO = "portfolio"
     CHANNEL = "channel"
+    PROPOSAL = "proposal"  # hedge/id
 
 
 SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
@@ -130,10 +133,12 @@ SUBJECT_KIND: Mapping[Kind, SubjectKind] = {
     Kind.CHANNEL_DOWN: SubjectKind.CHANNEL,
     Kind.PROPOSAL: SubjectKind.HEDGE,
     Kind.PROPOSAL_VOID: SubjectKind.HEDGE,
+    Kind.PROPOSAL_FILLED: SubjectKind.PROPOSAL,
     Kind.FENCED: SubjectKind.PORTFOLIO,
     Kind.FOREIGN_ORDER: SubjectKind.INSTRUMENT,
     Kind.COMMANDS_DROPPED: SubjectKind.PORTFOLIO,
     Kind.TOPICS_DENIED: SubjectKind.PORTFOLIO,
+    Kind.RELOAD_REFUSED: SubjectKind.PORTFOLIO,
 }
 
 

@@ -39,6 +39,7 @@ class Intent:
     held: Decimal | None = None  # signed contracts of the position it was decided on; None: not known
     only_after: tuple[str, ...] = ()  # ids of orders that have to be filled first: without them too little is hedged
     approval: str | None = None  # the proposal that a person approved; planning the order uses that up
+    part: str = ""  # what it is of what was wanted, in words, where it is less than that; "": all of it
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -77,7 +77,10 @@ class PlanCost:
 
 @dataclass(frozen=True, slots=True)
 class PlannedLeg:
-    """`ratio`: value to be short per unit of exposure, < 0: to hold long. `contracts` signed, short is negative."""
+    """`ratio`: value to be short per unit of exposure, < 0: to hold long. `contracts` signed, short is negative.
+
+    Coins that have to be bought to back it are exposure that it covers beside the rest: `net` is what is left of it.
+    """
 
     instrument: InstrumentId
     ratio: float
@@ -85,17 +88,30 @@ class PlannedLeg:
     contracts: Decimal
     notional: Decimal  # signed
     assumed: bool = False
+    bought: Decimal = Decimal(0)  # value of those coins
+
+    @property
+    def net(self) -> Decimal:
+        """What it takes from the exposure, signed like the contracts."""
+        return self.notional + self.bought
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedMargin:
-    """Collateral for one account's legs, in `currency`, and the highest whole leverage that leaves as much."""
+    """Collateral for one account's legs, in `currency`, and the highest whole leverage that leaves as much.
+
+    In a coin it is posted from what is held of it, as far as that goes; `bought` is the rest.
+    """
 
     account: str
     currency: str
     collateral: Decimal
     leverage: int
     assumed: bool  # maintenance margin or volatility is a typical one: the venue or the past does not say
+    value: Decimal = Decimal(0)  # of the collateral
+    coin: bool = False  # `currency` is one that contracts are margined in
+    bought: Decimal = Decimal(0)  # coins
+    safe_at: Decimal | None = None  # coins with which no price liquidates a short; None: there is no such number
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class Derivatives:
 
     positions: tuple[Position, ...]
     margin: Margin | None
-    # Since the account was opened, by instrument, in its quote currency; absent: nothing yet, > 0 was paid.
+    # Since the account was opened, by instrument, in what settles it; absent: nothing yet, > 0 was paid.
     funding_paid: Mapping[InstrumentId, Decimal] | None = None  # None: the account does not tell
     # In cross margin, what backs the contracts that settle in each currency, and no others; valued in the quote
     # currency. Absent: not told apart.

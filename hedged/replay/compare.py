@@ -19,7 +19,7 @@ from hedged.replay.course import Course, Recorder
 from hedged.replay.report import ReplayReport
 from hedged.replay.run import Window, bars_of, replay
 from hedged.replay.variations import Variation
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 
 BETWEEN_LOOKS = 0.2  # seconds
 BARS_WORTH_A_PROCESS = 2_000  # fewer are replayed sooner than another process has started

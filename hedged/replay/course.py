@@ -15,7 +15,6 @@ from hedged.estimate.effectiveness import Floats
 from hedged.model.order import Fill, Purpose, Side
 from hedged.replay.report import Costs
 from hedged.replay.samples import Samples
-from hedged.replay.tally import equity_of
 
 POINTS_MAX = 2_000  # of a line; more cannot be seen
 MARKS_MAX = 2_000
@@ -74,13 +73,12 @@ class Recorder:
     _values: Floats = field(default_factory=lambda: np.empty(0))
     _samples: Samples | None = None
 
-    def cycle(self, report: CycleReport, costs: Costs) -> None:
-        """`costs`: all since the start."""
+    def cycle(self, report: CycleReport, costs: Costs, made: float | None) -> None:
+        """`costs`: all since the start; `made`: as `Wallets.made` has it."""
         groups = report.assessment.groups
         hedge = _total([group.hedge_value for group in groups])
         target = _total([group.target_value for group in groups])
         width = _total([None if g.beta_exposure is None else g.band * g.beta_exposure for g in groups])
-        equity = equity_of(report)
         row = {
             "exposure": _total([state.exposure_value for state in report.assessment.hedges]),
             "target": target,
@@ -92,7 +90,7 @@ class Recorder:
             "funding": float(costs.funding),
             "roll": float(costs.roll),
             "costs": float(costs.total),
-            "equity": NAN if equity is None else equity,
+            "equity": NAN if made is None else made,
         }
         epoch = int(report.assessment.now.timestamp())
         self._times.append(epoch)

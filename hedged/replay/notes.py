@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hedged.adapters.exchanges.historical import face_value
 from hedged.adapters.exchanges.price_table import History, PriceTable
-from hedged.adapters.exchanges.symbols import parse_symbol
+from hedged.adapters.exchanges.symbols import ContractSymbol, parse_symbol
 from hedged.model.policy import PortfolioPolicy
 from hedged.replay.report import plain
 from hedged.replay.samples import held_assets
@@ -28,6 +30,7 @@ def data_notes(history: History, policy: PortfolioPolicy, bars: NDArray[np.int64
         found.append(f"No --perp: the perpetual of {', '.join(perpetuals)} is priced at spot.")
     if chains and history.dated is None:
         found.append(f"No --dated: quarterly contracts on {', '.join(chains)} are made from spot and funding.")
+    found.extend(_in_coins(contracts, policy.quote))
     for base in sorted({*perpetuals, *(chains if history.dated is None else ())}):
         rates = history.funding.get(base)
         if rates is None:
@@ -41,10 +44,20 @@ def paper_note(policy: PortfolioPolicy) -> str:
     """What trading costs on paper, and what it starts with."""
     paper = policy.paper
     spread, slippage, fee = (plain(each) for each in (paper.spread_bps, paper.slippage_bps, paper.fee_taker * 100))
+    coins = "".join(f", {plain(amount)} {coin}" for coin, amount in paper.coins.items())
     return (
         f"Orders are filled at once, half a spread of {spread} bp and {slippage} bp off the mark, for {fee} % in fees; "
-        f"every account starts with {paper.cash:,f} {policy.quote} and margin for {plain(paper.leverage)}x."
+        f"every account starts with {paper.cash:,f} {policy.quote}{coins} and margin for {plain(paper.leverage)}x."
     )
+
+
+def _in_coins(contracts: Sequence[ContractSymbol], quote: str) -> Iterator[str]:
+    """What is taken for granted of contracts that their own coin settles."""
+    for base, currency in sorted({(each.base, each.quote) for each in contracts if each.inverse}):
+        yield (
+            f"Contracts margined in {base} have a face value of {plain(face_value(base))} {currency} and are traded "
+            f"whole; they are priced by the files: a {currency} counts as a {quote}."
+        )
 
 
 def _gaps(spot: PriceTable, bars: NDArray[np.int64]) -> list[str]:

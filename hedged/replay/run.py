@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from hedged.adapters.clock import SeededIds, seeded_generator
 from hedged.adapters.exchanges.historical import HistoricalMarket
 from hedged.adapters.exchanges.paper import PaperAccount
-from hedged.adapters.exchanges.paper_ledger import Totals
 from hedged.adapters.exchanges.price_table import History, PriceTable
+from hedged.adapters.exchanges.symbols import parse_symbol
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
-from hedged.errors import ConfigurationError, DataError, VenueError
+from hedged.errors import ConfigurationError, DataError
 from hedged.estimate.effectiveness import Floats
 from hedged.model.policy import Mode, OnCritical, PortfolioPolicy, World
 from hedged.observe.margin_risk import MarginRisk
@@ -27,10 +27,11 @@ from hedged.replay.clock import ReplayClock
 from hedged.replay.notes import data_notes
 from hedged.replay.past import PastBars
 from hedged.replay.report import Costs, ReplayReport, decomposition_of
-from hedged.replay.samples import Samples, held_assets, holdings_values, sample_times, take_samples
-from hedged.replay.tally import Tally, equity_of
+from hedged.replay.samples import Samples, held_assets, holdings_values, sample_times, take_samples, traded_accounts
+from hedged.replay.tally import Tally
 from hedged.replay.trackers import DAY, Trackers
-from hedged.tell.lifecycle import AlertRules
+from hedged.replay.wallets import Wallets
+from hedged.tell.rules import AlertRules
 
 ZERO = Decimal(0)
 _SEED = 1  # ids are part of no result, but the same replay should leave the same journal
@@ -55,8 +56,8 @@ class Window:
 class Watch(Protocol):
     """Who looks on while a replay runs."""
 
-    def cycle(self, report: CycleReport, costs: Costs) -> None:
-        """After every bar, with all that was paid since the start."""
+    def cycle(self, report: CycleReport, costs: Costs, made: float | None) -> None:
+        """After every bar, with all that was paid since the start, and what the accounts made (`Wallets.made`)."""
 
     def end(self, values: Floats, samples: Samples) -> None:
         """Once, with the value of the holdings at every bar and the returns that were measured."""
@@ -107,7 +108,7 @@ async def replay(
     policy = paper_policy(policy, first, timedelta(seconds=history.spot.step))
     _check(policy, history)
     clock = ReplayClock(first)
-    markets = {name: HistoricalMarket(name, policy, history, clock) for name in _accounts(policy)}
+    markets = {name: HistoricalMarket(name, policy, history, clock) for name in traded_accounts(policy)}
     store = MemoryStore()
     await store.open(policy.name, policy.world, first)
     papers = {
@@ -125,7 +126,7 @@ async def replay(
     epochs = sample_times(bars, int(window.frequency.total_seconds()))
     sampled = frozenset(epochs.tolist())
     equity: dict[int, float] = {}
-    tally = Tally()
+    tally, wallets = Tally(), Wallets(papers.values(), policy)
     for number, epoch in enumerate(bars.tolist()):
         now = _moment(epoch)
         clock.set(now)
@@ -133,11 +134,13 @@ async def replay(
         report = await run_cycle(portfolio, now)
         trackers.charged(report)
         tally.add(report)
+        await wallets.take(report)
         each(report)
+        made = wallets.made(report) if watch is not None or epoch in sampled else None
         if watch is not None:
-            watch.cycle(report, _costs([await paper.totals() for paper in papers.values()], tally))
-        if epoch in sampled and (read := equity_of(report)) is not None:
-            equity[epoch] = read
+            watch.cycle(report, _costs(wallets, tally), made)
+        if epoch in sampled and made is not None:
+            equity[epoch] = made
         if number % _BARS_BETWEEN_PROGRESS == 0:
             progress(number, len(bars))
         if number % _BARS_BETWEEN_THINNING == 0:
@@ -148,7 +151,6 @@ async def replay(
     if watch is not None:
         watch.end(holdings_values(policy, history.spot, bars), samples)
     measured = samples.effectiveness()
-    totals = [await paper.totals() for paper in papers.values()]
     return ReplayReport(
         effectiveness=measured.hedged,
         hindsight_effectiveness=measured.hindsight,
@@ -156,38 +158,26 @@ async def replay(
         frequency=window.frequency_text,
         orders=tally.orders,
         turnover=tally.turnover,
-        costs=_costs(totals, tally),
+        costs=_costs(wallets, tally),
         max_drift=tally.max_drift,
-        liquidations=sum(each.liquidations for each in totals),
+        liquidations=wallets.liquidations,
         margin_reductions=tally.margin_reductions,
         bars=len(bars),
         seconds=stopwatch.monotonic() - began,
         quote=policy.quote,
         first=first,
         last=last,
-        decomposition=decomposition_of(tuple(tally.effects.values()), await _equity_change(papers.values())),
+        decomposition=decomposition_of(tuple(tally.effects.values()), await wallets.change()),
         notes=(*data_notes(history, policy, bars), *tally.notes()),
     )
 
 
-async def _equity_change(papers: Iterable[PaperAccount]) -> Decimal | None:
-    """Of all accounts together, from their first cash to the last bar, its orders included; None: not all priced."""
-    total = ZERO
-    for paper in papers:
-        try:
-            margin = (await paper.derivatives()).value.margin
-        except VenueError:
-            return None
-        total += ZERO if margin is None else margin.equity - paper.cash
-    return total
-
-
-def _costs(totals: Sequence[Totals], tally: Tally) -> Costs:
+def _costs(wallets: Wallets, tally: Tally) -> Costs:
     """Of all accounts so far; the costs of rolls stand by themselves."""
     return Costs(
-        fees=sum((each.fees for each in totals), -tally.roll_fees),
-        funding=sum((each.funding for each in totals), ZERO),
-        slippage=sum((each.slippage for each in totals), -tally.roll_slippage),
+        fees=wallets.fees - tally.roll_fees,
+        funding=wallets.funding,
+        slippage=wallets.slippage - tally.roll_slippage,
         roll=tally.roll_fees + tally.roll_slippage,
     )
 
@@ -208,21 +198,24 @@ def bars_of(spot: PriceTable, window: Window) -> NDArray[np.int64]:
     return spot.times[inside]
 
 
-def _accounts(policy: PortfolioPolicy) -> list[str]:
-    """The accounts that the hedges trade on, in the order of the configuration."""
-    legs = (leg for hedge in policy.hedges for leg in hedge.legs)
-    return list(dict.fromkeys(leg.instrument.partition(":")[0] for leg in legs))
-
-
 def _check(policy: PortfolioPolicy, history: History) -> None:
     assets = held_assets(policy)
     if not policy.hedges or not assets:
         raise ConfigurationError(
             f"{policy.name}: nothing to replay: it takes [[holdings]] with their quantities, and [[hedges]] over them"
         )
+    listed = {policy.aliases.get(holding.asset, holding.asset) for holding in policy.holdings}
     for asset in assets:
         if asset not in history.spot.columns:
-            raise DataError(f"{history.spot.source}: no prices of {asset}, which [[holdings]] has")
+            place = "[[holdings]] has" if asset in listed else "[paper] coins has"
+            raise DataError(f"{history.spot.source}: no prices of {asset}, which {place}")
+    for leg in (leg for hedge in policy.hedges for leg in hedge.legs):
+        parsed = parse_symbol(leg.instrument.partition(":")[2])
+        if parsed is not None and parsed.inverse and parsed.settle not in policy.paper.coins:
+            raise ConfigurationError(
+                f"{leg.instrument} is margined in {parsed.settle}, and a replay's wallets have none: "
+                f"put some in, [paper] coins = {{ {parsed.settle} = 1 }}"
+            )
     step = history.spot.step
     learning = next((hedge.name for hedge in policy.hedges if hedge.needs_statistics), None)
     if learning is not None and DAY % step:

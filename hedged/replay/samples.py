@@ -64,13 +64,23 @@ def sample_times(times: NDArray[np.int64], frequency: int) -> NDArray[np.int64]:
     return np.arange(first, times[-1] + 1, frequency, dtype=np.int64)
 
 
+def traded_accounts(policy: PortfolioPolicy) -> list[str]:
+    """The accounts that the hedges trade on, in the order of the configuration."""
+    legs = (leg for hedge in policy.hedges for leg in hedge.legs)
+    return list(dict.fromkeys(leg.instrument.partition(":")[0] for leg in legs))
+
+
 def held_assets(policy: PortfolioPolicy) -> Mapping[str, float]:
-    """Coins of each asset in [[holdings]] by the name it is priced under; cash and ignored assets are no exposure."""
+    """Coins of each asset at the start by the name it is priced under: [[holdings]], and what the paper wallet of each
+    account that is traded on begins with, for what backs a contract is exposure too. Cash and ignored assets are none.
+    """
+    held = [(holding.asset, holding.quantity) for holding in policy.holdings]
+    held += [row for _ in traded_accounts(policy) for row in policy.paper.coins.items()]
     coins: dict[str, float] = {}
-    for holding in policy.holdings:
-        asset = policy.aliases.get(holding.asset, holding.asset)
-        if not {holding.asset, asset} & policy.ignore and asset not in cash_assets(policy):
-            coins[asset] = coins.get(asset, 0.0) + float(holding.quantity)
+    for name, quantity in held:
+        asset = policy.aliases.get(name, name)
+        if not {name, asset} & policy.ignore and asset not in cash_assets(policy):
+            coins[asset] = coins.get(asset, 0.0) + float(quantity)
     return coins
 
 
@@ -91,7 +101,8 @@ def take_samples(
 ) -> Samples:
     """Returns between these seconds; a period at whose ends anything is missing is left out.
 
-    `equity`: of all accounts of the hedge together, by epoch second, read before trading; absent: not known.
+    `equity`: of all accounts of the hedge together, by epoch second, read before trading, without what the coins that
+    they began with are worth, as `values` has those; absent: not known.
     """
     values = holdings_values(policy, spot, epochs)
     legs = _legs(policy)

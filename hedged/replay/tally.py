@@ -54,8 +54,10 @@ class Tally:
                 intent = intents[outcome.client_order_id]
                 self._opened.add(intent.hedge)
                 if intent.purpose is Purpose.ROLL:
-                    self.roll_fees += outcome.fee
-                    self.roll_slippage += outcome.slippage
+                    # Paid in coins, they are worth what the coin costs, and not the contract.
+                    worth = Decimal(1) if instrument.linear else _coin_price(outcome, report) / outcome.price
+                    self.roll_fees += outcome.fee * worth
+                    self.roll_slippage += outcome.slippage * worth
             elif not isinstance(outcome, Working):  # a historical market fills at once
                 self._refuse(outcome.reason)
 
@@ -69,11 +71,7 @@ class Tally:
         self.first_refusal = self.first_refusal or reason
 
 
-def equity_of(report: CycleReport) -> float | None:
-    """Equity of all accounts together as read in this cycle, before its orders; None: not all were read."""
-    total = ZERO
-    for account in report.snapshot.accounts.values():
-        if not isinstance(account.derivatives, Read) or account.derivatives.value.margin is None:
-            return None
-        total += account.derivatives.value.margin.equity
-    return float(total)
+def _coin_price(fill: Fill, report: CycleReport) -> Decimal:
+    """Of the coin that a contract is margined in; the contract's own where the coin has none."""
+    price = report.snapshot.prices.get(report.snapshot.instruments[fill.instrument].base)
+    return price.value if isinstance(price, Read) else fill.price

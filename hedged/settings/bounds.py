@@ -62,6 +62,14 @@ def bot_server(value: str) -> str:
     return value
 
 
+def page_url(value: str) -> str:
+    """It goes into messages: what is secret has no place in it."""
+    parts = urlsplit(http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError('must be an address alone, without user, query or fragment, such as "https://hedged.example"')
+    return value.rstrip("/")
+
+
 def optimal(value: object) -> object:
     if isinstance(value, str) and value != "optimal" and not _NUMBER.fullmatch(value):
         raise ValueError('must be a fraction between 0 and 1, or "optimal"')

@@ -12,13 +12,13 @@ from hedged.settings.fields import parse_duration
 from hedged.settings.lines import Place
 from hedged.settings.worlds import SIMULATED, is_test
 
-TAKING_ORDERS = frozenset({"binance", "bingx", "bitget", "bybit", "mexc", "okx", "weex"})
+TAKING_ORDERS = frozenset({"binance", "bingx", "bitget", "bybit", "gate", "kucoin", "mexc", "okx", "weex"})
 """The venues that orders can be sent to, and looked up at by our id; a test holds it against the dialects."""
 
 AVAILABLE: Mapping[str, frozenset[str]] = {
     "binance": frozenset({"spot", "margin", "swap", "funding", "earn", "portfolio"}),
     "bingx": frozenset({"spot", "funding", "swap"}),
-    "bitget": frozenset({"spot", "funding", "margin", "earn", "swap"}),
+    "bitget": frozenset({"spot", "funding", "margin", "earn", "swap", "uta"}),
     "bybit": frozenset({"spot", "margin", "swap", "funding", "earn"}),
     "coinbase": frozenset({"spot", "swap"}),
     "deribit": frozenset({"spot", "swap"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from hedged.adapters.credentials import CredentialFiles
 from hedged.model.policy import Mode
@@ -44,15 +45,22 @@ def senders(draft: Draft) -> Iterator[Problem]:
 
 
 def exposed(web: WebSettings, files: CredentialFiles) -> Iterator[Problem]:
-    """What others can reach asks for a token."""
-    if web.listen is None or is_loopback(parse_address(web.listen)[0]):
+    """What others can reach asks for a token; and there is no address of pages that nobody serves."""
+    has_token = web.credentials_file is not None or files.has("web-token")
+    if web.listen is None:
+        if web.url is not None:
+            yield Problem(("web", "url"), "needs `listen` as well: without it there are no pages to reach")
         return
-    if web.credentials_file is None and not files.has("web-token"):
+    if has_token:
+        return
+    if not is_loopback(parse_address(web.listen)[0]):
         yield Problem(
             ("web", "listen"),
             "can be reached from elsewhere and needs a token in the secret file web-token, or an address of this "
             'machine alone, such as "127.0.0.1:9464"',
         )
+    elif web.url is not None and not is_loopback(urlsplit(web.url).hostname or ""):
+        yield Problem(("web", "url"), "is reached from elsewhere and needs a token in the secret file web-token")
 
 
 def _same_names(what: str, tables: Iterable[tuple[Place, Mapping[str, Any]]]) -> Iterator[Problem]:

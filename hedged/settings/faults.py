@@ -51,7 +51,7 @@ class Fault:
         parts = [where if self.variable is None else "environment"]
         if named:
             parts.append(named if self.value is None else f"{named} = {self.value}")
-        return "  ".join([*parts, self.text])
+        return "  ".join(filter(None, [*parts, self.text]))
 
 
 class SettingsError(ConfigurationError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -63,9 +63,25 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool 
     name = _name(path, values)
     if name is None:
         wrong.append(Problem(("name",), "is needed, because the file's own name cannot serve as one"))
-    if wrong or found.faults or document is None or name is None:
-        raise SettingsError([*map(source.fault, wrong), *found.faults])
-    return _settings(path, name, document, environ, dry_run=dry_run)
+    faults = [*map(source.fault, wrong), *found.faults]
+    if document is None or name is None or found.faults or not all(map(_is_of_a_secret, wrong)):
+        raise SettingsError(faults)
+    settings = _settings(path, name, document, environ, dry_run=dry_run)
+    if faults:  # nothing but secrets is missing: all of those
+        raise SettingsError([*faults, *_other_secrets(settings, wrong)])
+    return settings
+
+
+def _is_of_a_secret(problem: Problem) -> bool:
+    return problem.place[-1] == "credentials_file" or problem.place[0] == "web"
+
+
+def _other_secrets(settings: Settings, told: Iterable[Problem]) -> Iterator[Fault]:
+    """What is wrong with the secret files beside what is told already of the same ones."""
+    named = {problem.text.partition(": ")[2] for problem in told if problem.place[-1] == "credentials_file"}
+    for each in settings.credential_faults():
+        if not any(each.startswith(f"{path}:") for path in named):
+            yield Fault("", None, None, "", None, each)
 
 
 def _with_wallets(document: Document) -> Document:

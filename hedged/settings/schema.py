@@ -52,7 +52,7 @@ from hedged.settings.fields import (
     PriceSource,
     Whole,
 )
-from hedged.tell.lifecycle import REPEAT, AlertRules
+from hedged.tell.rules import REPEAT, AlertRules
 
 _LIMITS = Limits()
 _RETENTION = Retention()
@@ -66,7 +66,7 @@ _CONTRACTS_MAX = Decimal("1e12")
 
 
 ChannelName = Annotated[str, AfterValidator(bounds.channel_name)]
-Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio"]
+Wallet = Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"]
 
 
 class Table(BaseModel):
@@ -91,7 +91,7 @@ class AccountSettings(Table):
     name: AccountName
     exchange: str
     wallets: Annotated[
-        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio"], ...], Field(min_length=1)
+        tuple[Literal["spot", "margin", "swap", "funding", "earn", "portfolio", "uta"], ...], Field(min_length=1)
     ] = (
         "spot",
         "swap",
@@ -288,6 +288,7 @@ class TelegramSettings(Table):
 
 class WebSettings(Table):
     listen: Annotated[str, AfterValidator(bounds.listen)] | None = None
+    url: Annotated[str, AfterValidator(bounds.page_url)] | None = None
     names: tuple[Annotated[str, AfterValidator(bounds.host)], ...] = ()
     credentials_file: FilePath | None = None
 

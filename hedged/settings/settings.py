@@ -15,7 +15,7 @@ from hedged.adapters.credentials import CredentialFiles, Secret, TelegramLogin
 from hedged.adapters.store.retention import Retention
 from hedged.errors import ConfigurationError
 from hedged.model.broker import Broker
-from hedged.model.finding import Kind, Severity
+from hedged.model.finding import Severity
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.settings.brokers import brokers
 from hedged.settings.faults import Problem, SettingsError, Source
@@ -40,9 +40,9 @@ from hedged.settings.schema import (
     WebSettings,
 )
 from hedged.settings.sectors import Sectors
+from hedged.settings.templates import Templates
 from hedged.settings.worlds import SIMULATED
-from hedged.tell.lifecycle import AlertRules
-from hedged.tell.templates import Template
+from hedged.tell.rules import AlertRules
 
 _WEB_TOKEN_MIN = 16  # characters
 
@@ -60,7 +60,7 @@ class Settings:
     dry_run: bool
     document: Document = field(repr=False)
     sectors: Sectors = field(repr=False)
-    templates: Mapping[Kind, Template] = field(repr=False)
+    templates: Templates = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
     @property
@@ -152,16 +152,13 @@ class Settings:
             keep=self.alerts.keep,
             lower_after=self.alerts.lower_after,
             group_interval=self.alerts.group_interval,
-            templates=self.templates,
+            templates=self.templates.by_kind,
+            group_template=self.templates.group,
         )
 
     def digest_at(self) -> time | None:
         """When in the day, UTC, the digest is due."""
         return None if self.alerts.digest is None else time.fromisoformat(self.alerts.digest).replace(tzinfo=UTC)
-
-    def more(self) -> str:
-        """What says where the rest is of a message that a channel takes a part of."""
-        return f"More: `hedged alerts --config {self.path}`."
 
     def route(self, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Of the channels that there are, those told at once and those told where nobody acknowledges.
@@ -229,13 +226,19 @@ class Settings:
 
     def check_credentials(self) -> None:
         """Read every secret file that this portfolio would use. Raises ConfigurationError with all their faults."""
+        faults = self.credential_faults()
+        if faults:
+            raise ConfigurationError(*faults)
+
+    def credential_faults(self) -> list[str]:
+        """All that is wrong with secret files and channels, or missing of them. Asks no network."""
         files = self.credentials()
         reads: list[Callable[[], object]] = [
             partial(files.account, account.name, account.credentials_file)
             for account in self.accounts
             if account.exchange != SIMULATED
         ]
-        reads.append(self._check_channels)
+        reads += [self._check_program, self._check_channels]
         if self.telegram is not None:
             reads.append(partial(self.telegram_login, self.telegram))
         if self.web.listen is not None:
@@ -248,28 +251,30 @@ class Settings:
                 read()
             except ConfigurationError as error:
                 faults += error.problems
-        if faults:
-            raise ConfigurationError(*faults)
+        return faults
 
     def state_directory(self) -> Path:
         """Where this user's portfolios keep what they keep, unless told otherwise."""
         return _state_directory(self.environ)
 
+    def _check_program(self) -> None:
+        """Whether the program of the channel exec can be run."""
+        program = self.notify.exec[0] if self.notify.exec else None
+        if program is not None and not (Path(program).is_file() and os.access(program, os.X_OK)):
+            problem = Problem(("notify", "exec"), f"{program} is no program that this user may run")
+            raise SettingsError([self._source().fault(problem)])
+
     def _check_channels(self) -> None:
-        """Whether each URL is one, the program can be run, and the named channels are there. Asks no network."""
+        """Whether each URL is one, and the named channels are there."""
         urls = self.credentials().notify(self.notify.credentials_file)
         if urls:
             from hedged.adapters.channels.apprise import apprise_channels  # noqa: PLC0415 - heavy
 
             apprise_channels(urls)
-        program = self.notify.exec[0] if self.notify.exec else None
-        if program is not None and not (Path(program).is_file() and os.access(program, os.X_OK)):
-            problem = Problem(("notify", "exec"), f"{program} is no program that this user may run")
-            raise SettingsError([self._source().fault(problem)])
         names = ["log"] if self.notify.log else []
         names += ["mqtt"] if self.mqtt is not None else []
         names += ["telegram"] if self.telegram is not None else []
-        names += ["exec"] if program is not None else []
+        names += ["exec"] if self.notify.exec else []
         self.route([*names, *(each.name for each in urls)])
 
     def _source(self) -> Source:

@@ -8,8 +8,8 @@ from datetime import datetime
 from hedged.model.alert import Alert, AlertState
 from hedged.model.finding import Severity
 from hedged.ports import Store
-from hedged.tell.lifecycle import AlertRules
 from hedged.tell.quiet import Attention
+from hedged.tell.rules import AlertRules
 
 
 async def attention(

@@ -26,6 +26,8 @@ class Teller(Protocol):
     def ids(self) -> Ids: ...
     @property
     def alerts(self) -> Sequence[Alert]: ...
+    @property
+    def url(self) -> str | None: ...
 
 
 async def daily(
@@ -42,7 +44,7 @@ async def daily(
     known = {each.key: each for each in (*teller.alerts, *alerts)}
     days = await _yesterday(teller.store, now)
     message = compose_digest(happened.assessment, list(known.values()), days, teller.policy, teller.ids.new())
-    return due, (addressed(message, teller.policy.name, teller.policy.world),)
+    return due, (addressed(message, teller.policy.name, teller.policy.world, teller.url),)
 
 
 async def _yesterday(store: Store, now: datetime) -> list[EffectDay] | None:

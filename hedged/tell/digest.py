@@ -10,7 +10,7 @@ from hedged.model.alert import Alert, AlertState, Message, MessageKind
 from hedged.model.effect import EffectDay
 from hedged.model.finding import Assessment, HedgeState, MarginStatus, Severity
 from hedged.model.policy import PortfolioPolicy
-from hedged.tell.message import SUBJECT_MAX, TEXT_MAX, clean, moment_text
+from hedged.tell.text import SUBJECT_MAX, TEXT_MAX, clean, moment_text
 
 DAY = timedelta(days=1)
 LISTED = 10  # of each sort

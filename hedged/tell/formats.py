@@ -9,6 +9,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 from html import escape
+from shlex import quote
+
+from hedged.model.alert import Message
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+|<>~!])")
 _SENTENCE_END = re.compile(r"[.!?:](?=\s)|\n")
@@ -22,6 +25,17 @@ def text_as_html(text: str) -> str:
 def text_as_markdown(text: str) -> str:
     """Every character that Markdown, or one of its dialects, could take for a mark, escaped."""
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def where_the_rest_is(message: Message, config: str = "") -> str:
+    """What a message that is cut says: the link to all of it, or the command that shows it.
+
+    `config`: the path that the command is given.
+    """
+    if message.link is not None:
+        return f"More: {message.link}"
+    named = f" --config {quote(config)}" if config else ""
+    return f"More: `hedged alerts {message.event_id}{named}`."
 
 
 def cut(text: str, limit: int, more: str, size: Callable[[str], int] = len) -> str:

@@ -1,7 +1,7 @@
 """The life of an alert, pure: what was found this cycle → what is firing now, and what is said about it.
 
-An alert's key is kind + subject, never a number. Its life is the table `LIFE`; `_news` is the other half, which
-decides whether a step is worth a message. Everything that either needs is in the `Alert` itself, so a restart
+An alert's key is kind + subject, never a number. Its life is the table `LIFE`; `hedged.tell.news` is the other half,
+which decides whether a step is worth a message. Everything that either needs is in the `Alert` itself, so a restart
 between two cycles changes nothing.
 
 What people believe is what they were told last. Rules that keep that belief right and quiet:
@@ -31,17 +31,17 @@ What people believe is what they were told last. Rules that keep that belief rig
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
 from hedged.model.alert import Alert, AlertState, Message, MessageKind
-from hedged.model.finding import Finding, Kind, Severity
+from hedged.model.finding import Finding, Kind
 from hedged.tell.grouping import News, due_groups
-from hedged.tell.message import compose, compose_group
-from hedged.tell.quiet import Attention, acknowledged, firing_now, inhibited_by, protected, silenced_by
-from hedged.tell.templates import Template
+from hedged.tell.news import ENDS, after_telling, believed_firing, message_about, to_remember, told_last, worth_telling
+from hedged.tell.quiet import Attention, firing_now
+from hedged.tell.rules import EVENTS, SWITCHED, AlertRules, Cycle
 
 
 class Observed(Enum):
@@ -67,55 +67,6 @@ LIFE: Mapping[AlertState | None, Mapping[Observed, AlertState | None]] = {
 
 FOUND = frozenset({Observed.SEEN, Observed.HELD})
 
-TOLD_BEFORE = 8
-"""How many earlier messages of groups are remembered, so that an answer to one of them still finds the alert."""
-
-ENDS = frozenset({MessageKind.RESOLVED, MessageKind.REMOVED})
-
-QUIET = frozenset({Kind.DRIFT, Kind.ASSET_UNCOVERED, Kind.NO_EXPOSURE, Kind.CYCLE_MISSED, Kind.CYCLE_OVERRUN})
-"""Kinds that hedged puts right by itself, or that are over as soon as they are seen."""
-
-ORDERED = frozenset({Kind.DRIFT, Kind.ROLL})
-"""Kinds whose messages say what was ordered about them."""
-
-EVENTS = frozenset(
-    {
-        Kind.POSITION_CLOSED,
-        Kind.POSITION_REDUCED,
-        Kind.ORDER_RECOVERED,
-        Kind.PROPOSAL,
-        Kind.PROPOSAL_VOID,
-        Kind.FOREIGN_ORDER,
-        Kind.COMMANDS_DROPPED,
-    }
-)
-"""Kinds that happen rather than last: told when they happen, and never told to be over."""
-
-SWITCHED = frozenset({Kind.PAUSED, Kind.PAUSED_DUE, Kind.HALTED, Kind.FENCED})
-"""Kinds that somebody switches on and off: over as soon as they are, however often they come back."""
-
-REPEAT: Mapping[Severity, timedelta] = {
-    Severity.INFO: timedelta(hours=24),
-    Severity.WARNING: timedelta(hours=4),
-    Severity.CRITICAL: timedelta(hours=1),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRules:
-    """How patient and how talkative alerts are. Every severity needs a repeat interval."""
-
-    hold: Mapping[Kind, timedelta] = field(default_factory=dict)  # `for`: pending this long first; absent: 0
-    keep: Mapping[Kind, timedelta] = field(default_factory=dict)  # fires on for this long after it was found last
-    repeat: Mapping[Severity, timedelta] = field(default_factory=lambda: dict(REPEAT))
-    settle: timedelta = timedelta(hours=1)  # how long one that came back must stay away before it is over
-    quiet: frozenset[Kind] = QUIET  # kinds that come back without a message within the repeat interval
-    lower_after: timedelta = timedelta(minutes=10)  # how long it must be found less severe before it is
-    group_interval: timedelta = timedelta(minutes=1)  # between two messages about one kind
-    further_after: timedelta | None = None  # a critical one unacknowledged for so long goes to further channels
-    confirm_within: timedelta | None = None  # and one that no channel has confirmed for so long; None: none can
-    templates: Mapping[Kind, Template] = field(default_factory=dict)  # the user's own words
-
 
 def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only be unpacked again
     alerts: Sequence[Alert],
@@ -140,7 +91,7 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
     Returns the alerts that are pending or firing, and those that ended now or were told now; and the messages, most
     severe first.
     """
-    cycle = _Cycle(undetermined, configured, order_trouble, rules, now, attention or Attention(), orders or {})
+    cycle = Cycle(undetermined, configured, order_trouble, rules, now, attention or Attention(), orders or {})
     known = _newest_by_key(alerts)
     found = _worst_by_key(findings)
     steps = [
@@ -150,32 +101,19 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
     ]
     after = {step.alert.event_id: step.alert for step in steps}
     firing = firing_now(after.values())
-    news = [each for step in steps if (each := _worth_telling(step, firing, cycle)) is not None]
-    last_told = _last_told(known.values(), now)
+    news = [each for step in steps if (each := _news_of(step, firing, cycle)) is not None]
+    last_told = told_last(known.values(), now)
     messages: list[Message] = []
     for group, ready in due_groups(news, last_told, rules.group_interval, now):
         if not ready:
-            owed = ((each.alert, _owed(each.kind)) for each in group)
+            owed = ((each.alert, to_remember(each.kind)) for each in group)
             after.update({alert.event_id: replace(alert, owed=kind or alert.owed) for alert, kind in owed})
             continue
-        message = _message(group, cycle, new_event_id)
-        after.update({each.alert.event_id: _told(each.alert, each.kind, message, now) for each in group})
+        message = message_about(group, cycle, new_event_id)
+        after.update({each.alert.event_id: after_telling(each.alert, each.kind, message, now) for each in group})
         messages.append(message)
     messages.sort(key=lambda message: -message.severity.rank)
     return tuple(after.values()), tuple(messages)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cycle:
-    """What is the same for every alert in one cycle."""
-
-    undetermined: frozenset[str]
-    configured: Callable[[Kind, str], bool]
-    order_trouble: frozenset[str]
-    rules: AlertRules
-    now: datetime
-    attention: Attention
-    orders: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +125,13 @@ class _Step:
     observed: Observed
 
 
+def _news_of(step: _Step, firing: Collection[tuple[Kind, str]], cycle: Cycle) -> News | None:
+    found, unknown = step.observed in FOUND, step.observed is Observed.UNKNOWN
+    return worth_telling(step.before, step.alert, firing, cycle, found=found, unknown=unknown)
+
+
 def _step(
-    key: str, known: Alert | None, finding: Finding | None, cycle: _Cycle, new_event_id: Callable[[], str]
+    key: str, known: Alert | None, finding: Finding | None, cycle: Cycle, new_event_id: Callable[[], str]
 ) -> _Step | None:
     """The alert in its next state; None where there is none and nothing left to say of it."""
     before = _before(known, finding, cycle.rules, cycle.now)
@@ -206,7 +149,7 @@ def _step(
     return _Step(before, _not_found(before, observed, state, cycle.now), observed)
 
 
-def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: _Cycle) -> Observed:
+def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: Cycle) -> Observed:
     if finding is None and alert is not None and not cycle.configured(alert.kind, alert.subject):
         return Observed.REMOVED
     if key in cycle.undetermined:
@@ -218,12 +161,12 @@ def _observe(key: str, alert: Alert | None, finding: Finding | None, cycle: _Cyc
     if alert is None or alert.state is not _F or alert.kind in EVENTS:
         return Observed.GOOD
     away = cycle.now - (alert.resolved_at or cycle.now)
-    settles = alert.kind not in cycle.rules.quiet | SWITCHED and _came_back(alert) and _believed_firing(alert)
+    settles = alert.kind not in cycle.rules.quiet | SWITCHED and _came_back(alert) and believed_firing(alert)
     wait = max(cycle.rules.keep.get(alert.kind, timedelta(0)), cycle.rules.settle if settles else timedelta(0))
     return Observed.GOOD if away >= wait else Observed.LULL
 
 
-def _found(alert: Alert, finding: Finding, state: AlertState, cycle: _Cycle) -> Alert:
+def _found(alert: Alert, finding: Finding, state: AlertState, cycle: Cycle) -> Alert:
     """The alert in its next state, with this cycle's figures; what was told of it is left as it was."""
     now = cycle.now
     lower = alert.state is _F and finding.severity.rank < alert.severity.rank
@@ -260,130 +203,6 @@ def _not_found(alert: Alert, observed: Observed, state: AlertState, now: datetim
     if observed is Observed.LULL:
         return replace(alert, resolved_at=alert.resolved_at or now)
     return replace(alert, lower_since=None)
-
-
-def _worth_telling(step: _Step, firing: Collection[tuple[Kind, str]], cycle: _Cycle) -> News | None:
-    """What to say of the alert now, unless somebody or something keeps it quiet."""
-    alert = step.alert
-    kind = _news(step.before, alert, step.observed, cycle) or _still_owed(alert)
-    if kind is None:
-        return None
-    if kind not in ENDS:
-        attention = cycle.attention
-        if silenced_by(alert, attention.silences, cycle.now) or inhibited_by(alert, firing):
-            return None
-        seen = acknowledged(alert, attention.acknowledgements, cycle.now) is not None
-        another = _is_another_proposal(step.before, alert) or (alert.kind is Kind.PROPOSAL and alert.owed is not None)
-        if seen and kind is MessageKind.REPEAT and not protected(alert) and not another:
-            return None
-    order = cycle.orders.get(alert.key) or (cycle.orders.get(alert.subject) if alert.kind in ORDERED else None)
-    return News(alert, kind, order=order, unknown=step.observed is Observed.UNKNOWN)
-
-
-def _news(before: Alert | None, alert: Alert, observed: Observed, cycle: _Cycle) -> MessageKind | None:
-    """What to say about the step just taken, if anything."""
-    believed_firing = before is not None and _believed_firing(before)
-    if alert.state is _R:
-        if not believed_firing or alert.kind in EVENTS:
-            return None
-        return MessageKind.REMOVED if alert.closed_as == "removed" else MessageKind.RESOLVED
-    if alert.state is not _F:
-        return None
-    risen = alert.told_severity is None or alert.severity.rank > alert.told_severity.rank
-    due = alert.told_at is None or cycle.now - alert.told_at >= cycle.rules.repeat[alert.severity]
-    if believed_firing:
-        if risen:
-            return MessageKind.ESCALATED
-        if _is_another_proposal(before, alert):
-            return MessageKind.REPEAT
-        if alert.resolved_at is not None:
-            return None
-        if _unconfirmed(alert, cycle):
-            return MessageKind.UNCONFIRMED
-        return MessageKind.REPEAT if due else None
-    if observed not in FOUND:
-        return None
-    troubled = alert.kind is Kind.DRIFT and alert.subject in cycle.order_trouble
-    loud = alert.kind not in cycle.rules.quiet or risen or due or troubled
-    return MessageKind.FIRING if loud else None
-
-
-def _is_another_proposal(before: Alert | None, alert: Alert) -> bool:
-    """The one that people were told of cannot be approved any more, and not because nobody answered it."""
-    if alert.kind is not Kind.PROPOSAL or before is None or alert.values.get("renewed"):
-        return False
-    return before.values.get("ids") != alert.values.get("ids")
-
-
-def _unconfirmed(alert: Alert, cycle: _Cycle) -> bool:
-    """It is critical, was told so, and nobody has shown to know of it: time for the further channels."""
-    rules, attention = cycle.rules, cycle.attention
-    if rules.further_after is None or alert.further_at is not None or alert.severity is not Severity.CRITICAL:
-        return False
-    if alert.told_at is None or acknowledged(alert, attention.acknowledgements, cycle.now) is not None:
-        return False
-    if cycle.now - (alert.risen_at or alert.told_at) >= rules.further_after:
-        return True
-    waited = rules.confirm_within is not None and cycle.now - alert.told_at >= rules.confirm_within
-    return waited and alert.told_in not in attention.reached
-
-
-def _owed(kind: MessageKind) -> MessageKind | None:
-    """What has to be remembered while it is held back; the rest is found anew in the next cycle."""
-    if kind in ENDS or kind is MessageKind.REPEAT:  # of another proposal, perhaps, which in the next cycle is no news
-        return kind
-    return MessageKind.FIRING if kind in {MessageKind.FIRING, MessageKind.PASSED} else None
-
-
-def _still_owed(alert: Alert) -> MessageKind | None:
-    """What an earlier cycle had to say and held back."""
-    if alert.owed is MessageKind.FIRING and alert.kind not in EVENTS:
-        return {_F: MessageKind.FIRING, _R: MessageKind.PASSED}.get(alert.state)
-    if alert.owed is MessageKind.REPEAT:
-        return MessageKind.REPEAT if alert.state is _F else None
-    return alert.owed
-
-
-def _message(group: Sequence[News], cycle: _Cycle, new_event_id: Callable[[], str]) -> Message:
-    further = any(each.alert.further_at is not None or each.kind is MessageKind.UNCONFIRMED for each in group)
-    template = cycle.rules.templates.get(group[0].alert.kind)
-    if len(group) == 1:
-        only = group[0]
-        message = compose(only.alert, only.kind, cycle.now, order=only.order, unknown=only.unknown, template=template)
-    else:
-        message = compose_group(group, new_event_id(), cycle.now)
-    return replace(message, further=further)
-
-
-def _told(alert: Alert, news: MessageKind, message: Message, now: datetime) -> Alert:
-    """The alert after this message: `told_severity` and `closed_as` are what people now believe."""
-    grouped = () if alert.told_in in {None, alert.event_id, message.event_id} else (str(alert.told_in),)
-    before = (*alert.told_before, *grouped)[-TOLD_BEFORE:]
-    told = replace(alert, told_at=now, told_in=message.event_id, told_before=before, owed=None)
-    if alert.state is _R:
-        return told
-    risen = alert.told_severity is None or alert.severity.rank > alert.told_severity.rank
-    return replace(
-        told,
-        told_severity=alert.severity,
-        closed_as=None,
-        risen_at=now if risen else alert.risen_at,
-        further_at=alert.further_at or (now if news is MessageKind.UNCONFIRMED else None),
-    )
-
-
-def _last_told(alerts: Iterable[Alert], now: datetime) -> dict[Kind, datetime]:
-    """When each kind was told last. What was told at a time to come holds nothing back: the clock was ahead then."""
-    last: dict[Kind, datetime] = {}
-    for alert in alerts:
-        if alert.told_at is not None and alert.told_at <= now:
-            last[alert.kind] = max(alert.told_at, last.get(alert.kind, alert.told_at))
-    return last
-
-
-def _believed_firing(alert: Alert) -> bool:
-    """People were told that it fires, and nothing since. One that came back quietly still carries its told end."""
-    return alert.told_severity is not None and (alert.closed_as is None or alert.owed in ENDS)
 
 
 def _came_back(alert: Alert) -> bool:

@@ -16,11 +16,19 @@ _BY_STATE = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
 
 
 def alert_objects(
-    alerts: Iterable[Alert], attention: Attention, deliveries: Iterable[Delivery], now: datetime
+    alerts: Iterable[Alert],
+    attention: Attention,
+    deliveries: Iterable[Delivery],
+    now: datetime,
+    *,
+    among: Iterable[Alert] | None = None,
 ) -> list[dict[str, object]]:
-    """Each alert as JSON: those that fire first, the most severe of them at the top; those that are over at the end."""
+    """Each alert as JSON: those that fire first, the most severe of them at the top; those that are over at the end.
+
+    `among`: those that may explain them, if not themselves.
+    """
     known = list(alerts)
-    firing = firing_now(known)
+    firing = firing_now(known if among is None else among)
     by_message: dict[str, list[Delivery]] = {}
     for each in deliveries:
         by_message.setdefault(each.message_id, []).append(each)
@@ -59,17 +67,18 @@ def _alert_object(
         "acknowledged": said and acknowledgement_object(said),
         "silenced": silence and silence_object(silence),
         "explained_by": inhibitor and f"{inhibitor[0].value}/{inhibitor[1]}",
-        "deliveries": [
-            {
-                "channel": each.channel,
-                "kind": each.kind.value,
-                "at": time(each.at),
-                "delivered_at": time(each.delivered_at),
-                "attempts": each.attempts,
-                "error": each.error,
-            }
-            for each in deliveries
-        ],
+        "deliveries": [delivery_object(each) for each in deliveries],
+    }
+
+
+def delivery_object(delivery: Delivery) -> dict[str, object]:
+    return {
+        "channel": delivery.channel,
+        "kind": delivery.kind.value,
+        "at": time(delivery.at),
+        "delivered_at": time(delivery.delivered_at),
+        "attempts": delivery.attempts,
+        "error": delivery.error,
     }
 
 

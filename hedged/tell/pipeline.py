@@ -24,9 +24,11 @@ from hedged.model.order import (
     Working,
 )
 from hedged.model.policy import PortfolioPolicy, World
-from hedged.tell.lifecycle import AlertRules, advance
-from hedged.tell.message import clean, margin_sentences, order_sentences, order_trouble
+from hedged.tell.lifecycle import advance
+from hedged.tell.orders import margin_sentences, order_sentences, order_trouble
 from hedged.tell.quiet import Attention
+from hedged.tell.rules import AlertRules
+from hedged.tell.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,15 @@ def tell(  # noqa: PLR0917 - as `advance`
     rules: AlertRules,
     new_event_id: Callable[[], str],
     attention: Attention | None = None,
+    url: str | None = None,
 ) -> tuple[tuple[Alert, ...], tuple[Message, ...]]:
-    """The alerts after this cycle and the messages about them, most severe first."""
+    """The alerts after this cycle and the messages about them, most severe first. `url`: of hedged's pages."""
     assessment, decision, outcomes = happened.assessment, happened.decision, happened.outcomes
     reach = {group.name: edge for group in assessment.groups if (edge := _edge(group)) is not None}
     after, messages = advance(
         alerts,
         [*assessment.findings, *happened.outside],
-        undetermined_keys(assessment, alerts),
+        undetermined_keys(happened, alerts),
         lambda kind, subject: is_configured(policy, kind, subject),
         frozenset(_each_hedge(dict.fromkeys(order_trouble(decision, outcomes), ""), assessment.groups)),
         rules,
@@ -65,14 +68,18 @@ def tell(  # noqa: PLR0917 - as `advance`
         },
         attention=attention,
     )
-    return after, tuple(addressed(message, policy.name, policy.world) for message in messages)
+    return after, tuple(addressed(message, policy.name, policy.world, url) for message in messages)
 
 
-def addressed(message: Message, portfolio: str, world: World) -> Message:
-    """The message with its sender: on a phone, too, it says whose money it is about and whether it is real."""
+def addressed(message: Message, portfolio: str, world: World, url: str | None = None) -> Message:
+    """The message with its sender: on a phone, too, it says whose money it is about and whether it is real.
+
+    `url`: where hedged's pages are reached, for the link to its own.
+    """
     sender = portfolio if world is World.REAL else f"{portfolio}, {world.value}"
     title = f"{message.title} [{clean(sender, 60)}]"
-    return replace(message, title=title, portfolio=portfolio, world=world.value)
+    link = None if url is None else f"{url}/alerts/{message.event_id}"
+    return replace(message, title=title, portfolio=portfolio, world=world.value, link=link)
 
 
 def order_findings(decision: Decision, outcomes: Sequence[Outcome], groups: Sequence[HedgeGroup]) -> list[Finding]:
@@ -185,17 +192,22 @@ def trouble_findings(fenced: str | None, trouble: str | None, portfolio: str) ->
     ]
 
 
-def undetermined_keys(assessment: Assessment, alerts: Sequence[Alert]) -> frozenset[str]:
-    """The assessment's undetermined keys with `kind/*` spelled out for the alerts there are.
+def undetermined_keys(happened: Happened, alerts: Sequence[Alert]) -> frozenset[str]:
+    """What cannot be told to be over, with `kind/*` spelled out for the alerts there are.
 
-    A finding that is there all the same rests on data that was read, so its key is determined.
+    What is said of a hedge's orders is over once hedged could have made one and nothing stood in its way: not while
+    its data is missing, and not while orders are stopped. A finding that is there all the same rests on what was
+    read, so its key is determined.
     """
-    blocked = (name for group in assessment.groups if group.blocked_by for name in group.hedges)
+    assessment, stopped = happened.assessment, happened.decision.stopped is not None
+    blocked = [name for group in assessment.groups if group.blocked_by for name in group.hedges]
+    idle = [name for group in assessment.groups for name in group.hedges] if stopped else blocked
     patterns = assessment.undetermined | {f"{Kind.PAUSED_DUE.value}/{name}" for name in blocked}
+    patterns |= {f"{kind.value}/{name}" for kind in (Kind.ORDER_REFUSED, Kind.ORDER_REJECTED) for name in idle}
     if not patterns:
         return patterns
     keys = {alert.key for alert in alerts if f"{alert.kind.value}/*" in patterns}
-    return (patterns | keys) - {finding.key for finding in assessment.findings}
+    return (patterns | keys) - {finding.key for finding in (*assessment.findings, *happened.outside)}
 
 
 def is_configured(policy: PortfolioPolicy, kind: Kind, subject: str) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hedged.decide.pending import want_of
 from hedged.model.finding import Finding, HedgeGroup, Kind, Severity
-from hedged.model.order import Decision
+from hedged.model.order import Decision, Fill, Outcome
 from hedged.model.proposal import Proposal, Verdict
 from hedged.model.trade import Purpose
 from hedged.tell.state import money, time
@@ -49,6 +49,31 @@ def proposal_findings(decision: Decision, groups: Sequence[HedgeGroup], quote: s
             for hedge in members.get(name, (name,))
         ]
     return found
+
+
+def filled_findings(
+    decision: Decision, outcomes: Sequence[Outcome], approved: Mapping[str, Proposal], quote: str
+) -> Iterator[Finding]:
+    """One for each approved order that was filled: whoever approved it waits for that. `approved`: by id."""
+    intents = {each.intent.client_order_id: each.intent for each in decision.intents}
+    for outcome in outcomes:
+        intent = intents.get(outcome.client_order_id)
+        if intent is None or intent.approval is None or not isinstance(outcome, Fill):
+            continue
+        proposal = approved.get(intent.approval)
+        who = "" if proposal is None or proposal.decided_by is None else f", approved by {proposal.decided_by},"
+        part = "" if outcome.quantity >= intent.quantity else f" of {money(intent.quantity)}"
+        order = f"{intent.side.value} {money(outcome.quantity)}{part} {intent.instrument}"
+        yield Finding(
+            kind=Kind.PROPOSAL_FILLED,
+            subject=f"{intent.hedge}/{intent.approval}",
+            severity=Severity.INFO,
+            text=(
+                f"{intent.hedge}: proposal {intent.approval}{who} was sent and filled: {order} at "
+                f"{money(outcome.price)}, fee {outcome.fee:,.2f} {quote}."
+            ),
+            values={"id": intent.approval, "price": outcome.price, "quantity": outcome.quantity, "fee": outcome.fee},
+        )
 
 
 def _is_unanswered(proposal: Proposal) -> bool:

@@ -22,6 +22,7 @@ OF_ITS_HEDGE: Mapping[Kind, frozenset[Kind]] = {Kind.DRIFT: frozenset({Kind.DATA
 OF_ALL: Mapping[Kind, frozenset[Kind]] = {
     Kind.PROPOSAL: frozenset({Kind.PAUSED, Kind.HALTED}),
     Kind.ORDER_REFUSED: frozenset({Kind.PAUSED, Kind.HALTED}),
+    Kind.ORDER_REJECTED: frozenset({Kind.PAUSED, Kind.HALTED}),
 }
 """Kinds that are explained by another of whatever subject: while orders are stopped none is sent."""
 

@@ -16,11 +16,12 @@ from hedged.tell.quiet import acknowledged, silenced_by
 class Standing:
     """`hedged.ports.StandingAlerts` over the store."""
 
-    def __init__(self, store: Store, clock: Clock, portfolio: str, world: World) -> None:
+    def __init__(self, store: Store, clock: Clock, portfolio: str, world: World, url: str | None = None) -> None:
         self._store = store
         self._clock = clock
         self._portfolio = portfolio
         self._world = world
+        self._url = url
 
     async def standing(self) -> Sequence[Message]:
         now = self._clock.now()
@@ -34,6 +35,9 @@ class Standing:
         ]
         alerts.sort(key=lambda alert: -alert.severity.rank)
         return [
-            replace(addressed(compose(alert, MessageKind.REPEAT, now), self._portfolio, self._world), republished=True)
+            replace(
+                addressed(compose(alert, MessageKind.REPEAT, now), self._portfolio, self._world, self._url),
+                republished=True,
+            )
             for alert in alerts
         ]

@@ -235,6 +235,16 @@ WORDS: Mapping[Kind, Words] = {
         "hedged proposes anew what is wanted now.",
         "look at `hedged proposals --config FILE`.",
     ),
+    Kind.PROPOSAL_FILLED: Words(
+        "the approved order of {subject} was filled",
+        "hedged reads the position again in the next cycle.",
+        "look at what else waits for your word: `hedged proposals --config FILE`.",
+    ),
+    Kind.RELOAD_REFUSED: Words(
+        "the changed configuration of {subject} was refused",
+        "hedged goes on with the configuration that it had.",
+        "see what `hedged check-config --config FILE` says of it, mend it and have it read again.",
+    ),
     Kind.FENCED: Words(
         "another hedged trades for {subject}",
         "hedged sends no order and keeps nothing in the database any more; it goes on watching and telling.",

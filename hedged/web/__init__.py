@@ -1,1 +1,1 @@
-"""What hedged shows over HTTP: figures for Prometheus, and whether it lives."""
+"""What hedged shows over HTTP: what fires, figures for Prometheus, and whether it lives."""

@@ -1,4 +1,4 @@
-"""`/metrics`, `/healthz` and `/readyz`, read-only and meant for this machine.
+"""`/alerts`, `/metrics`, `/healthz` and `/readyz`, read-only and meant for this machine.
 
 A page in a browser may not reach it by a name of its own: a request whose Host is not this server's is answered with
 421. Where there is a token it is asked for, and off loopback there has to be one.
@@ -22,6 +22,7 @@ from hedged.ports import Clock
 from hedged.web.address import is_loopback
 
 if TYPE_CHECKING:
+    from hedged.web.alerts import AlertPages
     from hedged.web.figures import Figures
 
 AGAIN_AFTER = 10.0  # seconds: somebody else has the address, perhaps the process that we replace
@@ -48,9 +49,10 @@ class WebOptions:
 class WebServer:
     """`run`, a task of the daemon, listens until cancelled. Takes no signal for itself."""
 
-    def __init__(self, options: WebOptions, figures: Figures, vitals: Vitals, clock: Clock) -> None:
+    def __init__(self, options: WebOptions, figures: Figures, pages: AlertPages, vitals: Vitals, clock: Clock) -> None:
         self._options = options
         self._figures = figures
+        self._pages = pages
         self._vitals = vitals
         self._clock = clock
         self.port: int | None = None  # while it listens
@@ -59,6 +61,7 @@ class WebServer:
         app = web.Application(middlewares=[self._guarded], client_max_size=1024)
         for path, handler in (("/metrics", self._metrics), ("/healthz", self._alive), ("/readyz", self._ready)):
             app.router.add_get(path, handler, allow_head=False)
+        self._pages.add_to(app)
         complained = False
         while True:
             listening: asyncio.Server | None = None
@@ -127,7 +130,7 @@ class WebServer:
     async def _metrics(self, request: web.Request) -> web.Response:
         token = self._options.token
         if token is not None and not compare_digest(
-            request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode()
+            request.headers.get("Authorization", "").encode(errors="replace"), f"Bearer {token}".encode()
         ):
             return _text("a token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
         body, content_type = self._figures.exposition(request.headers.get("Accept", ""))

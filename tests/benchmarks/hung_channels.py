@@ -27,8 +27,8 @@ from hedged.app import App, Exchanges
 from hedged.cycle import Portfolio
 from hedged.model.alert import Message
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.lifecycle import AlertRules
 from hedged.tell.outbox import Courier
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.fakes import FakeVenue
 from tests.simulation.alert_crashes import Loop, Store

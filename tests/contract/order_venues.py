@@ -15,7 +15,18 @@ from hedged.adapters.exchanges.ccxt_orders import CcxtOrders, open_ccxt_orders
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import GATE_SEAL, ApprovedIntent, Intent, Side
 from tests.support import ManualClock
-from tests.venues import binance_bench, bingx_bench, bitget_bench, bybit_bench, mexc_bench, okx_bench, weex_bench
+from tests.venues import (
+    binance_bench,
+    bingx_bench,
+    bitget_bench,
+    bitget_uta_bench,
+    bybit_bench,
+    gate_bench,
+    kucoin_bench,
+    mexc_bench,
+    okx_bench,
+    weex_bench,
+)
 from tests.venues.binance_bench import pki
 from tests.venues.orders import OrderDesk, Placed
 from tests.venues.server import VenueServer
@@ -50,6 +61,17 @@ class OrderVenue:
     page: int | None = None  # rows of it; None: it comes in one
     post_only: bool = True
     countdown: str | None = None
+    account: str = ""  # which kind, of a venue that has several
+    by_hand: tuple[str, ...] = ('""',)  # what stands for our id, as JSON, in the row of an order that is not ours
+
+    @property
+    def name(self) -> str:
+        return f"{self.exchange} {self.account}".strip()
+
+    @property
+    def later_lookups(self) -> tuple[str, ...]:
+        """Those that are not asked before an order is sent, too, which is then not sent at all."""
+        return tuple(path for path in self.lookups if path not in self.asks_first)
 
 
 @dataclass
@@ -250,6 +272,31 @@ VENUES = (
         page=100,
     ),
     OrderVenue(
+        exchange="bitget",
+        account="uta",
+        bench=bitget_uta_bench.bench,
+        keys=bitget_uta_bench.KEYS,
+        wallets=bitget_uta_bench.WALLETS,
+        market_id="ETHUSDT",
+        lot=D("0.01"),
+        create="POST /api/v3/trade/place-order",
+        lookups=(
+            "GET /api/v3/trade/order-info",
+            "GET /api/v3/trade/unfilled-orders",
+            "GET /api/v3/trade/history-orders",
+        ),
+        no=lambda code: {"code": code, "msg": "no", "requestTime": 1695806875837, "data": None},
+        no_status=400,
+        believed="25203",
+        unbelieved="25001",
+        duplicate="25212",
+        shut_out="40037",
+        inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD", D("0.4")),
+        asks_first=("GET /api/v3/position/current-position",),
+        waiting="GET /api/v3/trade/unfilled-orders",
+        page=100,
+    ),
+    OrderVenue(
         exchange="mexc",
         bench=mexc_bench.bench,
         keys=mexc_bench.KEYS,
@@ -273,6 +320,54 @@ VENUES = (
         page=100,
     ),
     OrderVenue(
+        exchange="gate",
+        bench=gate_bench.rich,
+        keys=gate_bench.KEYS,
+        wallets=gate_bench.WALLETS,
+        market_id="ETH_USDT",
+        lot=D(1),
+        create="POST /api/v4/futures/usdt/orders",
+        lookups=(
+            "GET /api/v4/futures/usdt/orders/id",
+            "GET /api/v4/futures/usdt/orders",  # the open ones
+            "GET /api/v4/futures/usdt/orders",  # the finished ones
+            "GET /api/v4/futures/usdt/my_trades",
+        ),
+        fills="GET /api/v4/futures/usdt/my_trades",
+        no=lambda code: {"label": code, "message": "no"},
+        no_status=400,
+        believed="INSUFFICIENT_AVAILABLE",
+        unbelieved="INTERNAL",
+        duplicate=None,
+        shut_out="INVALID_KEY",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(1000)),
+        asks_first=("GET /api/v4/futures/usdt/orders/id",),
+        waiting="GET /api/v4/futures/usdt/orders",
+        page=100,
+        countdown="POST /api/v4/futures/usdt/countdown_cancel_all",
+    ),
+    OrderVenue(
+        exchange="kucoin",
+        bench=kucoin_bench.bench,
+        keys=kucoin_bench.KEYS,
+        wallets=("spot", "swap"),
+        market_id="ETHUSDTM",
+        lot=D(1),
+        create="POST /api/v1/orders",
+        lookups=("GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/recentDoneOrders"),
+        fills="GET /api/v1/recentFills",
+        no=lambda code: {"code": code, "msg": "no"},
+        believed="300003",
+        unbelieved="500000",
+        duplicate="300018",
+        shut_out="400003",
+        inverse=(InstrumentId("main:BTC/USD:BTC"), "XBTUSDM", D(1000)),
+        asks_first=("GET /api/v1/positions",),
+        waiting="GET /api/v1/orders",
+        page=100,
+        by_hand=('""', "null"),
+    ),
+    OrderVenue(
         exchange="weex",
         bench=weex_bench.bench,
         keys=weex_bench.KEYS,
@@ -294,4 +389,4 @@ VENUES = (
     ),
 )
 
-EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.exchange)
+EVERY = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.name)

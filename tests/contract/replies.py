@@ -244,9 +244,9 @@ HINTS = frozenset(f"Quote.{name}" for name in ("bid_size", "ask_size", "volume_d
 def agrees(found: Any, right: Any, unknown: Collection[str] = ()) -> bool:
     """Equal, or less where `unknown` names what may be unknown rather than raise; nothing may differ.
 
-    "Quote.bid" may be None, "Position.trusted" may be False, "Instrument.notional_min" may be 0; of "Balance.locked"
-    only the sum with `free` counts, and "Margin.maintenance" may come from a rounded ratio. "*": anything may be
-    None, and not listed.
+    "Quote.bid" may be None, "Position.trusted" may be False, "Instrument.notional_min" may be 0, of
+    "Derivatives.equities" some may lack; of "Balance.locked" only the sum with `free` counts, and "Margin.maintenance"
+    may come from a rounded ratio. "*": anything may be None, and not listed.
     """
     if found == right or (found is None and "*" in unknown):
         return True
@@ -268,6 +268,8 @@ def _field_agrees(found: Any, right: Any, name: str, unknown: Collection[str]) -
         return True
     if f"{type(found).__name__}.{name}" in unknown:
         if mine is None or (name == "trusted" and mine is False) or (name == "notional_min" and mine == 0):
+            return True
+        if name == "equities" and mine.items() <= theirs.items():
             return True
         if isinstance(found, Margin) and name == "maintenance":
             return bool(abs(mine - theirs) < Decimal("1e-9"))

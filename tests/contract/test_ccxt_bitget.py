@@ -190,7 +190,7 @@ async def test_a_unified_account_is_refused() -> None:
     async with bench() as it:
         it.server.unified = True
         for read in (*map(it.reader.balances, WALLETS), it.reader.derivatives(), it.permissions()):
-            with pytest.raises(Refused, match="unified trading account, which cannot be read yet: use the key of"):
+            with pytest.raises(Refused, match='unified trading account: in `wallets` take "uta"'):
                 await read
 
 

@@ -89,6 +89,7 @@ UNKNOWN = {
     "Margin.maintenance",
     "Margin.available",
     "Instrument.delisting",
+    "Derivatives.equities",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hedged.adapters.exchanges.dialects.bitget_orders import product_of
+from hedged.adapters.exchanges.dialects.bitget_desk import segment
 from hedged.adapters.exchanges.dialects.orders import MarketKey
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Absent, Accepted, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
@@ -80,7 +80,7 @@ async def test_every_contract_is_asked_for_in_its_own_product() -> None:
     """By what it is quoted and settled in, as the venue lists it."""
     async with trading(BITGET) as it:
         markets = await it.reader.markets()
-        assert {market_id: product_of(MarketKey(market_id, each)) for market_id, each in markets.contracts.items()} == {
+        assert {market_id: segment(MarketKey(market_id, each)) for market_id, each in markets.contracts.items()} == {
             market_id: row[0] for market_id, row in CONTRACTS.items()
         }
 
@@ -195,6 +195,17 @@ async def test_codes_that_do_not_say_whether_there_is_an_order(code: str) -> Non
     async with trading(BITGET) as it:
         it.strike(BITGET.create, f"code:{code}")
         assert isinstance(await it.orders.submit(it.intent()), Unknown)
+
+
+async def test_a_refusal_counts_under_either_status() -> None:
+    """The venue's pages have refused orders under status 400 and under 200: by its code, and only if none is there."""
+    async with trading(BITGET) as it:
+        it.server.replies[BITGET.create] = json.dumps(BITGET.no(BITGET.believed))
+        outcome = await it.orders.submit(it.intent())
+        assert isinstance(outcome, Rejected)
+        assert "40762" in outcome.reason
+        it.server.first_done.add(BITGET.create)
+        assert isinstance(await it.orders.submit(it.intent()), Accepted)
 
 
 async def test_documented_orders_are_read_as_they_are() -> None:

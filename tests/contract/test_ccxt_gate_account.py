@@ -173,16 +173,6 @@ async def test_a_position_in_hedge_mode_is_refused() -> None:
             await it.reader.derivatives()
 
 
-@pytest.mark.parametrize("account", [{"margin_mode": 1}, {"margin_mode": 3}, {"enable_credit": True}], ids=str)
-async def test_a_unified_account_is_refused(account: dict[str, Any]) -> None:
-    """Its coins are one pool under several names: no wallet of it is read, and what to do is said."""
-    async with bench() as it:
-        it.truth.account = account
-        for read in (*map(it.reader.balances, WALLETS), it.reader.derivatives()):
-            with pytest.raises(Refused, match="unified account, which cannot be read yet: switch it to classic mode"):
-                await read
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

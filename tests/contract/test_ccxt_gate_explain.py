@@ -11,7 +11,7 @@ import pytest
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Doubt
 from tests.support import T0
-from tests.venues.gate_bench import DATED, PERPETUAL, bench
+from tests.venues.gate_bench import DATED, PERPETUAL, bench, unified
 from tests.venues.opened import Bench
 
 D = Decimal
@@ -121,6 +121,22 @@ async def test_books_explain_the_wallets() -> None:
             f"{TOLD}: dnw -4000 USDT, fee -1 USDT, pnl -99 USDT"
         )
         assert await explained(it, balance("swap", "BTC", "0.5", "0")) == f"{TOLD}: dnw -0.5 BTC"
+
+
+async def test_the_pool_of_a_unified_account_is_explained_by_both_of_its_books() -> None:
+    """Its dollars go to spot and to perpetuals; its other coins are moved by spot alone, under either wallet."""
+    for home, wallets in (("spot", ("spot", "swap")), ("swap", ("swap",))):
+        async with unified(wallets=wallets) as it:
+            await it.reader.balances(home)
+            it.truth.books = {
+                "spot": [entry("withdraw", "-600", currency="USDT"), entry("withdraw", "-3", currency="ETH")],
+                "futures/usdt": [entry("pnl", "-400")],
+            }
+            told = await explained(it, balance(home, "USDT", "1000", "0"))
+            assert told == f"{TOLD}: pnl -400 USDT, withdraw -600 USDT"
+            assert await explained(it, balance(home, "ETH", "3", "0")) == f"{TOLD}: withdraw -3 ETH"
+            it.truth.books["futures/usdt"] = []
+            assert await explained(it, balance(home, "USDT", "1000", "0")) is None
 
 
 async def test_a_full_page_or_an_old_entry_explains_nothing() -> None:

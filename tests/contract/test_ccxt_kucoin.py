@@ -242,6 +242,7 @@ async def test_a_full_read_takes_the_fewest_requests() -> None:
     [
         ("General", "", Permissions(read=True, trade=False, withdraw=False, bound_to_address=False)),
         ("General, Spot,Futures,InnerTransfer", "1.2.3.4", Permissions(True, True, False, True)),
+        ("General,Spot,Margin", "", Permissions(True, False, False, False)),
         ("General,Transfer", "", Permissions(True, False, True, False)),
     ],
 )

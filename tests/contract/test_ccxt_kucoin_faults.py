@@ -53,6 +53,10 @@ def explain(path: str, subject: str, instrument: InstrumentId | None = None) -> 
     return Asked(f"/api/v1/{path}", ask, may_be_unknown=True)
 
 
+async def mode(it: Any) -> str:
+    return "hedge" if await it.opened.hedge_mode([]) else "one-way"
+
+
 def allowed(reply: Any) -> Permissions:
     """What a reply that can be read says: a permission is but a word."""
     row = reply["data"]
@@ -75,6 +79,7 @@ READS = {
     "books": Asked("/api/v1/allTickers", quotes, listed=True),
     "spot prices": Asked("/api/v1/market/allTickers", prices, listed=True),
     "tiers": Asked("/api/v1/contracts/risk-limit/ETHUSDTM", tiers),
+    "position mode": Asked("/api/v2/position/getPositionMode", mode),
     "key permissions": Asked("/api/v1/user/api-key", lambda it: it.opened.permissions(), meaning=allowed),
     "fills": explain("fills", PERPETUAL, PERPETUAL),
     "ledger": explain("accounts/ledgers", "main/funding/ETH"),

@@ -171,7 +171,7 @@ async def test_a_refused_login_silences_its_own_line_alone(
                     await asyncio.sleep(0.01)
         await comes_back(on)
         said = " ".join(str(state) for state in on.streams.states())
-        keys = [*on.hub.keys.values(), "listenkey", "signature="]
+        keys = [*on.hub.keys.values(), "listenkey", "listentoken", "signature="]
     import gc
 
     gc.collect()
@@ -219,6 +219,10 @@ async def test_lines_by_listen_key_are_opened_anew_before_it_dies(venue: str) ->
         ("", "empty"),
         ("{}", "HTTP 200"),
         ('{"code": "200000", "data": {"token": "t"}}', "instanceServers"),
+        (
+            '{"code": "200000", "data": {"token": "t", "instanceServers": [{"endpoint": "ws://ws-api-spot.kucoin.com/"}]}}',
+            "not encrypted",
+        ),
     ],
 )
 async def test_a_token_that_does_not_come_is_asked_for_again(
@@ -237,19 +241,42 @@ async def test_a_token_that_does_not_come_is_asked_for_again(
         await comes_back(on)
 
 
+@pytest.mark.parametrize("fault", ["refuse", "hang", ""])
+async def test_a_token_in_an_address_is_in_no_word(
+    fault: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused, not answered, or closed: what opens KuCoin's websockets is part of their address, and is not repeated."""
+    loop = asyncio.get_running_loop()
+    unseen: list[Any] = []
+    loop.set_exception_handler(lambda _, context: unseen.append(context))
+    caplog.set_level(logging.DEBUG)
+    async with stage("kucoin", fault=fault) as on:
+        await on.until(lambda: len(on.hub.listen_keys) >= 4)
+        if not fault:
+            await on.listening()
+            for socket in list(on.hub.sockets):
+                await socket.ws.send_str('{"id": "1", "type": "error", "code": 401, "data": "token is expired"}')
+        await on.until(lambda: not on.state("swap").up and "not connected" not in on.state("swap").detail)
+        said = " ".join(str(state) for state in on.streams.states())
+    written = "".join(capsys.readouterr()) + caplog.text + said + repr(unseen)
+    assert "listentoken" not in written
+    assert unseen == []
+
+
 async def test_all_wallets_of_kucoin_are_heard() -> None:
-    """Futures have a connection of their own; the funding account is told of by what tells of the trading one."""
+    """Futures are on another host; funding and cross margin are told of by what tells of the trading account."""
     async with stage("kucoin") as on:
         await on.listening()
-        await on.until(lambda: len(on.heard_by("balances:spot")) == 2)
+        await on.until(lambda: len(on.heard_by("balances:spot")) == 3)
         topic, message = on.hub._speech.wallet("USDT", "100")
         await on.hub.send(on.heard_by(topic)[0], message)
         assert await on.reasons(1) == ["main: balance of USDT changed (swap)"]
-        topic, message = on.hub._speech.balance("ETH", "5")
-        message["data"]["relationEvent"] = "main.deposit"
-        for socket in on.heard_by(topic):
-            await on.hub.send(socket, message)
-        assert await on.reasons(1) == ["main: balance of ETH changed (funding)"]
+        for event, wallet in (("main.deposit", "funding"), ("marginV2.setted", "margin"), ("trade_hf.setted", "spot")):
+            topic, message = on.hub._speech.balance("ETH", "5")
+            message["data"]["relationEvent"] = event
+            for socket in on.heard_by(topic):
+                await on.hub.send(socket, message)
+            assert await on.reasons(1) == [f"main: balance of ETH changed ({wallet})"]
 
 
 async def test_a_venue_that_lists_nothing_has_no_streams_yet() -> None:

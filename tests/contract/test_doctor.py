@@ -144,6 +144,7 @@ MODES: dict[str, tuple[str, object, object, object]] = {
     "bingx": ("hedge_mode", False, True, None),
     "mexc": ("position_mode", 2, 1, 3),
     "gate": ("account", {}, {"in_dual_mode": True}, None),
+    "kucoin": ("position_mode", 0, 1, 2),
 }
 
 

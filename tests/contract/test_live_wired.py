@@ -16,15 +16,19 @@ from hedged.adapters.exchanges.shapes import milliseconds
 from hedged.app import App
 from hedged.settings import load
 from tests.support import T0, CountingIds, ManualClock
-from tests.venues.binance_bench import KEYS, pki
+from tests.venues import binance_bench, kucoin_bench
+from tests.venues.binance_bench import pki
 from tests.venues.binance_server import BinanceServer
 from tests.venues.binance_venue import BinanceVenue
+from tests.venues.kucoin_server import KucoinServer
+from tests.venues.kucoin_venue import KucoinVenue
+from tests.venues.server import VenueServer
 
 CONFIG = """
 mode = "live"
 [[accounts]]
 name = "main"
-exchange = "binance"
+exchange = "{exchange}"
 connect_to = "{connect_to}"
 ca_file = "{ca_file}"
 [[hedges]]
@@ -39,10 +43,12 @@ passive_for = "1h"
 path = "{store}"
 """
 COUNTDOWN = "/fapi/v1/countdownCancelAll"
+BOTH = pytest.mark.parametrize("exchange", ["binance", "kucoin"])
+KEYS = {"binance": binance_bench.KEYS, "kucoin": kucoin_bench.KEYS}
 
 
 class Wired:
-    def __init__(self, app: App, server: BinanceServer, clock: ManualClock) -> None:
+    def __init__(self, app: App, server: VenueServer, clock: ManualClock) -> None:
         self.app, self.server, self.clock = app, server, clock
 
     async def tick(self) -> set[str]:
@@ -58,19 +64,36 @@ class Wired:
         return [order.client_id for order in self.server.desk.orders if order.status == "open"]
 
 
-@asynccontextmanager
-async def wired(tmp_path: Path, limits: str = "") -> AsyncIterator[Wired]:
-    ca_file, cert, key = pki()
-    clock = ManualClock(T0)
+def holding_ether(exchange: str, clock: ManualClock) -> VenueServer:
+    """A venue where two ether are held, and nothing else."""
+    _, cert, key = pki()
+    held = (Decimal(2), Decimal(0))
+    if exchange == "kucoin":
+        futures = KucoinVenue(now=lambda: milliseconds(clock.now()), cash={"USDT": Decimal(10000)})
+        futures.accounts = {("trade", "ETH"): held}
+        return KucoinServer(futures, cert, key)
     venue = BinanceVenue(now=lambda: milliseconds(clock.now()))
-    venue.spot = {"ETH": (Decimal(2), Decimal(0))}
-    async with BinanceServer(venue, cert, key) as server:
+    venue.spot = {"ETH": held}
+    return BinanceServer(venue, cert, key)
+
+
+@asynccontextmanager
+async def wired(tmp_path: Path, limits: str = "", exchange: str = "binance") -> AsyncIterator[Wired]:
+    ca_file, _, _ = pki()
+    clock = ManualClock(T0)
+    async with holding_ether(exchange, clock) as server:
         path, secret = tmp_path / "p.toml", tmp_path / "credentials" / "account-main"
         path.write_text(
-            CONFIG.format(connect_to=server.connect_to, ca_file=ca_file, limits=limits, store=tmp_path / "p.sqlite")
+            CONFIG.format(
+                exchange=exchange,
+                connect_to=server.connect_to,
+                ca_file=ca_file,
+                limits=limits,
+                store=tmp_path / "p.sqlite",
+            )
         )
         secret.parent.mkdir(exist_ok=True)
-        secret.write_text(json.dumps(KEYS))
+        secret.write_text(json.dumps(KEYS[exchange]))
         secret.chmod(0o600)
         app = await root.build(load(path, {"STATE_DIRECTORY": str(tmp_path)}), clock, CountingIds())
         try:
@@ -89,9 +112,10 @@ async def test_a_countdown_that_cancels_more_than_ours_is_a_choice(tmp_path: Pat
         assert (it.asked(COUNTDOWN) > 0) is armed
 
 
-async def test_a_stop_leaves_nothing_in_the_book(tmp_path: Path) -> None:
+@BOTH
+async def test_a_stop_leaves_nothing_in_the_book(exchange: str, tmp_path: Path) -> None:
     """The order is cancelled at the exchange, and the journal knows its end."""
-    async with wired(tmp_path) as it:
+    async with wired(tmp_path, exchange=exchange) as it:
         for _ in range(3):
             await it.tick()
         assert it.resting()
@@ -100,9 +124,10 @@ async def test_a_stop_leaves_nothing_in_the_book(tmp_path: Path) -> None:
         assert await it.app.portfolio.store.open_orders() == []
 
 
-async def test_somebody_elses_order_in_the_book_is_told(tmp_path: Path) -> None:
+@BOTH
+async def test_somebody_elses_order_in_the_book_is_told(exchange: str, tmp_path: Path) -> None:
     """Once, and the daemon's own is not."""
-    async with wired(tmp_path) as it:
+    async with wired(tmp_path, exchange=exchange) as it:
         for _ in range(3):
             await it.tick()
         assert it.app.books is not None
@@ -115,9 +140,10 @@ async def test_somebody_elses_order_in_the_book_is_told(tmp_path: Path) -> None:
         assert "foreign_order/main:ETH/USDT:USDT" in await it.tick()
 
 
-async def test_the_exchange_is_asked_for_the_time_when_the_clock_jumps(tmp_path: Path) -> None:
+@BOTH
+async def test_the_exchange_is_asked_for_the_time_when_the_clock_jumps(exchange: str, tmp_path: Path) -> None:
     """A month ahead of it: critical, and no order."""
-    async with wired(tmp_path) as it:
+    async with wired(tmp_path, exchange=exchange) as it:
         began = it.clock.now()
         it.server.venue.now = lambda: milliseconds(began + timedelta(seconds=it.clock.monotonic()))
         it.clock.set(began + timedelta(days=30))

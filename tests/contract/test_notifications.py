@@ -204,19 +204,27 @@ async def test_the_users_own_html_goes_where_html_is_read() -> None:
     assert [got["message"] for got in service.got if isinstance(got, dict)] == ["<i>12 %</i> left", ALERT.body]
 
 
-async def test_a_message_over_the_limit_is_cut_at_a_sentence() -> None:
-    """With a word on where the rest is; what HTML makes longer counts as long as it becomes."""
+@pytest.mark.parametrize(
+    ("link", "more"),
+    [
+        (None, r"More: `hedged alerts e1 --config /etc/hedged/mine\.toml`\."),
+        ("https://hedged.example/alerts/e1", r"More: https://hedged\.example/alerts/e1"),
+    ],
+)
+async def test_a_message_over_the_limit_is_cut_at_a_sentence(link: str | None, more: str) -> None:
+    """With a link to the rest, or the command that shows it; what HTML makes longer counts as long as it becomes."""
     body = " ".join(f"Sentence {n} says < something." for n in range(3000))
     async with serving() as service:
         for form in ("text", "html"):
-            channel = AppriseChannel(
-                "notify-1", f"json://127.0.0.1:{service.port}/?format={form}", "More: `hedged alerts`."
-            )
-            await channel.deliver(replace(ALERT, body=body))
-    for got in service.got:
+            address = f"json://127.0.0.1:{service.port}/?format={form}"
+            for message in (replace(ALERT, body=body, link=link), replace(ALERT, link=link)):
+                await AppriseChannel("notify-1", address, "/etc/hedged/mine.toml").deliver(message)
+    for got, short in zip(service.got[::2], service.got[1::2], strict=True):
         assert isinstance(got, dict)
+        assert isinstance(short, dict)
         assert 30_000 < len(got["message"]) <= 32_768
-        assert re.search(r"something\.(<br ?/?>|\s|&nbsp;)+More: `hedged alerts`\.$", got["message"])
+        assert re.search(rf"something\.(<br ?/?>|\s|&nbsp;)+{more}$", got["message"])
+        assert "More:" not in short["message"], "what is whole needs no link"
 
 
 async def settle(heartbeat: Heartbeat) -> None:

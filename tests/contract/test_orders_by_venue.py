@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,9 +14,9 @@ import pytest
 from hedged.adapters.exchanges.ccxt_orders import open_ccxt_orders
 from hedged.errors import ConfigurationError
 from hedged.model.instrument import InstrumentId
-from hedged.model.order import Absent, Accepted, Found, Rejected, Side, Unknown
+from hedged.model.order import Absent, Accepted, Found, OpenOrder, OrderStatus, Rejected, Side, Unknown
 from tests.contract.order_venues import ETHER, VENUES, OrderVenue, trading
-from tests.venues import binance_bench
+from tests.venues import binance_bench, kucoin_bench
 
 D = Decimal
 BY_NAME: dict[str, OrderVenue] = {venue.exchange: venue for venue in VENUES}
@@ -66,6 +66,7 @@ async def test_requests_are_valid_for_seconds_only() -> None:
         ("bybit", "hedge_mode", True),
         ("bingx", "hedge_mode", True),
         ("mexc", "position_mode", 1),
+        ("kucoin", "position_mode", 1),
         ("bitget", "pos_mode", "hedge_mode"),
     ],
 )
@@ -105,33 +106,35 @@ async def test_an_order_at_weex_is_searched_for_on_every_page() -> None:
             it.heal()
 
 
-@pytest.mark.parametrize("name", ["okx", "mexc"])
-async def test_an_order_is_margined_as_the_position_it_changes(name: str) -> None:
+def margined(name: str, asked: Mapping[str, Any]) -> tuple[str, Any]:
+    """How an order said that it is margined, and the leverage that it repeats."""
+    if name == "mexc":
+        return {1: "isolated", 2: "cross"}[asked["openType"]], asked.get("leverage")
+    return asked["tdMode" if name == "okx" else "marginMode"].lower(), asked.get("leverage")
+
+
+@pytest.mark.parametrize(("name", "isolated", "crossed"), [("okx", None, None), ("mexc", 10, None), ("kucoin", 5, 1)])
+async def test_an_order_is_margined_as_the_position_it_changes(
+    name: str, isolated: int | None, crossed: int | None
+) -> None:
     """An isolated position is reduced and added to as an isolated one; without a position it is cross margin."""
     venue = BY_NAME[name]
     async with trading(venue) as it:
-        held = it.desk.venue.positions[venue.market_id]
-        for isolated in (False, True):
-            if isolated and name == "okx":
-                held = it.desk.venue.positions[venue.market_id] = replace(held, margin=D(100))
-            elif isolated:
-                held = it.desk.venue.positions[venue.market_id] = replace(held, isolated=True)
+        for kind, leverage in (("cross", crossed), ("isolated", isolated)):
+            held = it.desk.venue.positions[venue.market_id]
+            if kind == "isolated":
+                apart = {"isolated": True} if name == "mexc" else {"margin": D(100)}
+                it.desk.venue.positions[venue.market_id] = replace(held, **apart)
             for reduce_only in (True, False):
                 approved = it.intent(reduce_only=reduce_only)
                 assert isinstance(await it.orders.submit(approved), Accepted)
-                asked = it.desk.asked[-1]
-                if name == "okx":
-                    assert asked["tdMode"] == ("isolated" if isolated else "cross")
-                else:
-                    assert (asked["openType"], asked.get("leverage")) == ((1, 10) if isolated else (2, None))
+                assert margined(name, it.desk.asked[-1]) == (kind, leverage)
         it.desk.venue.positions.clear()
         assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Accepted)
-        asked = it.desk.asked[-1]
-        assert asked.get("tdMode", "cross") == "cross"
-        assert asked.get("openType", 2) == 2
+        assert margined(name, it.desk.asked[-1]) == ("cross", crossed)
 
 
-@pytest.mark.parametrize("name", ["okx", "mexc"])
+@pytest.mark.parametrize("name", ["okx", "mexc", "kucoin"])
 async def test_no_order_leaves_while_nobody_knows_how_its_position_is_margined(name: str) -> None:
     """The position cannot be read, is of a mode that is not known, or is there twice: nothing is sent, in words."""
     venue = BY_NAME[name]
@@ -140,8 +143,8 @@ async def test_no_order_leaves_while_nobody_knows_how_its_position_is_margined(n
         (path,) = venue.asks_first
         right = it.server.sent[path]
         (row,) = [each for each in json.loads(right)["data"] if venue.market_id in each.values()]
-        mode = "mgnMode" if name == "okx" else "openType"
-        odd = [{**row, mode: "3"}], [row, {**row, mode: "isolated" if name == "okx" else 1}]
+        mode, isolated = {"okx": ("mgnMode", "isolated"), "mexc": ("openType", 1), "kucoin": ("crossMode", False)}[name]
+        odd = [{**row, mode: "3"}], [row, {**row, mode: isolated}]
         told = [{**json.loads(right), "data": rows} for rows in odd]
         sent = len(it.server.writes)
         for reply in ("<html>", "{}", *map(json.dumps, told)):
@@ -212,3 +215,196 @@ async def test_no_orders_where_a_test_system_could_not_look_them_up(name: str) -
     async with trading(venue) as it:
         with pytest.raises(ConfigurationError, match="sandbox"):
             await open_ccxt_orders(it.reader, "main", name, venue.wallets, venue.keys, clock=it.clock, sandbox=True)
+
+
+async def test_a_contract_of_kucoin_that_is_set_to_isolated_margin_is_not_opened() -> None:
+    """Nothing is sent, and the way out is told; nor where the venue does not say how the contract is set."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        it.desk.venue.positions.clear()
+        it.desk.isolated.add("ETHUSDTM")
+        outcome = await it.orders.submit(it.intent(reduce_only=False))
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason == (
+            "nothing was sent: position: ETHUSDTM is set to isolated margin: switch it to cross margin at KuCoin"
+        )
+        path = "GET /api/v2/position/getMarginMode"
+        for data in ({"symbol": "ETHUSDTM"}, {"symbol": "XBTUSDTM", "marginMode": "CROSS"}, {"marginMode": "BOTH"}):
+            it.server.replies[path] = json.dumps({"code": "200000", "data": {"symbol": "ETHUSDTM", **data}})
+            assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Rejected), data
+        it.heal()
+        assert it.server.writes == []
+        it.desk.isolated.clear()
+        assert isinstance(await it.orders.submit(it.intent(reduce_only=False)), Accepted)
+
+
+async def test_a_contract_whose_margin_was_switched_meanwhile_is_refused_by_kucoin() -> None:
+    """Between our look and the order: the venue's own code, which is believed."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        it.desk.venue.positions.clear()
+        it.desk.isolated.add("ETHUSDTM")
+        cross = {"symbol": "ETHUSDTM", "marginMode": "CROSS"}
+        it.server.replies["GET /api/v2/position/getMarginMode"] = json.dumps({"code": "200000", "data": cross})
+        outcome = await it.orders.submit(it.intent(reduce_only=False))
+        assert isinstance(outcome, Rejected)
+        assert "margin mode does not match the selected one" in outcome.reason
+
+
+@pytest.mark.parametrize(("told", "sent"), [(4.9685590767, 4), (0.4, 1), ("25.92", 25), (0, None), (None, None)])
+async def test_what_is_added_at_kucoin_is_backed_no_thinner_than_the_position(told: Any, sent: int | None) -> None:
+    """The leverage of an isolated position is rounded down; one that is not told lets nothing leave."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        it.desk.venue.positions["ETHUSDTM"] = replace(it.desk.venue.positions["ETHUSDTM"], margin=D(100))
+        await it.reader.reader.derivatives()
+        positions = json.loads(it.server.sent["GET /api/v1/positions"])
+        for row in positions["data"]:
+            row["realLeverage"] = told
+        it.server.replies["GET /api/v1/positions"] = json.dumps(positions)
+        outcome = await it.orders.submit(it.intent())
+        if sent is None:
+            assert isinstance(outcome, Rejected)
+            assert outcome.reason.startswith("nothing was sent")
+        else:
+            assert isinstance(outcome, Accepted)
+            assert it.desk.asked[-1]["leverage"] == sent
+
+
+@pytest.mark.parametrize(
+    ("said", "is_taken"), [({"clientOid": "OURS"}, True), ({}, True), ({"clientOid": "hd" + "f" * 24}, False)]
+)
+async def test_an_acknowledgement_of_kucoin_is_of_our_id_or_names_none(said: dict[str, str], is_taken: bool) -> None:
+    """Its documentation shows acknowledgements with our id and without; one with another's acknowledges nothing."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        approved = it.intent()
+        name = approved.intent.client_order_id
+        reply = {"code": "200000", "data": {"orderId": "234125150956625920", **said}}
+        it.server.replies[it.venue.create] = json.dumps(reply).replace("OURS", name)
+        outcome = await it.orders.submit(approved)
+        assert outcome == Accepted(name, "234125150956625920") if is_taken else isinstance(outcome, Unknown)
+
+
+async def test_a_code_of_kucoin_that_means_two_things_is_read_by_its_message() -> None:
+    """100001 says that there is no such order, and that a parameter is invalid: only the first is an answer."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        name, path = it.new_id(), "GET /api/v1/orders/byClientOid"
+        for message, expected in (("error.getOrder.orderNotExist", Absent), ("There are invalid parameters", Unknown)):
+            it.server.replies[path] = json.dumps({"code": "100001", "msg": message})
+            assert isinstance(await it.orders.find_by_client_id(name, ETHER), expected), message
+
+
+async def test_an_order_that_kucoin_does_not_know_by_its_id_yet_is_found_among_those_that_ended() -> None:
+    """The query by id lags behind what was filled a moment ago; so may the fee, and is then not told."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        approved = it.intent()
+        await it.orders.submit(approved)
+        it.server.blind = {"GET /api/v1/orders/byClientOid", "GET /api/v1/recentFills"}
+        found = await it.orders.find_by_client_id(approved.intent.client_order_id, ETHER)
+        assert isinstance(found, Found)
+        assert (found.filled, found.fee) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("isActive", True), ("isActive", None), ("status", "open"), ("status", "canceled"), ("size", 0)],
+)
+async def test_an_order_of_kucoin_whose_end_is_told_twice_and_differently_is_unknown(field: str, value: Any) -> None:
+    """Whether it is active and how it stands have to agree."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        approved = it.intent()
+        await it.orders.submit(approved)
+        await it.orders.find_by_client_id(approved.intent.client_order_id, ETHER)
+        path = "GET /api/v1/orders/byClientOid"
+        reply = json.loads(it.server.sent[path])
+        reply["data"][field] = value
+        it.server.replies[path] = json.dumps(reply)
+        assert isinstance(await it.orders.find_by_client_id(approved.intent.client_order_id, ETHER), Unknown)
+
+
+async def test_orders_of_kucoin_as_its_documentation_shows_them() -> None:
+    """An old id of letters, an average price of an inverse contract, a blank one, and somebody's order without an id."""
+    row = {
+        "id": "64507d02921f1c0001ff6892",
+        "symbol": "XBTUSDM",
+        "type": "limit",
+        "side": "sell",
+        "price": "60000",
+        "size": 1000,
+        "value": "0.01666",
+        "dealSize": 1000,
+        "timeInForce": "IOC",
+        "clientOid": None,
+        "isActive": False,
+        "cancelExist": False,
+        "createdAt": 1682996482000,
+        "settleCurrency": "XBT",
+        "status": "done",
+        "filledValue": "0.01666",
+        "filledSize": 1000,
+        "avgDealPrice": "60024.01",
+        "reduceOnly": False,
+    }
+    coin, path = InstrumentId("main:BTC/USD:BTC"), "GET /api/v1/orders/byClientOid"
+    fill = {"symbol": "XBTUSDM", "orderId": row["id"], "size": 600, "fee": "0.00000600", "feeCurrency": "XBT"}
+    async with trading(BY_NAME["kucoin"]) as it:
+        name = it.new_id()
+        it.server.replies[path] = json.dumps({"code": "200000", "data": row})
+        assert isinstance(await it.orders.find_by_client_id(name, coin), Unknown)  # asked by our id, and without it
+        ours = {**row, "clientOid": name}
+        it.server.replies[path] = json.dumps({"code": "200000", "data": ours})
+        fills = [fill, {**fill, "size": 400, "fee": "0.000004"}, {**fill, "orderId": "another"}]
+        it.server.replies["GET /api/v1/recentFills"] = json.dumps({"code": "200000", "data": fills})
+        found = await it.orders.find_by_client_id(name, coin)
+        assert isinstance(found, Found)
+        assert (found.venue_order_id, found.filled, found.average_price) == (row["id"], 1000, D("60024.01"))
+        assert (found.fee, found.fee_asset) == (D("0.00001"), "BTC")
+        ended = {**ours, "filledSize": 0, "cancelExist": False, "avgDealPrice": "0"}
+        it.server.replies[path] = json.dumps({"code": "200000", "data": ended})
+        found = await it.orders.find_by_client_id(name, coin)
+        assert isinstance(found, Found)
+        assert (found.status, found.average_price) == (OrderStatus.EXPIRED, None)
+        listed = {"currentPage": 1, "pageSize": 100, "totalNum": 1, "totalPage": 1}
+        waiting = {**row, "isActive": True, "status": "open", "filledSize": 0}
+        it.server.replies["GET /api/v1/orders"] = json.dumps({"code": "200000", "data": {**listed, "items": [waiting]}})
+        assert await it.orders.open_orders(coin) == (OpenOrder(None, row["id"], Side.SELL, D(1000), D(0), D(60000)),)
+
+
+@pytest.mark.parametrize(
+    ("instrument", "limit", "asset"),
+    [
+        (kucoin_bench.IN_USDC, D(2990), "USDC"),
+        (kucoin_bench.INVERSE, D(59900), "BTC"),
+        (kucoin_bench.INVERSE_DATED, D(59900), "BTC"),
+        (InstrumentId("main:BTC/USDT:USDT"), D(59900), "USDT"),
+    ],
+)
+async def test_kucoin_takes_orders_in_every_settlement(instrument: InstrumentId, limit: Decimal, asset: str) -> None:
+    """Settled in USDT, USDC or the coin, perpetual or dated: sold at once, waiting, cancelled, and found each time."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        how = {"instrument": instrument, "side": Side.SELL, "limit": limit, "reduce_only": False, "quantity": D(7)}
+        taken, resting = it.intent(**how), it.intent(**how)
+        assert isinstance(await it.orders.submit(taken), Accepted)
+        found = await it.orders.find_by_client_id(taken.intent.client_order_id, instrument)
+        assert isinstance(found, Found)
+        assert (found.status, found.filled, found.fee_asset) == (OrderStatus.FILLED, 7, asset)
+        assert isinstance(await it.orders.submit(resting, rest_at=limit * 2), Accepted)
+        (waiting,) = await it.orders.open_orders(instrument)
+        assert waiting.client_order_id == resting.intent.client_order_id
+        ended = await it.orders.cancel(resting.intent.client_order_id, instrument)
+        assert isinstance(ended, Found)
+        assert ended.status is OrderStatus.CANCELLED
+
+
+async def test_no_order_of_hedged_leaves_for_the_spot_market_of_kucoin() -> None:
+    """Its path is that of the futures' on another host: every request of this line goes to the latter or for the time."""
+    async with trading(BY_NAME["kucoin"]) as it:
+        hosts = []
+        fetch = it.orders._exchange.fetch
+
+        async def seen(url: str, *rest: Any) -> Any:
+            hosts.append(url.split("/")[2])
+            return await fetch(url, *rest)
+
+        it.orders._exchange.fetch = seen
+        approved = it.intent()
+        await it.orders.submit(approved)
+        await it.orders.cancel(approved.intent.client_order_id, ETHER)
+        assert set(hosts[1:]) == {"api-futures.kucoin.com"}

@@ -245,7 +245,7 @@ async def test_a_countdown_that_is_not_confirmed_is_an_error(venue: OrderVenue) 
 
 async def test_a_countdown_says_whose_orders_it_cancels() -> None:
     """Those of a market, ours alone, or the account's; and where there is none, nothing is sent and nothing armed."""
-    covers = {"binance": Covers.MARKET, "okx": Covers.OURS, "bingx": Covers.ACCOUNT}
+    covers = {"binance": Covers.MARKET, "okx": Covers.OURS, "bingx": Covers.ACCOUNT, "gate": Covers.MARKET}
     for venue in VENUES:
         async with trading(venue) as it:
             limits = it.orders.countdown

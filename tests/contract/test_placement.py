@@ -22,7 +22,7 @@ from tests.venues.server import BODIES, STATUSES
 D = Decimal
 
 SILENT = ("hang", "drop", "reset", *STATUSES, *BODIES)
-CYCLES = 8  # after which every order has to have an end: one venue takes half a minute
+CYCLES = 9  # after which every order has to have an end: one venue takes what is a minute old
 
 
 @dataclass

@@ -15,7 +15,7 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import Portfolio, run_cycle
 from hedged.daemon.exchanges import Exchanges
 from hedged.model.policy import Mode
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.contract.order_venues import ETHER, EVERY, OrderVenue, trading
 from tests.support import CountingIds

@@ -14,10 +14,10 @@ import pytest
 from hedged.adapters.store.memory import MemoryStore
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.model.policy import LegPolicy, Mode
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues.benches import BENCHES, PERPETUALS
+from tests.venues.benches import ACCOUNTS, LEGS
 from tests.venues.same import PLAIN, WITH_DATED, WITH_DEBT, SamePortfolio
 
 D = Decimal
@@ -81,6 +81,9 @@ MARGIN = {
     "binance": Shown(why="tells maintenance; where it tells no liquidation price there is none"),
     "bingx": Shown(estimated=True, formula=True, why="tells tiers, no maintenance"),
     "bitget": Shown(why="tells its rate of each position; where it tells no liquidation price there is none"),
+    "bitget uta": Shown(
+        debt_in_equity=D("4537.5"), why="one account for all; where it tells no liquidation price there is none"
+    ),
     "bybit": Shown(
         debt_in_equity=D(4500), why="one account for all, its own prices; interest counts once it is charged"
     ),
@@ -100,17 +103,17 @@ MARGIN = {
 
 def held_by(venue: str) -> list[SamePortfolio]:
     """Of the three portfolios those that the venue can hold."""
-    bench = BENCHES[venue]
+    bench = ACCOUNTS[venue]
     return [PLAIN, *([WITH_DEBT] if bench.DEBT else []), *([WITH_DATED] if bench.DATED else [])]
 
 
-CASES = [pytest.param(venue, each, id=f"{venue} {NAMES[each]}") for venue in PERPETUALS for each in held_by(venue)]
+CASES = [pytest.param(venue, each, id=f"{venue} {NAMES[each]}") for venue in LEGS for each in held_by(venue)]
 
 
 async def cycle(venue: str, portfolio: SamePortfolio, *, tells_liquidation: bool = True) -> CycleReport:
     """One cycle over the venue's local server, hedging whatever it holds with its ETH contracts, in monitor mode."""
-    module = BENCHES[venue]
-    legs = [LegPolicy(PERPETUALS[venue])]
+    module = ACCOUNTS[venue]
+    legs = [LegPolicy(LEGS[venue])]
     if portfolio.dated and module.DATED:
         legs.append(LegPolicy(module.DATED))
     setup = policy(hedge("ETH", "SOL", name="all", legs=legs, mode=Mode.MONITOR), mode=Mode.MONITOR)
@@ -135,7 +138,7 @@ async def cycle(venue: str, portfolio: SamePortfolio, *, tells_liquidation: bool
 
 def test_every_venue_has_its_line() -> None:
     """Whoever adds a venue with contracts says what it shows of the margin, and why."""
-    assert set(MARGIN) == set(PERPETUALS)
+    assert set(MARGIN) == set(LEGS)
     assert all(shown.why for shown in MARGIN.values())
 
 
@@ -152,9 +155,9 @@ async def test_the_same_portfolio_is_the_same_assessment(venue: str, portfolio: 
     assert state.hedge_value == right.hedge_value
     assert state.hedge_ratio == right.hedge_value / right.beta_exposure
     assert state.drift == right.hedge_value / right.beta_exposure - 1
-    dated = {BENCHES[venue].DATED: portfolio.dated} if portfolio.dated else {}
+    dated = {ACCOUNTS[venue].DATED: portfolio.dated} if portfolio.dated else {}
     legs = {leg.instrument: leg.base_quantity for leg in state.legs}
-    assert legs == {PERPETUALS[venue]: portfolio.perpetual, **dated}
+    assert legs == {LEGS[venue]: portfolio.perpetual, **dated}
 
     (margin,) = report.assessment.margin
     backing = WORKED[PLAIN] if portfolio.dated and shown.dated_apart else right

@@ -16,7 +16,7 @@ from hedged.adapters.store.memory import MemoryStore
 from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.sql import SqlStore
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, AlertState, Delivery, Message, MessageKind, Silence, Told
+from hedged.model.alert import Acknowledgement, AlertState, Delivery, Event, Message, MessageKind, Silence, Told
 from hedged.model.command import CommandOutcome, CommandRow
 from hedged.model.effect import Parts
 from hedged.model.finding import Severity
@@ -493,6 +493,25 @@ async def test_what_became_of_a_message(store: Store) -> None:
     await store.delivered(row.id, T0 + MINUTE)
     await store.record_cycle(record(1), [])
     assert [each.delivered_at for each in await store.deliveries({"e1"})] == [T0 + MINUTE] * 2
+
+
+async def test_all_that_is_kept_of_an_event(store: Store) -> None:
+    """Its alert and every message about it once, those of groups too; a group's id leads to what it told of."""
+    first, second = message("e1"), replace(message("e1", at=T0 + MINUTE), kind=MessageKind.REPEAT)
+    told = tuple(Told(each, f"drift/{each}", MessageKind.REPEAT, Severity.WARNING) for each in ("e1", "e2"))
+    group = replace(message("g1", at=T0 + 2 * MINUTE), kind=MessageKind.REPEAT, alerts=told)
+    mine = replace(alert("a", "e1"), told_in="g1", told_before=("g0",))
+    other = replace(alert("b", "e2"), told_in="g1")
+    await store.record_cycle(record(1, alerts=[mine, other], messages=[first]), ["log", "phone"])
+    await store.record_cycle(record(2, alerts=[mine, other], messages=[second, group]), ["log", "phone"])
+    for row in await store.due("log", T0 + DAY, 10):
+        await store.delivered(row.id, T0)
+    assert await store.event("e1") == Event((mine,), (first, second, group))
+    found = await store.event("g1")
+    assert found is not None
+    assert {each.event_id for each in found.alerts} == {"e1", "e2"}
+    assert found.messages == (group,)
+    assert await store.event("e9") is None
 
 
 async def test_further_channels_get_what_asks_for_them(store: Store) -> None:

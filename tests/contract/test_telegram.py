@@ -176,7 +176,7 @@ async def test_what_is_too_long_is_cut(scene: Scene, body: str) -> None:
     title, _, said = text.partition("\n")
     assert title == ALERT.title
     kept, _, more = said.rpartition("\n")
-    assert more == "… cut here: `hedged alerts` and `hedged proposals` have all of it."
+    assert more == f"More: `hedged alerts {ALERT.event_id}`."
     assert body.startswith(kept.removesuffix("…"))
     assert kept.endswith("." if "." in body else "…")
     assert len(text.encode("utf-16-le")) // 2 > 3900

@@ -84,6 +84,9 @@ def test_a_daemon_watched_from_outside(tmp_path: Path) -> None:
             assert status == 200
             assert 'hedged_hedge_ratio{hedge="alts"}' in text
             assert "hedged_heartbeat_up 1.0" in text or "hedged_heartbeat_up" not in text
+            status, page = daemon.get("/alerts")
+            assert status == 200
+            assert "Not up to date" not in page
             daemon.until(lambda: daemon.probe()[0] in {0, 1})
             daemon.process.send_signal(signal.SIGHUP)
             daemon.until(lambda: "configuration reloaded" in (tmp_path / "daemon.log").read_text())

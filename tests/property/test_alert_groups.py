@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.model.alert import Acknowledgement, Alert, AlertState, Message, MessageKind, Silence
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.lifecycle import AlertRules, advance
+from hedged.tell.lifecycle import advance
 from hedged.tell.quiet import Attention, protected
+from hedged.tell.rules import AlertRules
 from tests.support import T0, CountingIds
 
 KINDS = (Kind.MARGIN, Kind.NOT_TRADING)

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hedged.adapters.store.rows import from_text, to_text
 from hedged.model.alert import Alert, AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.lifecycle import REPEAT, AlertRules, advance
+from hedged.tell.lifecycle import advance
+from hedged.tell.rules import REPEAT, AlertRules
 from tests.support import T0, CountingIds
 
 UNKNOWN, GONE = "unknown", "gone"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedged.estimate.decomposition import booked, decompose, ratio_error, summed
+from hedged.estimate.margin_account import MarginAccount, money
 from hedged.model.effect import AssetReading, HedgeReading, LegReading, Parts
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill, Intent, Purpose, Side
@@ -112,6 +113,93 @@ def _reading(number: int, step: dict, held: dict[InstrumentId, Decimal]) -> Hedg
 def _wealth(step: dict, held: dict[InstrumentId, Decimal], cash: Decimal) -> Decimal:
     coins = sum((q * p for q, p in step["assets"]), D(0))
     return coins + sum((held[name] * mark for name, mark in zip(LEGS, step["marks"], strict=True)), cash)
+
+
+COIN_MARGINED = InstrumentId("main:ETH/USD:ETH")
+coin_prices = st.decimals("0.5", "9999", places=3)
+faces = st.integers(-500, 500).map(D)
+coin_steps = st.fixed_dictionaries(
+    {
+        "mark": coin_prices,
+        "spot": st.none() | coin_prices,
+        "came": st.just(D(0)) | amounts,
+        "funding": st.decimals("-1", "1", places=8),
+        "closed": st.just(D(0)) | st.sampled_from([D("0.25"), D(1)]),
+        "orders": st.lists(st.tuples(faces.filter(bool), coin_prices, amounts, st.sampled_from(Purpose)), max_size=3),
+        "target": amounts,
+    }
+)
+
+
+@given(st.lists(coin_steps, min_size=2, max_size=6))
+def test_in_coins_the_parts_are_the_whole_too(path: list[dict]) -> None:
+    """Fees, funding and gains come and go in coins, at their price of the moment; part of a position is closed by others.
+
+    The account is the paper one's: coins, and contracts of 10 dollars opened for so many of them.
+    """
+    account, funding, wealth, total, came, room = MarginAccount(D(30)), D(0), D(0), Parts(), D(0), D(0)
+    before: HedgeReading | None = None
+    for number, step in enumerate(path):
+        mark, spot = step["mark"], step["mark"] if step["spot"] is None else step["spot"]
+        funding += step["funding"]
+        account = account.charge(step["funding"])
+        stranger = -account.contracts(COIN_MARGINED) * step["closed"]
+        if stranger:
+            account, _ = account.fill(COIN_MARGINED, stranger, mark, D(10), inverse=True)
+        account = account.charge(-step["came"])
+        now = _coin_reading(number, step, account, funding)
+        room += 9 * _rounding(spot)
+        valued = account.equity({COIN_MARGINED: mark}) * spot
+        if before is None:
+            wealth = valued
+        else:
+            interval = decompose(before, now)
+            assert interval is not None
+            total += interval.parts
+            came += step["came"] * spot
+            assert abs(interval.flows - step["came"] * spot) < 9 * _rounding(spot), "only what came is no gain"
+            assert abs(total.total - (valued - wealth - came)) < room
+        for n, (contracts, price, fee, purpose) in enumerate(step["orders"]):
+            side = Side.BUY if contracts > 0 else Side.SELL
+            intent = Intent(f"hd{n}", "alts", COIN_MARGINED, side, abs(contracts), mark, D(0), False, "", purpose)
+            in_coins = money(fee / price)
+            fill = Fill(f"hd{n}", COIN_MARGINED, side, abs(contracts), price, in_coins * price, T0)
+            now, costs = booked(now, intent, fill)
+            total += costs
+            account, _ = account.fill(COIN_MARGINED, contracts, price, D(10), inverse=True)
+            account = account.charge(in_coins)
+            assert abs(now.assets["ETH"].quantity - account.wallet) < D("1e-7")
+        before = now
+
+
+def _rounding(price: Decimal) -> Decimal:
+    """A ledger has eight decimals of a coin, and a reading as many digits of an entry price as the account tells."""
+    return D("2e-8") * (price + 10)
+
+
+def _coin_reading(number: int, step: dict, account: MarginAccount, funding: Decimal) -> HedgeReading:
+    held = account.positions.get(COIN_MARGINED)
+    spot = step["mark"] if step["spot"] is None else step["spot"]
+    leg = LegReading(
+        slot=COIN_MARGINED,
+        direction=1,
+        contracts=account.contracts(COIN_MARGINED),
+        base_quantity=D(0) if held is None else held.contracts * 10 / held.entry_price,
+        mark=step["mark"],
+        rate=D(1),
+        multiplier=D(10),
+        lot_size=D(1),
+        linear=False,
+        spot=step["spot"],
+        funding_paid=funding,
+    )
+    return HedgeReading(
+        at=T0 + timedelta(days=number),
+        assets={"ETH": AssetReading(account.wallet, spot)},
+        legs={COIN_MARGINED: leg},
+        full_value=step["target"],
+        target_value=step["target"],
+    )
 
 
 @given(steps, st.integers(1, 400))

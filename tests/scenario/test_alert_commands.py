@@ -57,7 +57,7 @@ def path(config: Config) -> Path:  # noqa: F811
         now = SystemClock().now()
         margin = replace(
             alert("x", "m1", at=now - MINUTE), key="margin/sim", kind=Kind.MARGIN, subject="sim",
-            severity=Severity.CRITICAL, told_at=now, told_in="m1", risen_at=now, text="88 % of equity.",
+            severity=Severity.CRITICAL, told_at=now, told_in="m1", risen_at=now, text="88 % of equity.\x1b[2J",
         )  # fmt: skip
         drift = replace(alert("alts", "d1", at=now - MINUTE), told_at=now, told_in="g1")
         over = replace(alert("old", "o1", AlertState.RESOLVED, at=now - MINUTE), told_at=now)
@@ -83,6 +83,7 @@ def test_what_fires_and_who_was_told(path: Path) -> None:
     margin, drift = said.stdout.split("warning ")
     assert margin.startswith("critical margin/sim  since ")
     assert "88 % of equity." in margin
+    assert "\x1b" not in said.stdout, "a name steers no terminal"
     assert "log: firing of" in margin
     assert "phone: firing of" in margin
     assert "on its way, 1 attempt in vain: 535 wrong password" in margin
@@ -91,6 +92,28 @@ def test_what_fires_and_who_was_told(path: Path) -> None:
     assert "drift/old" not in said.stdout
     assert "drift/old  over since" in ask("alerts", "--over", "-c", path).stdout
     assert "phone: 2 messages wait" in said.stdout
+
+
+def test_all_of_one(path: Path) -> None:
+    """By event, by key or by a message about several: the whole text, its numbers, every message and its deliveries."""
+    for what in ("m1", "margin/sim"):
+        said = ask("alerts", what, "-c", path)
+        assert said.exit_code == 0, said.output
+        assert "88 % of equity." in said.stdout
+        assert "You can add collateral" in said.stdout
+        assert "drift = -0.08" in said.stdout
+        assert "on its way, 1 attempt in vain: 535 wrong password" in said.stdout
+        assert "drift/alts" not in said.stdout
+    group = ask("alerts", "g1", "-c", path)
+    assert "drift/alts" in group.stdout
+    over = ask("alerts", "o1", "-c", path)
+    assert "It is over since" in over.stdout
+    missing = ask("alerts", "margin/none", "-c", path)
+    assert missing.exit_code == 1
+    assert "nothing is kept of 'margin/none'" in missing.stderr
+    shown = json.loads(ask("alerts", "m1", "--json", "-c", path).stdout)
+    assert (shown["schema"], shown["event_id"]) == ("hedged.event/1", "m1")
+    assert [each["deliveries"][0]["channel"] for each in shown["messages"]] == ["log"]
 
 
 def test_the_same_as_json(path: Path) -> None:

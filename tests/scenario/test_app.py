@@ -15,8 +15,8 @@ from hedged.errors import DeliveryError, Unreachable
 from hedged.model.alert import Message
 from hedged.model.permissions import Permissions
 from hedged.model.policy import Mode
-from hedged.tell.lifecycle import AlertRules
 from hedged.tell.outbox import Courier
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.support import ManualClock

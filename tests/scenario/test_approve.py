@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
 import pytest
 
@@ -129,6 +130,25 @@ async def test_what_is_approved_is_sent_once(stage: Stage) -> None:
     again = await stage.proposed(ETH=14)
     assert again.id != waiting.id
     assert len(stage.sent()) == 1
+
+
+async def test_whoever_approved_hears_of_the_fill(stage: Stage) -> None:
+    """Each by itself, with its price, its fee and who approved it; told once, and never told to be over."""
+    waiting = await stage.proposed(ETH=12)
+    await stage.say(waiting)
+    report = await stage.tick(5)
+    (told,) = [each for each in report.messages if each.key.startswith("proposal_filled/")]
+    assert told.key == f"proposal_filled/alts/{waiting.id}"
+    assert told.severity is Severity.INFO
+    assert (
+        f"alts: proposal {waiting.id}, approved by cli, was sent and filled: sell 1.4 main:ETH/USDT:USDT at 3000, "
+        "fee 0.00 USDT."
+    ) in told.body
+    again = await stage.proposed(ETH=14)
+    await stage.say(again)
+    later = [await stage.tick(70), await stage.tick(), await stage.tick()]
+    keys = [each.key for each in chain(*(report.messages for report in later)) if "proposal_filled" in each.key]
+    assert keys == [f"proposal_filled/alts/{again.id}"]
 
 
 async def test_nothing_is_sent_without_a_word(stage: Stage) -> None:

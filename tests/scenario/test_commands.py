@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -224,6 +225,8 @@ def test_the_demo_tells_its_story() -> None:
     assert result.exit_code == 0
     for word in ("outside its band", "paper order filled", "liquidation", "margin of sim", "expires", "Summary"):
         assert word in result.stdout, word
+    assert "Still " not in result.stdout, "what is only told again is counted"
+    assert re.search(r"messages .*\d+ repeat", result.stdout)
     assert "Traceback" not in result.output
 
 

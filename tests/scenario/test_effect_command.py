@@ -27,12 +27,18 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def remember(config: Path, days: int) -> None:
-    """So many days of a hedge that works, up to yesterday."""
+def remember(config: Path, days: int, *, settled: int = 0, read: int = 0) -> None:
+    """So many days of a hedge that works, up to yesterday, with so many settlements each."""
     now = SystemClock().now()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = [
-        replace(row, day=midnight - timedelta(days=days - n), unknown_seconds=0.0)
+        replace(
+            row,
+            day=midnight - timedelta(days=days - n),
+            unknown_seconds=0.0,
+            funding_settled=settled,
+            funding_read=read,
+        )
         for n, row in enumerate(market(days, 0.1))
     ]
 
@@ -85,6 +91,31 @@ def test_it_says_whose_figure_the_funding_is(config: Path, mode: str, funding: s
     assert json.loads(ask("effect", "-c", config, "--json").stdout)["funding"] == funding
     said = "funding is computed from the rates that were announced" in ask("effect", "-c", config).stdout
     assert said is (funding == "computed")
+
+
+@pytest.mark.parametrize(
+    ("read", "source", "funding", "shown", "said"),
+    [
+        (3, "read", "paid", "30 of 30", ""),
+        (2, "partly", "computed", "20 of 30", "where the venue's payments were not read, funding is computed from the"),
+        (0, "computed", "computed", "none of 30", "\nfunding is computed from the rates that were announced"),
+    ],
+)
+def test_each_hedge_says_how_much_of_its_funding_was_read(
+    config: Path, read: int, source: str, funding: str, shown: str, said: str
+) -> None:
+    """Settlement by settlement, in words and in JSON; what was computed is never called read."""
+    remember(config, 10, settled=3, read=read)
+    config.write_text(config.read_text().replace('mode = "paper"', 'mode = "monitor"'))
+    told = json.loads(ask("effect", "-c", config, "--json").stdout)
+    (hedge,) = told["hedges"]
+    assert (told["funding"], hedge["funding_source"]) == (funding, source)
+    assert (hedge["funding_settlements"], hedge["funding_settlements_read"]) == (30, 10 * read)
+    text = ask("effect", "-c", config).stdout
+    (line,) = [line for line in text.splitlines() if "settlements read from the account" in line]
+    assert shown in line
+    assert said in text
+    assert ("computed" in text) is bool(said)
 
 
 def test_days_choose_how_far_to_look_back(config: Path) -> None:

@@ -18,7 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hedged.app import App, Exchanges
 from hedged.daemon.vitals import Vitals
+from hedged.model.policy import World
 from hedged.model.snapshot import Margin
+from hedged.tell.listing import Listing
+from hedged.web.alerts import AlertPages
 from hedged.web.figures import Figures
 from hedged.web.server import CONNECTIONS_MAX, WebOptions, WebServer
 from tests.build import hedge, policy
@@ -206,10 +209,17 @@ async def test_openmetrics_for_those_who_ask(stage: Stage) -> None:
 # over HTTP
 
 
+def pages(stage: Stage, token: str | None = None) -> AlertPages:
+    listing = Listing(stage.app.portfolio.store, "main", World.PAPER)
+    return AlertPages(listing, stage.app.vitals, stage.clock, token)
+
+
 @contextlib.asynccontextmanager
 async def served(stage: Stage, host: str = "127.0.0.1", **options: Any) -> AsyncIterator[tuple[WebServer, str]]:
     clock = HandClock()
-    server = WebServer(WebOptions(host, 0, **options), stage.figures, stage.app.vitals, clock)
+    server = WebServer(
+        WebOptions(host, 0, **options), stage.figures, pages(stage, options.get("token")), stage.app.vitals, clock
+    )
     task = asyncio.create_task(server.run())
     async with asyncio.timeout(10):
         while server.port is None:
@@ -338,7 +348,9 @@ async def test_an_address_in_use_is_said_once_and_tried_again(stage: Stage) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        server = WebServer(WebOptions("127.0.0.1", port), stage.figures, Vitals(clock, stage.app.every), clock)
+        server = WebServer(
+            WebOptions("127.0.0.1", port), stage.figures, pages(stage), Vitals(clock, stage.app.every), clock
+        )
         with structlog.testing.capture_logs() as logs:
             task = asyncio.create_task(server.run())
             for _ in range(2):

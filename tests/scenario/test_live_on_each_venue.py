@@ -15,7 +15,7 @@ from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Fill
 from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.ports import Store
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.contract.order_venues import EVERY, VENUES, Bench, OrderVenue, trading
 from tests.support import CountingIds

@@ -17,7 +17,7 @@ from hedged.model.finding import Kind, Severity
 from hedged.model.order import Fill, Purpose
 from hedged.model.policy import Holding, Limits, MarginPolicy, OnCritical, PaperPolicy
 from hedged.observe.margin_risk import MarginRisk
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import ETH_PERP, hedge, policy
 from tests.fakes import FakeVenue, wire
 from tests.margin import contract

@@ -13,17 +13,17 @@ from hedged.cycle import Portfolio, run_cycle
 from hedged.model.finding import HedgeStatus
 from hedged.model.order import Fill
 from hedged.model.policy import PaperPolicy
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds
-from tests.venues.benches import BENCHES, PERPETUALS
+from tests.venues.benches import ACCOUNTS, BENCHES, LEGS
 
 
-@pytest.mark.parametrize("venue", PERPETUALS)
+@pytest.mark.parametrize("venue", LEGS)
 async def test_a_paper_hedge_of_what_the_venue_holds(venue: str) -> None:
     """The coins that the venue's account holds are hedged on paper with its ETH perpetual, and nothing is sent."""
-    perpetual, quote = PERPETUALS[venue], BENCHES[venue].QUOTE
-    async with BENCHES[venue].bench() as it:
+    perpetual, quote = LEGS[venue], ACCOUNTS[venue].QUOTE
+    async with ACCOUNTS[venue].bench() as it:
         store = MemoryStore()
         setup = replace(
             policy(hedge("*", name="all", legs=[perpetual])), quote=quote, paper=PaperPolicy(cash=Decimal(10_000_000))

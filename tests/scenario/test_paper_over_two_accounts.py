@@ -12,7 +12,7 @@ from hedged.model.finding import HedgeStatus
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Fill
 from hedged.model.policy import PaperPolicy
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import hedge, policy
 from tests.support import CountingIds, ManualClock
 from tests.venues import kraken_bench, krakenfutures_bench

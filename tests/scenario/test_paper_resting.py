@@ -28,7 +28,7 @@ from hedged.model.order import (
 )
 from hedged.model.policy import Holding, Limits, PaperPolicy, World
 from hedged.model.snapshot import Quote, Read
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.build import ETH_PERP, hedge, perp, policy
 from tests.store_samples import intent
 from tests.support import T0, CountingIds, ManualClock

@@ -17,12 +17,14 @@ from typer.testing import CliRunner
 from hedged.cli.main import app
 from hedged.cli.plan_venues import _Listing, _nearest_dates, _Past
 from hedged.errors import Unreachable
+from hedged.estimate.past_prices import past_prices
 from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Quote, Read
 from hedged.settings import load
 from tests.support import ROOT, T0, ManualClock, need_shared
-from tests.unit.test_plan import contract
+from tests.unit.test_plan import contract, planned
+from tests.unit.test_plan_inverse import margined
 
 CONFIG = """\
 # what I hold
@@ -280,6 +282,87 @@ def test_of_dated_contracts_the_next_of_the_least_rolled_is_proposed() -> None:
     ):
         found = _nearest_dates([*(each.instrument for each in listed), perpetual])
         assert found == [perpetual, best.instrument]
+
+
+class InCoins:
+    """A venue that lists ETH margined in ETH and SOL in SOL, dated and not; of a dollar it tells no price, but an index."""
+
+    account = "sim"
+
+    async def instruments(self) -> dict[str, Instrument]:
+        listed = [margined("ETH"), margined("ETH", date="270326"), margined("SOL"), contract("ETH", date="270326")]
+        renamed = (replace(each.instrument, account="sim") for each in listed)
+        return {each.id: each for each in renamed}
+
+    async def quotes(self, names: list[InstrumentId]) -> dict[InstrumentId, Read[Quote]]:
+        return {
+            name: Read(Quote(Decimal(3030), index=Decimal(3000), bid=Decimal(3029), ask=Decimal(3031)), T0)
+            for name in names
+        }
+
+    async def prices(self, assets: set[str], quote: str) -> dict[str, Read[Decimal]]:
+        return {asset: Read(Decimal(2994), T0) for asset in assets if asset in {"ETH", "SOL"}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "coins", "expected"),
+    [
+        ("paper", "", ["main:ETH/USDT:USDT-270326"]),
+        (
+            "paper",
+            "[paper]\ncoins = { ETH = 1 }\n",
+            ["main:ETH/USD:ETH", "main:ETH/USD:ETH-270326", "main:ETH/USDT:USDT-270326"],
+        ),
+        (
+            "monitor",
+            "",
+            ["main:ETH/USD:ETH", "main:ETH/USD:ETH-270326", "main:ETH/USDT:USDT-270326", "main:SOL/USD:SOL"],
+        ),
+    ],
+)
+async def test_contracts_margined_in_coins_are_chosen_from(
+    config: Path, mode: str, coins: str, expected: list[str]
+) -> None:
+    """Dated and not, beside the linear ones; on paper those that the wallet can back. A dollar is worth coin over index."""
+    config.write_text(CONFIG.replace('"paper"', f'"{mode}"') + coins)
+    settings = load(config, {})
+    venue: Any = InCoins()
+    listing = _Listing(settings, settings.policy(), {"sim": venue}, clock=ManualClock(), past={}, kept={})
+    found = {each.instrument.id: each for each in await listing.candidates(["ETH", "SOL"])}
+    assert sorted(found) == expected
+    for name, each in found.items():
+        assert each.rate == (Decimal("0.998") if "/USD:" in name else 1)
+    if "main:ETH/USD:ETH-270326" in found:
+        days = (datetime(2027, 3, 26, 8, tzinfo=UTC) - T0) / timedelta(days=1)
+        assert float(found["main:ETH/USD:ETH-270326"].carry_year or 0) == pytest.approx(-0.01 * 365 / days)
+
+
+def test_coins_to_be_bought_are_written_into_the_hedge(config: Path) -> None:
+    """They are exposure of the hedge that they back, unless another covers them."""
+    from hedged.cli.plan import _collateral
+
+    best = planned(past_prices({}, 3600, 10**9, 365), {"UNI": 50_000}, [margined("ETH")])
+    policy = load(config, {}).policy()
+    assert list(_collateral(best, [best], policy)) == ["ETH"]
+    assert list(_collateral(best, [best, replace(best, assets=("ETH",))], policy)) == []
+    config.write_text(CONFIG + '[[hedges]]\nname = "rest"\nassets = ["*"]\ninstruments = ["sim:ETH/USDT:USDT"]\n')
+    assert list(_collateral(best, [best], load(config, {}).policy())) == []
+
+
+def test_a_plan_offline_has_contracts_margined_in_the_wallets_coins(config: Path, prices: Path, tmp_path: Path) -> None:
+    """As a replay has them; told with collateral in coins and money, and why the other was not taken."""
+    config.write_text(CONFIG + "[paper]\ncoins = { ETH = 1 }\n")
+    funding = tmp_path / "funding.csv"
+    rows = [f"2026-07-{day:02}T00:00:00Z,ETH,0.0001" for day in range(1, 20)]
+    funding.write_text("\n".join(["ts,symbol,funding_rate", *rows]) + "\n")
+    csv = holdings(tmp_path, "asset,quantity\nETH,40\n")
+    options = ("-c", config, "--holdings", csv, "--prices", prices, "--funding", funding)
+    (group,) = asked(*options)["groups"]
+    told = {each["what"]: each["reason"] for each in group["alternatives"]}
+    assert told["sim:ETH/USD:ETH"] == "the same coin as sim:ETH/USDT:USDT, no cheaper, margined in ETH"
+    (margin,) = group["proposed"]["margin"]
+    assert (margin["currency"], margin["bought"]) == ("USDT", "0")
+    assert margin["collateral"] == margin["collateral_value"]
 
 
 class Candles:

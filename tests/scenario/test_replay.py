@@ -30,10 +30,12 @@ from hedged.model.policy import (
     World,
 )
 from hedged.replay.clock import ReplayClock
+from hedged.replay.course import Recorder
 from hedged.replay.past import PastBars
 from hedged.replay.report import ReplayReport, report_rows
 from hedged.replay.run import Window, check_frequency, paper_policy, replay
-from hedged.tell.lifecycle import AlertRules
+from hedged.replay.samples import held_assets
+from hedged.tell.rules import AlertRules
 from tests.support import ManualClock
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
@@ -198,12 +200,15 @@ async def test_dated_contracts_are_rolled_before_they_end() -> None:
     assert any(note.startswith("No --dated: quarterly contracts on ETH") for note in report.notes)
 
 
-async def test_a_year_of_hours_rolls_four_times_and_settles_nothing() -> None:
+@pytest.mark.parametrize("chain", ["ETH/USDT:USDT", "ETH/USD:ETH"], ids=["in dollars", "in coins"])
+async def test_a_year_of_hours_rolls_four_times_and_settles_nothing(chain: str) -> None:
     """Prices wander by the hour; the hedge on quarterlies is inside its band at every roll and never delivered."""
     hours = 365 * 24
     walk = np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.006, (2, hours)), axis=1))
     past = history(table(SOL=list(10 * walk[0]), ETH=list(100 * (0.7 * walk[0] + 0.3 * walk[1]))))
-    policy = portfolio(instruments=("main:ETH/USDT:USDT-210326",), SOL="100")
+    held = {"SOL": "100"} if chain.endswith("USDT") else {"ETH": "4"}
+    coins = {} if chain.endswith("USDT") else {"ETH": Decimal(12)}
+    policy = portfolio(replace(FREE, coins=coins), instruments=(f"main:{chain}-210326",), **held)
     seen: list[CycleReport] = []
     report = await replay(
         policy,
@@ -215,7 +220,7 @@ async def test_a_year_of_hours_rolls_four_times_and_settles_nothing() -> None:
     )
     rolled = [cycle for cycle in seen if any(each.intent.purpose is Purpose.ROLL for each in cycle.decision.intents)]
     left = {near for cycle in rolled for near in _ending(cycle)}
-    assert left == {f"main:ETH/USDT:USDT-{date}" for date in ("210326", "210625", "210924", "211231")}
+    assert left == {f"main:{chain}-{date}" for date in ("210326", "210625", "210924", "211231")}
     for cycle in rolled:
         group = cycle.assessment.groups[0]
         assert abs(group.drift or 0) <= group.band
@@ -287,10 +292,21 @@ COSTLY = replace(FREE, fee_taker=Decimal("0.0005"), slippage_bps=Decimal(2), spr
 CENT = Decimal("0.005")
 
 
+IN_COINS = "main:ETH/USD:ETH"
+IN_COINS_DATED = "main:ETH/USD:ETH-210326"
+
+
 @pytest.mark.parametrize(
     "instruments",
-    [(PERP,), ("main:ETH/USDT:USDT-210326",), (PERP, "main:ETH/USDT:USDT-210326")],
-    ids=["perpetual", "dated", "both"],
+    [
+        (PERP,),
+        ("main:ETH/USDT:USDT-210326",),
+        (PERP, "main:ETH/USDT:USDT-210326"),
+        (IN_COINS,),
+        (IN_COINS_DATED,),
+        (PERP, IN_COINS_DATED),
+    ],
+    ids=["perpetual", "dated", "both", "in coins", "dated in coins", "dollars and coins"],
 )
 @pytest.mark.parametrize("target", [Target.VALUE, Target.MINIMUM_VARIANCE])
 async def test_the_parts_of_the_pnl_are_the_change_of_the_equity(instruments: tuple[str, ...], target: Target) -> None:
@@ -301,14 +317,133 @@ async def test_the_parts_of_the_pnl_are_the_change_of_the_equity(instruments: tu
     spot = table(step=4 * HOUR, SOL=list(10 * walk[0]), ETH=list(eth), BTC=list(100 * walk[1]))
     perp = table(step=4 * HOUR, ETH=list(eth * np.exp(rng.normal(0, 0.001, bars))))
     past = history(spot, perp, {hours: f"{rng.normal(0.0001, 0.0003):.6f}" for hours in range(0, 4 * bars, 8)})
-    policy = portfolio(COSTLY, instruments=instruments, SOL="100")
+    in_coins = any(name in instruments for name in (IN_COINS, IN_COINS_DATED))
+    paper = replace(COSTLY, coins={"ETH": Decimal(5)}) if in_coins else COSTLY
+    policy = portfolio(paper, instruments=instruments, SOL="100")
     policy = replace(policy, hedges=(replace(policy.hedges[0], target=target),))
     report = await run(policy, past, Window(frequency=timedelta(days=1)))
-    assert report.orders > 20
+    assert report.orders > 10
     assert decomposed(report)
-    if instruments[0] != PERP:
+    if PERP not in instruments and instruments != (IN_COINS,):
         assert report.decomposition.parts.roll < 0
         assert report.decomposition.parts.basis_run_off != 0
+
+
+async def test_a_short_in_coins_is_worth_what_the_same_in_dollars_is() -> None:
+    """4 ETH beside 6 in the wallet, 50 contracts of 10 dollars sold at 100: half of what the coins make is left."""
+    eth = [100, 80, 125, 50, 200]
+    coins = replace(FREE, coins={"ETH": Decimal(6)})
+    report = await run(portfolio(coins, band="0.5", instruments=(IN_COINS,), ETH="4"), history(table(ETH=eth)))
+    assert report.orders == 1
+    assert report.effectiveness == pytest.approx(0.75), "half of the moves, a quarter of the variance"
+    assert report.turnover == 500, "half of 1,000, the edge of the band, in whole contracts"
+    assert report.decomposition.exposure == 10 * 100
+    assert report.decomposition.hedge == -5 * 100
+    assert decomposed(report)
+    note = "Contracts margined in ETH have a face value of 10 USD and are traded whole; they are priced by the files: a"
+    assert f"{note} USD counts as a USDT." in report.notes
+
+
+@pytest.mark.parametrize("dated", [False, True])
+async def test_collateral_counted_a_hedge_in_coins_does_what_one_in_dollars_does(dated: bool) -> None:
+    """Half a year of the same prices and costs over the same 10 ETH, 4 of them the collateral: within 3 bp.
+
+    Before costs, as a roll in coins costs a share of the face, and one in dollars a share of what the coins are worth.
+    """
+    bars, rng = 180 * 6, np.random.default_rng(5)
+    eth = 1000 * np.exp(np.cumsum(rng.normal(0, 0.012, bars)))
+    perp = table(step=4 * HOUR, ETH=list(eth * np.exp(rng.normal(0, 0.0005, bars))))
+    past = history(table(step=4 * HOUR, ETH=list(eth)), perp)
+    days = Window(frequency=timedelta(days=1))
+    suffix = "-210326" if dated else ""
+    linear = await run(portfolio(COSTLY, "0.005", (PERP + suffix,), ETH="10"), past, days)
+    wallet = replace(COSTLY, coins={"ETH": Decimal(4)})
+    inverse = await run(portfolio(wallet, "0.005", (IN_COINS + suffix,), ETH="6"), past, days)
+    assert (linear.effectiveness or 0) > 0.98
+    assert inverse.effectiveness == pytest.approx(linear.effectiveness, abs=0.001)
+    before_costs = [each.decomposition.parts.total + each.costs.total for each in (linear, inverse)]
+    assert abs(before_costs[0] - before_costs[1]) < 10_000 * Decimal("0.0003")
+    assert decomposed(inverse)
+    assert decomposed(linear)
+    assert float(inverse.costs.total) == pytest.approx(float(linear.costs.total), rel=0.2)
+
+
+async def test_funding_of_a_short_in_coins_is_paid_on_its_face() -> None:
+    """40 contracts of 10 dollars at 0.1 %: 0.4 dollars whatever the price, in coins that are exposure from then on.
+
+    0.004 of them at 100, so that a contract is lacking; 0.41 dollars are 0.005125 at 80; at last 0.82 are paid.
+    """
+    coins = replace(FREE, coins={"ETH": Decimal(6)})
+    past = history(table(step=8 * HOUR, ETH=[100, 100, 80, 125]), rates={8: "0.001", 16: "0.001", 24: "-0.002"})
+    report = await run(
+        portfolio(coins, band="0.6", instruments=(IN_COINS,), ETH="4"),
+        past,
+        replace(HOURLY, frequency=timedelta(hours=8)),
+    )
+    assert report.turnover == 400 + 10
+    assert report.costs.funding == Decimal("-0.4") - Decimal("0.41") + Decimal("0.82")
+    assert report.decomposition.exposure == Decimal("10.004") * -20 + Decimal("10.009125") * 45
+    assert decomposed(report)
+
+
+async def test_what_is_drawn_has_the_coins_of_the_wallet_once() -> None:
+    """4 ETH beside 6 in the wallet, half of them short since 100: 10·p without the hedge, 10·p − 5·(p − 100) with it."""
+    recorder, eth = Recorder(), [100.0, 80.0, 125.0, 50.0, 200.0]
+    coins = replace(FREE, coins={"ETH": Decimal(6)})
+    policy = portfolio(coins, band="0.5", instruments=(IN_COINS,), ETH="4")
+    await replay(policy, history(table(ETH=eth)), HOURLY, rules=AlertRules(), stopwatch=ManualClock(), watch=recorder)
+    lines = recorder.course().lines
+    assert lines["unhedged"].values.tolist() == pytest.approx([10 * price for price in eth])
+    assert lines["hedged"].values.tolist() == pytest.approx([10 * price - 5 * (price - 100) for price in eth])
+
+
+async def test_coins_without_a_price_are_bridged_and_not_worth_nothing() -> None:
+    """Over the third bar nothing is known, no return and no order; the whole is that of its two ends, to the cent.
+
+    600 dollars sold at 100 cost 0.003 ETH in fees, which are no exposure any more.
+    """
+    coins = replace(COSTLY, coins={"ETH": Decimal(6)})
+    eth: list[float | str] = [100, 80, "", 125, 50]
+    report = await run(portfolio(coins, band="0.4", instruments=(IN_COINS,), ETH="4"), history(table(ETH=eth)))
+    assert decomposed(report)
+    assert float(report.decomposition.exposure) == pytest.approx((10 - 0.003) * (50 - 100), abs=0.001)
+    assert "Prices of ETH missing in spot.csv: 1 of 5 bars." in report.notes
+
+
+async def test_coins_of_the_wallet_alone_can_be_replayed() -> None:
+    """They are holdings: nothing else has to be listed. Those of two accounts are twice as many."""
+    coins = replace(FREE, coins={"ETH": Decimal(6)})
+    alone = replace(portfolio(coins, band="0.01", instruments=(IN_COINS,), ETH="1"), holdings=())
+    report = await run(alone, history(table(ETH=[100, 80, 125])))
+    assert report.decomposition.exposure == 6 * 25
+    assert decomposed(report)
+    both = replace(portfolio(coins, instruments=(IN_COINS, "other:ETH/USD:ETH"), ETH="1"), holdings=())
+    assert held_assets(both) == {"ETH": 12.0}
+    assert decomposed(await run(both, history(table(ETH=[100, 80, 125]))))
+
+
+async def test_a_short_in_coins_is_liquidated_by_its_coins_alone() -> None:
+    """N = 500 at 100 over 1.5 coins: gone at N·(1 − MMR)/(N/P0 − C) = 142.14, though the cash could have borne it."""
+    coins = replace(FREE, coins={"ETH": Decimal("1.5")})
+    limit = 500 * 0.995 / (5 - 1.5)
+    eth = [100.0, limit - 1, limit - 1]
+    policy = portfolio(coins, band="0.5", instruments=(IN_COINS,), ETH="8.5")
+    assert (await run(policy, history(table(ETH=eth)))).liquidations == 0
+    eth[1] = limit + 0.2
+    report = await run(policy, history(table(ETH=eth)))
+    assert report.liquidations == 1
+    assert report.decomposition.unaccounted is not None
+    assert report.costs.fees > 1
+    assert abs(report.decomposition.unaccounted + report.costs.fees) < CENT
+
+
+async def test_contracts_in_coins_need_coins() -> None:
+    """Said before the first bar, with the way out, and not by a refusal at every bar."""
+    with pytest.raises(ConfigurationError, match=r"main:ETH/USD:ETH is margined in ETH, .* coins = { ETH = 1 }"):
+        await run(portfolio(instruments=(IN_COINS,), ETH="6"), history(table(ETH=[100] * 3)))
+    policy = portfolio(replace(FREE, coins={"DOGE": Decimal(1)}), ETH="6")
+    with pytest.raises(DataError, match=r"spot.csv: no prices of DOGE, which \[paper\] coins has"):
+        await run(policy, history(table(ETH=[100] * 3)))
 
 
 async def test_the_report_says_where_the_pnl_came_from() -> None:
@@ -379,6 +514,26 @@ async def test_nothing_that_comes_later_changes_what_came_before(
     assert _without_seconds(await run(policy, past(series[cut:]), window)) == first
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(series=SERIES, ratio=st.sampled_from(["0.4", "1", "1.3"]), dated=st.booleans())
+async def test_over_any_prices_the_parts_in_coins_are_the_whole(
+    series: list[tuple[float, float]], ratio: str, dated: bool
+) -> None:
+    """Leaps and falls by half, a mark beside the coin's price, funding and costs: nothing is lost, nothing told twice."""
+    coins = replace(COSTLY, coins={"ETH": Decimal(30)})
+    instrument = IN_COINS_DATED if dated else IN_COINS
+    policy = portfolio(coins, band="0.02", instruments=(instrument,), ETH="1")
+    policy = replace(policy, hedges=(replace(policy.hedges[0], target_ratio=Decimal(ratio)),))
+    spot = table(ETH=[round(100 * row[0], 2) for row in series])
+    perp = table(ETH=[round(100 * row[0] * (0.95 + row[1] / 20), 2) for row in series])
+    rates = {hour: f"{(row[1] - 1) / 1000:.6f}" for hour, row in enumerate(series)}
+    report = await run(policy, history(spot, perp, rates))
+    if report.liquidations:
+        assert report.decomposition.unaccounted is not None
+    else:
+        assert decomposed(report)
+
+
 def test_any_portfolio_is_replayed_on_paper_with_holdings_held_from_the_start() -> None:
     """Mode and world of the file play no part, and coins listed in 2030 are neither late nor stale in 2021."""
     policy = paper_policy(portfolio(SOL="100"), START, timedelta(days=1))
@@ -403,6 +558,20 @@ async def test_a_replay_buys_back_for_margin_where_it_may(on_critical: OnCritica
     assert report.margin_reductions <= 12
     assert report.as_json()["margin_reductions"] == report.margin_reductions
     assert report_rows(report)["bought back for margin"] == f"{report.margin_reductions}"
+
+
+@pytest.mark.parametrize(
+    ("on_critical", "liquidations"), [(OnCritical.ALERT, 1), (OnCritical.REDUCE, 0)], ids=["alert", "reduce"]
+)
+async def test_a_short_in_coins_is_bought_back_for_margin_too(on_critical: OnCritical, liquidations: int) -> None:
+    """2.85 of 3 ETH short over 0.6 of them, in the same rally: gone at 3,781, or bought back in parts; it adds up."""
+    paper = replace(FREE, coins={"ETH": Decimal("0.6")})
+    policy = replace(portfolio(paper, instruments=(IN_COINS,), ETH="2.4"), margin=MarginPolicy(on_critical=on_critical))
+    report = await run(policy, history(table(ETH=[round(price, 4) for price in SQUEEZED])))
+    assert report.liquidations == liquidations
+    assert (report.margin_reductions > 0) is (on_critical is OnCritical.REDUCE)
+    assert report.decomposition.unaccounted is not None
+    assert abs(report.decomposition.unaccounted + report.costs.fees) < CENT, "nothing but the fee of a liquidation"
 
 
 async def test_the_past_of_a_replay_ends_now() -> None:

@@ -63,6 +63,7 @@ class Wiring:
         self.wakes = Wakes(timedelta(seconds=5))
         self.began = self.completed = self.shown = self.closed = 0
         self.given: list[list[str]] = []
+        self.texts: list[str] = []
         self.taken_back: list[int] = []  # how often it had been closed before
         self.alerts: tuple[Any, ...] = ()
         self.crash: Exception | None = None
@@ -72,6 +73,8 @@ class Wiring:
     async def cycle(self, now: datetime, extra: Sequence[Finding]) -> Any:
         self.began += 1
         self.given.append([finding.key for finding in extra])
+        self.texts += [finding.text for finding in extra]
+        self.wakes.take()
         await asyncio.sleep(self.takes)
         if self.crash is not None:
             raise self.crash
@@ -316,7 +319,7 @@ def test_a_good_reload_takes_over_between_two_cycles(monkeypatch: pytest.MonkeyP
 def test_a_broken_reload_keeps_the_old_one_and_says_so(
     fault: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A refused configuration changes nothing; each problem is logged, and the status shows it until mended."""
+    """A refused configuration changes nothing; each problem is logged, and status and alerts say it until mended."""
 
     async def scene(clock: WallClock) -> None:
         old, new = Wiring(), Wiring()
@@ -324,14 +327,17 @@ def test_a_broken_reload_keeps_the_old_one_and_says_so(
         await clock.sleep(10)
         await daemon.send(signal.SIGHUP)
         await clock.sleep(60)
-        assert (old.completed, old.closed, old.given) == (2, 0, [[], []])
-        assert daemon.manager.words == ["ready", "alive", "reloading", "ready", "alive"]
+        told = ["reload_refused/alts"]
+        assert (old.completed, old.closed, old.given) == (3, 0, [[], told, told]), "told at once, and while it lasts"
+        assert old.texts[0].startswith("alts: reload REFUSED, the old configuration keeps running: ")
+        assert said in old.texts[0]
+        assert daemon.manager.words == ["ready", "alive", "reloading", "ready", "alive", "alive"]
         assert all("reload REFUSED" in status for _, status in daemon.manager.heard[3:])
         await daemon.send(signal.SIGHUP)
         await clock.sleep(10)
         assert "REFUSED" not in daemon.manager.heard[-1][1]
         await daemon.stop()
-        assert (old.closed, new.completed) == (1, 1)
+        assert (old.closed, new.completed, new.given) == (1, 1, [[]]), "the next good one ends it"
 
     virtual_time.run(scene, monkeypatch)
     written = "".join(capsys.readouterr())
@@ -349,7 +355,7 @@ def test_a_reload_that_hangs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         daemon._build_takes = 1e6
         await daemon.send(signal.SIGHUP)
         await clock.sleep(55)
-        assert wired.completed == 2
+        assert wired.given == [[], ["reload_refused/alts"], ["reload_refused/alts"]]
         assert "REFUSED" in daemon.manager.heard[-1][1]
         await daemon.stop()
 

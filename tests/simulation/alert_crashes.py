@@ -46,8 +46,9 @@ from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.policy import World
 from hedged.ports import CycleRecord, Memory
 from hedged.tell.attention import attention
-from hedged.tell.lifecycle import AlertRules, advance
+from hedged.tell.lifecycle import advance
 from hedged.tell.outbox import Courier
+from hedged.tell.rules import AlertRules
 from tests.store_samples import message
 from tests.support import T0
 from tests.virtual_time import VirtualTimeLoop, WallClock

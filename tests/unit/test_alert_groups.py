@@ -9,8 +9,10 @@ import pytest
 
 from hedged.model.alert import Acknowledgement, Alert, AlertState, Message, MessageKind, Silence
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.lifecycle import AlertRules, advance
+from hedged.tell.lifecycle import advance
 from hedged.tell.quiet import Attention, covers
+from hedged.tell.rules import AlertRules
+from hedged.tell.templates import Template
 from tests.support import T0, CountingIds
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -62,6 +64,20 @@ def test_ten_drifting_hedges_are_one_message() -> None:
     assert message.body.splitlines()[:2] == ["- h0 is under-hedged.", "- h1 is under-hedged."]
     assert {told.event_id for told in message.alerts} == {alert.event_id for alert in lives.alerts.values()}
     assert message.event_id not in lives.alerts
+
+
+def test_a_group_goes_by_the_users_templates() -> None:
+    """Both the template of groups and, for its lines, that of the kind; one alert by itself has the kind's alone."""
+    lives = Lives(
+        AlertRules(
+            templates={Kind.DRIFT: Template(text="{subject}!\nbody")},
+            group_template=Template(text="{count} at once\n{lines}"),
+        )
+    )
+    (message,) = lives.cycle(drift("a"), drift("b"))
+    assert (message.title, message.body) == ("2 at once", "- a! body\n- b! body")
+    (single,) = lives.cycle(drift("a"), drift("b"), drift("c"), after=MINUTE)
+    assert (single.title, single.body) == ("c!", "body")
 
 
 def test_what_follows_within_the_interval_waits_for_the_next_message() -> None:

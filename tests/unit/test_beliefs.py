@@ -9,7 +9,7 @@ import pytest
 
 from hedged.adapters.store.beliefs import alerts_after, newest_by_key
 from hedged.model.alert import AlertState, MessageKind
-from hedged.tell.lifecycle import _last_told
+from hedged.tell.news import told_last
 from tests.store_samples import alert
 from tests.support import T0
 
@@ -42,4 +42,4 @@ def test_what_was_told_while_the_clock_was_ahead_holds_no_group_back() -> None:
     """Set back by a month, the clock would keep the ends of a whole kind from being told for a month."""
     told = replace(alert("alts", "e1"), told_at=T0 - timedelta(minutes=5))
     ahead = replace(alert("eth", "e2", AlertState.RESOLVED), told_at=T0 + timedelta(days=30))
-    assert _last_told([told, ahead], T0) == {told.kind: told.told_at}
+    assert told_last([told, ahead], T0) == {told.kind: told.told_at}

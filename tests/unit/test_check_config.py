@@ -93,17 +93,36 @@ def test_channels_are_checked_without_a_network(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "notify").write_text("phone = json://127.0.0.1/CANARY\n\nmail = mailtoo://u:CANARY@host\n")
     (folder / "notify").chmod(0o600)
-    (said,) = run("--config", str(path)).stderr.splitlines()
-    assert said.startswith(f"{folder / 'notify'}:3  mailtoo://…  must be a notification URL that apprise understands")
+    no_program, no_url = run("--config", str(path)).stderr.splitlines()
+    assert no_program.endswith(f"{tmp_path / 'beep'} is no program that this user may run")
+    assert no_url.startswith(f"{folder / 'notify'}:3  mailtoo://…  must be a notification URL that apprise understands")
     (folder / "notify").write_text("phone = json://127.0.0.1/CANARY\n")
     assert run("--config", str(path)).stderr.splitlines() == [
         f'{path}:8  notify.exec = ["beep"]  {tmp_path / "beep"} is no program that this user may run',
+        f'{path}:6  alerts.channels.then[1] = "sms"  is no channel that there is: log, exec, phone',
     ]
     (tmp_path / "beep").write_text("#!/bin/sh\n")
     (tmp_path / "beep").chmod(0o700)
     assert run("--config", str(path)).stderr.splitlines() == [
         f'{path}:6  alerts.channels.then[1] = "sms"  is no channel that there is: log, exec, phone',
     ]
+
+
+def test_every_secret_that_is_missing_is_listed(tmp_path: Path) -> None:
+    """The token of the pages, the bot's, the broker's and an account's keys: one look shows all that is to be made."""
+    path = tmp_path / "mine.toml"
+    keys = 'credentials_file = "keys"\n'
+    path.write_text(
+        GOOD.replace('exchange = "binance"\n', f'exchange = "binance"\n{keys}')
+        + '[web]\nlisten = "0.0.0.0:9464"\n[telegram]\n[mqtt]\nhost = "broker"\ncredentials_file = "login"\n'
+    )
+    told = run("--config", str(path)).stderr
+    assert told.count("no such file: ") == 2
+    assert f"no such file: {tmp_path / 'keys'}" in told
+    assert f"no such file: {tmp_path / 'login'}" in told
+    assert "[telegram] needs the secret file telegram" in told
+    assert "needs a token in the secret file web-token" in told
+    assert len(told.splitlines()) == 4, "each once"
 
 
 def test_the_schema_needs_no_file() -> None:

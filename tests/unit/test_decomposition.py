@@ -173,15 +173,15 @@ def test_funding_is_worked_out_where_the_account_does_not_tell(
     """A short receives above zero; each funding time counts once."""
     first = leg(-10, 100, funding_rate=D(rate), funding_hours=D(8), funding_next=T0 + next_hours * HOUR)
     after = replace(first, funding_rate=D(later))
-    assert funding_between(first, after, T0, T0 + until * HOUR) == D(paid)
+    assert funding_between(first, after, T0, T0 + until * HOUR)[0] == D(paid)
 
 
 def test_funding_is_what_the_account_tells() -> None:
     """Its own books go before the estimate."""
     first = leg(-10, 100, funding_rate=D("0.01"), funding_hours=D(1), funding_paid=D("-3.5"))
     after = replace(first, funding_paid=D("-5"))
-    assert funding_between(first, after, T0, T0 + 5 * HOUR) == D("-1.5")
-    assert funding_between(leg(-10, 100), leg(-10, 100), T0, T0 + 5 * HOUR) == 0, "a dated contract has none"
+    assert funding_between(first, after, T0, T0 + 5 * HOUR) == (D("-1.5"), [])
+    assert funding_between(leg(-10, 100), leg(-10, 100), T0, T0 + 5 * HOUR) == (0, []), "a dated contract has none"
 
 
 def _order(
@@ -217,6 +217,73 @@ def test_an_inverse_contract_moves_like_its_face_over_its_opening_price() -> Non
     assert opened.legs[ETH_PERP].base_quantity == D(-20)
     halved, _ = booked(opened, *_order(side=Side.BUY, price="80", quantity="50"))
     assert halved.legs[ETH_PERP].base_quantity == D(-10)
+
+
+def in_coins(contracts: Number, coins: Number, mark: Number, **more: object) -> LegReading:
+    """So many contracts of 100 dollars, opened for so many coins."""
+    held = leg(contracts, mark, multiplier=D(100), linear=False, lot_size=D(1), **more)
+    return replace(held, base_quantity=dec(coins))
+
+
+@pytest.mark.parametrize(("mark", "coins"), [(30_000, 66_000), (90_000, 78_000), (120_000, 84_000)])
+def test_a_short_in_coins_makes_what_its_wallet_and_it_are_worth(mark: int, coins: int) -> None:
+    """N = 60,000 at 60,000 over 1.2 BTC, 72,000 in all: 1.2 coins gain by the price, 1 is taken back, 0.2 is left."""
+    before = reading(0, {"ETH": ("1.2", 60_000)}, 60_000, eth=in_coins(-600, -1, 60_000, spot=D(60_000)))
+    now = reading(1, {"ETH": ("1.2", mark)}, mark, eth=in_coins(-600, -1, mark, spot=D(mark)))
+    found = decompose(before, now)
+    assert found is not None
+    assert found.exposure == D("1.2") * (mark - 60_000)
+    assert found.parts.total == coins - 72_000 == D("0.2") * (mark - 60_000)
+    assert found.parts.basis == 0
+
+
+def test_the_gain_in_coins_is_worth_what_the_coin_costs() -> None:
+    """0.25 BTC gained at a mark of 48,000, the coin at 50,000: 12,500, of which 10,000 by the coin, 2,500 by the basis."""
+    before = reading(0, {}, 60_000, eth=in_coins(-600, -1, 60_000, spot=D(60_000)))
+    now = reading(1, {}, 50_000, eth=in_coins(-600, -1, 48_000, spot=D(50_000)))
+    found = decompose(before, now)
+    assert found is not None
+    assert found.parts.total == D(12_500)
+    assert found.parts.basis == D(2_500)
+
+
+def test_an_order_in_coins_changes_the_wallet_by_what_it_paid_and_made() -> None:
+    """300 of 600 bought back at 50,000: 0.1 BTC made, 0.0005 paid as the fee of 25 dollars, so 1.2995 are exposure.
+
+    The mark is 50,500 and so is the coin: 0.6 − 30,000 / 50,500 coins better than that, worth 300 dollars.
+    """
+    at = reading(0, {"ETH": ("1.2", 50_500)}, 60_000, eth=in_coins(-600, -1, 50_500, spot=D(50_500)))
+    name = InstrumentId(ETH_PERP)
+    intent = Intent("hd1", "alts", name, Side.BUY, D(300), D(50_500), D(0), True, "")
+    after, costs = booked(at, intent, Fill("hd1", name, Side.BUY, D(300), D(50_000), D(25), T0))
+    assert after.assets["ETH"].quantity == D("1.2995")
+    assert (after.legs[name].contracts, after.legs[name].base_quantity) == (D(-300), D("-0.5"))
+    assert costs == Parts(fees=D("-25.25"), slippage=D(300))
+    assert at.assets["ETH"].quantity == D("1.2"), "what was read stays what was read"
+    dearer = reading(0, {}, 60_000, eth=in_coins(-600, -1, 50_500, spot=D(50_500), rate=D("1.25")))
+    fill = Fill("hd1", name, Side.BUY, D(300), D(50_000), D("31.25"), T0)
+    assert booked(dearer, intent, fill)[1] == Parts(fees=D("-31.5625"), slippage=D(375)), "a dollar is worth 1.25 here"
+
+
+def test_funding_in_coins_is_worked_out_on_the_face_and_told_in_money() -> None:
+    """0.01 % of 60,000 dollars is 6, whatever the coins cost; what the account tells are coins, at their price now."""
+    first = in_coins(-600, -1, 60_000, funding_rate=D("0.0001"), funding_hours=D(8), funding_next=T0 + 2 * HOUR)
+    later = replace(first, mark=D(30_000), spot=D(30_300))
+    assert funding_between(first, later, T0, T0 + 3 * HOUR) == (D(-6), [(T0 + 2 * HOUR, D(-6))])
+    told = [replace(each, funding_paid=D(paid)) for each, paid in ((first, "-0.001"), (later, "-0.0012"))]
+    assert funding_between(*told, T0, T0 + 3 * HOUR) == (D("-0.0002") * 30_300, [])
+
+
+def test_coins_that_funding_brought_came_from_nowhere_else() -> None:
+    """0.0002 BTC received are funding and no deposit; 0.5 that came beside them are."""
+    before = reading(
+        0, {"ETH": ("1.2", 60_000)}, 60_000, eth=in_coins(-600, -1, 60_000, spot=D(60_000), funding_paid=D(0))
+    )
+    later = in_coins(-600, -1, 60_000, spot=D(60_000), funding_paid=D("-0.0002"))
+    for came, flows in (("0", 0), ("0.5", 30_000)):
+        found = decompose(before, reading(1, {"ETH": (D("1.2002") + D(came), 60_000)}, 60_000, eth=later))
+        assert found is not None
+        assert (found.flows, found.parts.funding, found.parts.total) == (flows, D(12), D(12))
 
 
 def test_the_ratio_error_is_what_the_best_ratio_would_have_taken_more() -> None:

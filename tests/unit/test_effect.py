@@ -59,6 +59,25 @@ def test_the_price_of_a_rally_is_shown_beside_what_it_bought() -> None:
     assert found.hedge_pnl == found.gained_while_falling - found.lost_while_rising
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([(3, 3), (3, 3)], (6, 6)),
+        ([(3, 2), (3, 3)], (6, 5)),
+        ([(3, 2), (0, 1)], (3, 3)),  # read a day later
+        ([(0, 1), (3, 3)], (3, 3)),  # of a day before the first
+        ([(0, 0), (3, 3)], (4, 3)),  # written before settlements were counted
+    ],
+)
+def test_settlements_are_counted_over_the_days(counts: list[tuple[int, int]], expected: tuple[int, int]) -> None:
+    """Those booked, and those for which the account itself said what it was; never more read than there were."""
+    day = replace(market(1, 0.1)[0], parts=Parts(funding=D(1)))
+    days = [replace(day, funding_settled=settled, funding_read=read) for settled, read in counts]
+    found = effect_of(days, random())
+    assert (found.funding_settled, found.funding_read) == expected
+    assert effect_of([replace(day, parts=Parts())], random()).funding_settled == 0
+
+
 def test_too_few_days_are_unknown() -> None:
     """Nineteen days say nothing of a variance; sums are shown all the same."""
     found = effect_of(market(DAYS_MIN - 1, 0.1), random())

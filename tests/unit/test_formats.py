@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedged.tell.formats import cut, text_as_html, text_as_markdown
+from hedged.model.alert import Message, MessageKind
+from hedged.model.finding import Severity
+from hedged.tell.formats import cut, text_as_html, text_as_markdown, where_the_rest_is
+from tests.support import T0
 
 MORE = "More: `hedged alerts`."
 LONG = "One is here. Two is there: really. Three is 1.5 % off, and four is nowhere to be found at all."
@@ -28,6 +31,20 @@ LONG = "One is here. Two is there: really. Three is 1.5 % off, and four is nowhe
 def test_cut_at_a_sentence(limit: int, kept: str) -> None:
     """The last whole sentence that fits, a number's point is no end; else a word; else where to look."""
     assert cut(LONG, limit, MORE) == kept
+
+
+@pytest.mark.parametrize(
+    ("link", "config", "said"),
+    [
+        (None, "", "More: `hedged alerts e1`."),
+        (None, "/etc/hedged/my file.toml", "More: `hedged alerts e1 --config '/etc/hedged/my file.toml'`."),
+        ("https://hedged.example/alerts/e1", "/etc/x.toml", "More: https://hedged.example/alerts/e1"),
+    ],
+)
+def test_where_the_rest_of_a_message_is(link: str | None, config: str, said: str) -> None:
+    """A link where there are pages; else a command that can be typed as it stands."""
+    message = Message("e1", MessageKind.FIRING, "drift/alts", Severity.WARNING, "t", "b", T0, link=link)
+    assert where_the_rest_is(message, config) == said
 
 
 @given(st.text(max_size=300), st.integers(1, 200))

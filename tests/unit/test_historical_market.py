@@ -204,11 +204,32 @@ async def test_tiers_come_from_the_configuration() -> None:
     assert (await reader.instruments())[PERP].tiers == ()
 
 
-@pytest.mark.parametrize("symbol", ["ETH/USDT", "ETH/USD:ETH", "ETH/USDT:USDT-210326-1500-C", "ETH"])
+@pytest.mark.parametrize("symbol", ["ETH/USDT", "ETH/USD:BTC", "ETH/USDT:USDT-210326-1500-C", "ETH"])
 def test_instruments_that_cannot_be_replayed_are_refused(symbol: str) -> None:
-    """Spot, inverse contracts and options are told apart from what a price file can stand for."""
-    with pytest.raises(ConfigurationError, match=r"hedges.alts: instrument main:.* linear perpetuals and futures"):
+    """Spot, contracts that another coin settles, and options are told apart from what a price file can stand for."""
+    with pytest.raises(
+        ConfigurationError, match=r"hedges.alts: instrument main:.* settled in their quote currency or their own coin"
+    ):
         market(InstrumentId(f"main:{symbol}"), spot=table(ETH="1"))
+
+
+@pytest.mark.parametrize(("coin", "face"), [("ETH", 10), ("BTC", 100)])
+async def test_a_contract_margined_in_its_coin_is_whole_dollars(coin: str, face: int) -> None:
+    """Of so many dollars each, at the price of its coin, dated or not; a dollar is a unit of the files' currency."""
+    perpetual, dated = InstrumentId(f"main:{coin}/USD:{coin}"), InstrumentId(f"main:{coin}/USD:{coin}-210326")
+    spot = table(**{coin: "700 800"})
+    reader, clock = market(perpetual, dated, spot=spot)
+    listed = await reader.instruments()
+    for name in (perpetual, dated):
+        contract = listed[name]
+        assert (contract.linear, contract.settle, contract.multiplier, contract.lot_size) == (False, coin, face, 1)
+        assert contract.base_quantity(Decimal(7), Decimal(700)) * 100 == face
+    clock.advance(HOUR)
+    assert {name: read.value.mark for name, read in (await reader.quotes([perpetual, dated])).items()} == {
+        perpetual: 800,
+        dated: 800,
+    }
+    assert (await reader.prices(("USD", coin), "USDT"))["USD"].value == 1
 
 
 def test_an_instrument_without_prices_is_refused_by_the_file_that_lacks_them() -> None:

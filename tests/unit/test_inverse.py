@@ -11,7 +11,7 @@ from hedged.assess import assess
 from hedged.model.finding import HedgeStatus
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Position
-from tests.build import account, balances, dec, derivatives, hedge, perp, policy, snapshot
+from tests.build import account, balances, dec, derivatives, hedge, perp, policy, quote, snapshot
 
 INVERSE = InstrumentId("main:BTC/USD:BTC")
 CONTRACT = replace(perp(INVERSE, multiplier=100, lot=1), linear=False, quote="USD", settle="BTC")
@@ -38,6 +38,16 @@ def test_wallet_plus_short_is_worth_what_it_should_be(mark: int, value: int) -> 
     net_delta = state.exposure_value - state.hedge_value
     assert net_delta + 60_000 == value
     assert net_delta == Decimal("0.2") * mark
+
+
+@pytest.mark.parametrize("mark", [30_000, 60_000, 120_000])
+def test_funding_is_paid_on_the_face(mark: int) -> None:
+    """0.01 % each 8 h of 60,000 dollars is 6,570 a year, whatever the coins behind it are worth by now."""
+    short = Position(INVERSE, dec(-600), entry_price=dec(60_000))
+    before = seen(mark, short)
+    funded = quote(mark, funding_rate=Decimal("0.0001"), funding_interval_hours=Decimal(8))
+    (leg,) = assess(replace(before, quotes={INVERSE: funded}), SETUP).hedges[0].legs
+    assert leg.carry_year == -6_570
 
 
 def test_without_an_entry_price_the_delta_is_unknown() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from hedged.model.alert import Alert, AlertState, Message, MessageKind
 from hedged.model.finding import Finding, Kind, Severity
-from hedged.tell.lifecycle import LIFE, AlertRules, Observed, advance
+from hedged.tell.lifecycle import LIFE, Observed, advance
+from hedged.tell.rules import AlertRules
 from tests.support import T0, CountingIds
 
 MINUTE = timedelta(minutes=1)

@@ -120,6 +120,13 @@ def test_levels_and_talkative_libraries() -> None:
     assert stream.getvalue() == ""
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "error", "critical"])
+def test_what_a_notification_library_complains_of_can_be_heard(level: str) -> None:
+    """Its log is its only way to give a reason, which `hedged notify test` and `hedged doctor` have to show."""
+    configure(io.StringIO(), journal=True, level=level)
+    assert logging.getLogger("apprise").isEnabledFor(logging.WARNING)
+
+
 SECRETS = [
     ("GET https://fapi.binance.com/fapi/v2/positionRisk?timestamp=1&signature=SECRET",
      "GET https://fapi.binance.com/fapi/v2/positionRisk?***"),

@@ -21,7 +21,7 @@ from hedged.model.instrument import InstrumentId
 from hedged.model.order import Decision, Intent, Purpose, Side, Unknown
 from hedged.model.policy import Limits, MarginPolicy, Mode, PortfolioPolicy, World
 from hedged.model.snapshot import Doubt, Fault, Margin, Missing, Position, Snapshot
-from hedged.tell.message import margin_sentences
+from hedged.tell.orders import margin_sentences
 from tests.build import BTC_PERP, ETH_PERP, account, balances, derivatives, hedge, snapshot
 from tests.fakes import FakeVenue
 from tests.margin import contract, setup, short, with_odds

@@ -169,3 +169,24 @@ async def test_one_equity_for_two_currencies_is_still_unknown() -> None:
     assert known.margin_odds["main"].unknown == (
         "its positions settle in BTC and USDT, and what backs each is not told apart"
     )
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_before_anything_is_held_in_coins_they_are_what_backs_it(held: bool) -> None:
+    """Cash and coins told apart: 600 contracts over 0.2 BTC need 6,405 dollars of them and have 12,000, cash or no cash."""
+    other = perp(ETH_PERP)
+    view = derivatives(*([(ETH_PERP, "-1")] if held else []), margin=Margin(D(500_000), None))
+    told = replace(view, value=replace(view.value, equities={"USDT": D(500_000), "BTC": D(12_000)}))
+    before = snapshot(
+        account(swap=balances(BTC="0.2", USDT=500_000), positions=told),
+        instruments=[CONTRACT, replace(other, tiers=FLAT)],
+        marks={INVERSE: P0, ETH_PERP: 3_000},
+        prices={"BTC": P0, "ETH": 3_000, "USD": 1},
+    )
+    rules = replace(RULES, hedges=(hedge("BTC", legs=[INVERSE, ETH_PERP]),))
+    before = await with_odds(before, rules)
+    order = Intent("hd1", "alts", INVERSE, Side.SELL, D(600), D(P0), D(0), False, "")
+    room, need = room_after(order, D(0), before, rules, {})
+    assert need == pytest.approx(N * (1 - 0.995 / 1.113892), rel=1e-3)
+    assert room is not None
+    assert room.after == pytest.approx(12_000 / need, rel=1e-6)

@@ -23,7 +23,7 @@ from hedged.model.finding import Finding, Kind, Severity
 from hedged.model.history import STEP, Bar
 from hedged.model.instrument import InstrumentId, MarginTier
 from hedged.model.order import Intent, Side
-from hedged.model.policy import MarginPolicy, PortfolioPolicy, Thresholds
+from hedged.model.policy import MarginPolicy, PortfolioPolicy
 from hedged.model.snapshot import Fault, Margin, Missing, Position, Read, Snapshot
 from hedged.model.statistics import MarginOdds
 from hedged.observe.margin_risk import MarginRisk, subjects_of
@@ -318,12 +318,12 @@ async def test_the_sentence_of_a_thin_margin() -> None:
     seen = await with_odds(short(-10, 3_000, maintenance_margin=D(150)), setup(ALERT))
     (row,) = margin_statuses(seen)
     thin = replace(row, margin_ratio=D("0.88"), equity=D(1_000), maintenance=D(880))
-    (finding,) = findings_of_margin([thin], Thresholds(), "USDT")
+    (finding,) = findings_of_margin([thin], seen, setup(ALERT))
     assert finding.text == (
         "main margin: 12% of equity left before liquidation, ETH +9.5% gets there; maintenance margin is 88% of it, "
-        "critical from 75%. Top up 760 USDT to get below the warning."
+        "critical from 75%. Top up 761 USDT to get below the warning; buying back alone is not enough."
     )
-    (unknown,) = findings_of_margin([replace(thin, odds=None, estimated=True)], Thresholds(), "USDT")
+    (unknown,) = findings_of_margin([replace(thin, odds=None, estimated=True)], seen, setup(ALERT))
     assert "left before liquidation (estimated); maintenance" in unknown.text
 
 

@@ -27,18 +27,10 @@ from hedged.model.order import (
     Unknown,
 )
 from hedged.tell.grouping import News
-from hedged.tell.message import (
-    SUBJECT_MAX,
-    TITLE_MAX,
-    clean,
-    compose,
-    compose_group,
-    message_object,
-    order_sentences,
-    order_text,
-    order_trouble,
-)
-from hedged.tell.templates import Template, problem
+from hedged.tell.message import LINE_MAX, TITLE_MAX, compose, compose_group, message_object
+from hedged.tell.orders import order_sentences, order_text, order_trouble
+from hedged.tell.templates import GROUP_FIELDS, Template, problem
+from hedged.tell.text import SUBJECT_MAX, clean
 from hedged.tell.words import WORDS
 from tests.support import T0
 
@@ -136,7 +128,10 @@ def test_every_kind_has_words(kind: Kind) -> None:
         (FILL, "hedged sold 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT to reach 0.95."),
         (
             replace(FILL, quantity=Decimal("0.3")),
-            "hedged sold 0.3 of 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT to reach 0.95.",
+            (
+                "hedged sold 0.3 of 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT. "
+                "More is needed to reach 0.95."
+            ),
         ),
         (
             Rejected("hd01", "margin is insufficient."),
@@ -154,6 +149,16 @@ def test_every_kind_has_words(kind: Kind) -> None:
 def test_what_became_of_an_order(outcome: Outcome, text: str) -> None:
     """A fill, a part of one, a refusal and not knowing read differently."""
     assert order_text(INTENT, outcome, reach=Decimal("0.95")) == text
+
+
+def test_a_part_of_what_is_wanted_does_not_reach_it() -> None:
+    """The first real order on a contract, a slice, what was approved: each says what it is, and that more is needed."""
+    intent = replace(INTENT, part="the first order there is the smallest, to see that it is filled")
+    done = "hedged sold 0.4 contracts of ETH/USDT:USDT on main at 3,001.2, fee 0.60 USDT"
+    assert order_text(intent, FILL, reach=Decimal("0.95")) == (
+        f"{done}: the first order there is the smallest, to see that it is filled. More is needed to reach 0.95."
+    )
+    assert order_text(intent, FILL) == f"{done}: the first order there is the smallest, to see that it is filled."
 
 
 def test_buying_back_one_contract() -> None:
@@ -217,7 +222,7 @@ def test_no_name_breaks_a_message(name: str, kind: Kind, said: MessageKind) -> N
     alert = replace(DRIFT, kind=kind, subject=name, text=name, values={"asset": name})
     message = compose(alert, said, T0, order=name)
     assert len(message.title) <= TITLE_MAX
-    assert len(message.body) < 2500
+    assert len(message.body) < 5500
     assert (message.title + message.body.replace("\n", "") + str(message.values["asset"])).isprintable()
     assert clean(clean(name, 40), 40) == clean(name, 40)
 
@@ -289,3 +294,46 @@ def test_a_message_lists_what_it_speaks_of() -> None:
     assert [each["event_id"] for each in message_object(group)["alerts"]] == ["e1", "e2"]  # type: ignore[attr-defined]
     assert (group.event_id, group.key, group.kind) == ("g1", "drift/*", MessageKind.FIRING)
     assert group.body.splitlines()[1] == "- b: over since 2026-11-02 12:00 UTC, after 0 s. It was: " + DRIFT.text
+
+
+def other(name: str, **change: object) -> News:
+    return News(replace(DRIFT, event_id=name, key=f"drift/{name}", subject=name, **change), MessageKind.FIRING)
+
+
+def test_a_group_in_the_users_own_words() -> None:
+    """The group's template is the whole message, and each of its lines is the kind's own template on one line."""
+    own = Template(text="{count} of {kind}: {subjects}\n{lines}\n{does}", html="<p>{lines}</p>{{{key}}}")
+    line = Template(text="{severity}!\n{subject} & co")
+    message = compose_group([News(DRIFT, MessageKind.FIRING), other("b")], "g1", T0, template=own, line=line)
+    assert message.title == "2 of drift: alts, b"
+    assert message.body == f"- warning! alts & co\n- warning! b & co\n{WORDS[Kind.DRIFT].does}"
+    assert message.html == "<p>- warning! alts &amp; co<br>\n- warning! b &amp; co</p>{drift/*}"
+    assert (message.event_id, message.key) == ("g1", "drift/*")
+
+
+def test_a_line_in_the_users_own_words_without_a_template_of_groups() -> None:
+    """Title and end stay hedged's own; a line is bounded whatever the template makes of it."""
+    line = Template(text="{subject} {text}" + " and on" * 100)
+    body = compose_group([News(DRIFT, MessageKind.FIRING), other("b")], "g1", T0, line=line).body.splitlines()
+    assert body[0].startswith(f"- alts {DRIFT.text} and on")
+    assert max(map(len, body[:2])) <= LINE_MAX + 2
+    assert body[2:] == [WORDS[Kind.DRIFT].does, f"You can {WORDS[Kind.DRIFT].advice}"]
+
+
+@given(st.text(max_size=200))
+def test_no_template_of_groups_breaks_a_message(source: str) -> None:
+    """What was found to be right for a group can be filled in."""
+    if problem(source, GROUP_FIELDS) is None:
+        own = Template(text=source, html=source)
+        message = compose_group([News(DRIFT, MessageKind.FIRING), other("b")], "g1", T0, template=own)
+        assert message.body
+        assert 0 < len(message.title) <= TITLE_MAX
+
+
+@pytest.mark.parametrize(
+    ("source", "right"), [("{lines} {count} {subjects}", True), ("{text}", False), ("{since}", False)]
+)
+def test_a_group_has_fields_of_its_own(source: str, right: bool) -> None:
+    """What is said of one alert alone is no field of many, and the other way round."""
+    assert (problem(source, GROUP_FIELDS) is None) is right
+    assert (problem(source) is None) is not right

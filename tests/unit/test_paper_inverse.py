@@ -76,7 +76,7 @@ async def test_fees_funding_and_a_partial_close_in_coins() -> None:
     price(desk, "50000", "0.0001")  # the short is worth 1.2 BTC and receives 0.00012
     read = (await desk.paper.derivatives()).value
     assert await coins(desk) == D("1.19962")
-    assert read.funding_paid == {INVERSE: D(-6)}
+    assert read.funding_paid == {INVERSE: D("-0.00012")}
     price(desk, "50000")
     fill = the(await desk.trade(Side.BUY, "300", name=INVERSE, reduce_only=True))
     assert fill.fee == D(15)
@@ -89,6 +89,17 @@ async def test_fees_funding_and_a_partial_close_in_coins() -> None:
     assert read.margin.equity == (D("1.29932") - D("0.125")) * 80_000
     assert read.margin.maintenance == D("0.005") * 30_000
     assert (await desk.paper.totals()).fees == 0, "the cash has paid nothing"
+
+
+async def test_coins_that_were_paid_are_in_the_wallet_whoever_looks_first() -> None:
+    """The coins are exposure: read before the positions, they have the funding and the settlement of now, too."""
+    desk = await opened()
+    the(await desk.trade(Side.SELL, "600", name=INVERSE))
+    desk.clock.set(T0.replace(hour=16))
+    price(desk, "50000", "0.0001")
+    assert await coins(desk) == D("1.20012")
+    desk.board.shown.clear()
+    assert await coins(desk) == D("1.20012"), "what cannot be brought up to now is as it was stored"
 
 
 async def test_it_is_liquidated_where_the_formula_says_and_the_cash_stays() -> None:

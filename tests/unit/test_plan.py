@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from hedged.estimate.past_prices import PastPrices, past_prices
-from hedged.estimate.plan import Planner, cost_year, given_away, is_on, sized_legs
+from hedged.estimate.plan import Planner, is_on
+from hedged.estimate.plan_cost import cost_year
+from hedged.estimate.plan_size import given_away, sized_legs
 from hedged.estimate.plan_words import compared, symbol_of
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.plan import Candidate, PlanHolding, PlanOptions, PlanProposal

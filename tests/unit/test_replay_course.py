@@ -16,7 +16,7 @@ from hedged.model.policy import HedgePolicy, Holding, LegPolicy, Mode, PaperPoli
 from hedged.replay.course import Course, Recorder, drawdown, thinned
 from hedged.replay.report import ReplayReport
 from hedged.replay.run import Window, replay
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
 from tests.support import T0, ManualClock
 
 HOUR = 3600

@@ -82,11 +82,13 @@ def test_a_first_smallest_order_does_not_carry_the_other_half() -> None:
     setup = policy(replace(hedge("ETH", legs=LEGS), mode=Mode.LIVE), mode=Mode.LIVE)
     decision = decided(view("-8", "-0.1"), setup)
     assert [(each.intent.instrument, each.intent.quantity) for each in decision.intents] == [(BTC, dec("0.001"))]
+    assert decision.intents[0].intent.part.startswith("the first order there is the smallest")
     assert "too little hedged" in decision.refused[0].reason
     proven = decide(
         assess(view("-8", "-0.1"), setup), view("-8", "-0.1"), setup, Book("0" * 24, proven=frozenset({BTC}))
     )
     assert len(proven.intents) == 2
+    assert not any(each.intent.part for each in proven.intents), "all that is wanted"
 
 
 def test_monitor_and_approve_show_both_halves() -> None:

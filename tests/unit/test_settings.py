@@ -19,7 +19,8 @@ from hedged.model.instrument import MarginTier
 from hedged.model.policy import LegPolicy, Limits, Mode, PaperPolicy, Thresholds, World
 from hedged.settings import Settings, load
 from hedged.settings.check_accounts import AVAILABLE, TAKING_ORDERS
-from hedged.tell.lifecycle import AlertRules
+from hedged.tell.rules import AlertRules
+from hedged.tell.templates import Template
 
 ACCOUNT = '[[accounts]]\nname = "main"\nexchange = "binance"\n'
 HEDGE = '[[hedges]]\nname = "alts"\nassets = ["ETH", "UNI"]\ninstruments = ["main:ETH/USDT:USDT"]\n'
@@ -394,3 +395,13 @@ def test_importing_settings_is_quick() -> None:
     code = "import sys, hedged.settings; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"ccxt", "aiohttp", "sqlalchemy", "numpy", "asyncio", "pydantic_settings"}.intersection(modules)
+
+
+def test_templates_by_kind_and_of_groups(folder: Path) -> None:
+    """A folder of own words reaches the rules: each kind's, and that of a message about several."""
+    (folder / "words").mkdir()
+    (folder / "words" / "drift.txt").write_text("{state}: {subject}\n{text}\n")
+    (folder / "words" / "group.html").write_text("<b>{lines}</b>\n")
+    rules = settings(folder, PLAIN + '[alerts]\ntemplates = "words"\n').alert_rules()
+    assert dict(rules.templates) == {Kind.DRIFT: Template(text="{state}: {subject}\n{text}\n")}
+    assert rules.group_template == Template(html="<b>{lines}</b>\n")

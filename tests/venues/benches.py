@@ -11,6 +11,7 @@ from tests.venues import (
     binance_bench,
     bingx_bench,
     bitget_bench,
+    bitget_uta_bench,
     bybit_bench,
     coinbase_bench,
     deribit_bench,
@@ -73,7 +74,10 @@ BENCHES: dict[str, BenchModule] = {
     "okx": okx_bench,
     "weex": weex_bench,
 }
+ACCOUNTS: dict[str, BenchModule] = {**BENCHES, "bitget uta": bitget_uta_bench}
+"""Every venue, and the other kind of account of those that have two."""
 # those with contracts, and the one on ETH that hedges
 PERPETUALS: dict[str, InstrumentId] = {
     venue: bench.PERPETUAL for venue, bench in BENCHES.items() if bench.PERPETUAL is not None
 }
+LEGS: dict[str, InstrumentId] = {name: each.PERPETUAL for name, each in ACCOUNTS.items() if each.PERPETUAL is not None}

@@ -1,15 +1,17 @@
-"""A local server that speaks the dialect of Gate's classic account over real HTTPS, checks signatures, can misbehave."""
+"""A local server that speaks Gate's dialect over real HTTPS, checks signatures, can misbehave."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from tests.venues.gate_orders import SEGMENTS, GateOrders
 from tests.venues.gate_venue import GateVenue
 from tests.venues.server import Refusal, VenueServer
 
@@ -17,7 +19,7 @@ API_KEY = "c0ffee" + "k" * 16 + "HEDGEDTEST"
 SECRET = "S" * 40 + "HEDGEDTESTSECRET"
 WINDOW = 60  # seconds in which a request is valid
 
-Answer = Callable[[dict[str, str]], Any]
+Answer = Callable[[dict[str, Any]], Any]
 
 
 class GateServer(VenueServer):
@@ -26,16 +28,29 @@ class GateServer(VenueServer):
         self.api_key, self.secret = API_KEY, SECRET
         self.forbidden: set[str] = set()  # first words of paths that the key has no permission for
         venue.shown_key = venue.shown_key or API_KEY[:12] + "*****"
+        self.desk = GateOrders(venue)
+        self.statuses = {f"POST /api/v4/{segment}/orders": 201 for segment in SEGMENTS}
+
+    def named(self, path: str) -> str:
+        """An order has a path of its own."""
+        orders, slash, _ = path.partition("/orders/")
+        return f"{orders}/orders/id" if slash else path
 
     async def answer(self, request: web.Request) -> Any:
         asked, path = dict(request.query), request.path.removeprefix("/api/v4/")
         parts = path.split("/")
         if request.method == "GET" and (public := self._public(path, parts)) is not None:
             return public(asked)
-        private = self._private(path, parts)
-        if private is None:
+        private, body = self._private(path, parts), await request.read()
+        order = self._order(request.method, parts)
+        if private is None and order is None:
             raise _refusal(404, "NOT_FOUND", "no such path here")
-        self._check_signature(request, await request.read())
+        self._check_signature(request, body)
+        if order is not None:
+            if parts[0] in self.forbidden:
+                raise _refusal(403, "FORBIDDEN", f"Request API key does not have {parts[0]} permission")
+            return order({**asked, **json.loads(body or b"{}"), **_in_address(request, parts)})
+        assert private is not None
         if request.method != "GET":
             raise _refusal(405, "METHOD_NOT_ALLOWED", "method not allowed")
         if parts[0] in self.forbidden:
@@ -82,6 +97,8 @@ class GateServer(VenueServer):
                 venue.lends(), (int(asked["page"]) - 1) * int(asked["limit"]), asked
             ),
             "earn/uni/lend_records": lambda asked: _page(venue.books.get("earn", []), asked),
+            "unified/accounts": lambda _: self._existing(venue.unified_account() if venue.mode_of_account else None),
+            "unified/unified_mode": lambda _: venue.unified_mode(),
             "options/positions": lambda _: self._existing(venue.options),
             "account/detail": lambda _: venue.detail(),
             "account/main_keys": lambda _: venue.main_keys(),
@@ -89,7 +106,6 @@ class GateServer(VenueServer):
         of_segment: dict[str, Answer] = {
             "accounts": lambda _: self._existing(venue.futures_account(segment)),
             "positions": lambda asked: self._positions(segment, asked),
-            "my_trades": lambda asked: _page(venue.fills, asked),
             "my_trades_timerange": lambda asked: _page(venue.fills, asked),
             "account_book": lambda asked: _page(venue.books.get(segment, []), asked),
             **{
@@ -98,6 +114,10 @@ class GateServer(VenueServer):
             },
         }
         return whole.get(path) or (of_segment.get(parts[2]) if _is_segment(parts) else None)
+
+    def _order(self, method: str, parts: list[str]) -> Answer | None:
+        what = "/".join(("orders", "id") if len(parts) == 4 and parts[2] == "orders" else parts[2:])
+        return self.desk.routes().get((method, what)) if "/".join(parts[:2]) in SEGMENTS else None
 
     def _existing(self, account: Any) -> Any:
         if account is None:
@@ -113,6 +133,12 @@ class GateServer(VenueServer):
 
 def _is_segment(parts: list[str]) -> bool:
     return len(parts) == 3 and parts[0] in {"futures", "delivery"}
+
+
+def _in_address(request: web.Request, parts: list[str]) -> dict[str, str]:
+    """What an order's request says beside its parameters; the time until which it is valid comes unsigned."""
+    until = request.headers.get("X-Gate-Exptime")
+    return {"segment": "/".join(parts[:2]), "id": parts[-1], **({} if until is None else {"until": until})}
 
 
 def _refusal(status: int, label: str, message: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""The truth of a small Gate (classic account): prices, wallets, positions, books. Tests set it; the server speaks of it.
+"""The truth of a small Gate: prices, wallets, positions, books. Tests set it; the server speaks of it.
 
 Replies have the fields and the number formats of the venue's documentation, also those that nobody reads here.
 """
@@ -23,6 +23,8 @@ CONTRACTS = {  # name → segment, coins a contract, tick, smallest order, wheth
 }
 TIERS = (("600000", "0.005", "100"), ("1600000", "0.01", "50"), ("9000000", "0.025", "20"))  # limit, rate, leverage
 RATE = Decimal("0.005")
+MODES = {"multi_currency": 1, "portfolio": 2, "single_currency": 3}  # of a unified account, as a futures account has it
+HAIRCUT = Decimal("0.95")  # of a coin's worth as collateral
 SPREAD = Decimal("0.0001")
 
 
@@ -33,6 +35,15 @@ class Held:
     size: Decimal
     entry: Decimal
     isolated: Decimal | None = None  # margin of its own; None: cross
+
+
+@dataclass
+class Coin:
+    """In a unified account; without what futures made of it."""
+
+    available: Decimal = ZERO
+    freeze: Decimal = ZERO
+    borrowed: Decimal = ZERO
 
 
 @dataclass
@@ -59,6 +70,11 @@ class GateVenue:
     lent: dict[str, Decimal] = field(default_factory=dict)  # Simple Earn
     futures: dict[str, Decimal] = field(default_factory=dict)  # segment → wallet; none: never used
     positions: dict[str, Held] = field(default_factory=dict)
+    mode_of_account: str = ""  # of a unified account; "": a classic one
+    coins: dict[str, Coin] = field(default_factory=dict)  # of a unified account
+    collateral: bool = True  # all coins, not only USDT, back contracts
+    unified: dict[str, Any] = field(default_factory=dict)  # what a unified account says besides
+    settings: dict[str, Any] = field(default_factory=dict)
     newer: bool = True  # the classic account's newer margin mode
     account: dict[str, Any] = field(default_factory=dict)  # what a futures account says besides
     tells_liquidation: bool = True
@@ -229,7 +245,68 @@ class GateVenue:
         if self.newer:
             row |= {"cross_maintenance_margin": str(needed), "cross_available": str(wallet + profit - 10 * needed)}
             row |= {"cross_margin_balance": str(wallet + profit), "cross_mmr": "797.2134"}
+        if self.mode_of_account and segment == "futures/usdt":
+            row |= {"margin_mode": MODES[self.mode_of_account], "enable_evolved_classic": False}
         return row | self.account
+
+    def unified_account(self) -> dict[str, Any]:
+        equities = {name: coin.available + coin.freeze - coin.borrowed for name, coin in self.coins.items()}
+        mine = [name for name in self._mine("futures/usdt") if self.positions[name].isolated is None]
+        if "USDT" in equities:
+            equities["USDT"] += self.futures.get("futures/usdt", ZERO) + sum(map(self.profit, mine), ZERO)
+        needed = sum((self.value(name) * RATE for name in mine), ZERO)
+        worth = {name: equity * self.prices.get(name, ONE) for name, equity in equities.items() if name != "POINT"}
+        backing = sum((self._collateral(name, value) for name, value in worth.items()), ZERO)
+        single = self.mode_of_account == "single_currency"
+        totals = {
+            "total_initial_margin": needed * 2,
+            "total_margin_balance": backing,
+            "total_maintenance_margin": needed,
+            "total_available_margin": backing - needed * 10,
+        }
+        return {
+            "mode": self.mode_of_account,
+            "user_id": 10001,
+            "refresh_time": self.now() // 1000,
+            "locked": False,
+            "balances": {
+                name: {
+                    "available": str(coin.available),
+                    "freeze": str(coin.freeze),
+                    "borrowed": str(coin.borrowed),
+                    "negative_liab": "0",
+                    "futures_pos_liab": "0",
+                    "equity": str(equities[name]),
+                    "total_freeze": "0",
+                    "total_liab": str(coin.borrowed),
+                    "spot_in_use": "0",
+                    "funding": "0",
+                    "cross_balance": "0",
+                    "iso_balance": "0",
+                    "mm": str(needed if single and name == "USDT" else ZERO),
+                    "margin_balance": str(equities[name] if single and name == "USDT" else ZERO),
+                    "available_margin": str(equities[name] - 10 * needed if single and name == "USDT" else ZERO),
+                    "enabled_collateral": self.collateral or name == "USDT",
+                }
+                for name, coin in self.coins.items()
+            },
+            "borrowed": str(sum((coin.borrowed for coin in self.coins.values()), ZERO)),
+            **{name: str(ZERO if single else value) for name, value in totals.items()},
+            "unified_account_total_equity": str(sum(worth.values(), ZERO)),
+            "leverage": "2",
+            "spot_hedge": False,
+            "use_funding": False,
+            "is_all_collateral": self.collateral,
+            **self.unified,
+        }
+
+    def _collateral(self, name: str, value: Decimal) -> Decimal:
+        if value < 0 or name == "USDT":
+            return value
+        return value * HAIRCUT if self.collateral else ZERO
+
+    def unified_mode(self) -> dict[str, Any]:
+        return {"mode": self.mode_of_account, "settings": {"usdt_futures": True, "options": True, **self.settings}}
 
     def position_rows(self, segment: str) -> list[dict[str, Any]]:
         return [self._position(name) for name in self._mine(segment)]

@@ -86,6 +86,7 @@ class HyperliquidServer(VenueServer):
             "spotClearinghouseState": lambda asked: whose(asked).spot_state(),
             "delegatorSummary": lambda asked: whose(asked).staking(),
             "userFillsByTime": lambda asked: _since(whose(asked).fills, asked),
+            "userFunding": lambda asked: _since(whose(asked).fundings, asked),
             "userNonFundingLedgerUpdates": lambda asked: _since(whose(asked).ledger, asked),
         }
 

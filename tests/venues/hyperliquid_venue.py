@@ -71,6 +71,7 @@ class HyperliquidVenue:
     staked: tuple[Decimal, Decimal, Decimal] = (ZERO, ZERO, ZERO)  # delegated, not delegated, on its way out
     fills: list[dict[str, Any]] = field(default_factory=list)
     ledger: list[dict[str, Any]] = field(default_factory=list)
+    fundings: list[dict[str, Any]] = field(default_factory=list)
 
     # public
 

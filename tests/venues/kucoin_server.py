@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from tests.venues.kucoin_orders import BY_CLIENT_ID, KucoinOrders
 from tests.venues.kucoin_venue import KucoinVenue
 from tests.venues.server import Refusal, VenueServer
 
@@ -26,6 +28,10 @@ class KucoinServer(VenueServer):
     def __init__(self, venue: KucoinVenue, cert: Path | None = None, key: Path | None = None, port: int = 0) -> None:
         super().__init__(venue, cert, key, port)
         self.api_key, self.secret, self.passphrase = API_KEY, SECRET, PASSPHRASE
+        self.desk = KucoinOrders(venue)
+
+    def named(self, path: str) -> str:
+        return BY_CLIENT_ID if path.startswith(f"{BY_CLIENT_ID}/") else path
 
     async def answer(self, request: web.Request) -> Any:
         asked, futures = dict(request.query), request.host.startswith("api-futures")
@@ -34,12 +40,18 @@ class KucoinServer(VenueServer):
         if path in public:
             return {"code": "200000", "data": public[path](asked)}
         private = self._private_futures() if futures else self._private()
-        if path not in private or request.method != "GET":
+        order = self.desk.routes().get((request.method, self.named(request.path))) if futures else None
+        if order is None and (path not in private or request.method != "GET"):
             raise _refusal(404, "404000", "Url Not Found")
-        self._check_signature(request)
-        return {"code": "200000", "data": private[path](asked)}
+        body = (await request.read()).decode()
+        self._check_signature(request, body)
+        if order is None:
+            return {"code": "200000", "data": private[path](asked)}
+        if self.named(request.path) == BY_CLIENT_ID:
+            asked["clientOid"] = path.rpartition("/")[2]
+        return {"code": "200000", "data": order({**asked, **json.loads(body or "{}")})}
 
-    def _check_signature(self, request: web.Request) -> None:
+    def _check_signature(self, request: web.Request, body: str) -> None:
         sent = request.headers
         if "KC-API-KEY" not in sent:
             raise _refusal(401, "400001", "Please check the header of your request for KC-API-KEY")
@@ -47,7 +59,7 @@ class KucoinServer(VenueServer):
             raise _refusal(400, "400002", "Invalid KC-API-TIMESTAMP")
         if sent["KC-API-KEY"] != self.api_key:
             raise _refusal(401, "400003", "KC-API-KEY not exists")
-        covered = f"{sent['KC-API-TIMESTAMP']}{request.method}{request.raw_path}"
+        covered = f"{sent['KC-API-TIMESTAMP']}{request.method}{request.raw_path}{body}"
         if not hmac.compare_digest(sent["KC-API-SIGN"], self._sign(covered)):
             raise _refusal(401, "400005", "Invalid KC-API-SIGN")
         if sent["KC-API-KEY-VERSION"] != "2" or sent["KC-API-PASSPHRASE"] != self._sign(self.passphrase):
@@ -90,7 +102,12 @@ class KucoinServer(VenueServer):
         return {
             "v1/account-overview": lambda asked: venue.overview(asked["currency"]),
             "v1/positions": lambda _: venue.position_rows(),
+            "v2/position/getPositionMode": lambda _: {"positionMode": venue.position_mode},
             "v1/fills": lambda asked: _page([row for row in venue.fills if _within(row, asked, "symbol")]),
+            "v1/funding-history": lambda asked: {
+                "hasMore": venue.funding_goes_on,
+                "dataList": [row for row in venue.fundings if _within(row, asked, "symbol", "timePoint")],
+            },
             "v1/transaction-history": lambda asked: {
                 "hasMore": False,
                 "dataList": [row for row in venue.futures_ledger if _within(row, asked, "currency")],
@@ -98,8 +115,8 @@ class KucoinServer(VenueServer):
         }
 
 
-def _within(row: dict[str, Any], asked: dict[str, str], key: str) -> bool:
-    return bool(row[key] == asked[key]) and int(asked["startAt"]) <= row["createdAt"]
+def _within(row: dict[str, Any], asked: dict[str, str], key: str, time: str = "createdAt") -> bool:
+    return bool(row[key] == asked[key]) and int(asked["startAt"]) <= row[time]
 
 
 def _page(rows: list[dict[str, Any]]) -> dict[str, Any]:

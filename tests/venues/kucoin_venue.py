@@ -52,6 +52,7 @@ class KucoinVenue:
     cash: dict[str, Decimal] = field(default_factory=dict)  # settlement → collateral without open profit
     positions: dict[str, Held] = field(default_factory=dict)
     position_side: str = "BOTH"
+    position_mode: int = 0
     tiers: tuple[tuple[str, str, int], ...] = TIERS
     permission: str = "General"
     ip_whitelist: str = ""
@@ -59,6 +60,8 @@ class KucoinVenue:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     trading_ledger: list[dict[str, Any]] = field(default_factory=list)
     futures_ledger: list[dict[str, Any]] = field(default_factory=list)
+    fundings: list[dict[str, Any]] = field(default_factory=list)
+    funding_goes_on: bool = False
 
     def mark(self, symbol: str) -> Decimal:
         base = CONTRACTS[symbol][0].replace("XBT", "BTC")

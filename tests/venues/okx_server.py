@@ -125,14 +125,16 @@ def _refusal(status: int, code: str, message: str) -> Refusal:
 
 
 def _since(rows: list[dict[str, Any]], asked: dict[str, str], start: str) -> list[dict[str, Any]]:
-    """Rows from the start on, of the asked instrument and currency, at most a page."""
+    """Rows from the start on, of the asked instrument, currency and type, behind the one asked for, at most a page."""
     found = [
         row
         for row in rows
         if int(row["ts"]) >= int(asked.get(start, "0"))
         and all(row[key] == asked[key] for key in _PAGED & set(asked) & set(row))
     ]
-    return found[: int(asked["limit"])]
+    bills = [row.get("billId") for row in found]
+    begin = bills.index(asked["after"]) + 1 if "after" in asked and start == "begin" else 0
+    return found[begin : begin + int(asked["limit"])]
 
 
 class OkxControl(Control):

@@ -47,12 +47,13 @@ class Placed:
 
 
 class OrderDesk(ABC):
-    """Takes limit orders, fills them at the mark at once, moves the position; ids may be used once.
+    """Takes limit orders, fills them at the mark at once, moves the position; ids may be used once, if the venue minds.
 
     Post-only ones wait. What would not is refused where the venue has a code for it, and cancelled elsewhere.
     """
 
     refuses_takers = False
+    refuses_used_ids = True
 
     def __init__(self, venue: Any) -> None:
         self.venue = venue
@@ -145,7 +146,7 @@ class OrderDesk(ABC):
             tick, lot = self.rules(market_id)
         except KeyError:
             raise Refused("market") from None
-        if self.with_id(client_id):
+        if self.refuses_used_ids and self.with_id(client_id):
             raise Refused("duplicate")
         if quantity <= 0 or quantity % lot or price <= 0 or price % tick:
             raise Refused("precision")

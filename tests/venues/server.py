@@ -64,6 +64,7 @@ class VenueServer:
         self.answered: dict[str, Any] | None = None  # if set: path and path?query → the first right reply to it
         self.held: dict[str, asyncio.Event] = {}  # path → answered once this is set
         self.responses: dict[str, dict[str, Any]] = {}  # path → aiohttp's arguments of any other response
+        self.statuses: dict[str, int] = {}  # "METHOD /path" → status of a right reply, where it is not 200
         self.sent: dict[str, str] = {}  # "METHOD /path" → the last right reply
         self.desk: Any = None  # where the venue takes orders
         self.blind: set[str] = set()  # paths that do not see any order
@@ -149,7 +150,7 @@ class VenueServer:
                 self.answered.setdefault(name, json.loads(text))
         if fault == "truncated":
             text = text[: len(text) // 2]
-        return web.Response(text=text, content_type="application/json")
+        return web.Response(text=text, status=self.statuses.get(here[0], 200), content_type="application/json")
 
     async def _vanish(self, request: web.Request, fault: str) -> web.StreamResponse:
         if fault == "hang":

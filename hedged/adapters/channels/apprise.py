@@ -18,7 +18,7 @@ from hedged.adapters.log import scrub
 from hedged.errors import ConfigurationError, DeliveryError
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Severity
-from hedged.tell.formats import cut, text_as_html, text_as_markdown
+from hedged.tell.formats import cut, text_as_html, text_as_markdown, where_the_rest_is
 
 _MARKS_UP = frozenset({"discord", "mmost", "mmosts", "rocket", "rockets", "zulip"})
 """Services that take everything for Markdown, also what the library sends them as plain text."""
@@ -27,18 +27,18 @@ _TITLE_MARKUP = 20  # characters that the library puts around a title in the bod
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 
 
-def apprise_channels(urls: Sequence[NotifyUrl], more: str = "") -> tuple[AppriseChannel, ...]:
+def apprise_channels(urls: Sequence[NotifyUrl], config: str = "") -> tuple[AppriseChannel, ...]:
     """A channel for each URL, so that one that is down makes no duplicates on the others. Asks no network.
 
-    `more`: what says where the rest is of a message that is too long. Raises `ConfigurationError` with the place of
-    each URL that the library does not understand.
+    `config`: its path, for the command that shows the rest of a message that is too long. Raises `ConfigurationError`
+    with the place of each URL that the library does not understand.
     """
     channels: list[AppriseChannel] = []
     problems: list[str] = []
     for each in urls:
         url = each.url.reveal()
         try:
-            channels.append(AppriseChannel(each.name, url, more))
+            channels.append(AppriseChannel(each.name, url, config))
         except ValueError:
             scheme = _SCHEME.match(url)
             shown = f"{scheme[0]}://…" if scheme else "…"
@@ -56,11 +56,11 @@ class AppriseChannel:
 
     confirms = True  # the service has answered that it took it
 
-    def __init__(self, name: str, url: str, more: str = "") -> None:
+    def __init__(self, name: str, url: str, config: str = "") -> None:
         import apprise  # noqa: PLC0415 - heavy, and only for those who have notifications
 
         self.name = name
-        self._more = more or "More: `hedged alerts`."
+        self._config = config
         try:
             # In our thread, not in the library's pool: that one is waited for when the process ends.
             asset = apprise.AppriseAsset(async_mode=False, service_timeout=0)
@@ -117,7 +117,7 @@ class AppriseChannel:
 
     def _payload(self, message: Message) -> tuple[str, str, str]:
         """Title, body and its format, within the service's limit and escaped for what it speaks."""
-        service = self._plugin
+        service, more = self._plugin, where_the_rest_is(message, self._config)
         room = int(service.body_maxlen) or len(message.body)
         titled = service.title_maxlen > 0
         if not titled:  # the title becomes the body's first line
@@ -126,17 +126,17 @@ class AppriseChannel:
         if message.html is not None and len(message.html) <= room and self._speaks("html", "html"):
             return title, message.html, "html"
         if self._speaks("html", "text"):
-            body = cut(message.body, room, self._more, lambda text: len(text_as_html(text)))
+            body = cut(message.body, room, more, lambda text: len(text_as_html(text)))
             return title, text_as_html(body), "html"
         if self._speaks("markdown", "text"):
-            body = cut(message.body, room, self._more, lambda text: len(text_as_markdown(text)))
+            body = cut(message.body, room, more, lambda text: len(text_as_markdown(text)))
             if hasattr(service, "resolve_format"):
                 return message.title, body, "text"
             return text_as_markdown(message.title), text_as_markdown(body), "markdown"  # apprise 1 escapes none
         if self._marks_up:
-            body = cut(message.body, room, self._more, lambda text: len(text_as_markdown(text)))
+            body = cut(message.body, room, more, lambda text: len(text_as_markdown(text)))
             return text_as_markdown(message.title), text_as_markdown(body), "text"
-        return message.title, cut(message.body, room, self._more), "text"
+        return message.title, cut(message.body, room, more), "text"
 
     def _speaks(self, wanted: str, given: str) -> bool:
         """Whether the service is told in `wanted` what it is given as `given`."""

@@ -9,6 +9,7 @@ from hedged.adapters.channels.telegram_api import Chat
 from hedged.adapters.channels.telegram_text import Buttons, acknowledge_buttons, headed, under
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Kind, Severity
+from hedged.tell.formats import where_the_rest_is
 
 _STANDS = frozenset({MessageKind.FIRING, MessageKind.ESCALATED, MessageKind.REPEAT, MessageKind.UNCONFIRMED})
 _SHOWN_WITH_BUTTONS = frozenset({MessageKind.FIRING, MessageKind.RESOLVED, MessageKind.REMOVED, MessageKind.PASSED})
@@ -30,7 +31,9 @@ class TelegramChannel:
     name = "telegram"
     confirms = True  # Telegram has answered that it took it
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, config: str = "") -> None:
+        """`config`: its path, for the command that shows the rest of a message that is too long."""
+        self._config = config
         self.desk: Desk | None = None
         self.chat = chat
 
@@ -48,7 +51,7 @@ class TelegramChannel:
             return
         content = {
             "chat_id": self.chat.id,
-            "text": headed(message.title, message.body),
+            "text": headed(message.title, message.body, where_the_rest_is(message, self._config)),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
             "disable_notification": not _makes_a_sound(message),

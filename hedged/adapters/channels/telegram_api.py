@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hedged.adapters.log import scrub
 from hedged.errors import DeliveryError
 from hedged.ports import Clock
-from hedged.tell.message import clean
+from hedged.tell.text import clean
 
 if TYPE_CHECKING:
     import aiohttp

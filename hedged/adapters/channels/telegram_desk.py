@@ -25,8 +25,8 @@ from hedged.adapters.channels.telegram_text import ANSWER_MAX, Buttons, Pressed,
 from hedged.errors import StoreError
 from hedged.model.command import Acknowledge, Answer, Command, Drop, Dropped, Verb
 from hedged.ports import Clock, CommandRunner, Store
-from hedged.tell.message import clean
 from hedged.tell.outbox import Backoff
+from hedged.tell.text import clean
 
 SOURCE = "telegram"
 POLL_SECONDS = 30  # how long Telegram holds a question for updates open

@@ -20,8 +20,8 @@ from hedged.model.alert import Told
 from hedged.model.command import Verb
 from hedged.model.proposal import Proposal, Verdict
 from hedged.tell.formats import cut
-from hedged.tell.message import clean
 from hedged.tell.state import money
+from hedged.tell.text import clean
 
 TEXT_MAX = 4096
 ANSWER_MAX = 200
@@ -33,7 +33,7 @@ _ROWS_MAX = 8  # buttons under a message: a person sees them all
 
 _LETTERS = {"a": Verb.APPROVE, "r": Verb.REJECT, "k": Verb.ACK}
 _DATA = re.compile(r"([ark]):([0-9A-Za-z_-]{1,40}):([0-9a-f]{16})", re.ASCII)
-_MORE = "… cut here: `hedged alerts` and `hedged proposals` have all of it."
+_MORE = "… cut here: `hedged proposals` has all of it."
 
 Buttons = list[list[dict[str, str]]]
 
@@ -94,10 +94,10 @@ def under(buttons: Buttons) -> dict[str, object]:
     return {"reply_markup": {"inline_keyboard": buttons}} if buttons else {}
 
 
-def headed(title: str, body: str) -> str:
-    """Bold title and body, cut at a sentence where both are too long."""
+def headed(title: str, body: str, more: str = _MORE) -> str:
+    """Bold title and body, cut at a sentence where both are too long; `more` says where the rest is."""
     room = TEXT_MAX - _units(title) - 1
-    return f"<b>{escape(title, quote=False)}</b>\n{escape(cut(body, room, _MORE, _units), quote=False)}"
+    return f"<b>{escape(title, quote=False)}</b>\n{escape(cut(body, room, more, _units), quote=False)}"
 
 
 def proposal_text(proposal: Proposal, quote: str, sender: str) -> str:

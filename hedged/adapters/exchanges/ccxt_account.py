@@ -15,6 +15,7 @@ from hedged.adapters.exchanges import dialects
 from hedged.adapters.exchanges.ccxt_candles import CcxtCandleReader
 from hedged.adapters.exchanges.ccxt_connection import VenueLine
 from hedged.adapters.exchanges.ccxt_market import CcxtMarketReader
+from hedged.adapters.exchanges.ccxt_payments import CcxtPaymentReader
 from hedged.adapters.exchanges.ccxt_reader import CcxtAccountReader
 from hedged.adapters.exchanges.ccxt_streams import CcxtStreams, Watched
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
@@ -30,14 +31,14 @@ from hedged.adapters.exchanges.transport import open_session
 from hedged.errors import ConfigurationError
 from hedged.model.instrument import InstrumentId
 from hedged.model.permissions import Permissions
-from hedged.ports import AccountReader, CandleReader, Clock, MarketReader
+from hedged.ports import AccountReader, CandleReader, Clock, MarketReader, PaymentReader
 
 CREDENTIAL_NAMES = ("apiKey", "secret", "password", "walletAddress", "privateKey")
 _PLACES_MAX = 40  # decimal places of a price or an amount; the most of any venue is 18
 
 
 class CcxtVenue:
-    """The readers of one account. `reader` is None without credentials: then only public data is read."""
+    """The readers of one account. Without credentials only public data is read: `reader` and `payments` are None."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class CcxtVenue:
         self.market: MarketReader = CcxtMarketReader(line)
         self.candles: CandleReader = CcxtCandleReader(line, wire.limiter)
         self.reader = reader
+        self.payments: PaymentReader | None = None if reader is None else CcxtPaymentReader(line, wire.limiter)
         self._line = line
         self._session = wire.session
         self._meter = wire.meter

@@ -118,8 +118,12 @@ class CcxtOrders:
             ticket = await self._ready("order", lambda: self._ticket(approved, rest_at))
             backing = await self._asked("position", lambda: self._dialect.backing(self._exchange, ticket.key))
             ticket = replace(ticket, backing=backing)
+            known = await self._asked("order look-up", lambda: self._dialect.is_known(self._exchange, ticket.key))
         except Exception as error:  # noqa: BLE001  nothing has left yet, whatever it is
             return Rejected(client_order_id, f"nothing was sent: {_said(error)}", sent=False)
+        if known:
+            twice = Duplicate(self.account, "order", "nothing was sent: the venue has an order of this id")
+            return await self._settle(ticket.key, twice)
         try:
             async with self._reading("order"):
                 given = await self._dialect.place(self._exchange, ticket)

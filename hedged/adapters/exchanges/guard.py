@@ -75,6 +75,7 @@ class Endpoint:
     name: str
     shape: Shape
     patience: float = 1.0  # times the usual limit; more for lists of megabytes that are loaded in the background
+    status: int = 200  # of a reply that says yes, beside 200
 
     @property
     def size_max(self) -> int:
@@ -236,7 +237,7 @@ class Guard:
             raise kind(self._account, endpoint.name, f"HTTP {status}{message}") from None
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise Unreadable(self._account, endpoint.name, "the reply has an unknown form") from None
-        if status != 200:
+        if status not in {200, endpoint.status}:
             raise Unreadable(self._account, endpoint.name, f"HTTP {status}{message}")
 
     def _message(self, text: str) -> str:

@@ -23,26 +23,52 @@ from hedged.adapters.exchanges.futures_chain import (
 from hedged.adapters.exchanges.price_table import FUNDING_INTERVAL_DEFAULT, History
 from hedged.adapters.exchanges.symbols import ContractSymbol, parse_symbol
 from hedged.errors import ConfigurationError, DataError
-from hedged.model.instrument import ContractKind, Instrument, InstrumentId, instrument_id
+from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Quote, Read
 from hedged.ports import Clock
 
-# A price file says nothing of a contract's rules: these are Binance's for ETH, fine enough for any coin.
+# A price file says nothing of a contract's rules: these are Binance's, those for ETH fine enough for any coin.
 LOT_SIZE = Decimal("0.001")
 NOTIONAL_MIN = Decimal(5)
 TICK_SIZE = Decimal("0.00000001")
+FACE_VALUE, FACE_VALUES = Decimal(10), {"BTC": Decimal(100)}
 
 ZERO = Decimal(0)
 HOUR = 3600
+
+
+def face_value(coin: str) -> Decimal:
+    """Of a contract margined in that coin, in what it is priced in; such contracts are traded whole."""
+    return FACE_VALUES.get(coin, FACE_VALUE)
+
+
+def listed_as(account: str, symbol: str, parsed: ContractSymbol, tiers: tuple[MarginTier, ...]) -> Instrument:
+    """The contract as it is taken to be listed."""
+    return Instrument(
+        id=instrument_id(account, symbol),
+        account=account,
+        symbol=symbol,
+        kind=ContractKind.PERPETUAL if parsed.expiry is None else ContractKind.FUTURE,
+        base=parsed.base,
+        quote=parsed.quote,
+        settle=parsed.settle,
+        tick_size=TICK_SIZE,
+        linear=parsed.linear,
+        multiplier=Decimal(1) if parsed.linear else face_value(parsed.base),
+        lot_size=LOT_SIZE if parsed.linear else Decimal(1),
+        notional_min=NOTIONAL_MIN if parsed.linear else ZERO,
+        expiry=parsed.expiry,
+        tiers=tiers,
+    )
 
 
 class HistoricalMarket:
     """`MarketReader` of one account over price tables. Never raises `VenueError`: what is not known is absent."""
 
     def __init__(self, account: str, policy: PortfolioPolicy, history: History, clock: Clock) -> None:
-        """Raises `ConfigurationError` for an instrument that is no linear perpetual or future, `DataError` for one
-        whose prices are in none of the files.
+        """Raises `ConfigurationError` for an instrument that is no perpetual or future, linear or margined in its coin,
+        `DataError` for one whose prices are in none of the files.
         """
         self.account = account
         self._history = history
@@ -50,6 +76,7 @@ class HistoricalMarket:
         self._quote_currency = policy.quote
         self._perpetuals: dict[InstrumentId, Instrument] = {}
         self._chains: dict[str, FuturesChain] = {}
+        self._at_par: set[str] = set()  # what coin-margined contracts are priced in: files are in the portfolio's quote
         self._contracts: dict[InstrumentId, tuple[Contract, FuturesChain]] = {}  # those listed now
         self._instruments: dict[InstrumentId, Instrument] = {}  # a new one whenever the listing changes
         self._listing_ends: int | None = 0  # until when the listing holds, epoch seconds; None: for ever
@@ -62,6 +89,8 @@ class HistoricalMarket:
                 name, _, symbol = leg.instrument.partition(":")
                 if name == account:
                     parsed = self._known(leg.instrument, symbol, hedge.name)
+                    if parsed.inverse:
+                        self._at_par.add(parsed.quote)
                     if parsed.expiry is None:
                         self._perpetuals[leg.instrument] = self._contract(symbol, parsed)
                     else:
@@ -98,7 +127,7 @@ class HistoricalMarket:
         row = spot.row_at(int(now.timestamp()))
         found = {}
         for asset in assets:
-            price = Decimal(1) if asset == quote else spot.price(asset, row)
+            price = Decimal(1) if asset == quote or asset in self._at_par else spot.price(asset, row)
             if price is not None:
                 found[asset] = Read(price, now)
         return found
@@ -142,13 +171,13 @@ class HistoricalMarket:
         row = self._history.spot.row_at(epoch)
         perpetual = self._perpetuals.get(instrument)
         if perpetual is not None:
-            quote = self._perpetual_quote(perpetual.base, row, epoch)
+            quote = self._perpetual_quote(perpetual, row, epoch)
         else:
             quote = self._dated_quote(instrument, row, epoch)
         return None if quote is None else Read(quote, now)
 
-    def _perpetual_quote(self, base: str, row: int | None, epoch: int) -> Quote | None:
-        history = self._history
+    def _perpetual_quote(self, contract: Instrument, row: int | None, epoch: int) -> Quote | None:
+        history, base = self._history, contract.base
         index = history.spot.price(base, row)
         mark = index if history.perp is None else history.perp.price(base, history.perp.row_at(epoch))
         if mark is None:
@@ -173,10 +202,11 @@ class HistoricalMarket:
     def _known(self, instrument: InstrumentId, symbol: str, hedge: str) -> ContractSymbol:
         """The instrument's symbol, once it is clear that it can be priced."""
         parsed = parse_symbol(symbol)
-        if parsed is None or not parsed.linear:
+        if parsed is None or not (parsed.linear or parsed.inverse):
             raise ConfigurationError(
-                f"hedges.{hedge}: instrument {instrument}: replay knows linear perpetuals and futures, "
-                "spelled like main:ETH/USDT:USDT or main:ETH/USDT:USDT-240329"
+                f"hedges.{hedge}: instrument {instrument}: replay knows perpetuals and futures that are settled in "
+                "their quote currency or their own coin, spelled like main:ETH/USDT:USDT, main:ETH/USDT:USDT-240329 or "
+                "main:ETH/USD:ETH"
             )
         history = self._history
         if parsed.expiry is not None and history.dated is not None:
@@ -189,21 +219,7 @@ class HistoricalMarket:
         return parsed
 
     def _contract(self, symbol: str, parsed: ContractSymbol) -> Instrument:
-        instrument = instrument_id(self.account, symbol)
-        return Instrument(
-            id=instrument,
-            account=self.account,
-            symbol=symbol,
-            kind=ContractKind.PERPETUAL if parsed.expiry is None else ContractKind.FUTURE,
-            base=parsed.base,
-            quote=parsed.quote,
-            settle=parsed.settle,
-            tick_size=TICK_SIZE,
-            lot_size=LOT_SIZE,
-            notional_min=NOTIONAL_MIN,
-            expiry=parsed.expiry,
-            tiers=self._tiers.get(instrument, ()),
-        )
+        return listed_as(self.account, symbol, parsed, self._tiers.get(instrument_id(self.account, symbol), ()))
 
     def _list(self, epoch: int) -> None:
         """What the venue lists from now on, and until when that stays so."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from operator import attrgetter
 
 from hedged.estimate.margin_account import MarginAccount, Marks, Tiers, money
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Derivatives, Margin, Position
+
+_TWENTY_DIGITS = Context(prec=20, rounding=ROUND_HALF_EVEN)
 
 
 def derivatives_of(
@@ -21,7 +23,7 @@ def derivatives_of(
     estimated: bool,
     funding_paid: Mapping[InstrumentId, Decimal] | None = None,
 ) -> Derivatives:
-    """Positions and margin of `account` at `marks`, in its own currency; prices and amounts to eight decimals.
+    """Positions and margin of `account` at `marks`, in its own currency; amounts and most prices to eight decimals.
 
     `estimated`: the tiers are assumed, not told by a venue.
     """
@@ -33,7 +35,7 @@ def derivatives_of(
             Position(
                 instrument=instrument,
                 contracts=held.contracts,
-                entry_price=money(held.entry_price),
+                entry_price=_twenty_digits(held.entry_price) if held.inverse else money(held.entry_price),
                 liquidation_price=None if liquidation is None else money(liquidation),
                 unrealised_pnl=held.unrealised_pnl(mark),
                 maintenance_margin=money(held.maintenance(mark, tiers[instrument])),
@@ -106,3 +108,8 @@ def tightest(pools: Sequence[Derivatives]) -> Derivatives:
 
 def _times(amount: Decimal | None, price: Decimal) -> Decimal | None:
     return None if amount is None else money(amount * price)
+
+
+def _twenty_digits(price: Decimal) -> Decimal:
+    """An inverse position moves like its face over this price: eight decimals are too few for a cheap coin."""
+    return Decimal(f"{_TWENTY_DIGITS.plus(price):f}")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from hedged.estimate.margin_account import LIQUIDATION_FEE, MarginAccount, Marks, OpenPosition, Tiers, money
+from hedged.estimate.margin_account import LIQUIDATION_FEE, MarginAccount, Marks, OpenPosition, Tiers
 from hedged.estimate.taker import Taken
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.order import Cancelled, Fill, Rejected, Side
@@ -100,8 +100,7 @@ class Ledger:
     totals: Totals = field(default_factory=Totals)
     outcomes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by client order id, as stored
     events: tuple[Event, ...] = ()
-    # What `totals.funding` is made of; of inverse contracts at what their coins were worth then, in quote currency.
-    funding_paid: Mapping[InstrumentId, Decimal] = field(default_factory=dict)
+    funding_paid: Mapping[InstrumentId, Decimal] = field(default_factory=dict)  # what `totals.funding` is made of
     resting: Mapping[str, Resting] = field(default_factory=dict)  # by client order id
 
     def outcome(self, client_order_id: str) -> Ended | None:
@@ -161,8 +160,7 @@ class Ledger:
             for at in _funding_times(own, quote, now):
                 payment = held.funding_payment(quote.mark, known.get(at, quote.funding_rate))
                 account = account.charge(payment)
-                quoted = money(payment * quote.mark) if held.inverse else payment
-                paid[instrument] = paid.pop(instrument, _ZERO) + quoted
+                paid[instrument] = paid.pop(instrument, _ZERO) + payment
                 reached = at
             if reached != own.funded_until:
                 terms = {**(terms or self.terms), instrument: replace(own, funded_until=reached)}

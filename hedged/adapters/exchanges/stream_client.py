@@ -19,7 +19,7 @@ from ccxt.async_support.base.ws.future import Future
 
 from hedged.adapters.exchanges.guard import NotAllowed
 from hedged.adapters.exchanges.limiter import Limiter
-from hedged.errors import Refused, Unreadable
+from hedged.errors import Refused, Unreachable, Unreadable
 from hedged.ports import Clock
 
 MESSAGE_MAX = 4 << 20  # bytes; the longest are snapshots of whole accounts
@@ -102,6 +102,8 @@ class ListeningClient(Client):  # type: ignore[misc]  # ccxt has no types
 
     def connect(self, session: aiohttp.ClientSession, backoff_delay: float = 0) -> Any:
         """As ccxt's, but what is being opened can be closed. Pauses are made by who owns the client."""
+        if not self.url.startswith("wss://"):  # kucoin tells it, and what opens it is part of it
+            raise Unreachable(self._account, self._call, "the address of its websocket is not encrypted")
         if not self.connection and not self.connecting:
             self.connecting = True
             self._opening = asyncio.ensure_future(self.open(session))

@@ -17,15 +17,16 @@ mark in its stream is watched by its last price: streams are compared with thems
 | hyperliquid | mid   | not offered | not offered                 | seen in fills           | all               |
 | kraken-     | mark  | –           | all wallets                 | all                     | all               |
 | futures     |       |             |                             |                         |                   |
-| kucoin      | last  | last        | spot, funding, futures      | seen in fills           | futures           |
+| kucoin      | last  | last        | spot, margin, funding,      | seen in fills           | futures           |
+|             |       |             | futures                     |                         |                   |
 
 A fill of a spot order is seen in the balance. Of mexc's spot streams ccxt makes nothing without Google's protobuf.
 
 A position that is closed is no longer told by bitget and krakenfutures, so fills are watched as well. Krakenfutures and
 hyperliquid begin with those of the past, which start a cycle.
 
-Of binance's portfolio margin the one account's balances and positions are watched. Funding and earn wallets have no
-streams anywhere but at kucoin, which tells of its funding account.
+Of binance's portfolio margin the one account's balances and positions are watched; of bitget's unified account nothing
+but prices. Funding and earn wallets have no streams anywhere but at kucoin, which tells of its funding account.
 
 Of kucoin's positions and marks ccxt.pro has streams on the unified account's lines only, which the venue itself calls
 unfinished. It gives no address for a websocket but by POST, with a token: public ones to anybody.
@@ -237,6 +238,7 @@ TABLES: Mapping[str, StreamTable] = {
                 ),
             ),
             _balances("spot"),
+            _balances("margin"),
             _balances("funding"),
         ),
         says=frozenset({"subscribe", "ping"}),

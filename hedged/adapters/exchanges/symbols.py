@@ -29,6 +29,11 @@ class ContractSymbol:
         """Settled in the currency it is quoted in."""
         return self.quote == self.settle
 
+    @property
+    def inverse(self) -> bool:
+        """Settled in the coin that it is on."""
+        return self.base == self.settle != self.quote
+
 
 def parse_symbol(symbol: str) -> ContractSymbol | None:
     """The parts of a perpetual's or dated future's symbol, or None if it is neither (spot, option, garbage)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from hedged.model.alert import Alert, AlertState
+from hedged.model.alert import Alert, AlertState, Message
 
 REOPENS_WITHIN = timedelta(days=1)  # how long a resolved alert may still come back under its old event id
 
@@ -41,6 +41,11 @@ def has_faded(alert: Alert, at: datetime) -> bool:
     """
     ended = alert.resolved_at if alert.state is AlertState.RESOLVED and alert.owed is None else None
     return ended is not None and ended <= at - REOPENS_WITHIN
+
+
+def distinct(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Each once, however many channels it went to."""
+    return tuple({(each.event_id, each.kind, each.at): each for each in messages}.values())
 
 
 def newest_by_key(found: Iterable[Alert]) -> list[Alert]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from hedged.adapters.store.memory import MemoryStore
-from hedged.model.alert import Acknowledgement, Alert, Delivery, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Event, Silence
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
 from hedged.model.order import OrderRow, PastOrder
@@ -26,6 +26,9 @@ class OverlayStore(MemoryStore):
 
     async def alerts(self) -> Sequence[Alert]:
         return await self._base.alerts()
+
+    async def event(self, event_id: str) -> Event | None:
+        return await self._base.event(event_id)
 
     async def acknowledgements(self) -> Sequence[Acknowledgement]:
         return await self._base.acknowledgements()

@@ -21,6 +21,7 @@ from hedged.adapters.store import (
     commands,
     cycles,
     effects,
+    events,
     lease,
     opening,
     orders,
@@ -34,7 +35,7 @@ from hedged.adapters.store.retention import Retention
 from hedged.adapters.store.rows import DamagedRow, object_to_text
 from hedged.adapters.store.tables import SCHEMA, Grain
 from hedged.errors import StoreError, StoreUnavailable
-from hedged.model.alert import Acknowledgement, Alert, Delivery, OutboxRow, Silence
+from hedged.model.alert import Acknowledgement, Alert, Delivery, Event, OutboxRow, Silence
 from hedged.model.command import CommandRow
 from hedged.model.effect import EffectDay
 from hedged.model.history import Bar
@@ -181,6 +182,9 @@ class SqlStore:
 
     async def alerts(self) -> Sequence[Alert]:
         return newest_by_key((await self._last_stored()).alerts.values())
+
+    async def event(self, event_id: str) -> Event | None:
+        return await self._run(events.get, event_id)
 
     async def _last_stored(self) -> _Known:
         """What this process stored last, else what the database says."""

@@ -11,7 +11,7 @@ from hedged.model.finding import Kind
 from hedged.model.order import OrderStatus
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Read, Snapshot
-from hedged.tell.lifecycle import EVENTS
+from hedged.tell.rules import EVENTS
 from hedged.trial.invariants.orders import CYCLE_MAX, STALE_AFTER, room, targets
 from hedged.trial.plan import EVERY, HEDGES, Hedge
 from hedged.trial.world import Recorded, Violation, World

@@ -6,8 +6,8 @@ from hedged.model.alert import AlertState, MessageKind, Told
 from hedged.model.finding import Kind, Severity
 from hedged.model.policy import Mode
 from hedged.model.snapshot import Read
-from hedged.tell.lifecycle import EVENTS
 from hedged.tell.route import receivers
+from hedged.tell.rules import EVENTS
 from hedged.trial.invariants.orders import room, targets
 from hedged.trial.plan import CHANNELS, EVERY, HEDGES, Hedge
 from hedged.trial.world import Violation, World, identity
@@ -21,7 +21,10 @@ MARGIN_CRITICAL = 0.75
 _BLINDING = frozenset({Kind.ACCOUNT_UNREACHABLE.value, Kind.DATA_MISSING.value, Kind.DATA_STALE.value})
 _ON = {MessageKind.FIRING, MessageKind.REPEAT, MessageKind.ESCALATED, MessageKind.UNCONFIRMED}
 _OFF = {MessageKind.RESOLVED, MessageKind.REMOVED}
-_FROM_VENUE = {Kind.DRIFT, Kind.MARGIN, Kind.LIQUIDATION_NEAR, Kind.POSITION_VANISHED, Kind.ACCOUNT_UNREACHABLE}
+_FROM_VENUE = {
+    *(Kind.DRIFT, Kind.MARGIN, Kind.LIQUIDATION_NEAR, Kind.POSITION_VANISHED, Kind.ACCOUNT_UNREACHABLE),
+    *(Kind.ORDER_REFUSED, Kind.ORDER_REJECTED),
+}
 
 
 def invariant_01(world: World) -> Violation | None:

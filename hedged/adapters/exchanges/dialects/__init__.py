@@ -18,7 +18,8 @@ To add a venue:
    on it. The bench's `same` presents the portfolio of `tests/venues/same.py`.
 4. A line in `tests/venues/benches.py`, and one in `MARGIN` of `tests/contract/test_same_portfolio.py`: what the venue
    shows of margin and liquidation. That puts it to the tests of all venues: the same portfolio is the same assessment,
-   and a paper hedge from front to back.
+   and a paper hedge from front to back. Another kind of account of a venue that is there (Bitget's unified one) has a
+   wallet of its own name, a bench, and a line in `ACCOUNTS` and in `MARGIN`.
 5. `tests/contract/test_ccxt_<ccxt id>_faults.py`: the table of its reads, put to every fault and to random replies by
    `tests/contract/replies.py`. What is particular about the venue (modes, refusals, a cycle's weight, what explains a
    vanished position) and the replies of its documentation have tests of their own beside it.
@@ -41,10 +42,12 @@ from hedged.adapters.exchanges.dialects.bybit_orders import BybitOrders
 from hedged.adapters.exchanges.dialects.coinbase import Coinbase
 from hedged.adapters.exchanges.dialects.deribit import Deribit
 from hedged.adapters.exchanges.dialects.gate import Gate
+from hedged.adapters.exchanges.dialects.gate_orders import GateOrders
 from hedged.adapters.exchanges.dialects.hyperliquid import Hyperliquid
 from hedged.adapters.exchanges.dialects.kraken import Kraken
 from hedged.adapters.exchanges.dialects.krakenfutures import KrakenFutures
 from hedged.adapters.exchanges.dialects.kucoin import Kucoin
+from hedged.adapters.exchanges.dialects.kucoin_orders import KucoinOrders
 from hedged.adapters.exchanges.dialects.mexc import Mexc
 from hedged.adapters.exchanges.dialects.mexc_orders import MexcOrders
 from hedged.adapters.exchanges.dialects.okx import Okx
@@ -75,6 +78,8 @@ _ORDER_DIALECTS: tuple[type[OrderDialect], ...] = (
     BingXOrders,
     BitgetOrders,
     BybitOrders,
+    GateOrders,
+    KucoinOrders,
     MexcOrders,
     OkxOrders,
     WeexOrders,

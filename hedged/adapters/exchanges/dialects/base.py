@@ -14,6 +14,7 @@ from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Row, not_negative, positive
 from hedged.adapters.exchanges.shared_call import SharedCalls
 from hedged.errors import VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier, instrument_id
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -203,6 +204,12 @@ class Dialect(ABC):
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
         """See `AccountReader.explain`. `held`: assets last seen in the wallet, the likely other side of a trade."""
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        """See `PaymentReader.funding_payments`; `wanted` is by market id. In any order, perhaps with earlier ones."""
+        return None
 
     async def permissions(self, connection: Connection) -> Permissions | None:
         """What the key in use may do; None where the venue has no call that tells."""

@@ -51,6 +51,7 @@ from hedged.adapters.exchanges.shapes import (
     positive_or_none,
 )
 from hedged.errors import ConfigurationError, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -273,6 +274,11 @@ class Binance(Dialect):
         venue = connection.exchange
         ask = venue.papiGetUmLeverageBracket if self._portfolio else venue.fapiPrivateGetLeverageBracket
         return binance_contracts.tiers_of(await ask(), linear)
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await binance_movements.funding_payments(connection, wanted, since, portfolio=self._portfolio)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

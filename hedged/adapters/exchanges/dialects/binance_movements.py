@@ -5,17 +5,30 @@ Only movements that add up to the change explain it; one that merely happened in
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from hedged.adapters.exchanges.dialects.base import Connection, Markets
+from hedged.adapters.exchanges.dialects.base import Connection, Markets, together
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, not_negative, number
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Record,
+    Row,
+    Rows,
+    Scalar,
+    milliseconds,
+    moment,
+    not_negative,
+    number,
+    text,
+)
 from hedged.errors import VenueError
-from hedged.model.snapshot import Doubt
+from hedged.model.effect import FundingPayment
+from hedged.model.instrument import Instrument
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
 ZERO = Decimal(0)
@@ -25,6 +38,7 @@ _COIN_ORDERS_MAX = 100  # COIN-M gives no more orders a page
 _PAIRS_MAX = 20  # spot pairs searched for trades, 20 of the venue's 6,000 weight a minute each
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _USUAL_PARTNERS = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB")
+_FUNDING = "FUNDING_FEE"
 _SETTLEMENTS = frozenset({"DELIVERED_SETTELMENT", "INSURANCE_CLEAR"})  # the venue's spelling
 _OWN_ORDERS = {
     "autoclose-": "liquidation",
@@ -111,6 +125,26 @@ async def explain_position(
     if orders and _signed(orders, "executedQty") == change:
         return f"orders since {since:%Y-%m-%d %H:%M} UTC executed {change:+f} contracts in all"
     return None
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime, *, portfolio: bool
+) -> Read[tuple[FundingPayment, ...]]:
+    """By a segment's income, oldest first: a full page is all up to its last row."""
+    asked = {"incomeType": _FUNDING, "startTime": _venue_time(connection, since), "limit": _ROWS_MAX}
+    segments = sorted({contract.linear for contract in wanted.values()})
+    asks = [_histories(connection.exchange, linear=linear, portfolio=portfolio)[1] for linear in segments]
+    as_of, found = connection.clock.now(), []
+    for rows in await together(*(ask(asked) for ask in asks)):
+        if len(rows) >= _ROWS_MAX:
+            as_of = min(as_of, moment(rows[-1], "time"))
+        for row in rows:
+            contract = wanted.get(text(row, "symbol")) if row["incomeType"] == _FUNDING else None
+            if contract is not None:
+                coin = connection.exchange.safe_currency_code(row["asset"])
+                at, number_ = moment(row, "time"), number(row, "tranId")
+                found.append(FundingPayment(contract.id, at, number(row, "income"), coin, f"{number_:f}"))
+    return Read(tuple(found), as_of)
 
 
 async def _by_the_venue(ask_orders: Any, page: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ from hedged.adapters.exchanges.shapes import (
 )
 from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import Refused, Unreachable, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, Read
@@ -230,6 +231,11 @@ class BingX(Dialect):
         except Refused:
             return None
         return bingx_shapes.truth(reply["data"], "dualSidePosition")
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await bingx_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

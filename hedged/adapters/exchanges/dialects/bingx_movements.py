@@ -5,7 +5,7 @@ Only movements that add up to the change explain it; one that merely happened in
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -21,13 +21,16 @@ from hedged.adapters.exchanges.shapes import (
     Rows,
     Scalar,
     milliseconds,
+    moment,
     not_negative,
     number,
     positive,
+    text,
 )
 from hedged.errors import Refused
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
-from hedged.model.snapshot import Doubt
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
@@ -36,6 +39,7 @@ _ROWS_MAX = 1000  # a page; more since the last cycle would not be explained, wh
 _PAIRS_MAX = 10  # spot pairs searched for trades; the venue allows five such calls a second
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _USUAL_PARTNERS = ("USDT", "USDC", "BTC", "ETH")
+_FUNDING = "FUNDING_FEE"
 _FAILED = 5  # a withdrawal's status; 4: under review, 6: done
 _COIN_MARGINED, _LINEAR = "coinMPerp", "USDTMPerp"  # the venue's names of accounts in transfers
 _TRANSFERS_OUT = {
@@ -108,6 +112,33 @@ async def explain_position(
     if orders and sum((_sign(row) * _contracts(row, contract) for row in orders), ZERO) == change:
         return f"orders {told_since} executed {change:+f} contracts in all"
     return None
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the fund flow of the linear account; of coin-margined contracts there is none."""
+    venue, as_of = connection.exchange, connection.clock.now()
+    if not any(contract.linear for contract in wanted.values()):
+        return Read((), as_of)
+    page = {"incomeType": _FUNDING, "startTime": _venue_time(connection, since), "limit": _ROWS_MAX}
+    rows = (await venue.swapV2PrivateGetUserIncome(page))["data"]
+    if len(rows) >= _ROWS_MAX:
+        raise Misshapen("a page of funding that is full may lack some")
+    return Read(
+        tuple(
+            FundingPayment(
+                wanted[row["symbol"]].id,
+                moment(row, "time"),
+                number(row, "income"),
+                venue.safe_currency_code(row["asset"]),
+                text(row, "tranId"),
+            )
+            for row in rows
+            if row["incomeType"] == _FUNDING and text(row, "symbol") in wanted
+        ),
+        as_of,
+    )
 
 
 def _sign(row: Row) -> int:

@@ -1,6 +1,7 @@
 """Bitget's classic account: spot, funding, margin and earn wallets; contracts margined in USDT, USDC and coins.
 
-A unified trading account has other endpoints and one pool for everything: its key is refused, with what to do.
+A unified trading account has other endpoints and one pool for everything, see `bitget_unified.py`: `wallets` says which
+of the two it is, and the key of the other is refused, with what to do.
 
 All contracts, coin-margined ones too, are counted in coins: a position of 0.5 in BTCUSD is half a bitcoin, whose
 profit is paid in a coin that the user chooses. That makes all of them linear here, of one coin a contract. Perpetual
@@ -17,19 +18,26 @@ system has the venue's addresses and a header, and keys of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from hedged.adapters.exchanges.dialects import bitget_account, bitget_movements, bitget_quotes
+from hedged.adapters.exchanges.dialects import (
+    bitget_account,
+    bitget_movements,
+    bitget_quotes,
+    bitget_unified,
+    bitget_unified_movements,
+)
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.bitget_shapes import ENDPOINTS, PRODUCTS, key_permissions, known
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import Misshapen, Row, moment, not_negative, number, positive, text
 from hedged.adapters.exchanges.shared_call import together
-from hedged.errors import Unreachable, VenueError
+from hedged.errors import ConfigurationError, Unreachable, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -41,7 +49,7 @@ _KEY_MISSING = "the key is not sent as it should be: apiKey, secret and password
 class Bitget(Dialect):
     exchange: ClassVar[str] = "bitget"
     hedge_words: ClassVar[str] = bitget_account.HEDGE_MODE
-    wallets: ClassVar[frozenset[str]] = frozenset({"spot", "funding", "margin", "earn", "swap"})
+    wallets: ClassVar[frozenset[str]] = frozenset({"spot", "funding", "margin", "earn", "swap", "uta"})
     burst: ClassVar[float] = 60.0  # three seconds' worth; the venue counts by endpoint, 5 to 20 a second each
     config: ClassVar[Mapping[str, Any]] = {
         "has": {"fetchCurrencies": False},  # networks and withdrawal fees
@@ -61,10 +69,9 @@ class Bitget(Dialect):
         "40018": "the key is bound to another address than this machine's",
         "40031": "the venue has cancelled the account",
         "40037": "the key does not exist: it was deleted, or belongs to another site of the venue",
-        "40085": (
-            "the account is a unified trading account, which cannot be read yet: use the key of an account in classic "
-            "mode (a sub-account, or Settings → Account mode)"
-        ),
+        "25620": "the key may not do this: allow reading of the unified account's management and trade for it",
+        "40084": 'the account is in classic mode: in `wallets` take "spot" and "swap" instead of "uta"',
+        "40085": 'the account is a unified trading account: in `wallets` take "uta", and "funding" if you use that',
         "40099": "the key is of the other system: demo keys need sandbox = true, real ones must not have it",
     }
     complaints: ClassVar[Mapping[str, type[VenueError]]] = {
@@ -73,13 +80,26 @@ class Bitget(Dialect):
         "40008": ClockSkew,
         "429": RateLimited,
         "50009": RateLimited,
+        "25004": RateLimited,
+        "25000": Unreachable,  # 'system error, please try again later' and the like, of the unified account
+        "25001": Unreachable,
+        "25003": Unreachable,
         "40010": Unreachable,  # 'request timed out'; to ccxt, a wrong signature
         "40015": Unreachable,
         "40725": Unreachable,
         "45001": Unreachable,
         "50008": Unreachable,
     }
-    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = ENDPOINTS
+    endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {**ENDPOINTS, **bitget_unified.ENDPOINTS}
+
+    def __init__(self) -> None:
+        self._unified = False
+
+    def use_wallets(self, account: str, wallets: Sequence[str]) -> None:
+        self._unified = bitget_unified.WALLET in wallets
+        if self._unified and (inside := set(wallets) - {bitget_unified.WALLET, "funding"}):
+            problem = f"account {account}: wallets = {', '.join(sorted(inside))}  not beside uta, which has them all"
+            raise ConfigurationError(problem)
 
     def prepare(self, exchange: Any) -> None:
         """Have markets listed without simulated contracts and margin pairs, and each contract with its product."""
@@ -139,6 +159,9 @@ class Bitget(Dialect):
 
     async def balances(self, connection: Connection, wallet: str) -> Read[tuple[Balance, ...]]:
         venue, name = connection.exchange, connection.exchange.safe_currency_code
+        if self._unified:
+            read = bitget_unified.read_funding if wallet == "funding" else bitget_unified.read_coins
+            return await read(connection)
         if wallet == "swap":
             pools, arrived = await _pools(connection)
             return Read(bitget_account.futures_coins(pools, name), arrived)
@@ -161,6 +184,8 @@ class Bitget(Dialect):
         return Read(bitget_account.plain_coins(reply["data"], name), arrived)
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
+        if self._unified:
+            return await bitget_unified.read_derivatives(connection, markets)
         venue = connection.exchange
         (pools, pools_at), *replies = await together(
             _pools(connection),
@@ -181,26 +206,39 @@ class Bitget(Dialect):
         return Read(Derivatives(held, margin, equities=equities), min(pools_at, *(arrived for _, arrived in replies)))
 
     async def permissions(self, connection: Connection) -> Permissions | None:
+        if self._unified:
+            return await bitget_unified.read_permissions(connection)
         return key_permissions((await connection.exchange.privateSpotGetV2SpotAccountInfo())["data"])
 
     async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Of the products that hold money; each has a mode of its own, and one that is not told is not known."""
+        if self._unified:
+            return await bitget_unified.read_hedge_mode(connection)
         pools, _ = await _pools(connection)
         modes = {each.mode for each in pools if each.equity}
         if bitget_account.HEDGE in modes:
             return True
         return False if modes == {bitget_account.ONE_WAY} else None
 
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        read = bitget_unified_movements.funding_payments if self._unified else bitget_movements.funding_payments
+        return await read(connection, wanted, since)
+
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
+        if doubt.instrument is None and self._unified:
+            return await bitget_unified_movements.explain_balance(connection, markets, doubt, since)
         if doubt.instrument is None:
             return await bitget_movements.explain_balance(connection, doubt, since)
         instrument = markets.instruments.get(doubt.instrument)
         if instrument is None:
             return None  # no longer listed: a person has to look
         market_id = markets.market_ids[instrument.id]
-        return await bitget_movements.explain_position(connection, instrument, market_id, doubt, since)
+        explain = bitget_unified_movements.explain_position if self._unified else bitget_movements.explain_position
+        return await explain(connection, instrument, market_id, doubt, since)
 
 
 def _decimals(info: Row, name: str) -> int:

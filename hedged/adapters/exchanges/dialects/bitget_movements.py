@@ -6,7 +6,7 @@ became of the funding wallet and of isolated margin the venue does not tell in o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,15 +14,18 @@ from typing import Any
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.bitget_quotes import product_of
 from hedged.adapters.exchanges.dialects.bitget_shapes import PRODUCTS, known
-from hedged.adapters.exchanges.shapes import Misshapen, Row, Rows, Scalar, check, milliseconds, number
+from hedged.adapters.exchanges.shapes import Misshapen, Row, Rows, Scalar, check, milliseconds, moment, number, text
 from hedged.adapters.exchanges.shared_call import together
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
-from hedged.model.snapshot import Doubt
+from hedged.model.snapshot import Doubt, Read
 
 ZERO = Decimal(0)
 
 _PAGE = 100  # rows, the most that futures histories give at once
+_PAGES_MAX = 10
 _SPOT_PAGE = 500
+_FUNDING = "contract_settle_fee"
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _SIDES = {"buy": 1, "sell": -1}
 _FORCED = ("force_", "burst_", "delivery_", "adl_")  # how kinds of bills begin that the venue itself made
@@ -82,6 +85,36 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
             bills = [row for rows in found if rows for row in rows if number(row, "cTime") >= start]
             amounts = [(row["businessType"], number(row, "amount") + (known(row, "fee") or ZERO)) for row in bills]
     return _told(amounts or (), doubt, since)
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the bills of each product, newest first, page by page. Raises `Misshapen` rather than leave any out."""
+    venue, as_of = connection.exchange, connection.clock.now()
+    found: list[FundingPayment] = []
+    for product in sorted({product_of(connection, contract) for contract in wanted.values()}):
+        asked = {"productType": product, "businessType": _FUNDING, "startTime": _start(connection, since)}
+        for _ in range(_PAGES_MAX):
+            reply = await venue.privateMixGetV2MixAccountBill({**asked, "limit": _PAGE})
+            rows = _rows(reply, "bills", _BILL)
+            if not rows and reply["data"].get("endId") not in (None, ""):
+                raise Misshapen("the list of bills has an end and no rows")
+            for row in rows:
+                contract = wanted.get(text(row, "symbol")) if row["businessType"] == _FUNDING else None
+                if contract is not None:
+                    coin, at = venue.safe_currency_code(row["coin"]), moment(row, "cTime")
+                    found.append(FundingPayment(contract.id, at, number(row, "amount"), coin, _bill(row)))
+            if len(rows) < _PAGE:
+                break
+            asked = {**asked, "idLessThan": _bill(rows[-1])}
+        else:
+            raise Misshapen(f"more than {_PAGES_MAX} pages of funding bills")
+    return Read(tuple(found), as_of)
+
+
+def _bill(row: Row) -> str:
+    return f"{number(row, 'billId'):f}"
 
 
 def _told(amounts: Iterable[tuple[str, Decimal]], doubt: Doubt, since: datetime) -> str | None:

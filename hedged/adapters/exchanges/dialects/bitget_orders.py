@@ -1,8 +1,9 @@
-"""Orders at Bitget's classic account: contracts margined in USDT, USDC and coins, all of them counted in coins.
+"""Orders at Bitget: contracts margined in USDT, USDC and coins, all of them counted in coins.
+
+Of the classic account here, of the unified one in `bitget_unified_orders.py`; `wallets` tells which of them it is.
 
 An order is margined as the position that it changes, by the same coin; a new one cross, by the coin that its contract
 is settled in. It is asked for by our id among all orders, then among the open ones, then in the history of 90 days.
-Where a list has no rows the venue writes null, and null for where it ends: only the two together are a 'none'.
 
 An acknowledgement may lack the venue's id, where the order pushed older reduce-only ones out of the book: the order is
 unknown then, and found by a look-up. One that would not wait in the book is taken, and cancelled. The fee is in the
@@ -15,9 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from hedged.adapters.exchanges.dialects import bitget_account
-from hedged.adapters.exchanges.dialects.bitget_shapes import COIN_MARGINED, ENDPOINTS
-from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, row_shape, venue_id, written
+from hedged.adapters.exchanges.dialects import bitget_account, bitget_unified, bitget_unified_orders
+from hedged.adapters.exchanges.dialects.bitget_desk import NAMES, PAGE, ROW, Desk, page_of, segment, the_one
+from hedged.adapters.exchanges.dialects.bitget_shapes import ENDPOINTS
+from hedged.adapters.exchanges.dialects.order_rows import Names, echoed, venue_id, written
 from hedged.adapters.exchanges.dialects.orders import (
     Backing,
     Duplicate,
@@ -33,35 +35,16 @@ from hedged.adapters.exchanges.dialects.orders import (
     codes,
 )
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, check, number, text
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, number, text
 from hedged.errors import VenueError
-from hedged.model.order import OrderStatus, Side
 
-_NAMES = Names(
-    client_id="clientOid",
-    venue_id="orderId",
-    market="symbol",
-    status="status",
-    filled="baseVolume",
-    average="priceAvg",
-    statuses={
-        "live": OrderStatus.OPEN,
-        "partially_filled": OrderStatus.OPEN,
-        "filled": OrderStatus.FILLED,
-        "canceled": OrderStatus.CANCELLED,
-    },
-    quantity="size",
-    price="price",
-    sides={"buy": Side.BUY, "sell": Side.SELL},
-)
-_ROW = row_shape(_NAMES)
 _MIX = "/api/v2/mix"
 _DONE = Record({"data": Record({"orderId": Scalar.PRESENT, "clientOid": Scalar.PRESENT})})
 _LISTED = Record({"data": Record({"entrustedList": Scalar.PRESENT, "endId": Scalar.PRESENT})})
 _READ = (f"{_MIX}/position/all-position", f"{_MIX}/account/accounts", "/api/v2/public/time")
-_PAGE, _PAGES_MAX = 100, 10
+_PAGES_MAX = 10
 
-CLASSIC_CODES: Mapping[type[VenueError], str] = {
+_CODES: Mapping[type[VenueError], str] = {
     # 40010 40015 40200 40725 40776 40908 40910 43002 45001 45023 and the like are not here: time-outs, maintenance,
     # and 'error creating order', which does not say whether there is one
     NotLetIn: (
@@ -87,37 +70,69 @@ CLASSIC_CODES: Mapping[type[VenueError], str] = {
 
 class BitgetOrders(OrderDialect):
     exchange: ClassVar[str] = "bitget"
-    names: ClassVar[Names] = _NAMES
+    names: ClassVar[Names] = NAMES
     valid_for: ClassVar[float] = 30.0  # the venue's own limit
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = {
         **{("GET", path): ENDPOINTS["GET", path] for path in _READ},
         ("POST", f"{_MIX}/order/place-order"): Endpoint("order", _DONE),
         ("POST", f"{_MIX}/order/cancel-order"): Endpoint("cancelling", _DONE),
-        ("GET", f"{_MIX}/order/detail"): Endpoint("order by id", Record({"data": Record(_ROW)})),
+        ("GET", f"{_MIX}/order/detail"): Endpoint("order by id", Record({"data": Record(ROW)})),
         ("GET", f"{_MIX}/order/orders-pending"): Endpoint("open orders", _LISTED),
         ("GET", f"{_MIX}/order/orders-history"): Endpoint("order history", _LISTED),
+        **bitget_unified_orders.ENDPOINTS,
     }
-    complaints: ClassVar[Mapping[str, type[VenueError]]] = codes(CLASSIC_CODES)
+    complaints: ClassVar[Mapping[str, type[VenueError]]] = codes(_CODES) | codes(bitget_unified_orders.CODES)
+
+    def __init__(self, wallets: Sequence[str] = ()) -> None:
+        super().__init__(wallets)
+        unified = bitget_unified.WALLET in wallets
+        self._desk: Desk = bitget_unified_orders.UnifiedDesk() if unified else _ClassicDesk()
 
     async def backing(self, exchange: Any, market: MarketKey) -> Backing:
-        product = product_of(market)
+        return await self._desk.backing(exchange, market)
+
+    async def place(self, exchange: Any, ticket: Ticket) -> str:
+        row = await self._desk.send(exchange, ticket)
+        echoed(row, "clientOid", ticket.key.client_order_id)
+        return venue_id(row, "orderId")
+
+    def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
+        async def by_id() -> Sequence[Row]:
+            return (await self._desk.one(exchange, key),)
+
+        yield Place(by_id, exact=True)
+        yield Place(lambda: self.waiting(exchange, key))
+        yield Place(lambda: self._desk.ended(exchange, key))
+
+    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
+        found: list[Row] = []
+        end = ""
+        for _ in range(_PAGES_MAX):
+            rows, end = await self._desk.waiting(exchange, market, end)
+            found += rows
+            if len(rows) < PAGE:
+                return found
+        raise Misshapen(f"there are more than {_PAGES_MAX} pages of orders")
+
+    async def cancel(self, exchange: Any, key: OrderKey) -> None:
+        await self._desk.cancel(exchange, key)
+
+    async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
+        return self._desk.fee(row)
+
+
+class _ClassicDesk:
+    async def backing(self, exchange: Any, market: MarketKey) -> Backing:
+        product = segment(market)
         asked = {"productType": product}
         told, pools = (await exchange.privateMixGetV2MixPositionAllPosition(asked))["data"], []
         if told is None:  # believed to be none only where no money of the product's is at risk
             accounts = (await exchange.privateMixGetV2MixAccountAccounts(asked))["data"]
             pools = [bitget_account.pool("", product, row) for row in accounts]
-        rows = [row for row in bitget_account.open_rows(product, told, pools) if row["symbol"] == market.market_id]
-        if len(rows) > 1:
-            raise Misshapen(f"{market.market_id} is held twice, by different margin: close all but one")
-        if not rows:
-            return Backing()
-        if rows[0]["posMode"] != bitget_account.ONE_WAY:
-            raise Misshapen(bitget_account.HEDGE_MODE)
-        if rows[0]["marginMode"] not in {"crossed", "isolated"}:
-            raise Misshapen("marginMode is neither crossed nor isolated")
-        return Backing(isolated=rows[0]["marginMode"] == "isolated", coin=text(rows[0], "marginCoin"))
+        held = the_one(bitget_account.open_rows(product, told, pools), market)
+        return Backing() if held is None else Backing(held["marginMode"] == "isolated", coin=text(held, "marginCoin"))
 
-    async def place(self, exchange: Any, ticket: Ticket) -> str:
+    async def send(self, exchange: Any, ticket: Ticket) -> Row:
         reply = await exchange.privateMixPostV2MixOrderPlaceOrder(
             {
                 **_market(ticket.key),
@@ -132,59 +147,32 @@ class BitgetOrders(OrderDialect):
                 "clientOid": ticket.key.client_order_id,
             }
         )
-        echoed(reply["data"], "clientOid", ticket.key.client_order_id)
-        return venue_id(reply["data"], "orderId")
+        data: Row = reply["data"]
+        return data
 
-    def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        asked = {**_market(key), "clientOid": key.client_order_id}
+    async def one(self, exchange: Any, key: OrderKey) -> Row:
+        """Here the status has another name, which the documentation calls by both."""
+        row = (await exchange.privateMixGetV2MixOrderDetail(_order(key)))["data"]
+        return {**row, "status": row.get("state", row.get("status"))}
 
-        async def by_id() -> Sequence[Row]:
-            row = (await exchange.privateMixGetV2MixOrderDetail(asked))["data"]
-            return ({**row, "status": row.get("state", row.get("status"))},)
+    async def waiting(self, exchange: Any, market: MarketKey, after: str) -> tuple[Sequence[Row], str]:
+        asked = {**_market(market), "limit": str(PAGE), **({"idLessThan": after} if after else {})}
+        return page_of(await exchange.privateMixGetV2MixOrderOrdersPending(asked), "entrustedList", "endId")
 
-        async def history() -> Sequence[Row]:
-            rows, _ = _listed(await exchange.privateMixGetV2MixOrderOrdersHistory({**asked, "limit": str(_PAGE)}))
-            return rows
-
-        yield Place(by_id, exact=True)
-        yield Place(lambda: self.waiting(exchange, key))
-        yield Place(history, exact=True)
-
-    async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
-        found: list[Row] = []
-        asked = {**_market(market), "limit": str(_PAGE)}
-        for _ in range(_PAGES_MAX):
-            rows, end = _listed(await exchange.privateMixGetV2MixOrderOrdersPending(asked))
-            found += rows
-            if len(rows) < _PAGE:
-                return found
-            asked |= {"idLessThan": end}
-        raise Misshapen(f"there are more than {_PAGES_MAX} pages of orders")
+    async def ended(self, exchange: Any, key: OrderKey) -> Sequence[Row]:
+        reply = await exchange.privateMixGetV2MixOrderOrdersHistory({**_order(key), "limit": str(PAGE)})
+        return page_of(reply, "entrustedList", "endId")[0]
 
     async def cancel(self, exchange: Any, key: OrderKey) -> None:
-        await exchange.privateMixPostV2MixOrderCancelOrder({**_market(key), "clientOid": key.client_order_id})
+        await exchange.privateMixPostV2MixOrderCancelOrder(_order(key))
 
-    async def fee(self, exchange: Any, key: OrderKey, row: Row) -> tuple[Decimal | None, str | None]:
+    def fee(self, row: Row) -> tuple[Decimal | None, str | None]:
         return -number(row, "fee"), text(row, "marginCoin")
 
 
-def product_of(market: MarketKey) -> str:
-    """The venue's segment of contracts that this one is in."""
-    contract = market.contract
-    return COIN_MARGINED if contract.quote == "USD" else f"{contract.settle}-FUTURES"
-
-
 def _market(market: MarketKey) -> dict[str, str]:
-    return {"symbol": market.market_id, "productType": product_of(market)}
+    return {"symbol": market.market_id, "productType": segment(market)}
 
 
-def _listed(reply: Row) -> tuple[Sequence[Row], str]:
-    """The rows of a list, and the id that the next page begins behind."""
-    rows, end = reply["data"]["entrustedList"], reply["data"]["endId"]
-    if rows is None or rows == []:
-        if end not in (None, ""):
-            raise Misshapen("the list has an end and no rows")
-        return (), ""
-    check(rows, Rows(_ROW), "entrustedList")
-    found: Sequence[Row] = rows
-    return found, text(reply["data"], "endId")
+def _order(key: OrderKey) -> dict[str, str]:
+    return {**_market(key), "clientOid": key.client_order_id}

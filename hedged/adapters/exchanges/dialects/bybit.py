@@ -44,6 +44,7 @@ from hedged.adapters.exchanges.shapes import (
     text,
 )
 from hedged.errors import Unreachable, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import ContractKind, Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -225,6 +226,11 @@ class Bybit(Dialect):
         asked = ({"category": _category(contract), "symbol": name} for name, contract in wanted.items())
         read = await asyncio.gather(*(_segment(connection, each) for each in asked))
         return bybit_account.is_hedge_mode([row for rows, _ in read for row in rows], wanted)
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await bybit_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

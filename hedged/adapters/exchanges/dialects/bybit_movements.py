@@ -5,15 +5,17 @@ Only movements that add up to the change explain it; one that merely happened in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.bybit_replies import all_pages, paged
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Row, Scalar, milliseconds, not_negative, number
-from hedged.model.snapshot import Doubt
+from hedged.adapters.exchanges.shapes import Misshapen, Row, Scalar, milliseconds, moment, not_negative, number, text
+from hedged.model.effect import FundingPayment
+from hedged.model.instrument import Instrument
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
 ZERO = Decimal(0)
@@ -21,6 +23,7 @@ ZERO = Decimal(0)
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _TRADES = frozenset({"Trade", "BlockTrade", "MovePosition"})
 _BY_THE_VENUE = frozenset({"BustTrade", "AdlTrade", "Delivery"})  # liquidation, auto-deleveraging, expiry
+_SETTLEMENT = "SETTLEMENT"
 _FAILED = frozenset({"CancelByUser", "Reject", "Fail"})  # withdrawals that did not leave
 
 ENDPOINTS = {
@@ -76,6 +79,29 @@ async def explain_balance(connection: Connection, wallet: str, doubt: Doubt, sin
         return None
     listed = ", ".join(f"{kind} {amount:+f} {doubt.asset}" for kind, amount in sorted(moved.items()))
     return f"since {since:%Y-%m-%d %H:%M} UTC: {listed}"
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the log of the unified account. A contract in USDC settles its profit with it, which is in `cashFlow`."""
+    as_of, start = connection.clock.now(), _venue_time(connection, since)
+    request = {"accountType": "UNIFIED", "type": _SETTLEMENT, "startTime": start, "limit": 50}
+    rows = await all_pages(connection.exchange.privateGetV5AccountTransactionLog, request)
+    return Read(
+        tuple(
+            FundingPayment(
+                wanted[row["symbol"]].id,
+                moment(row, "transactionTime"),
+                number(row, "funding"),
+                row["currency"],
+                text(row, "id"),
+            )
+            for row in rows
+            if row["type"] == _SETTLEMENT and text(row, "symbol") in wanted
+        ),
+        as_of,
+    )
 
 
 async def _of_unified(connection: Connection, asset: str, start: int) -> dict[str, Decimal]:

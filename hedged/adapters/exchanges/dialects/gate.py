@@ -1,13 +1,14 @@
-"""Gate's classic account: spot, isolated margin and Simple Earn; perpetuals settled in USDT and BTC, dated contracts.
+"""Gate: spot, isolated margin, Simple Earn; perpetuals settled in USDT and BTC, dated contracts; classic or unified.
 
-A unified account keeps everything in one pool of its own: it is refused, with the way out. Contracts are counted in
-pieces of `quanto_multiplier` coins; the bitcoin-settled BTC_USD is inverse, of one dollar. Other bitcoin-settled
-contracts (quanto), options and copy trading are not read; a position in a quanto contract fails the read, and so does
-one in options, which are looked for hourly.
+A unified account backs USDT perpetuals with one pool of coins (see `gate_unified.py`); which kind of account it is,
+the account of USDT perpetuals says. Contracts are counted in pieces of `quanto_multiplier` coins; the bitcoin-settled
+BTC_USD is inverse, of one dollar. Other bitcoin-settled contracts (quanto), options and copy trading are not read; a
+position in a quanto contract fails the read, and so does one in options, which are looked for hourly.
 
 The wallets: `spot`; `margin` with debt and interest, of all isolated pairs together; `earn` is Simple Earn, lent out
 or waiting to be (staking is not read); `swap` is the accounts of all three segments together, without unrealised
-profit and bonus. An account that was never used does not exist at the venue, and is empty.
+profit and bonus; a unified account's pool is under `spot`, or under `swap` where `spot` is none of the wallets. An
+account that was never used does not exist at the venue, and is empty.
 
 Margin is the venue's own: maintenance of each position, and of the account where it tells that. For contracts of one
 segment a quote takes one request however many; times of funding come with the listing. All reading is GET. The
@@ -16,31 +17,51 @@ sandbox is the venue's testnet: spot and USDT perpetuals.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from hedged.adapters.exchanges.dialects import gate_account, gate_movements, gate_quotes, gate_shapes
+from hedged.adapters.exchanges.dialects import (
+    gate_account,
+    gate_movements,
+    gate_quotes,
+    gate_shapes,
+    gate_unified,
+)
 from hedged.adapters.exchanges.dialects.base import Connection, Dialect, Markets
 from hedged.adapters.exchanges.dialects.corner import Corner
-from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS, NoSuchAccount, Segment, known, seconds
+from hedged.adapters.exchanges.dialects.gate_lists import (
+    is_testnet,
+    read_account,
+    read_pages,
+    read_positions,
+    segments_of,
+)
+from hedged.adapters.exchanges.dialects.gate_shapes import NoSuchAccount, known, seconds
 from hedged.adapters.exchanges.guard import ClockSkew, Endpoint, RateLimited
 from hedged.adapters.exchanges.shapes import Misshapen, Row, flag, not_negative, number, positive, text
 from hedged.adapters.exchanges.shared_call import together
 from hedged.errors import Refused, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 
 _MODE_AGE = timedelta(hours=1)
-_PAGE = 100  # rows of a list that the venue gives in pages
-_PAGES_MAX = 10
 
-_MAY_NOT = "the key may not do this: allow reading for it (spot, futures, delivery, earn and account each by itself)"
+_MAY_NOT = (
+    "the key may not do this: allow reading for it (spot, futures, delivery, earn, unified and account by itself)"
+)
 _KEY_MISSING = "the key is not sent as it should be: apiKey and secret are both needed"
 _TESTNET = "the testnet has spot and USDT perpetuals only: take this wallet out of `wallets`"
+
+
+@dataclass(frozen=True, slots=True)
+class _Backing:
+    pools: Sequence[gate_account.Pool]
+    unified: gate_unified.Unified | None  # None: a classic account
 
 
 class Gate(Dialect):
@@ -73,7 +94,9 @@ class Gate(Dialect):
     endpoints: ClassVar[Mapping[tuple[str, str], Endpoint]] = gate_shapes.ENDPOINTS
 
     def __init__(self) -> None:
-        self._classic_at: datetime | None = None  # when the account was last found to be as it must be
+        self._unified = False  # as last seen
+        self._mode_at: datetime | None = None  # when that was
+        self._home = "spot"  # the wallet that a unified account's pool is read under
         self._options = Corner("options")
 
     def error_code(self, reply: Row) -> str:
@@ -86,6 +109,9 @@ class Gate(Dialect):
             return []
 
         exchange.publicMarginGetCurrencyPairs = no_pairs
+
+    def use_wallets(self, account: str, wallets: Sequence[str]) -> None:
+        self._home = "spot" if "spot" in wallets else "swap"
 
     def use_sandbox(self, exchange: Any) -> None:
         exchange.set_sandbox_mode(True)
@@ -137,39 +163,56 @@ class Gate(Dialect):
 
     async def balances(self, connection: Connection, wallet: str) -> Read[tuple[Balance, ...]]:
         venue, name = connection.exchange, connection.exchange.safe_currency_code
-        if wallet == "swap":
-            pools, arrived = await self._pools(connection)
-            return Read(gate_account.futures_coins(pools, name), arrived)
-        if wallet != "spot" and _is_testnet(connection):
+        if wallet in {"earn", "margin"} and is_testnet(connection):
             raise Refused(connection.account, f"{wallet} wallet", _TESTNET)
-        await self._refuse_unified(connection)
         if wallet == "earn":
-            rows, arrived = await _pages(connection, venue.privateEarnGetUniLends)
+            rows, arrived = await read_pages(connection, venue.privateEarnGetUniLends)
             return Read(gate_account.earning_coins(rows, name), arrived)
         if wallet == "margin":
             rows, arrived = await connection.timed(venue.privateMarginGetAccounts())
             return Read(gate_account.lent_coins(rows, name), arrived)
-        rows, arrived = await connection.timed(venue.privateSpotGetAccounts())
-        return Read(gate_account.plain_coins(rows, name), arrived)
+        if wallet == self._home and await self._is_unified(connection):
+            return await self._unified_coins(connection, wallet)
+        if wallet == "spot":
+            rows, arrived = await connection.timed(venue.privateSpotGetAccounts())
+            return Read(gate_account.plain_coins(rows, name), arrived)
+        backing, arrived = await self._backing(connection)
+        return Read(gate_account.futures_coins(backing.pools, name), arrived)
+
+    async def _unified_coins(self, connection: Connection, wallet: str) -> Read[tuple[Balance, ...]]:
+        """The pool, and with the wallet of futures the accounts beside it."""
+        name = connection.exchange.safe_currency_code
+        (backing, arrived), (rows, rows_at) = await together(self._backing(connection), self._perpetuals(connection))
+        if backing.unified is None:
+            raise Misshapen("the account was unified a moment ago, and is not any more")
+        held = [row for row in rows if number(row, "size")]
+        beside = gate_account.futures_coins(backing.pools, name) if wallet == "swap" else ()
+        coins = gate_account.by_asset([*beside, *gate_unified.balances_of(backing.unified, held, name)])
+        return Read(coins, min(arrived, rows_at))
 
     async def derivatives(self, connection: Connection, markets: Markets) -> Read[Derivatives]:
-        segments = _segments(connection)
-        (pools, pools_at), _, *replies = await together(
-            self._pools(connection),
+        first, *others = segments_of(connection)
+        (backing, backing_at), _, *replies = await together(
+            self._backing(connection),
             self._refuse_options(connection),
-            *(_positions(connection, each) for each in segments),
+            self._perpetuals(connection),
+            *(read_positions(connection, each) for each in others),
         )
         rows = [
             (segment, row)
-            for segment, (found, _) in zip(segments, replies, strict=True)
+            for segment, (found, _) in zip((first, *others), replies, strict=True)
             for row in found
             if number(row, "size")
         ]
-        gate_account.refuse_hedge_mode(connection.account, pools, [row for _, row in rows])
+        gate_account.refuse_unclear(connection.account, backing.pools, (segment for segment, _ in rows))
+        gate_account.refuse_hedge_mode(connection.account, backing.pools, [row for _, row in rows])
         held = [(segment, row, gate_account.position(row, markets)) for segment, row in rows]
-        margin = gate_account.margin_of(pools, held)
-        as_of = min(pools_at, *(arrived for _, arrived in replies))
-        equities = gate_account.equities_of(pools, held)
+        mine = [row for segment, row in rows if segment == gate_account.UNIFIED]
+        shared = None if backing.unified is None else gate_unified.margin_of(backing.unified, mine)
+        own = [each for each in backing.pools if not each.is_shared]
+        margin = gate_account.margin_of(own, held, shared)
+        as_of = min(backing_at, *(arrived for _, arrived in replies))
+        equities = gate_account.equities_of(own, held, shared)
         return Read(Derivatives(tuple(position for _, _, position in held), margin, equities=equities), as_of)
 
     async def _refuse_options(self, connection: Connection) -> None:
@@ -180,43 +223,49 @@ class Gate(Dialect):
                 return []
             return [row for row in rows if number(row, "size")]
 
-        if not _is_testnet(connection):
+        if not is_testnet(connection):
             await self._options.refuse(connection, held, "contract")
 
-    async def _pools(self, connection: Connection) -> tuple[list[gate_account.Pool], datetime]:
+    async def _backing(self, connection: Connection) -> tuple[_Backing, datetime]:
         """What backs each segment's contracts; the legs that want it at the same time share the requests."""
 
-        async def ask() -> tuple[list[gate_account.Pool], datetime]:
-            segments = _segments(connection)
-            found = await together(*(connection.timed(_account(connection, each)) for each in segments))
-            for row, _ in found:
-                if row is not None:
-                    gate_account.refuse_unified(connection.account, row)
-            self._classic_at = connection.clock.now()
+        async def ask() -> tuple[_Backing, datetime]:
+            segments = segments_of(connection)
+            found = await together(*(connection.timed(read_account(connection, each)) for each in segments))
             rows = [(row, segment) for (row, _), segment in zip(found, segments, strict=True) if row is not None]
             pools = [gate_account.pool(row, segment) for row, segment in rows]
-            return pools, min(arrived for _, arrived in found)
+            gate_account.refuse_unclear(connection.account, pools)
+            self._unified, self._mode_at = gate_account.is_unified(pools), connection.clock.now()
+            as_of = min(arrived for _, arrived in found)
+            if not self._unified:
+                return _Backing(pools, None), as_of
+            unified, arrived = await gate_unified.read(connection, testnet=is_testnet(connection))
+            return _Backing(pools, unified), min(as_of, arrived)
 
         return await connection.shared.ask("futures accounts", ask)
 
-    async def _refuse_unified(self, connection: Connection) -> None:
-        """Where the account is unified its spot wallet is the whole pool: asked hourly, of the futures account.
+    async def _perpetuals(self, connection: Connection) -> tuple[list[Row], datetime]:
+        """Open positions in USDT perpetuals: what a unified account has in coins is told with their profit."""
+        return await connection.shared.ask("positions", lambda: read_positions(connection, gate_account.UNIFIED))
+
+    async def _is_unified(self, connection: Connection) -> bool:
+        """As the last read of the futures account had it, which is asked for that hourly at least.
 
         A key that may not read futures cannot tell; it can read no positions either.
         """
         now = connection.clock.now()
-        if self._classic_at is not None and abs(now - self._classic_at) < _MODE_AGE:
-            return
-        try:
-            await self._pools(connection)
-        except Refused as refusal:
-            if _MAY_NOT not in refusal.detail:
-                raise
-            self._classic_at = now
+        if self._mode_at is None or abs(now - self._mode_at) >= _MODE_AGE:
+            try:
+                await self._backing(connection)
+            except Refused as refusal:
+                if _MAY_NOT not in refusal.detail:
+                    raise
+                self._mode_at = now
+        return self._unified
 
     async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool | None:
         """Of the futures accounts that were ever used; None: none was."""
-        pools, _ = await self._pools(connection)
+        pools = (await self._backing(connection))[0].pools
         return any(each.is_hedged for each in pools) if pools else None
 
     async def permissions(self, connection: Connection) -> Permissions | None:
@@ -230,11 +279,17 @@ class Gate(Dialect):
             raise
         return gate_shapes.key_permissions(rows, venue.apiKey, detail["ip_whitelist"])
 
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await gate_movements.funding_payments(connection, wanted, since)
+
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]
     ) -> str | None:
         if doubt.instrument is None:
-            return await gate_movements.explain_balance(connection, doubt, since)
+            pooled = self._unified and doubt.subject.rsplit("/", 2)[1] == self._home
+            return await gate_movements.explain_balance(connection, doubt, since, pooled=pooled)
         instrument = markets.instruments.get(doubt.instrument)
         if instrument is None:
             return None  # no longer listed: a person has to look
@@ -246,49 +301,3 @@ def _is_trading(info: Row) -> bool:
     """Dated contracts are listed as long as they trade, and without a status."""
     suspended = "status" in info and text(info, "status") != "trading"
     return not (suspended or flag(info, "in_delisting"))
-
-
-def _is_testnet(connection: Connection) -> bool:
-    return bool(connection.exchange.options.get("sandboxMode"))
-
-
-def _segments(connection: Connection) -> Sequence[Segment]:
-    return SEGMENTS[:1] if _is_testnet(connection) else SEGMENTS
-
-
-async def _account(connection: Connection, segment: Segment) -> Row | None:
-    """One segment's account; None: it was never used, and the venue has none."""
-    try:
-        row: Row = await segment.ask(connection.exchange, "Accounts")({"settle": segment.settle})
-    except NoSuchAccount:
-        return None
-    return row
-
-
-async def _positions(connection: Connection, segment: Segment) -> tuple[list[Row], datetime]:
-    """Open positions. Delivery accounts list all contracts ever traded, and know no pages."""
-    positions, settle = segment.ask(connection.exchange, "Positions"), {"settle": segment.settle}
-
-    def ask(page: Mapping[str, Any]) -> Awaitable[list[Row]]:
-        found: Awaitable[list[Row]] = positions({**settle, "holding": "true", **page})
-        return found
-
-    try:
-        if segment.dated:
-            return await connection.timed(positions(settle))
-        return await _pages(connection, ask, offset=True)
-    except NoSuchAccount:
-        return [], connection.clock.now()
-
-
-async def _pages(connection: Connection, ask: Any, *, offset: bool = False) -> tuple[list[Row], datetime]:
-    """All rows of a list that comes in pages, and when the first arrived. Raises `Misshapen` for one without an end."""
-    rows: list[Row] = []
-    first: datetime | None = None
-    for page in range(_PAGES_MAX):
-        position = {"offset": len(rows)} if offset else {"page": page + 1}
-        found, arrived = await connection.timed(ask({"limit": _PAGE, **position}))
-        rows, first = [*rows, *found], first or arrived
-        if len(found) < _PAGE:
-            return rows, first
-    raise Misshapen(f"more than {_PAGES_MAX * _PAGE} rows")

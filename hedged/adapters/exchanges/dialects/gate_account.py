@@ -9,22 +9,23 @@ from decimal import Decimal
 from operator import attrgetter
 
 from hedged.adapters.exchanges.dialects.base import Markets, is_plausible
-from hedged.adapters.exchanges.dialects.gate_shapes import Segment, known
+from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS, Segment, known
 from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import Misshapen, Row, liquidation_or_none, not_negative, number, positive, text
 from hedged.errors import Refused
 from hedged.model.snapshot import Balance, Margin, Position
 
 ZERO, ONE = Decimal(0), Decimal(1)
+UNIFIED = SEGMENTS[0]  # the contracts that a unified account backs
 Name = Callable[[str], str]  # the venue's name of a coin → ours
 
 HEDGE_MODE = (
     "the account is in hedge mode (separate long and short positions): switch it to one-way mode "
     "(Futures → Preferences → Position Mode → One-Way Mode)"
 )
-_UNIFIED = (
-    "the account is a unified account, which cannot be read yet: switch it to classic mode "
-    "(Assets → Unified Account → Account Mode), or use the key of a sub-account in classic mode"
+_UNCLEAR = (
+    "the account is a unified account that does not tell what backs {}: close what is there, or switch it to classic "
+    "mode (Assets → Unified Account → Account Mode)"
 )
 
 
@@ -38,19 +39,13 @@ class Pool:
     available: Decimal
     maintenance: Decimal | None  # of all cross positions; None: the account is in the older mode, and does not say
     is_hedged: bool  # long and short in one contract are kept apart
-
-
-def refuse_unified(account: str, row: Row) -> None:
-    """Of a futures account, which says how the whole account is margined."""
-    mode = known(row, "margin_mode")
-    if row.get("enable_credit") is True or (mode is not None and mode != 0):
-        raise Refused(account, "account mode", _UNIFIED)
+    is_shared: bool  # part of a unified account, and no pool of its own
 
 
 def pool(row: Row, segment: Segment) -> Pool:
     if text(row, "currency").lower() != segment.settle:
         raise Misshapen("currency is not the one that was asked for")
-    wallet = number(row, "total")
+    wallet, mode = number(row, "total"), known(row, "margin_mode")
     newer = row.get("enable_evolved_classic") is True
     available = known(row, "cross_available") if newer else None
     return Pool(
@@ -60,18 +55,33 @@ def pool(row: Row, segment: Segment) -> Pool:
         available=number(row, "available") if available is None else available,
         maintenance=known(row, "cross_maintenance_margin") if newer else None,
         is_hedged=row.get("in_dual_mode") is True or (row.get("position_mode") or "single") != "single",
+        is_shared=row.get("enable_credit") is True or (mode is not None and mode != 0),
     )
 
 
+def is_unified(pools: Iterable[Pool]) -> bool:
+    """As the futures account says: USDT perpetuals are what a unified account backs."""
+    return any(each.is_shared and each.segment == UNIFIED for each in pools)
+
+
+def refuse_unclear(account: str, pools: Sequence[Pool], held: Iterable[Segment] = ()) -> None:
+    """Contracts that the venue does not name among those of a unified account, and that say that they are in it."""
+    open_there, unified = set(held), is_unified(pools)
+    for each in pools:
+        known_pool = not each.is_shared or (unified and each.segment == UNIFIED)
+        if not known_pool and (each.wallet or each.equity or each.segment in open_there):
+            raise Refused(account, "account mode", _UNCLEAR.format(each.segment.path.removeprefix("/api/v4/")))
+
+
 def plain_coins(rows: Iterable[Row], name: Name) -> tuple[Balance, ...]:
-    return _by_asset(
+    return by_asset(
         Balance(name(row["currency"]), not_negative(row, "available"), not_negative(row, "locked")) for row in rows
     )
 
 
 def lent_coins(pairs: Iterable[Row], name: Name) -> tuple[Balance, ...]:
     """Both sides of every isolated pair; what was borrowed is at hand or sold, and owed with its interest."""
-    return _by_asset(
+    return by_asset(
         Balance(
             name(row["currency"]),
             not_negative(row, "available"),
@@ -84,14 +94,15 @@ def lent_coins(pairs: Iterable[Row], name: Name) -> tuple[Balance, ...]:
 
 
 def earning_coins(rows: Iterable[Row], name: Name) -> tuple[Balance, ...]:
-    return _by_asset(Balance(name(row["currency"]), not_negative(row, "amount")) for row in rows)
+    return by_asset(Balance(name(row["currency"]), not_negative(row, "amount")) for row in rows)
 
 
 def futures_coins(pools: Iterable[Pool], name: Name) -> tuple[Balance, ...]:
-    return _by_asset(Balance(name(each.segment.settle.upper()), each.wallet) for each in pools)
+    """Of the segments that are pools of their own."""
+    return by_asset(Balance(name(each.segment.settle.upper()), each.wallet) for each in pools if not each.is_shared)
 
 
-def _by_asset(coins: Iterable[Balance]) -> tuple[Balance, ...]:
+def by_asset(coins: Iterable[Balance]) -> tuple[Balance, ...]:
     """One for each asset with any amount."""
     total: dict[str, Balance] = {}
     for coin in coins:
@@ -126,7 +137,7 @@ def position(row: Row, markets: Markets) -> Position:
         unrealised_pnl=number(row, "unrealised_pnl") * price,
         maintenance_margin=None if maintenance is None else maintenance * price,
         trusted=is_plausible(instrument, contracts, mark, worth.copy_sign(contracts)),
-        isolated_equity=_own_equity(row) * price if _is_apart(row) else None,
+        isolated_equity=_own_equity(row) * price if is_apart(row) else None,
     )
 
 
@@ -142,17 +153,20 @@ def _maintenance(row: Row) -> Decimal | None:
 Held = tuple[Segment, Row, Position]
 
 
-def margin_of(pools: Sequence[Pool], held: Sequence[Held]) -> Margin:
+def margin_of(pools: Sequence[Pool], held: Sequence[Held], shared: Margin | None = None) -> Margin:
     """The pool nearest to its liquidation, in dollars: each segment by itself, each isolated position too.
+
+    `shared`: of a unified account, which is a pool also where it backs no position: it may owe.
 
     A pool with a position whose maintenance is not told makes the whole unknown: it might be the tightest.
     """
     margins = [
         *(margin for _, margin in _crossed(pools, held)),
-        *(_isolated(*each) for each in held if _is_apart(each[1])),
+        *(_isolated(*each) for each in held if is_apart(each[1])),
+        *([] if shared is None else [shared]),
     ]
     dollars = [each for each in pools if each.segment.settle != "btc"]
-    whole = sum((each.equity for each in dollars), ZERO)
+    whole = sum((each.equity for each in dollars), ZERO if shared is None else shared.equity)
     if any(margin.maintenance is None for margin in margins):
         return Margin(equity=whole, maintenance=None)
     return max(
@@ -162,19 +176,22 @@ def margin_of(pools: Sequence[Pool], held: Sequence[Held]) -> Margin:
     )
 
 
-def equities_of(pools: Sequence[Pool], held: Sequence[Held]) -> dict[str, Decimal]:
+def equities_of(pools: Sequence[Pool], held: Sequence[Held], shared: Margin | None = None) -> dict[str, Decimal]:
     """What backs the cross positions of each currency, in dollars."""
-    return by_currency((currency, margin.equity) for currency, margin in _crossed(pools, held))
+    found = [(currency, margin.equity) for currency, margin in _crossed(pools, held)]
+    if shared is not None and any(segment == UNIFIED and not is_apart(row) for segment, row, _ in held):
+        found.append((UNIFIED.settle.upper(), shared.equity))
+    return by_currency(found)
 
 
 def _crossed(pools: Sequence[Pool], held: Sequence[Held]) -> Iterator[tuple[str, Margin]]:
     for each in pools:
         mine = [(row, position_) for segment, row, position_ in held if segment == each.segment]
-        crossed = [(row, position_) for row, position_ in mine if not _is_apart(row)]
+        crossed = [(row, position_) for row, position_ in mine if not is_apart(row)]
         if not crossed:
             continue
         price = ONE if each.segment.settle != "btc" else positive(crossed[0][0], "mark_price")
-        apart = sum((_own_equity(row) for row, _ in mine if _is_apart(row)), ZERO)
+        apart = sum((_own_equity(row) for row, _ in mine if is_apart(row)), ZERO)
         needs = [position_.maintenance_margin for _, position_ in crossed]
         told = [need for need in needs if need is not None]
         needed = sum(told, ZERO) if len(told) == len(needs) else None
@@ -193,7 +210,7 @@ def _own_equity(row: Row) -> Decimal:
     return not_negative(row, "margin") + number(row, "unrealised_pnl")
 
 
-def _is_apart(row: Row) -> bool:
+def is_apart(row: Row) -> bool:
     """A leverage of zero is the venue's word for cross margin, unless it tells the mode itself."""
     mode = row.get("pos_margin_mode")
     return mode == "isolated" if mode in {"isolated", "cross"} else number(row, "leverage") != 0

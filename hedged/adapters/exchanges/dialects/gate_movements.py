@@ -5,21 +5,23 @@ Only movements that add up to the change explain it; a page that is full may lac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.gate_quotes import segment_of
-from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS
-from hedged.adapters.exchanges.shapes import Misshapen, Row, milliseconds, not_negative, number
+from hedged.adapters.exchanges.dialects.gate_shapes import SEGMENTS, seconds
+from hedged.adapters.exchanges.shapes import Misshapen, Row, milliseconds, not_negative, number, text
 from hedged.adapters.exchanges.shared_call import together
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
-from hedged.model.snapshot import Doubt
+from hedged.model.snapshot import Doubt, Read
 
 ZERO = Decimal(0)
 
 _PAGE = 100  # rows
+_FUNDING = "fund"
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _LENT_AND_BACK = {"lend": 1, "redeem": -1}
 _MILLISECONDS_MIN = 10**11  # a larger number of seconds is one of milliseconds: account books differ in it
@@ -49,26 +51,54 @@ async def explain_position(
     return None
 
 
-async def explain_balance(connection: Connection, doubt: Doubt, since: datetime) -> str | None:
-    """The entries of the wallet's book that account for a fall of a balance."""
+async def explain_balance(connection: Connection, doubt: Doubt, since: datetime, *, pooled: bool = False) -> str | None:
+    """The entries of the wallet's book that account for a fall of a balance.
+
+    `pooled`: the wallet is a unified account's pool, whose coins both spot and USDT perpetuals move.
+    """
     venue, start = connection.exchange, _start(connection, since)
     wallet, coin = doubt.subject.rsplit("/", 2)[1], venue.currency_id(doubt.asset)
     page = {"currency": coin, "from": start, "limit": _PAGE}
-    if wallet == "swap":
-        segments = [each for each in SEGMENTS if each.settle == coin.lower()]
-        asked = ({"settle": each.settle, "from": start, "limit": _PAGE} for each in segments)
-        replies = await together(
-            *(each.ask(venue, "AccountBook")(page) for each, page in zip(segments, asked, strict=True))
-        )
-    elif wallet == "earn":
-        replies = [await venue.privateEarnGetUniLendRecords(page)]
-    else:
-        ask = venue.privateMarginGetAccountBook if wallet == "margin" else venue.privateSpotGetAccountBook
-        replies = [await ask(page)]
+    asked = []
+    if wallet == "swap" or pooled:
+        segments = SEGMENTS if wallet == "swap" else SEGMENTS[:1]
+        asked += [
+            each.ask(venue, "AccountBook")({"settle": each.settle, "from": start, "limit": _PAGE})
+            for each in segments
+            if each.settle == coin.lower()
+        ]
+    if wallet == "earn":
+        asked.append(venue.privateEarnGetUniLendRecords(page))
+    elif wallet == "margin":
+        asked.append(venue.privateMarginGetAccountBook(page))
+    elif wallet == "spot" or pooled:
+        asked.append(venue.privateSpotGetAccountBook(page))
+    replies = await together(*asked)
     if any(len(rows) >= _PAGE for rows in replies):
         return None
     rows = [row for reply in replies for row in reply if row.get("currency", coin) == coin]
     return _told([_entry(row) for row in rows if _time(row) >= start], doubt, since)
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the account book of each contract, newest first; three days of it, hourly ones too, are less than a page.
+
+    An entry has no number of its own: there is one at a time.
+    """
+    as_of, start, found = connection.clock.now(), _start(connection, since), []
+    for market_id, contract in wanted.items():
+        segment = segment_of(contract)
+        page = {"settle": segment.settle, "contract": market_id, "type": _FUNDING, "from": start, "limit": _PAGE}
+        rows = await segment.ask(connection.exchange, "AccountBook")(page)
+        if len(rows) >= _PAGE:
+            raise Misshapen("a page of funding that is full may lack some")
+        for row in rows:
+            if row["type"] == _FUNDING and text(row, "contract") == market_id:
+                at, amount = seconds(row, "time"), number(row, "change")
+                found.append(FundingPayment(contract.id, at, amount, contract.settle, at.isoformat()))
+    return Read(tuple(found), as_of)
 
 
 def _entry(row: Row) -> tuple[str, Decimal]:

@@ -1,4 +1,4 @@
-"""What may be asked of Gate's classic account, and what each reply has to look like. All of it is GET and reads.
+"""What may be asked of Gate's accounts, and what each reply has to look like. All of it is GET and reads.
 
 Replies are bare lists and objects; an error is an object with a `label`. Times are seconds, whole or with decimals.
 """
@@ -39,9 +39,9 @@ class Segment:
     def path(self) -> str:
         return f"/api/v4/{self.call.lower()}/{self.settle}"
 
-    def ask(self, venue: Any, what: str, *, private: bool = True) -> Any:
+    def ask(self, venue: Any, what: str, *, private: bool = True, verb: str = "Get") -> Any:
         """The method of ccxt for this part of the segment; it takes the parameters, `settle` among them."""
-        return getattr(venue, f"{'private' if private else 'public'}{self.call}GetSettle{what}")
+        return getattr(venue, f"{'private' if private else 'public'}{self.call}{verb}Settle{what}")
 
 
 SEGMENTS: Sequence[Segment] = (
@@ -64,6 +64,13 @@ _POSITION: Fields = {
     "mark_price": NUMBER,
     "unrealised_pnl": NUMBER,
     "mode": TEXT,
+}
+_TOTALS: Fields = {
+    "balances": PRESENT,
+    "unified_account_total_equity": NUMBER,
+    "total_margin_balance": NUMBER,
+    "total_maintenance_margin": NUMBER,
+    "total_available_margin": NUMBER,
 }
 _LENT = Record({"currency": TEXT, "available": NUMBER, "locked": NUMBER, "borrowed": NUMBER, "interest": NUMBER})
 _FILL: Fields = {"contract": TEXT, "size": NUMBER, "create_time": NUMBER}
@@ -106,6 +113,8 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ),
     ("GET", "/api/v4/margin/accounts"): Endpoint("margin wallet", Rows({"base": _LENT, "quote": _LENT})),
     ("GET", "/api/v4/earn/uni/lends"): Endpoint("earn wallet", Rows({"currency": TEXT, "amount": NUMBER})),
+    ("GET", "/api/v4/unified/accounts"): Endpoint("unified account", Record(_TOTALS)),
+    ("GET", "/api/v4/unified/unified_mode"): Endpoint("account mode", Record({"mode": TEXT})),
     ("GET", "/api/v4/options/positions"): Endpoint("options", Rows({"contract": TEXT, "size": NUMBER})),
     ("GET", "/api/v4/account/detail"): Endpoint("key's addresses", Record({"ip_whitelist": PRESENT})),
     ("GET", "/api/v4/account/main_keys"): Endpoint("key permissions", Rows({"key": PRESENT, "perms": PRESENT})),

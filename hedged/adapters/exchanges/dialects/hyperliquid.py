@@ -42,6 +42,7 @@ from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.margin_view import by_currency
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, flag, moment, text
 from hedged.errors import Refused, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -178,6 +179,11 @@ class Hyperliquid(Dialect):
     async def permissions(self, connection: Connection) -> Permissions | None:
         """An address alone may do nothing but read; what a private key beside it may do, the venue does not tell."""
         return None if self._has_key else Permissions(read=True, trade=False, withdraw=False)
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await movements.funding_payments(connection, await self._user(connection), wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -6,7 +6,7 @@ asked for: it does not take half of a balance between two reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.hyperliquid_markets import Names
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Row, Rows, Scalar, milliseconds, number, text
-from hedged.model.snapshot import Doubt
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, moment, number, text
+from hedged.model.effect import FundingPayment
+from hedged.model.instrument import Instrument
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
@@ -27,6 +29,10 @@ _USDC = "USDC"
 ENDPOINTS = {
     ("POST", "/info#userFillsByTime"): Endpoint(
         "fills", Rows({"coin": TEXT, "side": TEXT, "sz": NUMBER, "px": NUMBER, "closedPnl": NUMBER, "time": NUMBER})
+    ),
+    ("POST", "/info#userFunding"): Endpoint(
+        "funding payments",
+        Rows({"time": NUMBER, "delta": Record({"type": TEXT, "coin": TEXT, "usdc": NUMBER})}),
     ),
     ("POST", "/info#userNonFundingLedgerUpdates"): Endpoint("ledger", Rows({"time": NUMBER, "delta": PRESENT})),
 }
@@ -56,6 +62,23 @@ async def explain_balance(connection: Connection, user: str, doubt: Doubt, since
         return None
     listed = ", ".join(f"{kind} {amount:+f} {doubt.asset}" for kind, amount in sorted(amounts.items()) if amount)
     return f"since {since:%Y-%m-%d %H:%M} UTC: {listed}"
+
+
+async def funding_payments(
+    connection: Connection, user: str, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """Oldest first, of every contract; a full page is all up to its last row. There is one of a contract at a time."""
+    as_of, start = connection.clock.now(), milliseconds(since) - int(connection.exchange.options["timeDifference"])
+    rows = await connection.exchange.publicPostInfo({"type": "userFunding", "user": user, "startTime": start})
+    if len(rows) >= _LEDGER_MAX:
+        as_of = min(as_of, moment(rows[-1], "time"))
+    found = []
+    for row in rows:
+        contract, at = wanted.get(row["delta"]["coin"]), moment(row, "time")
+        if contract is not None and row["delta"]["type"] == "funding":
+            amount = number(row["delta"], "usdc")
+            found.append(FundingPayment(contract.id, at, amount, contract.settle, at.isoformat()))
+    return Read(tuple(found), as_of)
 
 
 async def _movements(

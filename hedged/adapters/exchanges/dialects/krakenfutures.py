@@ -41,6 +41,7 @@ from hedged.adapters.exchanges.shapes import (
     text,
 )
 from hedged.errors import ConfigurationError, Unreachable, Unreadable, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -192,6 +193,11 @@ class KrakenFutures(Dialect):
             withdraw=transfer == "FULL_ACCESS",
             bound_to_address=bool(bound) and not bound & _ANYWHERE,
         )
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await krakenfutures_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -6,7 +6,7 @@ read. A unified account is refused: its coins lie elsewhere. Sub-accounts need a
 
 Futures count in contracts of `multiplier` coins (linear) or dollars (inverse, where the venue writes it negative); the
 venue's value of a position has to agree. Positions of all settlement currencies come in one reply; collateral one
-currency a request. Hedge mode is refused.
+currency a request. Hedge mode is refused, and the venue tells it also of an account that holds nothing.
 Margin is the pool nearest to its liquidation: an isolated position by itself, the cross positions of a currency
 together, by the venue's own maintenance (`posMaint`; its `maintMargin` is what a position is worth). A cross pool's
 equity is the currency's less what isolated positions have set apart.
@@ -27,6 +27,7 @@ from hedged.adapters.exchanges.dialects.kucoin_quotes import QUOTE_ENDPOINTS, re
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Scalar, flag, moment, number, positive, text
 from hedged.errors import ConfigurationError, Refused
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -42,6 +43,7 @@ _UNIFIED = (
 )
 _MAY_NOT = "the key may not do this: allow General for it"
 _KEY_MISSING = "the key is not sent as it should be: apiKey, secret and password (the passphrase) are all needed"
+_ONE_WAY, _HEDGE = 0, 1
 _WITHDRAWS = frozenset({"Transfer", "Withdraw", "Withdrawal"})  # `InnerTransfer` moves between the user's own accounts
 
 
@@ -57,6 +59,7 @@ class Kucoin(Dialect):
             "fetchMarkets": {"types": ["spot", "swap", "future"], "fetchTickersFees": False},
         },
     }
+    hedge_words: ClassVar[str] = _HEDGE_MODE
     own_margin: ClassVar[bool] = False  # isolated and cross pools in several currencies: the venue's own figures
     refusals: ClassVar[Mapping[str, str]] = {
         "400001": _KEY_MISSING,
@@ -73,6 +76,9 @@ class Kucoin(Dialect):
         ("GET", "/api/v1/user/api-key"): Endpoint("key permissions", Record({"data": Record({"permission": TEXT})})),
         ("GET", "/api/ua/v1/account/mode"): Endpoint(
             "account mode", Record({"data": Record({"selfAccountMode": TEXT})})
+        ),
+        ("GET", "/api/v2/position/getPositionMode"): Endpoint(
+            "position mode", Record({"data": Record({"positionMode": NUMBER})})
         ),
         **QUOTE_ENDPOINTS,
         **kucoin_account.ENDPOINTS,
@@ -167,6 +173,12 @@ class Kucoin(Dialect):
         margin, equities = kucoin_account.margins_of(overviews, rows, markets)
         return Read(Derivatives(held, margin, equities=equities), min(account_at, rows_at))
 
+    async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
+        mode = number((await connection.exchange.futuresPrivateGetPositionGetPositionMode())["data"], "positionMode")
+        if mode not in {_ONE_WAY, _HEDGE}:
+            raise Misshapen("positionMode is none that is understood")
+        return mode == _HEDGE
+
     async def permissions(self, connection: Connection) -> Permissions | None:
         row = (await connection.exchange.privateGetUserApiKey())["data"]
         allowed, addresses = {word.strip() for word in text(row, "permission").split(",")}, row.get("ipWhitelist")
@@ -174,10 +186,15 @@ class Kucoin(Dialect):
             raise Misshapen("ipWhitelist is not text")
         return Permissions(
             read="General" in allowed,
-            trade=bool(allowed & {"Futures", "Trade"}),
+            trade="Futures" in allowed,
             withdraw=bool(allowed & _WITHDRAWS),
             bound_to_address=bool(addresses),
         )
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await kucoin_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

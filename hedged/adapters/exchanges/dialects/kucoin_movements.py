@@ -5,21 +5,33 @@ Only movements that add up to the change explain it; a page that is full may lac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection, together
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, flag, milliseconds, number
-from hedged.model.snapshot import Doubt
+from hedged.adapters.exchanges.shapes import (
+    Misshapen,
+    Record,
+    Row,
+    Rows,
+    Scalar,
+    flag,
+    milliseconds,
+    moment,
+    number,
+)
+from hedged.model.effect import FundingPayment
+from hedged.model.instrument import Instrument
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
 
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
-_PAGE, _HF_PAGE, _FILLS = 500, 200, 1000
+_PAGE, _HF_PAGE, _FILLS, _FUNDINGS = 500, 200, 1000, 100
 _ACCOUNTS = {"funding": frozenset({"MAIN"}), "spot": frozenset({"TRADE", "TRADE_HF"})}
 _ACCOUNTS["margin"] = frozenset({"MARGIN", "CROSS", "ISOLATED", "MARGIN_V2", "ISOLATED_V2"})
 _OUT, _IN = frozenset({"TransferOut", "Withdrawal"}), frozenset({"TransferIn", "Deposit"})
@@ -34,6 +46,21 @@ ENDPOINTS = {
         "ledger", Record({"data": Record({"totalNum": NUMBER, "items": Rows(_LEDGER)})})
     ),
     ("GET", "/api/v1/hf/accounts/ledgers"): Endpoint("trading ledger", Record({"data": Rows(_LEDGER)})),
+    ("GET", "/api/v1/funding-history"): Endpoint(
+        "funding payments",
+        Record(
+            {
+                "data": Record(
+                    {
+                        "hasMore": PRESENT,
+                        "dataList": Rows(
+                            {"symbol": TEXT, "timePoint": NUMBER, "funding": NUMBER, "settleCurrency": TEXT}
+                        ),
+                    }
+                )
+            }
+        ),
+    ),
     ("GET", "/api/v1/transaction-history"): Endpoint(
         "futures ledger",
         Record(
@@ -74,6 +101,24 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
         return None
     listed = ", ".join(f"{kind} {amount:+f} {doubt.asset}" for kind, amount in sorted(amounts.items()) if amount)
     return f"since {since:%Y-%m-%d %H:%M} UTC: {listed}"
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the funding history of each contract; three days of it, hourly ones too, are less than a page."""
+    venue, as_of, found = connection.exchange, connection.clock.now(), []
+    for market_id, contract in wanted.items():
+        asked = {"symbol": market_id, "startAt": _start(connection, since), "maxCount": _FUNDINGS}
+        data = (await venue.futuresPrivateGetFundingHistory(asked))["data"]
+        if flag(data, "hasMore"):
+            raise Misshapen("a page of funding that goes on lacks some")
+        for row in data["dataList"]:
+            if row["symbol"] != market_id:
+                raise Misshapen("a payment is not one that was asked for")
+            at, coin = moment(row, "timePoint"), venue.safe_currency_code(row["settleCurrency"])
+            found.append(FundingPayment(contract.id, at, number(row, "funding"), coin, at.isoformat()))
+    return Read(tuple(found), as_of)
 
 
 async def _of_accounts(venue: Any, currency: str, start: int, kinds: Iterable[str]) -> list[tuple[str, Decimal]]:

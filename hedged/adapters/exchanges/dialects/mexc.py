@@ -41,6 +41,7 @@ from hedged.adapters.exchanges.shapes import (
     positive_or_none,
 )
 from hedged.errors import ConfigurationError, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
@@ -170,6 +171,11 @@ class Mexc(Dialect):
     async def hedge_mode(self, connection: Connection, wanted: Mapping[str, Instrument]) -> bool:
         reply = await connection.exchange.contractPrivateGetPositionPositionMode()
         return mexc_account.is_hedge_mode(number(reply, "data"))
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await mexc_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -14,8 +14,10 @@ from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection, Markets
 from hedged.adapters.exchanges.dialects.mexc_account import coin
-from hedged.adapters.exchanges.shapes import Misshapen, Row, milliseconds, not_negative, number
-from hedged.model.snapshot import Doubt
+from hedged.adapters.exchanges.shapes import Misshapen, Row, milliseconds, moment, not_negative, number
+from hedged.model.effect import FundingPayment
+from hedged.model.instrument import Instrument
+from hedged.model.snapshot import Doubt, Read
 
 ZERO = Decimal(0)
 
@@ -147,8 +149,40 @@ class _Search:
         return [(market_id, is_base) for market_id, is_base in (*as_base, *as_quote) if market_id][:_PAIRS_MAX]
 
 
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the funding records of each contract, newest first."""
+    as_of, start = connection.clock.now(), _venue_time(connection, since)
+    found = []
+    for market_id, contract in wanted.items():
+        ask = connection.exchange.contractPrivateGetPositionFundingRecords
+        rows = await _every_page(ask, {"symbol": market_id}, time="settleTime", to=start)
+        if rows is None:
+            raise Misshapen(f"more than {_PAGES_MAX} pages of funding records")
+        found += [
+            FundingPayment(
+                contract.id,
+                moment(row, "settleTime"),
+                number(row, "funding"),
+                contract.settle,
+                f"{number(row, 'id'):f}",
+            )
+            for row in rows
+            if row["symbol"] == market_id
+        ]
+    return Read(tuple(found), as_of)
+
+
 async def _pages(ask: Any, asked: Mapping[str, Any], time: str = "", to: int = 0) -> list[Row]:
-    """The rows of a futures history, newest first. With `time` only those since `to`, where it cannot be asked for."""
+    """Those of `_every_page`, and none where they are too many to be sure that these are all."""
+    return await _every_page(ask, asked, time, to) or []
+
+
+async def _every_page(ask: Any, asked: Mapping[str, Any], time: str = "", to: int = 0) -> list[Row] | None:
+    """The rows of a futures history, newest first; None: too many. With `time` only those since `to`, where it cannot
+    be asked for.
+    """
     found: list[Row] = []
     for page in range(1, _PAGES_MAX + 1):
         data = (await ask({**asked, "page_num": page, "page_size": _PAGE}))["data"]
@@ -156,7 +190,7 @@ async def _pages(ask: Any, asked: Mapping[str, Any], time: str = "", to: int = 0
         found += rows
         if len(rows) < _PAGE or (time and any(number(row, time) < to for row in rows)):
             return [row for row in found if not time or number(row, time) >= to]
-    return []  # too many to be sure that these are all
+    return None
 
 
 def _realised(row: Row, start: int) -> Decimal:

@@ -45,6 +45,7 @@ from hedged.adapters.exchanges.shapes import (
     text,
 )
 from hedged.errors import Refused
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId, MarginTier
 from hedged.model.permissions import Permissions
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Position, Quote, Read
@@ -192,6 +193,11 @@ class Okx(Dialect):
         if mode not in {"net_mode", "long_short_mode"}:
             raise Misshapen("posMode is neither of the two")
         return mode == "long_short_mode"
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        return await okx_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

@@ -5,21 +5,24 @@ Only movements that add up to the change explain it; a page that is full may lac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.okx_quotes import instrument_type
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Record, Row, Rows, Scalar, milliseconds, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, moment, number, text
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
-from hedged.model.snapshot import Doubt
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
 ZERO = Decimal(0)
 
 _ROWS_MAX = 100  # a page
+_PAGES_MAX = 10
+_FUNDING_FEE = "8"  # the type of a bill
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _CLOSED_BY_VENUE = {"3": "delivery", "5": "liquidation", "9": "auto-deleveraging"}
 _WITHIN_WALLET = "6"  # margin moved between the account and an isolated position: still in the wallet
@@ -96,6 +99,32 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
     mine = [row for row in rows if row["ccy"] == page["ccy"]]
     names = _TRADING_BILLS if wallet == "spot" else _FUNDING_BILLS
     return _told(mine, names, -1 if wallet == "earn" else 1, doubt, since)
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By bills, newest first, a page after the other. Raises `Misshapen` rather than leave any out."""
+    venue, as_of = connection.exchange, connection.clock.now()
+    asked = {"instType": "SWAP", "type": _FUNDING_FEE, "begin": _start(connection, since), "limit": _ROWS_MAX}
+    found: list[FundingPayment] = []
+    for _ in range(_PAGES_MAX):
+        rows = (await venue.privateGetAccountBills(asked))["data"]
+        for row in rows:
+            contract = wanted.get(text(row, "instId")) if _type(row) == _FUNDING_FEE else None
+            if contract is not None:
+                coin = venue.safe_currency_code(row["ccy"])
+                # one of a position with a margin of its own may be booked on that
+                amount = number(row, "balChg") or number(row, "posBalChg")
+                found.append(FundingPayment(contract.id, moment(row, "ts"), amount, coin, _bill(row)))
+        if len(rows) < _ROWS_MAX:
+            return Read(tuple(found), as_of)
+        asked = {**asked, "after": _bill(rows[-1])}
+    raise Misshapen(f"more than {_PAGES_MAX} pages of funding bills")
+
+
+def _bill(row: Row) -> str:
+    return f"{number(row, 'billId'):f}"
 
 
 def _told(rows: Iterable[Row], names: dict[str, str], sign: int, doubt: Doubt, since: datetime) -> str | None:

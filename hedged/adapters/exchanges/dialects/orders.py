@@ -159,6 +159,10 @@ class OrderDialect(ABC):
         """How an order in this market has to say that it is margined; read before anything is sent."""
         return Backing()
 
+    async def is_known(self, exchange: Any, key: OrderKey) -> bool:
+        """Whether the venue has an order of this id: asked before one is sent, where it would take a second one."""
+        return False
+
     @abstractmethod
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`."""

@@ -45,6 +45,7 @@ from hedged.adapters.exchanges.shapes import (
     text,
 )
 from hedged.errors import Refused, VenueError
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument, InstrumentId
 from hedged.model.snapshot import Balance, Derivatives, Doubt, Quote, Read
 
@@ -210,6 +211,13 @@ class Weex(Dialect):
         margin = weex_positions.margin(pool_of, [(self._asset(row), each) for row, each in backed])
         equities = of_shared(margin, positions, markets.instruments)
         return Read(Derivatives(positions, margin, equities=equities), min(pools_at, rows_at))
+
+    async def funding_payments(
+        self, connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+    ) -> Read[tuple[FundingPayment, ...]] | None:
+        if self._demo:
+            return None  # demo trading has no bills
+        return await weex_movements.funding_payments(connection, wanted, since)
 
     async def explain(
         self, connection: Connection, markets: Markets, doubt: Doubt, since: datetime, held: Collection[str]

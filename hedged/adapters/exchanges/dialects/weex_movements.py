@@ -6,16 +6,17 @@ Two of the calls are POSTs that read: their parameters travel in the body.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.guard import Endpoint
-from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, number
+from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, milliseconds, moment, number, text
+from hedged.model.effect import FundingPayment
 from hedged.model.instrument import Instrument
-from hedged.model.snapshot import Doubt
+from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 ZERO = Decimal(0)
@@ -25,6 +26,7 @@ _ORDERS_MAX = 1000
 _DAY = 86_400_000  # milliseconds
 _FILLS_DAYS, _ORDERS_DAYS, _BILLS_DAYS = 7, 90, 100  # the longest range that may be asked for
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
+_FUNDING = "position_funding"
 _LIQUIDATIONS = frozenset({"start_liquidate", "finish_liquidate"})
 # Bookings of a position's whole value against the collateral, and between positions: no money in or out.
 _NOT_MONEY = ("position_open_", "position_close_", "margin_move_")
@@ -107,6 +109,30 @@ async def explain_balance(connection: Connection, doubt: Doubt, since: datetime)
         return None
     listed = ", ".join(f"{kind} {amount:+f} {doubt.asset}" for kind, amount in sorted(moved.items()) if amount)
     return f"since {since:%Y-%m-%d %H:%M} UTC: {listed}"
+
+
+async def funding_payments(
+    connection: Connection, wanted: Mapping[str, Instrument], since: datetime
+) -> Read[tuple[FundingPayment, ...]]:
+    """By the income of each contract; three days of them, hourly ones too, are less than a page."""
+    as_of, span, found = connection.clock.now(), _range(connection, since, _BILLS_DAYS), []
+    for market_id, contract in wanted.items():
+        asked = {"symbol": market_id, "incomeType": _FUNDING, **span, "limit": _ROWS_MAX}
+        income = await connection.exchange.contractPrivatePostCapiV3AccountIncome(asked)
+        if income["hasNextPage"] is not False:
+            raise Misshapen("a page of funding that is full may lack some")
+        found += [
+            FundingPayment(
+                contract.id,
+                moment(row, "time"),
+                number(row, "income"),
+                connection.exchange.safe_currency_code(row["asset"]),
+                f"{number(row, 'billId'):f}",
+            )
+            for row in income["items"]
+            if row["incomeType"] == _FUNDING and text(row, "symbol") == market_id
+        ]
+    return Read(tuple(found), as_of)
 
 
 async def _of_spot(connection: Connection, asset: str, since: datetime) -> dict[str, Decimal] | None:
