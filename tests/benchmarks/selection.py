@@ -6,6 +6,9 @@ Sets of one to four are picked from a past year and held over the next, their ra
 `best`: the most that any set of that size reaches over that next year with its own hindsight-best constant ratios;
 `majors`: BTC and ETH with theirs. Equal-weight baskets; candidates are all coins of the file that are known through
 both years, with the coins of the basket (`held`) or without. No costs.
+
+What is lost against `best` is then told apart, as shares of it: the set picked, with its own hindsight-best ratios (the
+choice of the set alone), and the set best in hindsight with ratios estimated as any other's (the ratios alone).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import numpy as np
 from hedged.estimate.beta import RatioEstimator, RatioSettings
 from hedged.estimate.effectiveness import Floats, constant_effectiveness, effectiveness, hindsight_ratios
 from hedged.estimate.returns import AlignedReturns
-from hedged.estimate.selection import ChosenSet, SelectionSettings, choose_sets
+from hedged.estimate.selection import SelectionSettings, choose_sets
 from tests.benchmarks.markets import (
     BASKETS,
     COINS_MIN,
@@ -51,10 +54,16 @@ class Case:
     realised: float
     best: float
     majors: float
+    picked: float  # effectiveness of the set picked, with its hindsight-best ratios
+    estimated: float  # of the set best in hindsight, with estimated ratios
 
     @property
     def share(self) -> float:
         return self.realised / self.best
+
+    @property
+    def is_meme(self) -> bool:
+        return self.name.endswith("meme")
 
     @property
     def within(self) -> bool:
@@ -113,6 +122,9 @@ def cases_from(tables: Years, start: int, basket: tuple[str, Sequence[str]], *, 
     over_majors = constant_effectiveness(spot[known], majors, hindsight_ratios(spot[known], majors)) or 0.0
     for each in chosen:
         names = tuple(candidates[column] for column in each.instruments)
+        best = tuple(candidates[column] for column in _best_set(spot[known], moves[known], len(names)))
+        legs, best_legs = (moves[known][:, [candidates.index(name) for name in each_set]] for each_set in (names, best))
+        best_ratios = hindsight_ratios(spot[known], best_legs)
         yield Case(
             name=f"{datetime.fromtimestamp(start, UTC):%Y-%m} {basket[0]}",
             held=held,
@@ -120,14 +132,19 @@ def cases_from(tables: Years, start: int, basket: tuple[str, Sequence[str]], *, 
             expected=each.expected,
             low=each.low,
             high=each.high,
-            realised=_realised(tables, start, coins, names, each),
-            best=_best(spot[known], moves[known], len(names)),
+            realised=_realised(tables, start, coins, names, each.h),
+            best=constant_effectiveness(spot[known], best_legs, best_ratios) or 0.0,
             majors=over_majors,
+            picked=constant_effectiveness(spot[known], legs, hindsight_ratios(spot[known], legs)) or 0.0,
+            estimated=_realised(tables, start, coins, best, best_ratios),
         )
 
 
-def _realised(tables: Years, start: int, coins: Sequence[str], names: Sequence[str], chosen: ChosenSet) -> float:
-    """Effectiveness over the year ahead, with ratios estimated each midnight from all bars since a year before it."""
+def _realised(tables: Years, start: int, coins: Sequence[str], names: Sequence[str], first: Floats) -> float:
+    """Effectiveness over the year ahead, with ratios estimated each midnight from all bars since a year before it.
+
+    `first`: what is held until there is an estimate.
+    """
     bars, judged = tables.bars, tables.judged
     rows = (bars.times > start - YEAR) & (bars.times <= start + YEAR)
     assets, moves, times = bars.columns(*coins)[rows], bars.columns(*names)[rows], bars.times[rows]
@@ -144,21 +161,23 @@ def _realised(tables: Years, start: int, coins: Sequence[str], names: Sequence[s
     ahead = (judged.times > start) & (judged.times <= start + YEAR)
     spot, over = judged.columns(*coins)[ahead].mean(axis=1), judged.columns(*names)[ahead]
     begins = judged.times[ahead] - judged.step
-    h = np.array([ratios.get(int(each - each % DAY), chosen.h) for each in begins])
+    h = np.array([ratios.get(int(each - each % DAY), first) for each in begins])
     known = np.isfinite(spot) & np.isfinite(over).all(axis=1)
     return effectiveness(spot[known], (spot - (over * h).sum(axis=1))[known]) or 0.0
 
 
-def _best(spot: Floats, moves: Floats, size: int) -> float:
-    """R² of the best of all sets of `size`, each with its own least-squares ratios."""
+def _best_set(spot: Floats, moves: Floats, size: int) -> tuple[int, ...]:
+    """The best of all sets of `size`, each with its own least-squares ratios, as columns of `moves`."""
     covariance = np.cov(np.column_stack([moves, spot]).T)
-    best = 0.0
+    best, highest = tuple(range(size)), -np.inf
     sets = itertools.combinations(range(moves.shape[1]), size)
     while batch := list(itertools.islice(sets, 20_000)):
         columns = np.array(batch)
         fs = covariance[columns, -1]
         h = np.linalg.solve(covariance[columns[:, :, None], columns[:, None, :]], fs[..., None])[..., 0]
-        best = max(best, float((h * fs).sum(axis=1).max() / covariance[-1, -1]))
+        explained = (h * fs).sum(axis=1)
+        if explained.max() > highest:
+            best, highest = batch[int(explained.argmax())], explained.max()
     return best
 
 
@@ -198,6 +217,25 @@ def verdicts(found: Sequence[Case]) -> Iterator[Verdict]:
     )
 
 
+def losses(found: Sequence[Case]) -> Iterator[str]:
+    """Where sets of 2 to 4 without held coins lose against the best, a line for the memecoins and one for the rest."""
+    counted = [case for case in found if case.best >= BEST_MIN and len(case.instruments) > 1 and not case.held]
+    for label, cases in (
+        ("memecoins", [case for case in counted if case.is_meme]),
+        ("other baskets", [case for case in counted if not case.is_meme]),
+    ):
+        if not cases:
+            continue
+        best = np.array([case.best for case in cases])
+        rows = {
+            "as held": np.array([case.share for case in cases]),
+            "picked set, hindsight ratios": np.array([case.picked for case in cases]) / best,
+            "best set, estimated ratios": np.array([case.estimated for case in cases]) / best,
+        }
+        words = (f"{name} {share.mean():.3f} ({np.mean(share >= 0.9):.0%} ≥ .90)" for name, share in rows.items())
+        yield f"      {label}, {len(cases)}: {'; '.join(words)}"
+
+
 def show(found: Sequence[Case]) -> None:
     print(
         f"{'case':17s} {'':4s} {'expected':>8s} {'interval':>11s} {'realised':>8s} {'best':>5s} {'share':>5s} {'majors':>6s}  instruments"
@@ -225,7 +263,7 @@ def main() -> None:
                     show(one)
                 found += one
         if found:
-            print(f"\n### {words} returns, all files", *verdicts(found), sep="\n", flush=True)
+            print(f"\n### {words} returns, all files", *verdicts(found), *losses(found), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
