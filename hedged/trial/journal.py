@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from hedged.adapters.store.rows import from_text
 from hedged.model.alert import Message
+from hedged.model.codec import decode
 from hedged.model.order import Fill, Intent
 from hedged.model.proposal import Proposal
+from hedged.model.timing import Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,11 @@ class Journal:
         rows = self._base.execute("SELECT key, data FROM blobs WHERE key IN ('pause', 'halt')")
         return {key for key, data in rows if json.loads(data).get("stop") is not None}
 
-    def overrides(self) -> str:
-        """What is set by hand, as text."""
+    def ratios_by_hand(self) -> set[Decimal]:
+        """The hedge ratios that somebody has set, expired ones included."""
         row = self._base.execute("SELECT data FROM blobs WHERE key = 'overrides'").fetchone()
-        return "" if row is None else str(row[0])
+        kept = {} if row is None else json.loads(row[0])
+        return {decode(Override, data).ratio for data in kept.values()}
 
     def lease(self) -> str | None:
         """Which process may send orders."""

@@ -8,18 +8,26 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import hedged.trial.run
 from hedged import __version__
+from hedged.act.overrides import set_override
+from hedged.adapters.store.sql import SqlStore
 from hedged.cli.main import app
 from hedged.cli.simulate import report
+from hedged.model.policy import World
+from hedged.model.timing import Override
+from hedged.trial.journal import Journal
 from hedged.trial.run import run_seed, run_seeds
 from tests.simulation.planted import BUGS, Bug, outbox_after_commit
-from tests.support import ROOT
+from tests.support import ROOT, T0
 
 SEEDS, HOURS = 20, 6.0
 
@@ -116,3 +124,16 @@ def test_a_daemon_that_turns_without_time_passing_is_noticed(monkeypatch: pytest
     monkeypatch.setattr(hedged.trial.life, "_STEPS_MAX", 20)
     with pytest.raises(RuntimeError, match="without time passing"):
         run_seed(0, 0.5)
+
+
+async def test_ratios_set_by_hand_are_read_as_such(tmp_path: Path) -> None:
+    """A time of day that ends in a forbidden ratio's digits is no ratio."""
+    store = SqlStore(tmp_path / "trial.sqlite")
+    await store.open("trial", World.SIMULATED, T0)
+    await set_override(store, "btc", Override(Decimal("0.8"), T0 + timedelta(seconds=1.31)), T0)
+    journal = Journal(tmp_path / "trial.sqlite")
+    assert journal.ratios_by_hand() == {Decimal("0.8")}
+    await set_override(store, "eth", Override(Decimal("1.31"), None), T0)
+    assert journal.ratios_by_hand() == {Decimal("0.8"), Decimal("1.31")}
+    journal.close()
+    await store.close()

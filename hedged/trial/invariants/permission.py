@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from hedged.model.policy import Mode
 from hedged.trial.operator import FORBIDDEN
@@ -43,7 +44,8 @@ def invariant_16(world: World) -> Violation | None:
     """Retained, duplicate, expired or mismatching commands change nothing but the audit log."""
     if world.seen.wrongly_answered:
         return Violation(16, f"{world.seen.wrongly_answered[0]} was done, and must not be")
-    if world.sighting.recorded is not None and world.journal is not None and FORBIDDEN in world.journal.overrides():
+    recorded, journal = world.sighting.recorded, world.journal
+    if recorded is not None and journal is not None and Decimal(FORBIDDEN) in journal.ratios_by_hand():
         return Violation(16, f"a ratio of {FORBIDDEN} is in force, which only flawed commands have asked for")
     return None
 
