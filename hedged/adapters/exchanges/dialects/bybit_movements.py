@@ -22,8 +22,8 @@ TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
 ZERO = Decimal(0)
 
 _SPAN = 7 * 86_400_000
-"""Milliseconds that a history is asked for at once: the most that each of them takes between both ends. With `startTime`
-alone the account's log is shown for a day from then on, fills and orders for seven, and what came later is left out.
+"""Milliseconds that a history is asked for at once: what each of them takes between both ends. With `startTime` alone
+the account's log is shown for a day from then on, fills and orders for seven, and what came later is left out.
 """
 _SPANS_MAX = 5
 
