@@ -99,9 +99,9 @@ def liquidation_relief(
         needs = [
             need for each in pool.positions if each.instrument.id in wanted for need in (_need(pool, each, distance),)
         ]
-        rate = _rate(pool, snapshot, policy)
-        if needs and max(needs) * rate >= pool.equity:
-            short.append(_Short(pool, pool.equity, max(needs) * rate))
+        needed = max(needs, default=ZERO) * _rate(pool, snapshot, policy)
+        if needs and needed >= pool.equity:
+            short.append(_Short(pool, pool.equity, needed))
     if not short:
         return Relief(unknown="the exchange's liquidation price is another than its own figures give")
     return _relief(short, snapshot, policy)

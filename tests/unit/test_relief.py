@@ -301,6 +301,12 @@ def test_the_figures_of_a_near_liquidation_are_those_of_its_text() -> None:
     assert finding.values["top_up"] == sum(amounts)
 
 
+def test_a_venue_s_price_that_its_own_figures_do_not_give() -> None:
+    """With equity enough by what the positions need, no figure is made up for the venue's price."""
+    text = told(held(D(2_000), Position(ETH, D(-3), liquidation_price=D(3_100))), Kind.LIQUIDATION_NEAR).text
+    assert "is not known, because the exchange's liquidation price is another than its own figures give." in text
+
+
 def test_a_near_liquidation_that_nobody_can_explain() -> None:
     """Without what its positions need there is no figure, and the reason stands in its place."""
     bare = replace(contract(), tiers=())
