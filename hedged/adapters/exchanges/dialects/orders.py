@@ -165,7 +165,10 @@ class OrderDialect(ABC):
 
     @abstractmethod
     async def place(self, exchange: Any, ticket: Ticket) -> str:
-        """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`."""
+        """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`.
+
+        The order is the first request; those after it, if any, can confirm it, and no error of theirs is believed.
+        """
 
     @abstractmethod
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
