@@ -296,7 +296,11 @@ VENUES = (
         duplicate="25212",
         shut_out="40037",
         inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD", D("0.4")),
-        asks_first=("GET /api/v3/position/current-position",),
+        asks_first=(
+            "GET /api/v3/position/current-position",
+            "GET /api/v3/trade/order-info",
+            "GET /api/v3/trade/history-orders",
+        ),
         waiting="GET /api/v3/trade/unfilled-orders",
         page=100,
     ),

@@ -143,13 +143,7 @@ class GateOrders(OrderDialect):
         exchange.sign = signed
 
     async def is_known(self, exchange: Any, key: OrderKey) -> bool:
-        for place in self._newest(exchange, key):
-            try:
-                if self._mine(key, await place.ask(), exact=place.exact) is not None:
-                    return True
-            except NoSuchOrder:
-                continue
-        return False
+        return await self._is_in(key, self._newest(exchange, key))
 
     def _newest(self, exchange: Any, key: OrderKey) -> Iterable[Place]:
         """Where an order is that was sent a while ago: by its id a perpetual's is known for a minute after its end."""

@@ -197,10 +197,7 @@ class HyperliquidOrders(OrderDialect):
 
     async def is_known(self, exchange: Any, key: OrderKey) -> bool:
         """What the venue makes of an id that it has already is documented nowhere."""
-        try:
-            return self._mine(key, await _by_id(exchange, key), exact=True) is not None
-        except NoSuchOrder:
-            return False
+        return await self._is_in(key, [Place(lambda: _by_id(exchange, key), exact=True)])
 
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         if not isinstance(ticket.backing, _Numbered):

@@ -216,6 +216,16 @@ class OrderDialect(ABC):
             raise failure
         return None
 
+    async def _is_in(self, key: OrderKey, places: Iterable[Place]) -> bool:
+        """Whether one of these has the order. Raises if one cannot be read and none before it has."""
+        for place in places:
+            try:
+                if self._mine(key, await place.ask(), exact=place.exact) is not None:
+                    return True
+            except NoSuchOrder:
+                continue
+        return False
+
     async def open_orders(self, exchange: Any, market: MarketKey) -> tuple[OpenOrder, ...]:
         """All orders that wait in this market's book. Raises rather than leave one out."""
         rows = await self.waiting(exchange, market)
