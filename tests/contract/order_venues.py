@@ -72,11 +72,6 @@ class OrderVenue:
     def name(self) -> str:
         return f"{self.exchange} {self.account}".strip()
 
-    @property
-    def later_lookups(self) -> tuple[str, ...]:
-        """Those that are not asked before an order is sent, too, which is then not sent at all."""
-        return tuple(path for path in self.lookups if path not in self.asks_first)
-
 
 @dataclass
 class Bench:
@@ -301,7 +296,11 @@ VENUES = (
         duplicate="25212",
         shut_out="40037",
         inverse=(InstrumentId("main:ETH/USD:ETH"), "ETHUSD", D("0.4")),
-        asks_first=("GET /api/v3/position/current-position",),
+        asks_first=(
+            "GET /api/v3/position/current-position",
+            "GET /api/v3/trade/order-info",
+            "GET /api/v3/trade/history-orders",
+        ),
         waiting="GET /api/v3/trade/unfilled-orders",
         page=100,
     ),
@@ -350,7 +349,11 @@ VENUES = (
         duplicate=None,
         shut_out="INVALID_KEY",
         inverse=(InstrumentId("main:BTC/USD:BTC"), "BTC_USD", D(1000)),
-        asks_first=("GET /api/v4/futures/usdt/orders/id",),
+        asks_first=(
+            "GET /api/v4/futures/usdt/orders/id",
+            "GET /api/v4/futures/usdt/orders",
+            "GET /api/v4/futures/usdt/my_trades",
+        ),
         waiting="GET /api/v4/futures/usdt/orders",
         page=100,
         countdown="POST /api/v4/futures/usdt/countdown_cancel_all",

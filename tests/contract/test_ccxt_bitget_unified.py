@@ -168,6 +168,36 @@ async def test_a_position_that_is_missing_is_noticed(rows: object) -> None:
                 await read()
 
 
+@pytest.mark.parametrize(
+    ("ether", "told", "problem"),
+    [
+        (D("11.5"), None, "open profit of the account is not"),  # by the worth of the ether that is held
+        (D(0), None, "a product answers null"),  # nobody tells what ether is worth
+        (D(0), [], None),
+    ],
+)
+async def test_null_is_no_position_only_where_the_open_profit_can_be_compared(
+    ether: Decimal, told: object, problem: str | None
+) -> None:
+    """One position whose profit is in a coin of which nothing is held does not switch the comparison off."""
+    async with bench() as it:
+        it.truth.positions = {"ETHUSDT": Held(D(-2), D(3100)), "BTCUSD": Held(D("-0.1"), D(50000), "ETH")}
+        it.truth.pool["ETH"] = ether
+        if not ether:
+            coins = [row for row in it.truth.assets()["assets"] if row["coin"] != "ETH"]
+            tell(it, ASSETS, it.truth.assets() | {"assets": coins})
+        else:
+            assert len((await it.reader.derivatives()).value.positions) == 2
+        tell(it, f"{POSITIONS}?category=USDT-FUTURES", {"list": told})
+        if told is not None:
+            tell(it, f"{POSITIONS}?category=USDC-FUTURES", {"list": []})
+            assert len((await it.reader.derivatives()).value.positions) == 1
+            return
+        for read in (it.reader.derivatives, lambda: it.reader.balances("uta")):
+            with pytest.raises(Unreadable, match=problem):
+                await read()
+
+
 async def test_a_mark_that_moves_between_two_requests_is_no_missing_position() -> None:
     """Profits a hundredth of the positions' worth apart are the same."""
     async with bench() as it:

@@ -208,6 +208,23 @@ async def test_codes_that_do_not_say_whether_there_is_an_order(code: str) -> Non
         assert isinstance(await it.orders.submit(it.intent()), Unknown)
 
 
+async def test_a_second_order_of_an_id_is_not_sent() -> None:
+    """The venue would take it once the first has ended; also where the query by our id has forgotten that."""
+    async with trading(UNIFIED) as it:
+        approved = it.intent()
+        first = await it.orders.submit(approved)
+        assert isinstance(first, Accepted)
+        it.clock.advance(600)
+        for blind in (set(), {UNIFIED.lookups[0]}):
+            it.server.blind = blind
+            it.server.requests.clear()
+            assert await it.orders.submit(approved) == first
+            assert it.server.writes == []
+        it.server.blind = set(UNIFIED.lookups)
+        assert isinstance(await it.orders.submit(approved), Accepted)
+        assert len(it.desk.orders) == 2, "or the venue refuses it, and this shows nothing"
+
+
 async def test_an_id_that_was_used_before_shows_the_order_that_has_it_now() -> None:
     """The venue frees an id with the end of its order: what is looked up is in our market, or unknown."""
     async with trading(UNIFIED) as it:

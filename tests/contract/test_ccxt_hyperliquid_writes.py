@@ -323,6 +323,7 @@ async def test_every_status_of_the_documentation_is_understood(status: str, end:
         order = {**SHOWN_ORDER, "cloid": "0x68646764" + name.removeprefix("hd"), "sz": "0.0076"}
         stated = {"order": order, "status": status, "statusTimestamp": 1724361546645}
         it.server.replies["POST /info/orderStatus"] = json.dumps({"status": "order", "order": stated})
+        it.server.replies["POST /info/frontendOpenOrders"] = json.dumps([order] if end is OrderStatus.OPEN else [])
         found = await it.orders.find_by_client_id(name, it.ether)
         if end is None:
             assert isinstance(found, Unknown)
@@ -376,8 +377,8 @@ async def test_what_the_venue_refused_is_told_in_its_words() -> None:
             assert (found.status, found.filled, found.ended) == (status, 0, True)
 
 
-async def test_fills_that_do_not_add_up_tell_no_price() -> None:
-    """What is filled is known by the order; its price and fee only by all of its fills."""
+async def test_fills_that_do_not_add_up_leave_an_order_that_has_ended_unknown() -> None:
+    """Unless their list is too long for one answer; of one that is filled by its own word the fee is known by them."""
     async with trading(VENUE) as it:
         approved = it.intent()
         await it.orders.submit(approved)
@@ -385,11 +386,10 @@ async def test_fills_that_do_not_add_up_tell_no_price() -> None:
         (fill,) = json.loads(it.server.sent["POST /info/userFillsByTime"])
         half = {**fill, "sz": "0.005", "px": "2990", "fee": "0.25"}
         rest = {**half, "px": "3000", "fee": "-0.05", "tid": 1}
+        others = [{**fill, "oid": 1}] * 1999
         for rows, price, fee in (
-            ([half], None, None),
-            ([fill, half], None, None),
-            ([half, {**rest, "feeToken": "HYPE"}], None, None),
-            ([], None, None),
+            ([half, *others], None, None),
+            ([half, {**rest, "feeToken": "HYPE"}], D(2995), None),
             ([half, rest, {**fill, "oid": 1}], D(2995), D("0.2")),
         ):
             it.server.replies["POST /info/userFillsByTime"] = json.dumps(rows)
@@ -397,6 +397,76 @@ async def test_fills_that_do_not_add_up_tell_no_price() -> None:
             assert isinstance(found, Found)
             assert isinstance(right, Found)
             assert (found.filled, found.average_price, found.fee) == (right.filled, price, fee)
+        for rows in ([half], [half, *others[1:]], [fill, half], []):
+            it.server.replies["POST /info/userFillsByTime"] = json.dumps(rows)
+            assert isinstance(await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "left", "told", "filled"),
+    [
+        ("filled", "0.05", "0.05", D("0.05")),  # the size as it was at first
+        ("filled", "0.05", "0.03", None),
+        ("filled", "0.05", "0", None),
+        ("filled", "0.02", "0.03", D("0.03")),
+        ("filled", "0.0", "0.03", None),
+        ("canceled", "0.05", "0.03", None),
+        ("canceled", "0.05", "0", D(0)),
+        ("canceled", "0.05", "fault", None),
+        ("filled", "0.0", "fault", D("0.05")),
+    ],
+)
+async def test_nothing_is_said_to_be_filled_or_not_that_the_fills_belie(
+    status: str, left: str, told: str, filled: Decimal | None
+) -> None:
+    async with trading(VENUE) as it:
+        approved = it.intent(quantity=D("0.05"))
+        await it.orders.submit(approved)
+        await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
+        (fill,) = json.loads(it.server.sent["POST /info/userFillsByTime"])
+        stated = json.loads(it.server.sent["POST /info/orderStatus"])
+        stated["order"]["status"], stated["order"]["order"]["sz"] = status, left
+        it.server.replies["POST /info/orderStatus"] = json.dumps(stated)
+        if told == "fault":
+            it.strike("POST /info/userFillsByTime", "500")
+        else:
+            it.server.replies["POST /info/userFillsByTime"] = json.dumps([{**fill, "sz": told}] if D(told) else [])
+        found = await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether)
+        assert isinstance(found, Unknown) if filled is None else isinstance(found, Found) and found.filled == filled
+
+
+async def test_an_order_that_waits_by_its_status_alone_is_unknown() -> None:
+    """It may have ended since: how much of it was filled is told by the open orders."""
+    async with trading(VENUE) as it:
+        approved = it.intent(side=Side.BUY)
+        assert isinstance(await it.orders.submit(approved, rest_at=D(2990)), Accepted)
+        it.server.replies["POST /info/frontendOpenOrders"] = "[]"
+        assert isinstance(await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether), Unknown)
+        it.heal()
+        it.strike("POST /info/frontendOpenOrders", "500")
+        assert isinstance(await it.orders.find_by_client_id(approved.intent.client_order_id, it.ether), Unknown)
+
+
+@pytest.mark.parametrize("trouble", ["429", "refused", "not let in"])
+async def test_no_trouble_after_an_order_has_left_says_that_it_was_not_sent(trouble: str) -> None:
+    """The confirmation of an order is another request: that it rests, or is refused, is not the order's refusal."""
+    async with trading(VENUE) as it:
+        await it.orders.find_by_client_id(it.new_id(), it.ether)
+        approved = it.intent()
+        held = it.server.held["POST /exchange/order"] = asyncio.Event()
+        sending = asyncio.create_task(it.orders.submit(approved))
+        while ("POST", "/exchange/order") not in it.server.requests:
+            await asyncio.sleep(0)
+        if trouble == "429":
+            it.strike("POST /info/frontendOpenOrders", "429")
+            with pytest.raises(VenueError):
+                await it.orders.open_orders(it.ether)
+        else:
+            said = {"refused": VENUE.believed, "not let in": VENUE.shut_out}[trouble]
+            it.strike("POST /info/orderStatus", f"code:{said}")
+        held.set()
+        assert isinstance(await sending, Unknown)
+        assert len(it.placed(approved.intent.client_order_id)) == 1
 
 
 @pytest.mark.parametrize(
@@ -448,7 +518,7 @@ async def test_orders_need_a_key_and_one_that_is_a_key() -> None:
     async with trading(VENUE) as it:
         with pytest.raises(ConfigurationError, match="privateKey"):
             await open_ccxt_orders(it.reader, "main", "hyperliquid", ("swap",), KEYS, clock=it.clock)
-    for wrong in ("0x12", "word", "ab" * 32, "0x" + "g" * 64):
+    for wrong in ("0x12", "word", "ab" * 32, "0x" + "g" * 64, "0x" + "0" * 64, "0x" + "f" * 64):
         with pytest.raises(ConfigurationError, match="64 hexadecimal digits") as told:
             async with bench(credentials={**KEYS, "privateKey": wrong}):
                 pass

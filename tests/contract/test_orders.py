@@ -155,9 +155,14 @@ async def test_a_refusal_is_not_final_while_the_order_could_be_there(venue: Orde
     """A white-listed code whose look-up fails leaves the order unknown."""
     async with trading(venue) as it:
         it.strike(venue.create, f"code:{venue.believed}")
-        for path in venue.later_lookups:
+        held = it.server.held[venue.create] = asyncio.Event()
+        sending = asyncio.create_task(it.orders.submit(it.intent()))
+        while venue.create not in [f"{method} {it.server.named(path)}" for method, path in it.server.requests]:
+            await asyncio.sleep(0)
+        for path in venue.lookups:  # they may have been read before as well
             it.strike(path, "html")
-        assert isinstance(await it.orders.submit(it.intent()), Unknown)
+        held.set()
+        assert isinstance(await sending, Unknown)
 
 
 @EVERY

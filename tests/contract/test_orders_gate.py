@@ -82,10 +82,52 @@ async def test_a_second_order_of_an_id_is_not_sent(instrument: InstrumentId) -> 
             name = await sent(it, approved, rest_at=rest_at)
             (placed,) = it.placed(name)
             it.server.requests.clear()
-            assert await it.orders.submit(approved, rest_at=rest_at) == Accepted(name, str(placed.number))
-            assert it.server.writes == []
+            for seconds in (0, 70):  # by its id the venue shows it for a minute after its end
+                it.clock.advance(seconds)
+                assert await it.orders.submit(approved, rest_at=rest_at) == Accepted(name, str(placed.number))
+                assert it.server.writes == []
         it.desk.place(name, MARKET[instrument], "sell", D(1), D(2985), reduce_only=False)
         assert len(it.placed(name)) == 2, "or the venue refuses it, and this shows nothing"
+
+
+@pytest.mark.parametrize("instrument", [ETHER, DATED], ids=["perpetual", "dated"])
+async def test_a_history_however_long_keeps_no_order_from_leaving(instrument: InstrumentId) -> None:
+    """Asked for is the newest of it alone; a look-up reads back for days, and what they do not end in is unknown."""
+    async with trading(GATE) as it:
+        for number in range(1000):
+            it.desk.place(f"n{number}", MARKET[instrument], "sell", D(1), D(2985), reduce_only=False)
+        it.server.requests.clear()
+        name = await sent(it, it.intent(instrument=instrument))
+        assert [method for method, _ in it.server.requests].count("GET") <= 4, "the time, and a page of each list"
+        assert isinstance(await it.orders.find_by_client_id(it.new_id(), instrument), Unknown)
+        it.clock.advance(4 * 86400)
+        later = await sent(it, it.intent(instrument=instrument))
+        for number in range(120):
+            it.desk.place(f"l{number}", MARKET[instrument], "sell", D(1), D(2985), reduce_only=False)
+        it.clock.advance(70)
+        assert isinstance(await it.orders.find_by_client_id(later, instrument), Found)
+        it.server.requests.clear()
+        absent = it.new_id()
+        assert await it.orders.find_by_client_id(absent, instrument) == Absent(absent)
+        assert len(it.server.requests) <= 9, "two pages of what has ended, twice"
+        assert len(it.placed(name)) == 1
+
+
+async def test_a_list_that_begins_with_the_oldest_is_read_to_its_end() -> None:
+    async with trading(GATE) as it:
+        for number in range(150):
+            it.desk.place(f"n{number}", MARKET[DATED], "sell", D(1), D(2985), reduce_only=False)
+            it.clock.advance(60)
+        it.clock.advance(4 * 86400)
+        name = await sent(it, sale(it))
+        listed = it.desk._list  # type: ignore[attr-defined]
+
+        def oldest_first(asked: dict[str, Any]) -> Any:
+            start = int(asked["offset"])
+            return listed({**asked, "offset": "0", "limit": "1000"})[::-1][start : start + int(asked["limit"])]
+
+        it.desk._list = oldest_first  # type: ignore[attr-defined]
+        assert isinstance(await it.orders.find_by_client_id(name, DATED), Found)
 
 
 async def test_no_order_leaves_while_its_id_cannot_be_asked_for() -> None:

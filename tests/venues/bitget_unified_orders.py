@@ -1,4 +1,7 @@
-"""Bitget's order desk as its unified account speaks of it; the other kind of account is in `bitget_orders`."""
+"""Bitget's order desk as its unified account speaks of it: the id of an order that has ended is taken again.
+
+The other kind of account is in `bitget_orders`.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,7 @@ class BothDesks(BitgetOrders):
             raise refusal(*_CODES["market"])
         if self.venue.pos_mode != "one_way_mode" or "posSide" in asked:
             raise refusal(*_CODES["mode"])
+        self.refuses_used_ids = any(each.status == "open" for each in self.with_id(asked["clientOid"]))
         try:
             order = self.place(
                 asked["clientOid"],

@@ -108,14 +108,16 @@ class GateOrders(OrderDesk):
         return shown
 
     def _named(self, asked: dict[str, Any]) -> Placed:
-        """By the venue's id, or by ours: the last one; what was not filled is known by ours for a minute."""
+        """By the venue's id, or by ours: the last one, for a minute after its end."""
         self._existing(asked["segment"])
         name, ours = asked["id"], asked["id"].startswith("t-")
         if ours and asked["segment"].startswith("delivery"):
             raise _no("INVALID_PARAM_VALUE", "invalid argument: order_id")
         for market_id in {order.market_id for order in self.orders}:
-            for order in reversed(self._shown(market_id, _MINUTE if ours else 10 * _MINUTE)):
-                if CONTRACTS[market_id][0] == asked["segment"] and name in {f"t-{order.client_id}", str(order.number)}:
+            for order in reversed(self._shown(market_id, 10 * _MINUTE)):
+                ago = self.venue.now() - self.ended.get(order.number, self.venue.now())
+                known = f"t-{order.client_id}" if ours and ago <= _MINUTE else str(order.number)
+                if CONTRACTS[market_id][0] == asked["segment"] and name == known:
                     return order
         raise Refusal(404, {"label": "ORDER_NOT_FOUND", "message": "Order not found"})
 

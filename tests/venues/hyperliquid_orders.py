@@ -123,9 +123,10 @@ class HyperliquidOrders(OrderDesk):
         return [row for pair in zip(reversed(stated), reversed(begun), strict=True) for row in pair]
 
     def _stated(self) -> list[dict[str, Any]]:
+        """Each as it was when its status last changed: of an order that waits, with nothing filled."""
         taken = [(each, _SAID["nothing"][1] if _found_nothing(each) else _STATUS[each.status]) for each in self.orders]
         return [
-            {"order": _row(order), "status": status, "statusTimestamp": order.time}
+            {"order": _row(order, at_first=status == "open"), "status": status, "statusTimestamp": order.time}
             for order, status in (*self.refused.values(), *taken)
         ]
 
@@ -176,12 +177,12 @@ def _found_nothing(order: Placed) -> bool:
     return order.status == "expired" and not order.filled
 
 
-def _row(order: Placed) -> dict[str, Any]:
+def _row(order: Placed, *, at_first: bool = False) -> dict[str, Any]:
     return {
         "coin": order.market_id,
         "side": "B" if order.side == "buy" else "A",
         "limitPx": str(order.price),
-        "sz": str(order.quantity - order.filled),
+        "sz": str(order.quantity if at_first else order.quantity - order.filled),
         "oid": order.number,
         "timestamp": order.time,
         "triggerCondition": "N/A",

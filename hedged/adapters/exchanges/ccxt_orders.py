@@ -36,7 +36,7 @@ from hedged.adapters.exchanges.dialects.orders import (
     OrderKey,
     Ticket,
 )
-from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, Resting, reading
+from hedged.adapters.exchanges.guard import ClockSkew, NotAllowed, Resting, departures, reading
 from hedged.adapters.exchanges.limiter import Meter
 from hedged.adapters.exchanges.shapes import Misshapen
 from hedged.errors import ConfigurationError, VenueError
@@ -125,18 +125,13 @@ class CcxtOrders:
         if known:
             twice = Duplicate(self.account, "order", "nothing was sent: the venue has an order of this id")
             return await self._settle(ticket.key, twice)
-        try:
-            async with self._reading("order"):
-                given = await self._dialect.place(self._exchange, ticket)
-            return Accepted(client_order_id, given)
-        except (NotAllowed, Resting) as error:
-            return Rejected(client_order_id, f"nothing was sent: {_said(error)}", sent=False)
-        except NotLetIn as error:
-            return Rejected(client_order_id, _said(error))
-        except (NotPlaced, Duplicate) as error:
-            return await self._settle(ticket.key, error)
-        except Exception as error:  # noqa: BLE001  whatever it is, the order may be there
-            return Unknown(client_order_id, _said(error))
+        with departures() as left:
+            try:
+                async with self._reading("order"):
+                    given = await self._dialect.place(self._exchange, ticket)
+                return Accepted(client_order_id, given)
+            except Exception as error:  # noqa: BLE001  whatever it is, the order may be there
+                return await self._refused(ticket.key, error, left)
 
     async def find_by_client_id(self, client_order_id: str, instrument: InstrumentId) -> Found | Absent | Unknown:
         """Look an order up by our id. Raises nothing but `CancelledError`.
@@ -197,6 +192,16 @@ class CcxtOrders:
     async def close(self) -> None:
         await self._exchange.close()
         await self._session.close()
+
+    async def _refused(self, key: OrderKey, error: Exception, left: Sequence[str]) -> Accepted | Rejected | Unknown:
+        """What an error says of the order, whose request is the first that leaves; what comes after says nothing."""
+        if isinstance(error, NotAllowed | Resting) and not left:
+            return Rejected(key.client_order_id, f"nothing was sent: {_said(error)}", sent=False)
+        if len(left) == 1 and isinstance(error, NotLetIn):
+            return Rejected(key.client_order_id, _said(error))
+        if len(left) == 1 and isinstance(error, NotPlaced | Duplicate):
+            return await self._settle(key, error)
+        return Unknown(key.client_order_id, _said(error))
 
     async def _settle(self, key: OrderKey, error: NotPlaced | Duplicate) -> Accepted | Rejected | Unknown:
         """One look after a refusal: it is final only if the order is nowhere; a duplicate is never final."""

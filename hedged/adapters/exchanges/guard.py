@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -46,6 +47,9 @@ _WORDS = (
     *("code", "retCode", "label", "sCode", "errorCode", "error"),
     *("msg", "retMsg", "sMsg", "message", "errorMessage"),
 )
+
+
+_LEFT: ContextVar[list[str] | None] = ContextVar("requests that have left", default=None)
 
 
 class NotAllowed(Refused):
@@ -146,6 +150,8 @@ class Guard:
             detail = "not on the list of this line's calls, so nothing was sent"
             raise NotAllowed(self._account, f"{method} {path}", detail)
         self._check_rest(endpoint, parts.netloc)
+        if (left := _LEFT.get()) is not None:
+            left.append(endpoint.name)
         answer = await self._send(endpoint, url, method, headers, body)
         if answer.status in _SLOW_DOWN:
             self._rest(parts.netloc, answer.retry_after)
@@ -268,6 +274,17 @@ class Guard:
         """Leave this host alone for as long as it says: asking on through a rate limit lengthens a ban."""
         seconds = float(retry_after) if retry_after and re.fullmatch(r"\d{1,9}", retry_after) else _REST_DEFAULT
         self._rest_until[host] = self._clock.monotonic() + min(seconds, _REST_MAX)
+
+
+@contextmanager
+def departures() -> Iterator[list[str]]:
+    """What has left so far of the requests that are made inside, by our names for them, one that fails included."""
+    left: list[str] = []
+    token = _LEFT.set(left)
+    try:
+        yield left
+    finally:
+        _LEFT.reset(token)
 
 
 def scrub(text: str, secrets: Collection[str] = ()) -> str:

@@ -43,6 +43,10 @@ _ROWS = Rows(ROW)
 class Desk(Protocol):
     """One kind of account: its endpoints, and their parameters. Rows have the fields of `NAMES`."""
 
+    @property
+    def frees_ids(self) -> bool:
+        """Whether the id of an order that has ended is taken for another one."""
+
     async def backing(self, exchange: Any, market: MarketKey) -> Backing: ...
     async def send(self, exchange: Any, ticket: Ticket) -> Row: ...
     async def one(self, exchange: Any, key: OrderKey) -> Row: ...

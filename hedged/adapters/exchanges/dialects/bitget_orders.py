@@ -91,18 +91,26 @@ class BitgetOrders(OrderDialect):
     async def backing(self, exchange: Any, market: MarketKey) -> Backing:
         return await self._desk.backing(exchange, market)
 
+    async def is_known(self, exchange: Any, key: OrderKey) -> bool:
+        if not self._desk.frees_ids:
+            return False
+        return await self._is_in(key, (self._by_id(exchange, key), Place(lambda: self._desk.ended(exchange, key))))
+
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         row = await self._desk.send(exchange, ticket)
         echoed(row, "clientOid", ticket.key.client_order_id)
         return venue_id(row, "orderId")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        async def by_id() -> Sequence[Row]:
-            return (await self._desk.one(exchange, key),)
-
-        yield Place(by_id, exact=True)
+        yield self._by_id(exchange, key)
         yield Place(lambda: self.waiting(exchange, key))
         yield Place(lambda: self._desk.ended(exchange, key))
+
+    def _by_id(self, exchange: Any, key: OrderKey) -> Place:
+        async def ask() -> Sequence[Row]:
+            return (await self._desk.one(exchange, key),)
+
+        return Place(ask, exact=True)
 
     async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
         found: list[Row] = []
@@ -122,6 +130,8 @@ class BitgetOrders(OrderDialect):
 
 
 class _ClassicDesk:
+    frees_ids = False
+
     async def backing(self, exchange: Any, market: MarketKey) -> Backing:
         product = segment(market)
         asked = {"productType": product}

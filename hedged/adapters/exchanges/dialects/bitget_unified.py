@@ -7,7 +7,7 @@ is owed is what the coin is below zero by.
 Equity and maintenance are the account's own, in dollars after the haircuts on collateral; its margin ratio counts where
 it asks for more. Bonus is not the user's. Positions with isolated margin are refused: nothing documents whether the
 pool's equity has their margin. A product without positions answers null, which is believed as long as the positions
-that are told make up the account's open profit.
+that are told make up the account's open profit, and not where that cannot be compared.
 
 Not seen: copy trading, bots, earn products, loans against collateral.
 """
@@ -194,7 +194,8 @@ async def _whole(connection: Connection) -> tuple[Row, Told, datetime]:
         ]
         if any(row["marginMode"] != "crossed" for _, row in rows):
             raise Refused(connection.account, "unified positions", ISOLATED)
-        _refuse_hidden(assets["data"], rows)
+        all_told = all(reply["data"]["list"] is not None for reply, _ in replies)
+        _refuse_hidden(assets["data"], rows, all_told=all_told)
         return assets["data"], rows, min(assets_at, *(arrived for _, arrived in replies))
 
     return await connection.shared.ask("unified account", ask)
@@ -221,16 +222,31 @@ def _margin(account: Row) -> Margin:
     return Margin(equity, needed, None if initial is None else max(equity - initial, ZERO))
 
 
-def _refuse_hidden(account: Row, rows: Told) -> None:
-    """Raise if the account has another open profit than the positions that are told: one is missing, or misread."""
+def _refuse_hidden(account: Row, rows: Told, *, all_told: bool) -> None:
+    """Raise if the account has another open profit than the positions that are told: one is missing, or misread.
+
+    A profit in a coin whose price nobody tells cannot be compared: then every product has to have a list (`all_told`).
+    """
     told = worth = ZERO
     for product, row in rows:
         mark, profit = positive(row, "markPrice"), number(row, "unrealizedPL")
         if product == COIN_MARGINED:
-            if not row["symbol"].startswith(row["marginCoin"]):
-                return  # in a coin whose price is not told: there is nothing to compare
-            profit *= mark
+            price = mark if row["symbol"].startswith(row["marginCoin"]) else _price(account, row["marginCoin"])
+            if price is None:
+                if all_told:
+                    return
+                raise Misshapen("a product answers null, and the open profit of the account cannot be compared")
+            profit *= price
         told += profit
         worth += number(row, "total") * mark
     if abs(number(account, "unrealisedPnl") - told) > _PROFIT_SLACK * worth + _PROFIT_ROUNDING:
         raise Misshapen("the open profit of the account is not that of the positions that are told")
+
+
+def _price(account: Row, coin: str) -> Decimal | None:
+    """In dollars, by what the account's own holding is said to be worth; None where that is too little to tell."""
+    for row in account["assets"]:
+        worth = known(row, "usdValue") if row["coin"] == coin else None
+        if worth is not None and abs(worth) >= 1 and number(row, "equity"):
+            return abs(worth / number(row, "equity"))
+    return None

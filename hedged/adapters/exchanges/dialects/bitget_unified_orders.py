@@ -1,8 +1,8 @@
 """Orders of Bitget's unified account, in coins, always with cross margin: with isolated positions it is not read.
 
-An order is asked for by our id, and may be repeated there once another of that id has ended; then come the open ones
-and the newest of the history. Fees are told as paid. The venue's countdown confirms neither that it runs nor for how
-long, and is open by arrangement only: it is not used.
+An order is asked for by our id, then among the open ones and the newest of the history. An id may be used again once
+its order has ended: before an order is sent it is asked for by the id, and in the history. Fees are told as paid. The
+venue's countdown confirms neither that it runs nor for how long, and is open by arrangement only: it is not used.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ CODES: Mapping[type[VenueError], str] = {
 
 
 class UnifiedDesk:
+    frees_ids = True
+
     async def backing(self, exchange: Any, market: MarketKey) -> Backing:
         reply = await exchange.privateUtaGetV3PositionCurrentPosition(_market(market))
         held = the_one(bitget_unified.position_rows(reply), market)

@@ -1,13 +1,14 @@
 """Orders at Gate: perpetuals settled in USDT and BTC, and dated contracts, in contracts bought (> 0) or sold (< 0).
 
-Our id is the order's `text`, behind a prefix. A perpetual's order is asked for by it: one that was filled at least
-partly for ever, one that was not for a minute after its end; then the lists know it, for ten minutes. The venue says
-nothing of such a query for dated contracts: all pages of their open and finished orders are searched. A fill that
-carries our id, of an order that nobody shows, makes the order unknown.
+Our id is the order's `text`, behind a prefix. A perpetual's order is asked for by it, which the venue allows for a
+minute after the order's end; of dated contracts it says nothing of such a query. Then all pages of the open orders are
+read, and those that ended in the last days: what was not filled is among them for ten minutes. A fill that carries our
+id, of an order that nobody shows, makes the order unknown.
 
-The venue takes a second order of an id that it has, so it is asked for the id before an order is sent. It takes what
-was signed up to a minute ago; of a perpetual's order we say that it expires earlier, which it documents for those
-alone. Fees are told by the fills. How a position is margined is its own setting, and nothing that an order says.
+The venue takes a second order of an id that it has, so before an order is sent it is asked for the id, and for the
+newest of what has ended: a history however long keeps no order from leaving. It takes what was signed up to a minute
+ago; of a perpetual's order we say that it expires earlier, which it documents for those alone. Fees are told by the
+fills. How a position is margined is its own setting, and nothing that an order says.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ _ROW = row_shape(_NAMES)
 _FILL = {"order_id": PRESENT, "text": PRESENT, "size": NUMBER}
 _PREFIX = "t-"
 _PAGE = 100  # rows
+_LOOKED_BACK = 3 * 86400  # seconds after its end for which an order is searched for
 _TOLERANCE = 1000  # milliseconds between the venue's clock and what we take it for
 
 
@@ -141,16 +143,16 @@ class GateOrders(OrderDialect):
         exchange.sign = signed
 
     async def is_known(self, exchange: Any, key: OrderKey) -> bool:
-        """Of a perpetual by the id alone: what that query has forgotten was never filled."""
-        if not segment_of(key.contract).dated:
-            try:
-                return self._mine(key, await _by_id(exchange, key), exact=True) is not None
-            except NoSuchOrder:
-                return False
-        for status in ("open", "finished"):
-            if self._mine(key, await _listed(exchange, key, status), exact=False) is not None:
-                return True
-        return False
+        return await self._is_in(key, self._newest(exchange, key))
+
+    def _newest(self, exchange: Any, key: OrderKey) -> Iterable[Place]:
+        """Where an order is that was sent a while ago: by its id a perpetual's is known for a minute after its end."""
+        if segment_of(key.contract).dated:
+            yield Place(lambda: self.waiting(exchange, key))
+        else:
+            yield Place(lambda: _by_id(exchange, key), exact=True)
+        yield Place(lambda: _page(exchange, key, "finished"))
+        yield Place(lambda: _of_no_fill(exchange, key))
 
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         contract, size = ticket.key.contract, ticket.quantity * ticket.side.sign
@@ -168,15 +170,14 @@ class GateOrders(OrderDialect):
         return venue_id(row, "id")
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
-        dated = segment_of(key.contract).dated
-        if not dated:
+        if not segment_of(key.contract).dated:
             yield Place(lambda: _by_id(exchange, key), exact=True)
         yield Place(lambda: self.waiting(exchange, key))
-        yield Place(lambda: _listed(exchange, key, "finished") if dated else _page(exchange, key, "finished"))
+        yield Place(lambda: _finished(exchange, key, now))
         yield Place(lambda: _of_no_fill(exchange, key))
 
     async def waiting(self, exchange: Any, market: MarketKey) -> Sequence[Row]:
-        return await _listed(exchange, market, "open")
+        return await every_page(lambda page: _page(exchange, market, "open", page), _PAGE, _NAMES.venue_id)
 
     async def arm(self, exchange: Any, seconds: int, markets: Sequence[MarketKey]) -> Sequence[MarketKey]:
         """One countdown for each market; dated contracts have none."""
@@ -260,8 +261,14 @@ async def _page(exchange: Any, market: MarketKey, status: str, number_of_page: i
     return [_in_words(row) for row in rows]
 
 
-async def _listed(exchange: Any, market: MarketKey, status: str) -> Sequence[Row]:
-    return await every_page(lambda page: _page(exchange, market, status, page), _PAGE, _NAMES.venue_id)
+async def _finished(exchange: Any, market: MarketKey, now: int) -> Sequence[Row]:
+    """Those that ended in the last days, and what is on the same pages, as long as the newest come first."""
+
+    def is_old(page: Sequence[Row]) -> bool:
+        ended = [number(row, "finish_time") for row in page]
+        return ended[0] >= ended[-1] and max(ended) < now // 1000 - _LOOKED_BACK
+
+    return await every_page(lambda page: _page(exchange, market, "finished", page), _PAGE, _NAMES.venue_id, is_old)
 
 
 async def _of_no_fill(exchange: Any, key: OrderKey) -> Sequence[Row]:

@@ -104,9 +104,7 @@ class Hyperliquid(Dialect):
         exchange.fetch_markets = fetch_markets
         exchange.coin_to_market_id = exchange.coinToMarketId = _as_it_is
         if exchange.privateKey:
-            if not _KEY.fullmatch(exchange.privateKey):
-                raise ConfigurationError(_NO_KEY)
-            self._signer = str(exchange.eth_get_address_from_private_key(exchange.privateKey))
+            self._signer = address_of_key(exchange)
         exchange.privateKey = ""
 
     def use_sandbox(self, exchange: Any) -> None:
@@ -235,6 +233,16 @@ class Hyperliquid(Dialect):
                 raise Misshapen("role is none that is understood")
             self._known = True
         return address
+
+
+def address_of_key(exchange: Any) -> str:
+    """Of ccxt's private key. Raises `ConfigurationError` for one that is none, be it only that no curve has it."""
+    if not _KEY.fullmatch(exchange.privateKey):
+        raise ConfigurationError(_NO_KEY)
+    try:
+        return str(exchange.eth_get_address_from_private_key(exchange.privateKey))
+    except ValueError:
+        raise ConfigurationError(_NO_KEY) from None
 
 
 def master_of_agent(role: Row) -> str:

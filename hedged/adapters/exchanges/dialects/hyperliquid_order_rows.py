@@ -90,11 +90,17 @@ def client_id(row: Row) -> str:
 
 
 def read(order: Row, status: str) -> Row:
-    """With our own id, what is filled, and as cancelled what is called filled though a rest of it was not."""
-    rest = number(order, "sz")
-    ended = "canceled" if status == "filled" and rest else status
-    filled = written(number(order, "origSz") - rest)
-    return {**order, "cloid": client_id(order), "status": ended, "filled": filled}
+    """With our own id, what is filled, and as cancelled what is called filled though a rest of it was not.
+
+    What is called filled without anything that was is left to its fills.
+    """
+    rest, wanted = number(order, "sz"), number(order, "origSz")
+    ended = "canceled" if status == "filled" and 0 < rest < wanted else status
+    return {**order, "cloid": client_id(order), "status": ended, "filled": written(wanted - rest)}
+
+
+def is_open(row: Row) -> bool:
+    return _STATUSES.get(row["status"]) is OrderStatus.OPEN
 
 
 def newest(rows: Sequence[Row]) -> Sequence[Row]:
@@ -114,9 +120,12 @@ def _later(row: Row, known: Row) -> bool:
 
 
 def summed(fills: Sequence[Row], filled: Decimal) -> Row:
-    """Average price and fee; `Misshapen` unless these are all that is filled, in one currency."""
-    fee, token = paid(fills, filled, quantity="sz", fee="fee", asset="feeToken")
-    if fee is None:
+    """Average price and fee; `Misshapen` unless these are all that is filled. Fees of two currencies have no sum."""
+    if sum((number(fill, "sz") for fill in fills), Decimal(0)) != filled:
         raise Misshapen("the fills are not all of the order")
+    if not filled:
+        return {}
     worth = sum((number(fill, "sz") * number(fill, "px") for fill in fills), Decimal(0))
-    return {"avgPx": written(worth / filled), "fee": written(fee), "feeToken": token}
+    fee, token = paid(fills, filled, quantity="sz", fee="fee", asset="feeToken")
+    told = {} if fee is None else {"fee": written(fee), "feeToken": token}
+    return {"filled": written(filled), "avgPx": written(worth / filled), **told}

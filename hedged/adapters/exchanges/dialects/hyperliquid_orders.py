@@ -10,7 +10,8 @@ an order of it is asked before one is sent, for the venue may take a second. An 
 for among the open ones, the newest of all, and the fills; price and fee are told by the fills alone. An acknowledgement
 need not repeat our id: where it does not, the look-up by it has to show the same order.
 
-A partly filled order that takes is `filled` there, with the rest that it did not get. One that would not wait in the
+A partly filled order that takes is `filled` there, with the rest that it did not get. What is filled of an order that
+waits is told among the open ones alone: its status is that of when it was opened. One that would not wait in the
 book, and one that finds nothing to take, are refused, and kept as refused under our id.
 
 The venue's own countdown is not used: it cancels every order of the account, is open to those alone who have traded a
@@ -20,7 +21,6 @@ are not sent.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, ClassVar
 
 from hedged.adapters.exchanges.dialects.base import together
-from hedged.adapters.exchanges.dialects.hyperliquid import master_of_agent, master_of_sub_account, question
+from hedged.adapters.exchanges.dialects.hyperliquid import (
+    address_of_key,
+    master_of_agent,
+    master_of_sub_account,
+    question,
+)
 from hedged.adapters.exchanges.dialects.hyperliquid_markets import dex_names, price_places
 from hedged.adapters.exchanges.dialects.hyperliquid_order_rows import (
     FILLS,
@@ -38,6 +43,7 @@ from hedged.adapters.exchanges.dialects.hyperliquid_order_rows import (
     client_id,
     cloid_of,
     complaint,
+    is_open,
     newest,
     read,
     summed,
@@ -58,7 +64,7 @@ from hedged.adapters.exchanges.dialects.orders import (
 from hedged.adapters.exchanges.guard import Endpoint
 from hedged.adapters.exchanges.shapes import Misshapen, Record, Row, Rows, Scalar, flag, number, text
 from hedged.errors import ConfigurationError, VenueError
-from hedged.model.order import Found, Side
+from hedged.model.order import Found, OrderStatus, Side
 
 NUMBER, TEXT, PRESENT = Scalar.NUMBER, Scalar.TEXT, Scalar.PRESENT
 
@@ -70,6 +76,7 @@ _ACTIONS = {
     "cancelByCloid": frozenset({"type", "cancels"}),
 }
 _BUILDERS, _A_BUILDER = 100_000, 10_000  # numbers of contracts of builders' dexes begin at; for each dex
+_FILLS_MAX = 2000  # of an answer
 _KEYLESS = (
     "exchange = hyperliquid  orders are signed by an API wallet: put its privateKey into the credentials beside the "
     "walletAddress of the account that has approved it"
@@ -167,7 +174,7 @@ class HyperliquidOrders(OrderDialect):
         """Nonces and times by the venue's clock. Raises `ConfigurationError` where there is no key to sign with."""
         if not exchange.privateKey:
             raise ConfigurationError(_KEYLESS)
-        self._signer = str(exchange.eth_get_address_from_private_key(exchange.privateKey))
+        self._signer = address_of_key(exchange)
         self._account = str(exchange.walletAddress).lower()
         exchange.nonce = lambda: (
             exchange.milliseconds() - int(exchange.safe_integer(exchange.options, "timeDifference", 0))
@@ -190,10 +197,7 @@ class HyperliquidOrders(OrderDialect):
 
     async def is_known(self, exchange: Any, key: OrderKey) -> bool:
         """What the venue makes of an id that it has already is documented nowhere."""
-        try:
-            return self._mine(key, await _by_id(exchange, key), exact=True) is not None
-        except NoSuchOrder:
-            return False
+        return await self._is_in(key, [Place(lambda: _by_id(exchange, key), exact=True)])
 
     async def place(self, exchange: Any, ticket: Ticket) -> str:
         if not isinstance(ticket.backing, _Numbered):
@@ -225,8 +229,19 @@ class HyperliquidOrders(OrderDialect):
         return given
 
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
+        async def by_id() -> Sequence[Row]:
+            (row,) = await _by_id(exchange, key)
+            if not is_open(row):
+                return (row,)
+            shown = self._mine(key, await self.waiting(exchange, key), exact=False)
+            if shown is not None:
+                return (shown,)
+            (row,) = await _by_id(exchange, key)  # it has ended meanwhile
+            return (_ended(row),)
+
         async def history() -> Sequence[Row]:
-            return newest(await _info(exchange, "historicalOrders", user=exchange.walletAddress))
+            rows = newest(await _info(exchange, "historicalOrders", user=exchange.walletAddress))
+            return [_ended(row) if row["cloid"] == key.client_order_id else row for row in rows]
 
         async def fills() -> Sequence[Row]:
             rows = await _info(exchange, "userFills", user=exchange.walletAddress)
@@ -234,7 +249,7 @@ class HyperliquidOrders(OrderDialect):
                 raise Misshapen("there are fills of an order that is not shown")
             return ()
 
-        yield Place(lambda: _by_id(exchange, key), exact=True)
+        yield Place(by_id, exact=True)
         yield Place(lambda: self.waiting(exchange, key))
         yield Place(history)
         yield Place(fills)
@@ -253,13 +268,36 @@ class HyperliquidOrders(OrderDialect):
         return number(row, "fee"), text(row, "feeToken")
 
     async def _found(self, exchange: Any, key: OrderKey, row: Row) -> Found:
-        """With what its fills say of price and fee, if they are all of it; what is filled is known also without."""
-        with contextlib.suppress(VenueError, Misshapen):
-            if filled := number(row, "filled"):
-                start = int(number(row, "timestamp"))
-                fills = await _info(exchange, "userFillsByTime", user=exchange.walletAddress, startTime=start)
-                row = {**row, **summed([fill for fill in fills if fill["oid"] == row["oid"]], filled)}
+        """With what its fills say of price and fee. Of one that has ended they are all that is filled, or nobody knows.
+
+        What is called filled may have its whole size left there: then the fills have to be that. Where fills cannot be
+        read, what the order says is filled is known all the same, and that nothing is filled is not.
+        """
+        filled, status = number(row, "filled"), NAMES.statuses.get(row["status"])
+        whole = status is OrderStatus.FILLED and not filled
+        if not filled and status in {OrderStatus.OPEN, OrderStatus.REJECTED}:
+            return await super()._found(exchange, key, row)
+        start = int(number(row, "timestamp"))
+        try:
+            fills = await _info(exchange, "userFillsByTime", user=exchange.walletAddress, startTime=start)
+        except VenueError:
+            if not filled:
+                raise
+            return await super()._found(exchange, key, row)
+        mine = [fill for fill in fills if fill["oid"] == row["oid"]]
+        try:
+            row = {**row, **summed(mine, number(row, "origSz") if whole else filled)}
+        except Misshapen:
+            if not filled or (status is not OrderStatus.OPEN and len(fills) < _FILLS_MAX):
+                raise
         return await super()._found(exchange, key, row)
+
+
+def _ended(row: Row) -> Row:
+    """Of an order that waits, the status and the history tell the amounts of when it was opened."""
+    if is_open(row):
+        raise Misshapen("an open order is not among the open ones")
+    return row
 
 
 async def _act(exchange: Any, action: Mapping[str, Any], sub_account: str | None, *, lasts: int | None) -> Any:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from hedged.adapters.exchanges.shapes import Fields, Misshapen, Row, Scalar, not_negative, number, text
 from hedged.model.order import OrderStatus, Side
@@ -81,25 +82,35 @@ def paid(
     return sum((number(row, fee) for row in rows), Decimal(0)), assets.pop()
 
 
-async def every_page(ask: Callable[[int], Awaitable[Sequence[Row]]], size: int, name: str) -> Sequence[Row]:
+Page: TypeAlias = Callable[[int], Awaitable[Sequence[Row]]]
+
+
+def _never(_: Sequence[Row]) -> bool:
+    return False
+
+
+async def every_page(ask: Page, size: int, name: str, last: Callable[[Sequence[Row]], bool] = _never) -> Sequence[Row]:
     """All rows of a list that is asked for by the number of a page of `size` rows, 0 the first; `name`: the id's field.
 
-    An order that ends while the list is read moves those behind it up, and one could slip through between two pages.
-    So what is longer than a page is read twice, and counts only if nothing has changed.
+    `last`: a full page behind which nothing is wanted. An order that ends while the list is read moves those behind it
+    up, and one could slip through between two pages. So what is longer than a page is read twice, and counts only if
+    nothing has changed.
     """
-    rows = await _pages(ask, size, name)
-    if len(rows) >= size and [row[name] for row in rows] != [row[name] for row in await _pages(ask, size, name)]:
-        raise Misshapen("the list of orders changed while it was read")
+    rows = await _pages(ask, size, name, last)
+    if len(rows) > size or (len(rows) == size and not last(rows)):
+        again = await _pages(ask, size, name, last)
+        if [row[name] for row in rows] != [row[name] for row in again]:
+            raise Misshapen("the list of orders changed while it was read")
     return rows
 
 
-async def _pages(ask: Callable[[int], Awaitable[Sequence[Row]]], size: int, name: str) -> Sequence[Row]:
+async def _pages(ask: Page, size: int, name: str, last: Callable[[Sequence[Row]], bool]) -> Sequence[Row]:
     rows: list[Row] = []
     for number_of_page in range(PAGES_MAX):
         page = await ask(number_of_page)
         rows += page
         if len({str(row[name]) for row in rows}) != len(rows):
             raise Misshapen("an order is listed twice")
-        if len(page) < size:
+        if len(page) < size or last(page):
             return rows
     raise Misshapen(f"there are more than {PAGES_MAX} pages of orders")

@@ -165,7 +165,10 @@ class OrderDialect(ABC):
 
     @abstractmethod
     async def place(self, exchange: Any, ticket: Ticket) -> str:
-        """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`."""
+        """Send the order, once; the venue's id for it. Raises whatever the guard raises, and `Misshapen`.
+
+        The order is the first request; those after it, if any, can confirm it, and no error of theirs is believed.
+        """
 
     @abstractmethod
     def places(self, exchange: Any, key: OrderKey, now: int) -> Iterable[Place]:
@@ -212,6 +215,16 @@ class OrderDialect(ABC):
         if failure is not None:
             raise failure
         return None
+
+    async def _is_in(self, key: OrderKey, places: Iterable[Place]) -> bool:
+        """Whether one of these has the order. Raises if one cannot be read and none before it has."""
+        for place in places:
+            try:
+                if self._mine(key, await place.ask(), exact=place.exact) is not None:
+                    return True
+            except NoSuchOrder:
+                continue
+        return False
 
     async def open_orders(self, exchange: Any, market: MarketKey) -> tuple[OpenOrder, ...]:
         """All orders that wait in this market's book. Raises rather than leave one out."""
