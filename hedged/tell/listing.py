@@ -124,5 +124,5 @@ def _whole(alert: Alert, now: datetime) -> dict[str, object]:
     kind = MessageKind.FIRING
     if alert.state is AlertState.RESOLVED:
         kind = MessageKind.REMOVED if alert.closed_as == "removed" else MessageKind.RESOLVED
-    said = compose(alert, kind, now)
+    said = compose(alert, kind, now, later=True)
     return {"title": said.title, "body": said.body, "values": value_objects(alert.values)}

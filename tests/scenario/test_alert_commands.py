@@ -106,6 +106,7 @@ def test_all_of_one(path: Path) -> None:
         assert "drift/alts" not in said.stdout
     group = ask("alerts", "g1", "-c", path)
     assert "drift/alts" in group.stdout
+    assert "makes no order" not in group.stdout, "one may have been made, which its messages tell"
     over = ask("alerts", "o1", "-c", path)
     assert "It is over since" in over.stdout
     missing = ask("alerts", "margin/none", "-c", path)
