@@ -16,6 +16,7 @@ from hedged.decide.runaway import DAY
 from hedged.decide.unfilled import waiting_until
 from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED
+from hedged.model.alert import Alert, AlertState
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import (
     Fill,
@@ -44,7 +45,7 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
         # While cycles cannot be recorded the process knows better than the store, once it has read that.
         if portfolio.unkept is None or not portfolio.loaded:
             portfolio.memory = await store.memory()
-            portfolio.alerts = await store.alerts()
+            portfolio.alerts = _alerts(await store.alerts(), () if portfolio.loaded else portfolio.alerts)
         portfolio.attention = await attention(store, portfolio.alerts, portfolio.rules, portfolio.confirming, now)
         if not portfolio.loaded and (last := await store.last_cycle()) is not None:
             fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
@@ -90,6 +91,12 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _alerts(stored: Sequence[Alert], told: Sequence[Alert]) -> Sequence[Alert]:
+    """Those of the store, and those that were told before it could be read, which go on under their event ids."""
+    live = {alert.key for alert in stored if alert.state is not AlertState.RESOLVED}
+    return [*stored, *(alert for alert in told if alert.key not in live)]
 
 
 def _looked_back(portfolio: Portfolio) -> timedelta:

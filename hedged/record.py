@@ -10,6 +10,7 @@ from hedged.assess import effect
 from hedged.assess.margin import alarms_after
 from hedged.decide.runaway import filled as filled_guard
 from hedged.errors import StoreError
+from hedged.model.alert import Alert
 from hedged.model.finding import HedgeGroup
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import (
@@ -25,6 +26,7 @@ from hedged.ports import CycleRecord
 async def record(portfolio: Portfolio, report: CycleReport, now: datetime) -> CycleReport:
     """Keep the cycle in one transaction; in the process too, in case the store fails next time."""
     fills = [outcome for outcome in report.outcomes if isinstance(outcome, Fill)]
+    _know(portfolio, report.alerts)
     if not portfolio.loaded:  # what is stored is not known, so nothing is written over it
         portfolio.unkept = portfolio.unkept or "it could not be read yet"
         return replace(report, store_error=portfolio.unkept)
@@ -56,9 +58,6 @@ async def record(portfolio: Portfolio, report: CycleReport, now: datetime) -> Cy
         proven=proven,
         digest_at=portfolio.memory.digest_at,
     )
-    # By event, not by key: the end of an earlier one may not be in the store yet.
-    now_known = {alert.event_id for alert in report.alerts}
-    portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.event_id not in now_known), *report.alerts)
     record = CycleRecord(
         cycle_id=report.cycle_id,
         started_at=now,
@@ -80,6 +79,12 @@ async def record(portfolio: Portfolio, report: CycleReport, now: datetime) -> Cy
     portfolio.unkept = None
     portfolio.unkept_effects.clear()
     return report
+
+
+def _know(portfolio: Portfolio, alerts: Sequence[Alert]) -> None:
+    """In the process, until the store has them. By event, not by key: an earlier one may not have its end there yet."""
+    newer = {alert.event_id for alert in alerts}
+    portfolio.alerts = (*(alert for alert in portfolio.alerts if alert.event_id not in newer), *alerts)
 
 
 def _proven(

@@ -100,15 +100,24 @@ async def open_all(settings: Settings, clock: Clock, ids: Ids, outside: Outside)
         first, further = settings.route(tuple(channel.name for channel in channels))
         web_token = settings.web_token() if settings.web.listen is not None else None
     except BaseException:
-        await exchanges.close()
+        try:
+            await exchanges.close()
+        finally:
+            await _give_back(store, lock)
+        raise
+    return Opened(lock, store, lease, exchanges, keys, commands, channels, loops, first, further, web_token)
+
+
+async def _give_back(store: Store | None, lock: StoreLock) -> None:
+    """Who comes next need not wait for us."""
+    try:
         if store is not None:
             if not lock.shared:
                 with suppress(StoreError):
                     await store.release_lease()
             await store.close()
+    finally:
         lock.release()
-        raise
-    return Opened(lock, store, lease, exchanges, keys, commands, channels, loops, first, further, web_token)
 
 
 async def open_store(settings: Settings, clock: Clock) -> Store:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hedged.estimate.decomposition import coin_worth, money
+from hedged.estimate.prior import base_of
 from hedged.model.effect import EffectDay, Funded, FundingPayment, HedgeLedger, HedgeReading, Parts
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Leg, Read
@@ -38,7 +39,7 @@ def with_settlements(day: EffectDay, ledger: HedgeLedger, new: Sequence[Funded])
             funded.append(each)
             day = replace(day, funding_settled=day.funding_settled + 1)
         else:
-            day = replace(day, parts=day.parts + Parts(funding=-each.amount))
+            day = _more_funding(day, ledger.reading, each.instrument, -each.amount)
     return day, replace(ledger, funded=tuple(funded))
 
 
@@ -80,12 +81,20 @@ def with_payments(
         else:
             funded[place] = new
         day = replace(
-            day,
-            parts=day.parts + Parts(funding=new.amount - old.amount),
+            _more_funding(day, reading, payment.instrument, new.amount - old.amount),
             funding_settled=day.funding_settled + (place is None),
             funding_read=day.funding_read + (not old.ids),
         )
     return (day, replace(ledger, funded=tuple(funded))) if day is not before else (day, ledger)
+
+
+def _more_funding(day: EffectDay, reading: HedgeReading | None, instrument: InstrumentId, more: Decimal) -> EffectDay:
+    """Funding of a coin-margined contract changes the coins of its wallet: where these are exposure, what is known to
+    be funding did not come or go otherwise, as in `decompose`.
+    """
+    coin = base_of(instrument)
+    in_flows = reading is not None and coin == _settles_in(instrument) and coin in reading.assets
+    return replace(day, parts=day.parts + Parts(funding=more), flows=day.flows - more if in_flows else day.flows)
 
 
 def _unknown_of(payment: FundingPayment, reading: HedgeReading, since: datetime) -> Funded | None:

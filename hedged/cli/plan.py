@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # these read numpy
     from hedged.model.plan import PlanHolding, PlanOptions, PlanProposal
     from hedged.model.policy import PortfolioPolicy
     from hedged.settings import Settings
+    from hedged.settings.write import NewHedge
 
 _UNSURE = "with too little history to say how well it will hedge"
 
@@ -160,20 +161,9 @@ def _sector(settings: Settings, asset: str) -> str:
 def _write(config: Path, proposals: Sequence[PlanProposal], policy: PortfolioPolicy, *, yes: bool) -> None:
     """Show what would be appended, ask, and put the new file in the old one's place once it is known to be right."""
     from hedged.adapters.clock import SystemClock
-    from hedged.settings.write import NewHedge, difference, read_exactly, replace_checked, with_hedges
+    from hedged.settings.write import difference, read_exactly, replace_checked, with_hedges
 
-    today = SystemClock().now().date()
-    hedges = [
-        NewHedge(
-            name=each.name,
-            assets=(*each.assets, *_collateral(each, proposals, policy)),
-            instruments=tuple(leg.instrument for leg in each.best.legs if leg.contracts),
-            target=each.best.target.value,
-            comment=_comment(each, policy.quote, today.isoformat()),
-        )
-        for each in proposals
-        if each.best is not None and any(leg.contracts for leg in each.best.legs)
-    ]
+    hedges = _hedges(proposals, policy, SystemClock().now().date().isoformat())
     if not hedges:
         typer.echo("nothing to write", err=True)
         raise typer.Exit(EXIT_FAILED)
@@ -187,15 +177,32 @@ def _write(config: Path, proposals: Sequence[PlanProposal], policy: PortfolioPol
     typer.echo(f"{config}: {len(hedges)} hedge{'s' if len(hedges) > 1 else ''} appended", err=True)
 
 
-def _collateral(proposal: PlanProposal, proposals: Sequence[PlanProposal], policy: PortfolioPolicy) -> Iterator[str]:
-    """Coins to be bought to back its contracts, which are exposure: of this hedge, where no other covers them."""
+def _hedges(proposals: Sequence[PlanProposal], policy: PortfolioPolicy, day: str) -> list[NewHedge]:
+    """As they are written. Coins to be bought to back contracts are exposure: of the first hedge that they back, where
+    no other covers them.
+    """
+    from hedged.settings.write import NewHedge
+
     covered = {asset for each in proposals for asset in each.assets}
     covered |= {asset for hedge in policy.hedges for asset in hedge.assets}
-    if proposal.best is None or any(hedge.takes_rest for hedge in policy.hedges):
-        return
-    for margin in proposal.best.margin:
-        if margin.bought and margin.currency not in covered:
-            yield margin.currency
+    rest_taken = any(hedge.takes_rest for hedge in policy.hedges)
+    hedges = []
+    for each in proposals:
+        if each.best is None or not any(leg.contracts for leg in each.best.legs):
+            continue
+        bought = dict.fromkeys(margin.currency for margin in each.best.margin if margin.bought)
+        own = () if rest_taken else tuple(coin for coin in bought if coin not in covered)
+        covered.update(own)
+        hedges.append(
+            NewHedge(
+                name=each.name,
+                assets=(*each.assets, *own),
+                instruments=tuple(leg.instrument for leg in each.best.legs if leg.contracts),
+                target=each.best.target.value,
+                comment=_comment(each, policy.quote, day),
+            )
+        )
+    return hedges
 
 
 def _comment(proposal: PlanProposal, quote: str, day: str) -> tuple[str, ...]:

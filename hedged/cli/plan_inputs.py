@@ -16,7 +16,7 @@ from hedged.errors import DataError
 from hedged.estimate.past_prices import PastPrices, past_prices
 from hedged.model.instrument import instrument_id
 from hedged.model.plan import TODAY, Candidate, PlanHolding
-from hedged.model.policy import PortfolioPolicy
+from hedged.model.policy import Mode, PortfolioPolicy
 from hedged.replay.files import read_funding, read_prices
 from hedged.settings import Settings
 from hedged.settings.worlds import direction_of
@@ -58,8 +58,10 @@ def from_files(
         )
     ]
     if quantities is None:
-        quantities = _configured(settings)
-        notes.append("no account was asked: only [[holdings]] and simulated balances are counted")
+        quantities = _configured(settings, policy)
+        notes.append(
+            "no account was asked: only [[holdings]], simulated balances and, in paper mode, [paper] coins are counted"
+        )
     held, cash = net_of_cash(quantities, policy)
     notes += cash
     last = {asset: _last_price(table, asset) for asset in held}
@@ -97,10 +99,13 @@ def hedges_of(policy: PortfolioPolicy, assets: Iterable[str]) -> dict[str, str]:
     return {asset: hedge for asset, hedge in found.items() if hedge is not None}
 
 
-def _configured(settings: Settings) -> dict[str, Decimal]:
+def _configured(settings: Settings, policy: PortfolioPolicy) -> dict[str, Decimal]:
+    """What is held by the file alone; on paper also what the futures wallet of every account begins with."""
     totals: dict[str, Decimal] = {}
     rows = [(holding.asset, holding.quantity) for holding in settings.holdings]
     rows += [row for account in settings.accounts for row in account.balances.items()]
+    if Mode.PAPER in {policy.mode, *(hedge.mode for hedge in policy.hedges)}:
+        rows += [row for _ in settings.accounts for row in policy.paper.coins.items()]
     for asset, quantity in rows:
         totals[asset] = totals.get(asset, Decimal(0)) + quantity
     if not any(totals.values()):

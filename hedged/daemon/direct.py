@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from hedged.errors import DeliveryError
 from hedged.model.alert import Message, MessageKind
 from hedged.model.finding import Kind, Severity
 from hedged.ports import Channel
@@ -21,12 +20,16 @@ FAILURE_REPEAT = timedelta(minutes=30)
 
 
 class Direct:
-    """Better told and forgotten than not told."""
+    """Better told and forgotten than not told. Each channel gets them in order, and one that it refuses holds up none.
+
+    What no channel has taken when the process ends is lost: it is in the log then.
+    """
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self._channels = channels
-        self._waiting: dict[str, list[Message]] = {}  # by channel
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, dict[int, Message]] = {channel.name: {} for channel in channels}  # oldest first
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._number = 0
 
     @property
     def waiting(self) -> bool:
@@ -36,27 +39,42 @@ class Direct:
     def deliver(self, messages: Sequence[Message]) -> None:
         """These, behind what still waits. Returns at once: a channel that hangs holds nothing up."""
         for channel in self._channels:
-            task = asyncio.create_task(self._deliver(channel, messages))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            kept = self._waiting[channel.name]
+            for message in messages:
+                self._number += 1
+                kept[self._number] = message
+            for number in list(kept)[:-UNDELIVERED_MAX]:
+                self._lose(channel.name, kept.pop(number))
+            running = self._running.get(channel.name)
+            if kept and (running is None or running.done()):
+                self._running[channel.name] = asyncio.create_task(self._deliver(channel))
 
-    async def _deliver(self, channel: Channel, messages: Sequence[Message]) -> None:
-        waiting = self._waiting.pop(channel.name, [])
-        for message in (*waiting, *messages):
+    async def _deliver(self, channel: Channel) -> None:
+        """Each that waits once, also what comes meanwhile; what is not taken is tried again the next time."""
+        kept, last = self._waiting[channel.name], 0
+        while (number := next((each for each in kept if each > last), None)) is not None:
+            last = number
             try:
-                await asyncio.wait_for(channel.deliver(message), WITHIN)
-            except (DeliveryError, TimeoutError) as error:
-                log.warning("message not delivered, tried again", channel=channel.name, error=str(error))
-                kept = self._waiting.setdefault(channel.name, [])
-                kept[:] = [*kept, message][-UNDELIVERED_MAX:]
+                await asyncio.wait_for(channel.deliver(kept[number]), WITHIN)
+            except Exception as error:  # noqa: BLE001  whatever a channel raises, the others behind are told
+                log.warning("message not delivered, tried again", channel=channel.name, error=str(error) or repr(error))
+            else:
+                kept.pop(number, None)
 
     async def settled(self) -> None:
         """Returns when every delivery under way has come to an end."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._running.values())
 
     def close(self) -> None:
-        for task in self._tasks:
+        for task in self._running.values():
             task.cancel()
+        for name, kept in self._waiting.items():
+            for message in kept.values():
+                self._lose(name, message)
+
+    @staticmethod
+    def _lose(channel: str, message: Message) -> None:
+        log.error("message lost", channel=channel, alert=message.key, event_id=message.event_id, title=message.title)
 
 
 class Failures:

@@ -20,7 +20,9 @@ from hedged.ports import Clock, PaymentReader
 ASK_AFTER = timedelta(minutes=1)  # venues book a settlement within seconds, most of the time
 ASK_AGAIN = timedelta(minutes=10)
 FAILING_AGAIN = timedelta(hours=1)  # a venue that has failed twice, or that refuses
-FINAL_AFTER = timedelta(hours=1)  # what is not in a reply so long after its settlement is not asked for again
+LATE_AFTER = timedelta(hours=1)  # what is not in a reply so long after its settlement is asked for again at `LATE` only
+LATE = tuple(timedelta(hours=hours) for hours in (2, 4, 8, 16, 32, 50, 71))
+"""So long after a settlement its payment is asked for once more; past `KEPT` it would not be taken any more."""
 PAYMENTS_MAX = 5_000  # kept in mind, the newest
 
 log = structlog.get_logger(__name__)
@@ -31,8 +33,8 @@ class _Asked:
     """How far one account has been asked."""
 
     next_at: datetime | None = None  # not again before
-    until: datetime | None = None  # all that was settled up to then has been read
-    final: datetime | None = None  # and settlements up to then are not asked for again
+    answered: datetime | None = None  # when it last was
+    until: datetime | None = None  # all that had been shown by then of what was settled up to then has been read
     failing: bool = False
 
 
@@ -75,15 +77,15 @@ class PaymentKeeper:
         """From when on this account is to be asked; None: there is nothing to ask for, or not yet."""
         asked = self._asked[account]
         if asked.next_at is not None and asked.next_at > now + FAILING_AGAIN:  # the clock was ahead
-            asked.next_at = asked.until = asked.final = None
+            asked.next_at = asked.answered = asked.until = None
         if asked.next_at is not None and now < asked.next_at:
             return None
         awaited = [each.at for each in self._settled.get(account, ()) if not each.ids and each.at + ASK_AFTER <= now]
-        due = [at for at in awaited if asked.final is None or at > asked.final]
-        if not due:
-            return None
-        oldest = now - KEPT
-        return oldest if asked.until is None else max(oldest, min(asked.until, *due) - NEAR)
+        oldest, until, answered = now - KEPT, asked.until, asked.answered
+        if until is None or answered is None:
+            return oldest if awaited else None
+        due = [at for at in awaited if at > until - LATE_AFTER or any(answered < at + late <= now for late in LATE)]
+        return max(oldest, min(until, *due) - NEAR) if due else None
 
     async def _ask(self, account: str, since: datetime, now: datetime) -> None:
         asked = self._asked[account]
@@ -105,7 +107,8 @@ class PaymentKeeper:
         if read is None:
             del self._readers[account]
             return
-        asked.until, asked.final = read.as_of, read.as_of - FINAL_AFTER
+        asked.answered = now
+        asked.until = read.as_of if asked.until is None else max(asked.until, read.as_of)
         self._keep(read.value, now)
 
     def _keep(self, payments: Sequence[FundingPayment], now: datetime) -> None:

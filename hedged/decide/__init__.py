@@ -14,7 +14,7 @@ from hedged.decide.placement import sliced, within_limit
 from hedged.decide.rebalance import Trade, trades_for
 from hedged.decide.roll import roll_trades
 from hedged.decide.sequence import in_sequence
-from hedged.decide.unfilled import held_back
+from hedged.decide.unfilled import with_takers
 from hedged.model.finding import Assessment, HedgeGroup
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Decision, Intent, Purpose
@@ -86,11 +86,12 @@ def _hedged(group: HedgeGroup, resting: Sequence[Intent], desk: Desk) -> str:
             return reason
     if any(trade.instrument in book.resting for trade in trades):
         return f"{group.name}: waits for its order at rest in the book"
-    if (no_takers := held_back(trades, book.waiting, snapshot, policy)) is not None:
-        desk.idle.add(group.name)
-        return f"{reason}; {no_takers}"
     parts = [within_limit(trade, group, snapshot.instruments, policy.limits) for trade in trades]
     first, then = as_allowed(*in_sequence(parts, group, snapshot.instruments), group, desk)
+    first, then, no_takers = with_takers(first, then, book.waiting, snapshot, policy)
+    if no_takers is not None:
+        desk.idle.add(group.name)
+        reason = f"{reason}; {no_takers}"
     if not then:  # what another waits for goes whole, or that would leave too little
         first = [sliced(trade, group, snapshot, policy) for trade in first]
     done = tuple(desk.offer(trade, group, number, at_once=bool(then)) for number, trade in enumerate(first))

@@ -10,6 +10,10 @@ from decimal import Decimal
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import Intent
 from hedged.model.proposal import Proposal
+from hedged.model.trade import Side
+
+Taken = tuple[InstrumentId, Side]
+"""A contract and the side of an order that takes from its book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +37,4 @@ class Book:
     proven: frozenset[InstrumentId] = frozenset()  # where a real order has been filled already
     resting: frozenset[InstrumentId] = frozenset()  # a passive order is known to wait in the book there
     crossing: frozenset[InstrumentId] = frozenset()  # a passive order there had its time: the next one takes
-    waiting: Mapping[InstrumentId, datetime] = field(default_factory=dict)  # no takers there, until then none is sought
+    waiting: Mapping[Taken, datetime] = field(default_factory=dict)  # no takers there, until then none is sought

@@ -19,7 +19,7 @@ from hedged.decide.used import Used, Way, way_of
 from hedged.estimate.sizing import largest_that, order_min, reduction
 from hedged.model.finding import HedgeGroup, LegState
 from hedged.model.instrument import Instrument, InstrumentId
-from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Purpose, Refusal, Side
+from hedged.model.order import ApprovedIntent, Decision, Intent, Placement, Purpose, Refusal
 from hedged.model.policy import HedgePolicy, Mode, PortfolioPolicy
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Quote, Read, Snapshot
@@ -169,16 +169,12 @@ class Desk:
     def _order_id(self, trade: Trade, number: int) -> str:
         """A new id, or that of an order on the same side which was found absent: sent again it cannot become two."""
         again = self.book.again.get(trade.instrument)
-        if (
-            again is not None
-            and not self._used[Way.SENT].traded.get(trade.instrument)
-            and again.side is trade_side(trade)
-        ):
+        if again is not None and not self._used[Way.SENT].traded.get(trade.instrument) and again.side is trade.side:
             return again.client_order_id
         return client_order_id(self.book.cycle_id, trade.instrument, number)
 
     def _approval(self, trade: Trade, group: HedgeGroup) -> Proposal | None:
-        want: Want = (group.name, trade.instrument, trade_side(trade), trade.reduce_only, trade.purpose)
+        want: Want = (group.name, trade.instrument, trade.side, trade.reduce_only, trade.purpose)
         return self._pending.approval(want, abs(trade.contracts))
 
     def _sized(self, trade: Trade, group: HedgeGroup, mode: Mode, approval: Proposal | None) -> Trade:
@@ -268,10 +264,6 @@ class Desk:
         )
 
 
-def trade_side(trade: Trade) -> Side:
-    return Side.BUY if trade.contracts > 0 else Side.SELL
-
-
 def _intent(
     trade: Trade, group: HedgeGroup, leg: LegState, instrument: Instrument, *, held: Decimal | None, order_id: str
 ) -> Intent:
@@ -281,7 +273,7 @@ def _intent(
         client_order_id=order_id,
         hedge=group.name,
         instrument=trade.instrument,
-        side=trade_side(trade),
+        side=trade.side,
         quantity=quantity,
         price=mark,
         notional=abs(instrument.notional(quantity, mark)) * (leg.rate or Decimal(1)),

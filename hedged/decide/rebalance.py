@@ -29,6 +29,10 @@ class Trade:
     purpose: Purpose = Purpose.REBALANCE
     part: str = ""  # what it is of what was wanted, in words; "": all of it
 
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.contracts > 0 else Side.SELL
+
 
 def trades_for(
     group: HedgeGroup, instruments: Mapping[InstrumentId, Instrument], limits: Limits

@@ -59,8 +59,14 @@ def exposed(web: WebSettings, files: CredentialFiles) -> Iterator[Problem]:
             "can be reached from elsewhere and needs a token in the secret file web-token, or an address of this "
             'machine alone, such as "127.0.0.1:9464"',
         )
-    elif web.url is not None and not is_loopback(urlsplit(web.url).hostname or ""):
+        return
+    if web.url is not None and not is_loopback(urlsplit(web.url).hostname or ""):
         yield Problem(("web", "url"), "is reached from elsewhere and needs a token in the secret file web-token")
+    for number, name in enumerate(web.names):
+        if not is_loopback(name):
+            yield Problem(
+                ("web", "names", number), "is reached from elsewhere and needs a token in the secret file web-token"
+            )
 
 
 def _same_names(what: str, tables: Iterable[tuple[Place, Mapping[str, Any]]]) -> Iterator[Problem]:

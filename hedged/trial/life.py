@@ -211,7 +211,7 @@ class _Outside(app.Outside):
         self._locks: list[StoreLock] = []
         self._stores: list[TrialStore] = []
         self.commands: CommandTaker | None = None
-        self._built = 0
+        self.built = 0
 
     def lock(self, store: Path) -> StoreLock:
         lock = StoreLock(store)
@@ -242,8 +242,8 @@ class _Outside(app.Outside):
         exchanges.gateways["sim"] = LiveGateway(TrialLine(self._life), listed, clock)
 
     def process_name(self) -> str:
-        self._built += 1  # as the real one: another name with every reload
-        return f"{self.machine}{self._built}"
+        self.built += 1  # as the real one: another name with every reload
+        return f"{self.machine}{self.built}"
 
     @property
     def machine(self) -> str:

@@ -238,8 +238,12 @@ class Operator:
     # looking after it
 
     def _attend(self) -> None:
-        """A person looks: answers what is proposed, accepts what has really gone, ends a halt."""
+        """A person looks: answers what is proposed, accepts what has really gone, ends a halt, starts anew what another
+        process took over from, once that one is gone.
+        """
         world = self._world
+        if world.life is not None and world.life.number == world.seen.fenced and world.zombie is None:
+            self._restart()
         if world.journal is not None and world.elapsed < world.plan.seconds:
             for proposal in world.journal.open_proposals():
                 self._answer(proposal)

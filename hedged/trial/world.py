@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hedged.model.alert import Message, MessageKind
+from hedged.model.finding import Kind
 from hedged.model.order import ApprovedIntent, OrderStatus
 from hedged.model.proposal import Proposal
 from hedged.model.snapshot import Balance
@@ -277,7 +278,10 @@ class World:
         self.trace.say("delivered", f"{channel} {message.kind} {message.key} {message.event_id}")
         self.seen.taken[key] += 1
         self.seen.lost[key] += lost
-        self.seen.taken_in[key].add(self.lives)
+        life = self.life
+        self.seen.taken_in[key].add((self.lives, 0 if life is None else life.outside.built))
+        if life is not None and message.kind is MessageKind.FIRING and message.key.startswith(Kind.FENCED.value):
+            self.seen.fenced = life.number
         self.judge(message=(channel, message))
 
     def lied(self, kind: str) -> None:
@@ -296,7 +300,9 @@ class Seen:
     travelling: dict[str, Ticket] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)  # messages that a channel took, by identity
     lost: Counter[str] = field(default_factory=Counter)  # of those, where it did not say so
-    taken_in: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # in which lives
+    taken_in: defaultdict[str, set[tuple[int, int]]] = field(default_factory=lambda: defaultdict(set))
+    """In which lives, and after how many reloads of them: what a channel took and nobody could note is sent again."""
+    fenced: int = 0  # the life of which people were told that another has taken over from it
     undelivered: dict[int, tuple[str, str, float]] = field(default_factory=dict)  # row → channel, message, since
     told: dict[str, MessageKind] = field(default_factory=dict)  # key → last that was said of it
     lenient: set[str] = field(default_factory=set)  # keys of messages that could not be kept

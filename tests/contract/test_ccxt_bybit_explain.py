@@ -163,3 +163,33 @@ async def test_a_fill_without_a_side_explains_nothing() -> None:
         it.truth.fills = [fill("None", "2")]
         with pytest.raises(Unreadable, match="side"):
             await explained(it, position("2", "0"))
+
+
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize("days", [0, 2, 6.9, 7, 8, 34])
+async def test_an_outage_of_weeks_is_asked_for_to_its_end(days: float) -> None:
+    """The venue shows a day of its log, a week of the rest, unless told until when; each moment is asked for once."""
+    async with bench() as it:
+        since = T0 - timedelta(days=35) + timedelta(hours=1)
+        begin = NOW - 35 * DAY + DAY // 24
+        when = int(begin + days * DAY)
+        it.truth.log = [{**entry("TRANSFER_OUT", "-10"), "transactionTime": str(when)}]
+        it.truth.fills = [fill("Buy", "2", time=when)]
+        moved = {"coin": "ETH", "status": "SUCCESS", "timestamp": str(when)}
+        it.truth.transfers = [{**moved, "amount": "10", "fromAccountType": "FUND", "toAccountType": "UNIFIED"}]
+        told = f"since {since:%Y-%m-%d %H:%M} UTC"
+        assert await it.reader.explain(balance("swap", "ETH", "12", "2"), since) == f"{told}: transfer out -10 ETH"
+        assert await it.reader.explain(balance("funding", "ETH", "12", "2"), since) == f"{told}: transfer -10 ETH"
+        assert await it.reader.explain(position("-2", "0"), since) == f"1 fills {told}, +2 contracts in all"
+
+
+async def test_no_more_than_five_weeks_are_asked_for() -> None:
+    """What may have been before is not left out in silence: it is an error, and nothing is asked at all."""
+    async with bench() as it:
+        await it.reader.explain(balance("swap", "ETH", "12", "2"), SINCE)
+        it.paths()
+        with pytest.raises(Unreadable, match="more than 35 days"):
+            await it.reader.explain(balance("swap", "ETH", "12", "2"), T0 - timedelta(days=35))
+        assert not [path for path in it.paths() if "transaction-log" in path]

@@ -409,6 +409,15 @@ async def test_an_account_that_was_paid_nothing_has_an_empty_answer(name: str) -
         assert (read.value, read.as_of) == ((), it.clock.now())
 
 
+async def test_the_log_of_bybit_is_asked_for_to_its_end() -> None:
+    """After a start three days are asked for at once: with a start alone the venue shows the first of them only."""
+    source = SOURCES["bybit"]
+    async with opened(source) as it:
+        source.put(it, two(source))
+        read = await ask(it, source, T0 - timedelta(days=3))
+        assert [each.id for each in read.value] == ["7001", "7002"]
+
+
 @pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source.sample])
 async def test_a_published_reply_is_read(name: str) -> None:
     """Amounts, times and ids of the venues' own examples, as ccxt reads them; one contract put for another."""

@@ -340,6 +340,20 @@ async def test_an_end_told_while_the_disk_was_full_is_not_told_again(stage: Stag
     assert [kind for _ in range(3) for kind in await tick(0)] == [MessageKind.RESOLVED]
 
 
+async def test_what_is_told_before_the_store_can_be_read_is_told_once(stage: Stage) -> None:
+    """The same event goes on from cycle to cycle, is recorded once the store works, and ends once."""
+    stage.portfolio.store.broken = {"memory", "alerts"}
+    reports = [await stage.tick() for _ in range(4)]
+    told = [(m.key, m.kind) for report in reports for m in report.messages]
+    assert told.count(("store_degraded/store", MessageKind.FIRING)) == 1
+    assert len(told) == len(set(told))
+    stage.portfolio.store.broken = set()
+    after = [await stage.tick() for _ in range(3)]
+    ended = [(m.key, m.kind) for report in after for m in report.messages]
+    assert ended.count(("store_degraded/store", MessageKind.RESOLVED)) == 1
+    assert ("store_degraded/store", MessageKind.FIRING) not in ended
+
+
 async def test_no_order_while_cycles_cannot_be_recorded(stage: Stage) -> None:
     """What the journal could not follow is not traded."""
     await stage.tick()

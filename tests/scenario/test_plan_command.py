@@ -15,11 +15,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from hedged.cli.main import app
+from hedged.cli.plan import _hedges, _write
 from hedged.cli.plan_venues import _Listing, _nearest_dates, _Past
 from hedged.errors import Unreachable
 from hedged.estimate.past_prices import past_prices
 from hedged.model.history import Bar, Settlement
 from hedged.model.instrument import Instrument, InstrumentId
+from hedged.model.plan import PlanProposal
 from hedged.model.snapshot import Quote, Read
 from hedged.settings import load
 from tests.support import ROOT, T0, ManualClock, need_shared
@@ -339,14 +341,51 @@ async def test_contracts_margined_in_coins_are_chosen_from(
 
 def test_coins_to_be_bought_are_written_into_the_hedge(config: Path) -> None:
     """They are exposure of the hedge that they back, unless another covers them."""
-    from hedged.cli.plan import _collateral
-
     best = planned(past_prices({}, 3600, 10**9, 365), {"UNI": 50_000}, [margined("ETH")])
     policy = load(config, {}).policy()
-    assert list(_collateral(best, [best], policy)) == ["ETH"]
-    assert list(_collateral(best, [best, replace(best, assets=("ETH",))], policy)) == []
+
+    def written(*proposals: PlanProposal) -> list[tuple[str, ...]]:
+        return [each.assets for each in _hedges(proposals, policy, "2026-01-01")]
+
+    assert written(best) == [("UNI", "ETH")]
+    assert written(best, replace(best, assets=("ETH",))) == [("UNI",), ("ETH",)]
     config.write_text(CONFIG + '[[hedges]]\nname = "rest"\nassets = ["*"]\ninstruments = ["sim:ETH/USDT:USDT"]\n')
-    assert list(_collateral(best, [best], load(config, {}).policy())) == []
+    policy = load(config, {}).policy()
+    assert written(best) == [("UNI",)]
+
+
+def test_coins_that_back_two_hedges_are_written_into_the_first(config: Path) -> None:
+    """An asset is in one hedge at most, and once: the file that would not load was never written."""
+    past = past_prices({}, 3600, 10**9, 365)
+    one, two = (replace(planned(past, {name: 50_000}, [margined("ETH")]), name=name) for name in ("UNI", "AAVE"))
+    assert one.best is not None
+    there = replace(one.best.margin[0], account="other")
+    one = replace(one, best=replace(one.best, margin=(*one.best.margin, there)))
+    config.write_text(CONFIG.replace('"sim"', '"main"') + "[paper]\ncoins = { ETH = 1 }\n")
+    _write(config, [one, two], load(config, {}).policy(), yes=True)
+    assert [hedge.assets for hedge in load(config, {}).policy().hedges] == [("UNI", "ETH"), ("AAVE",)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "exposure"),
+    [("paper", {"BTC", "ETH", "SOL"}), ("monitor", {"ETH", "SOL"}), ("hedge", {"BTC", "ETH", "SOL"})],
+)
+def test_coins_in_the_paper_wallet_are_exposure_offline_too(
+    config: Path, prices: Path, mode: str, exposure: set[str]
+) -> None:
+    """As the daemon and a replay count them, one wallet an account; held, so nothing has to be bought to post them."""
+    text = CONFIG.replace('"paper"', '"monitor"' if mode == "hedge" else f'"{mode}"')
+    text += "[paper]\ncoins = { BTC = 0.1 }\n[[accounts]]\nname = 'two'\nexchange = 'simulated'\n"
+    if mode == "hedge":
+        text += '[[hedges]]\nname = "a"\nassets = ["*"]\nmode = "paper"\ninstruments = ["sim:ETH/USDT:USDT"]\n'
+    config.write_text(text)
+    result = ask("plan", "-c", config, "--prices", prices, "--json", "--group", "asset")
+    told = {name: group for group in json.loads(result.stdout)["groups"] for name in group["assets"]}
+    assert set(told) == exposure
+    if "BTC" in exposure:
+        row = prices.read_text().splitlines()[-1].split(",")
+        assert Decimal(told["BTC"]["exposure_value"]) == (Decimal(row[1]) * Decimal("0.2")).quantize(Decimal("0.01"))
+        assert "to be bought" not in result.stdout
 
 
 def test_a_plan_offline_has_contracts_margined_in_the_wallets_coins(config: Path, prices: Path, tmp_path: Path) -> None:

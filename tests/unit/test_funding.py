@@ -9,7 +9,17 @@ from decimal import Decimal
 import pytest
 
 from hedged.assess.funding import KEPT, NEAR, remembered, with_payments, with_settlements
-from hedged.model.effect import EffectDay, Funded, FundingPayment, HedgeLedger, HedgeReading, LegReading, Parts
+from hedged.estimate.decomposition import decompose
+from hedged.model.effect import (
+    AssetReading,
+    EffectDay,
+    Funded,
+    FundingPayment,
+    HedgeLedger,
+    HedgeReading,
+    LegReading,
+    Parts,
+)
 from hedged.model.instrument import InstrumentId
 from hedged.model.snapshot import Read
 from tests.build import ETH_PERP
@@ -156,3 +166,36 @@ def test_a_clock_that_was_far_ahead_stops_payments_for_no_longer_than_itself() -
     assert back.funded_since == T0 + 5 * HOUR + NEAR
     assert booked(back, payment(4, "3")) == (0, 0, 0)
     assert booked(back, payment(6, "3")) == (D(3), 1, 1)
+
+
+@pytest.mark.parametrize(("announced", "funding"), [("0.0001", D(2)), (None, D(0))])
+def test_funding_in_coins_that_was_read_did_not_come_from_elsewhere(announced: str | None, funding: Decimal) -> None:
+    """10 ETH became 10.0025: at 2,000 five dollars, of which two were announced or none. Five were paid: none came."""
+    rate = D(announced) if announced is not None else None
+    short = replace(leg(linear=False), contracts=D(-2000), mark=D(2000), spot=D(2000), multiplier=D(10))
+    short = replace(short, funding_rate=rate, funding_hours=D(8), funding_next=T0 + HOUR)
+    before = HedgeReading(T0, {"ETH": AssetReading(D(10), D(2000))}, {INVERSE: short}, D(20_000), D(20_000))
+    next_ = {INVERSE: replace(short, funding_next=T0 + 9 * HOUR)}
+    now = replace(before, at=T0 + 2 * HOUR, assets={"ETH": AssetReading(D("10.0025"), D(2000))}, legs=next_)
+    interval = decompose(before, now)
+    assert interval is not None
+    day = replace(DAY, parts=interval.parts, flows=interval.flows)
+    assert (day.parts.funding, day.flows) == (funding, 5 - funding)
+    day, after = with_settlements(day, HedgeLedger(before, DAY, (), T0 - HOUR), interval.funded)
+    read = payment(1, "0.0025", name=INVERSE, currency="ETH")
+    day, after = with_payments(day, replace(after, reading=now), [read], {})
+    assert (day.parts.funding, day.flows) == (D(5), D(0))
+    again, _ = with_settlements(
+        replace(day, parts=day.parts + Parts(funding=D(2)), flows=day.flows - 2), after, [computed(1, "2", INVERSE)]
+    )
+    assert (again.parts.funding, again.flows) == (D(5), D(0)), "a second time the same hour: both are taken back"
+
+
+def test_funding_in_dollars_is_no_coin_that_came() -> None:
+    """Nor is that in coins which are no exposure of the hedge."""
+    assets = {"ETH": AssetReading(D(10), D(3000))}
+    held = ledger(computed(4), computed(4, name=INVERSE))
+    assert held.reading is not None
+    linear, _ = with_payments(DAY, replace(held, reading=replace(held.reading, assets=assets)), [payment(4, "3")], {})
+    other, _ = with_payments(DAY, held, [payment(4, "3", name=INVERSE, currency="ETH")], {})
+    assert (linear.parts.funding, linear.flows, other.flows) == (D(-2), D(0), D(0))

@@ -33,6 +33,7 @@ class Payments:
         self.rows: list[FundingPayment] = []
         self.fails: VenueError | None = None
         self.tells = True
+        self.ends_after: timedelta | None = None  # so long after what it is asked from
         self.asked: list[tuple[tuple[InstrumentId, ...], datetime]] = []
 
     async def funding_payments(
@@ -42,7 +43,8 @@ class Payments:
         if self.fails is not None:
             raise self.fails
         found = tuple(row for row in self.rows if row.at >= since)
-        return Read(found, self.clock.now()) if self.tells else None
+        as_of = self.clock.now() if self.ends_after is None else min(self.clock.now(), since + self.ends_after)
+        return Read(found, as_of) if self.tells else None
 
 
 def settled(minutes: float, *ids: str, name: InstrumentId = ETH) -> Funded:
@@ -89,16 +91,54 @@ async def test_a_venue_is_asked_once_a_settlement_has_passed(
     assert list(keeper.payments) == venue.rows
 
 
-async def test_a_payment_that_is_late_is_asked_for_again_and_at_last_no_more(
+async def test_a_payment_that_is_late_is_asked_for_ever_more_seldom_and_at_last_no_more(
     keeper: PaymentKeeper, venue: Payments, clock: ManualClock
 ) -> None:
-    """Every ten minutes for an hour; then what a whole answer does not list stays computed, and the next is asked."""
-    for _ in range(180):
+    """Every ten minutes for an hour, then after 2, 4, 8 … hours; another settlement meanwhile is asked for alone."""
+    for _ in range(119):
         await look(keeper, clock, 1, settled(0))
     assert len(venue.asked) == 7
     assert [since for _, since in venue.asked[1:]] == [T0 - NEAR] * 6
-    await look(keeper, clock, 300, settled(0), settled(479))
-    assert venue.asked[-1][1] == T0 + timedelta(minutes=61) - NEAR, "from where the last answer ended"
+    await look(keeper, clock, 1, settled(0))
+    assert venue.asked[7:] == [((ETH,), T0 - NEAR)], "after two hours"
+    await look(keeper, clock, 60, settled(0), settled(179))
+    assert venue.asked[8:] == [((ETH,), T0 + timedelta(hours=2) - NEAR)], "from where the last answer ended"
+    venue.asked.clear()
+    for _ in range(100 * 6):
+        await look(keeper, clock, 10, settled(0))
+    assert len(venue.asked) == 6, "after 4, 8, 16, 32, 50 and 71 hours"
+
+
+@pytest.mark.parametrize("late", [75, 600, 4200])
+async def test_a_venue_that_always_shows_payments_late_is_read_all_the_same(
+    keeper: PaymentKeeper, venue: Payments, clock: ManualClock, late: int
+) -> None:
+    """Up to three days late, also where a settlement every eight hours is asked for in between."""
+    shown, read = [payment(480 * n, str(n)) for n in range(10)], set[str]()
+    for minutes in range(5, 6200, 5):
+        clock.set(T0 + timedelta(minutes=minutes))
+        venue.rows = [row for row in shown if row.at + timedelta(minutes=late) <= clock.now()]
+        rows = [settled(480 * n, *({str(n)} & read)) for n in range(10) if 480 * n <= minutes]
+        await look(keeper, clock, 0, *(row for row in rows if row.at > clock.now() - KEPT))
+        read |= {row.id for row in keeper.payments if clock.now() < row.at + KEPT}
+    assert read >= {"0", "1", "2", "3"}
+    assert len(venue.asked) < 10 * 14
+
+
+async def test_an_answer_that_ends_early_is_gone_on_from(
+    keeper: PaymentKeeper, venue: Payments, clock: ManualClock
+) -> None:
+    """A page that is full up to some hours ago, asked for anew for the sake of a late payment: no start over."""
+    await look(keeper, clock, 1, settled(0))
+    venue.ends_after = timedelta(hours=3)
+    await look(keeper, clock, 600, settled(0), settled(590))
+    await look(keeper, clock, 10, settled(0), settled(590))
+    await look(keeper, clock, 10, settled(0), settled(590))
+    assert [since for _, since in venue.asked[1:]] == [
+        T0 - NEAR,
+        T0 + timedelta(hours=3) - 2 * NEAR,
+        T0 + timedelta(hours=6) - 3 * NEAR,
+    ]
 
 
 async def test_a_venue_that_cannot_be_read_is_said_once_and_asked_again(

@@ -288,6 +288,8 @@ def test_a_near_liquidation_in_another_currency_is_told_in_the_portfolio_s() -> 
     ((top_up, unit),) = liquidation_relief("main", [other.id], seen, RULES).top_up
     needed = (3 * 3_000 * NEAR + maintenance_margin(D(9_000) * (1 + NEAR), STEEP)) * D("0.8")
     assert (top_up, unit) == (above(needed - 1_000), "USDT worth of USDC")
+    rich = replace(held(D(1_300), Position(other.id, D(-3)), instruments=(other,)), prices=seen.prices)
+    assert "is another than its own figures give" in liquidation_relief("main", [other.id], rich, RULES).unknown
 
 
 def test_the_figures_of_a_near_liquidation_are_those_of_its_text() -> None:
@@ -299,12 +301,6 @@ def test_the_figures_of_a_near_liquidation_are_those_of_its_text() -> None:
     amounts = [D(each.partition(" ")[0].replace(",", "")) for each in adding.split(" and ")]
     assert len(amounts) == 2
     assert finding.values["top_up"] == sum(amounts)
-
-
-def test_a_venue_s_price_that_its_own_figures_do_not_give() -> None:
-    """With equity enough by what the positions need, no figure is made up for the venue's price."""
-    text = told(held(D(2_000), Position(ETH, D(-3), liquidation_price=D(3_100))), Kind.LIQUIDATION_NEAR).text
-    assert "is not known, because the exchange's liquidation price is another than its own figures give." in text
 
 
 def test_a_near_liquidation_that_nobody_can_explain() -> None:

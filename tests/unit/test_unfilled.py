@@ -12,10 +12,10 @@ from hedged.decide import Book, decide
 from hedged.decide.unfilled import waiting_until
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import PastOrder, Placement, Side
-from hedged.model.policy import Mode
+from hedged.model.policy import LegPolicy, Mode
 from hedged.model.proposal import Verdict
 from hedged.model.snapshot import Snapshot
-from tests.build import ETH_PERP, account, balances, derivatives, future, hedge, perp, policy, quote, snapshot
+from tests.build import ETH_PERP, account, balances, dec, derivatives, future, hedge, perp, policy, quote, snapshot
 from tests.store_samples import ETH, intent
 from tests.support import T0
 
@@ -49,7 +49,7 @@ def past(ago: float, state: str = "cancelled", order: object = SALE, *, sent: bo
 )
 def test_each_order_without_takers_doubles_the_wait(orders: list[PastOrder], minutes: int | None) -> None:
     """Orders in a row that took nothing from the book, on one side of one instrument, with a cycle a minute."""
-    expected = {} if minutes is None else {ETH: T0 + minutes * MINUTE}
+    expected = {} if minutes is None else {(ETH, Side.SELL): T0 + minutes * MINUTE}
     assert waiting_until(orders, T0, MINUTE) == expected
 
 
@@ -70,10 +70,10 @@ def view(short: str, *, eth: str = "10", ends_in: timedelta | None = None) -> Sn
     )
 
 
-def sent(seen: Snapshot, waiting: InstrumentId) -> tuple[int, str]:
+def sent(seen: Snapshot, waiting: InstrumentId, side: Side = Side.SELL) -> tuple[int, str]:
     legs = [next(iter(seen.instruments))]
     setup = policy(hedge("ETH", legs=legs))
-    book = replace(BOOK, waiting={waiting: T0 + 4 * MINUTE})
+    book = replace(BOOK, waiting={(waiting, side): T0 + 4 * MINUTE})
     decision = decide(assess(seen, setup), seen, setup, book)
     return len(decision.intents), decision.reason
 
@@ -82,8 +82,46 @@ def test_rebalancing_waits_and_says_until_when() -> None:
     """Nothing is sent there, and the reason names the instrument and the time; elsewhere nothing waits."""
     orders, reason = sent(view("-8"), ETH)
     assert orders == 0
-    assert f"nothing was filled of the last orders on {ETH}: the next goes after 12:04:00 UTC" in reason
+    assert f"nothing was filled of the last orders to sell {ETH}: the next goes after 12:04:00 UTC" in reason
     assert sent(view("-8"), InstrumentId("main:BTC/USDT:USDT"))[0] == 1
+
+
+def test_the_other_side_of_the_book_is_another_matter() -> None:
+    """Where nobody buys, somebody may sell: an over-hedge is bought back at once."""
+    assert sent(view("-12"), ETH)[0] == 1
+    assert sent(view("-12"), ETH, Side.BUY)[0] == 0
+    assert waiting_until([past(2), past(1, order=PURCHASE)], T0, MINUTE) == {}
+
+
+def test_one_leg_without_takers_holds_up_no_other() -> None:
+    """Half on each of two contracts, nothing hedged: the one is sold, the other waits."""
+    btc = InstrumentId("main:BTC/USDT:USDT")
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives()),
+        instruments=[perp(), perp(btc)],
+        marks={ETH_PERP: 3000, btc: 60000},
+        prices={"ETH": 3000},
+    )
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(btc, weight=dec("0.5"))]
+    setup = policy(hedge("ETH", legs=legs))
+    decision = decide(assess(seen, setup), seen, setup, replace(BOOK, waiting={(ETH, Side.SELL): T0 + MINUTE}))
+    assert [each.intent.instrument for each in decision.intents] == [btc]
+    assert "sell main:ETH/USDT:USDT" in decision.reason
+
+
+def test_what_follows_an_order_that_waits_is_not_sent_without_it() -> None:
+    """The leg that is too large is bought back once the other is sold; or too little would be hedged meanwhile."""
+    btc = InstrumentId("main:BTC/USDT:USDT")
+    seen = snapshot(
+        account(spot=balances(ETH=10), positions=derivatives((ETH_PERP, -8), (btc, "-0.1"))),
+        instruments=[perp(), perp(btc)],
+        marks={ETH_PERP: 3000, btc: 60000},
+        prices={"ETH": 3000},
+    )
+    legs = [LegPolicy(InstrumentId(ETH_PERP), weight=dec("0.5")), LegPolicy(btc, weight=dec("0.5"))]
+    setup = policy(hedge("ETH", legs=legs))
+    decision = decide(assess(seen, setup), seen, setup, replace(BOOK, waiting={(btc, Side.SELL): T0 + MINUTE}))
+    assert decision.intents == ()
 
 
 def test_what_closes_a_hedge_does_not_wait() -> None:
@@ -104,6 +142,6 @@ def test_an_approval_outlives_the_wait() -> None:
     seen = view("-8")
     asked = decide(assess(seen, setup), seen, setup, BOOK).awaiting
     book = replace(BOOK, proposals=tuple(replace(each, verdict=Verdict.APPROVED) for each in asked))
-    waiting = decide(assess(seen, setup), seen, setup, replace(book, waiting={ETH: T0 + MINUTE}))
+    waiting = decide(assess(seen, setup), seen, setup, replace(book, waiting={(ETH, Side.SELL): T0 + MINUTE}))
     assert (waiting.intents, waiting.answered) == ((), ())
     assert len(decide(assess(seen, setup), seen, setup, book).intents) == 1

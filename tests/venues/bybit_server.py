@@ -35,6 +35,7 @@ from tests.venues.server import FAULTS, Refusal, VenueServer
 API_KEY = "bybitkey" + "HEDGEDTESTKEY"
 SECRET = "s" * 24 + "HEDGEDTESTSECRET"
 
+DAY = 86_400_000  # ms
 Answer = Callable[[dict[str, str]], dict[str, Any]]
 
 
@@ -111,7 +112,7 @@ class BybitServer(VenueServer):
             "/v5/user/query-api": lambda _: {**venue.key, "apiKey": self.api_key},
             "/v5/execution/list": lambda asked: _since([*venue.fills, *self.desk.fills()], asked, "execTime"),
             "/v5/order/history": lambda asked: _since([*venue.orders, *self.desk.rows()], asked, "createdTime"),
-            "/v5/account/transaction-log": lambda asked: _since(venue.log, asked, "transactionTime"),
+            "/v5/account/transaction-log": lambda asked: _since(venue.log, asked, "transactionTime", alone=DAY),
             "/v5/asset/transfer/query-inter-transfer-list": lambda asked: _since(venue.transfers, asked, "timestamp"),
             "/v5/asset/withdraw/query-record": lambda asked: _since(venue.withdrawals, asked, "createTime", "rows"),
         }
@@ -122,13 +123,21 @@ class BybitServer(VenueServer):
         return self.venue.wallet_balance()
 
 
-def _since(rows: list[dict[str, Any]], asked: dict[str, str], time_field: str, name: str = "list") -> dict[str, Any]:
-    """Two rows a page from `startTime` on, of the asked symbol, coin or currency."""
+def _since(
+    rows: list[dict[str, Any]], asked: dict[str, str], time_field: str, name: str = "list", alone: int = 7 * DAY
+) -> dict[str, Any]:
+    """Two rows a page of the asked symbol, coin or currency, from `startTime` to `endTime`: seven days at most, and
+    `alone` (ms) from the start on where no end is asked for.
+    """
+    begin = int(asked.get("startTime", "0"))
+    end = int(asked.get("endTime", begin + alone))
+    if not 0 <= end - begin <= 7 * DAY:
+        raise VenueRefuses(10001, "The time range between startTime and endTime cannot exceed 7 days.")
     keys = [key for key in ("symbol", "coin", "currency") if key in asked]
     found = [
         row
         for row in rows
-        if int(row[time_field]) >= int(asked.get("startTime", "0"))
+        if ("startTime" not in asked or begin <= int(row[time_field]) <= end)
         and all(row[key] == asked[key] for key in keys)
         and row.get("orderLinkId", "") == asked.get("orderLinkId", row.get("orderLinkId", ""))
     ]

@@ -116,7 +116,7 @@ def invariant_03(world: World) -> Violation | None:
 
 
 def invariant_04(world: World) -> Violation | None:
-    """Duplicates carry the same event id; at most one a crash."""
+    """Duplicates carry the same event id; at most one a crash, or a reload while the store can note nothing."""
     if world.sighting.message is None:
         return None
     channel, message = world.sighting.message

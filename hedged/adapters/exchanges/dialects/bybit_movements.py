@@ -5,9 +5,10 @@ Only movements that add up to the change explain it; one that merely happened in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from hedged.adapters.exchanges.dialects.base import Connection
 from hedged.adapters.exchanges.dialects.bybit_replies import all_pages, paged
@@ -19,6 +20,12 @@ from hedged.model.snapshot import Doubt, Read
 
 TEXT, NUMBER = Scalar.TEXT, Scalar.NUMBER
 ZERO = Decimal(0)
+
+_SPAN = 7 * 86_400_000
+"""Milliseconds that a history is asked for at once: what each of them takes between both ends. With `startTime` alone
+the account's log is shown for a day from then on, fills and orders for seven, and what came later is left out.
+"""
+_SPANS_MAX = 5
 
 _ENOUGH = Decimal("0.95")  # of a balance's fall; fees may have taken the rest
 _TRADES = frozenset({"Trade", "BlockTrade", "MovePosition"})
@@ -52,16 +59,18 @@ async def explain_position(
     A delivery has no side of its own and takes all that is left.
     """
     venue, change, when = connection.exchange, doubt.now - doubt.before, f"since {since:%Y-%m-%d %H:%M} UTC"
-    request = {"category": category, "symbol": market_id, "startTime": _venue_time(connection, since)}
+    request = {"category": category, "symbol": market_id}
 
-    rows = _of(await all_pages(venue.privateGetV5ExecutionList, {**request, "limit": 100}), market_id)
+    ask = venue.privateGetV5ExecutionList
+    rows = _of(await _all_since(connection, ask, {**request, "limit": 100}, since), market_id)
     fills = [row for row in rows if row["execType"] in _TRADES | _BY_THE_VENUE]  # not Funding, which moves none
     forced = sorted({row["execType"] for row in fills} & _BY_THE_VENUE)
     if forced and (_signed(fills, "execQty") == change or ("Delivery" in forced and not doubt.now)):
         return f"closed by the venue {when} ({', '.join(forced)})"
     if fills and _signed(fills, "execQty") == change:
         return f"{len(fills)} fills {when}, {change:+f} contracts in all"
-    orders = _of(await all_pages(venue.privateGetV5OrderHistory, {**request, "limit": 50}), market_id)
+    ask = venue.privateGetV5OrderHistory
+    orders = _of(await _all_since(connection, ask, {**request, "limit": 50}, since), market_id)
     if orders and _signed(orders, "cumExecQty") == change:
         return f"orders {when} executed {change:+f} contracts in all"
     return None
@@ -71,9 +80,8 @@ async def explain_balance(connection: Connection, wallet: str, doubt: Doubt, sin
     """The movements that account for a fall of a balance. The venue has no such list for `earn`."""
     if wallet == "earn":
         return None
-    start = _venue_time(connection, since)
     ask = _of_funding if wallet == "funding" else _of_unified
-    moved = {kind: amount for kind, amount in (await ask(connection, doubt.asset, start)).items() if amount}
+    moved = {kind: amount for kind, amount in (await ask(connection, doubt.asset, since)).items() if amount}
     change = doubt.now - doubt.before
     if not change or sum(moved.values(), ZERO) / change < _ENOUGH:
         return None
@@ -85,9 +93,9 @@ async def funding_payments(
     connection: Connection, wanted: Mapping[str, Instrument], since: datetime
 ) -> Read[tuple[FundingPayment, ...]]:
     """By the log of the unified account. A contract in USDC settles its profit with it, which is in `cashFlow`."""
-    as_of, start = connection.clock.now(), _venue_time(connection, since)
-    request = {"accountType": "UNIFIED", "type": _SETTLEMENT, "startTime": start, "limit": 50}
-    rows = await all_pages(connection.exchange.privateGetV5AccountTransactionLog, request)
+    as_of = connection.clock.now()
+    request = {"accountType": "UNIFIED", "type": _SETTLEMENT, "limit": 50}
+    rows = await _all_since(connection, connection.exchange.privateGetV5AccountTransactionLog, request, since)
     return Read(
         tuple(
             FundingPayment(
@@ -104,10 +112,10 @@ async def funding_payments(
     )
 
 
-async def _of_unified(connection: Connection, asset: str, start: int) -> dict[str, Decimal]:
+async def _of_unified(connection: Connection, asset: str, since: datetime) -> dict[str, Decimal]:
     """Every change of a coin of the unified account is in its log, of one type or another."""
-    request = {"accountType": "UNIFIED", "currency": asset, "startTime": start, "limit": 50}
-    rows = await all_pages(connection.exchange.privateGetV5AccountTransactionLog, request)
+    request = {"accountType": "UNIFIED", "currency": asset, "limit": 50}
+    rows = await _all_since(connection, connection.exchange.privateGetV5AccountTransactionLog, request, since)
     moved: dict[str, Decimal] = {}
     for row in rows:
         if row["currency"] == asset:
@@ -116,17 +124,36 @@ async def _of_unified(connection: Connection, asset: str, start: int) -> dict[st
     return moved
 
 
-async def _of_funding(connection: Connection, asset: str, start: int) -> dict[str, Decimal]:
-    venue, request = connection.exchange, {"coin": asset, "startTime": start, "limit": 50}
+async def _of_funding(connection: Connection, asset: str, since: datetime) -> dict[str, Decimal]:
+    venue, request = connection.exchange, {"coin": asset, "limit": 50}
     moved = {"transfer": ZERO, "withdrawal": ZERO}
-    for row in await all_pages(venue.privateGetV5AssetTransferQueryInterTransferList, request):
+    for row in await _all_since(connection, venue.privateGetV5AssetTransferQueryInterTransferList, request, since):
         if row["coin"] == asset and row["status"] == "SUCCESS":
             came, went = row["toAccountType"] == "FUND", row["fromAccountType"] == "FUND"
             moved["transfer"] += not_negative(row, "amount") * (came - went)
-    for row in await all_pages(venue.privateGetV5AssetWithdrawQueryRecord, request, "rows"):
+    for row in await _all_since(connection, venue.privateGetV5AssetWithdrawQueryRecord, request, since, "rows"):
         if row["coin"] == asset and row["status"] not in _FAILED:
             moved["withdrawal"] -= not_negative(row, "amount")
     return moved
+
+
+async def _all_since(
+    connection: Connection,
+    ask: Callable[[Mapping[str, Any]], Awaitable[Row]],
+    request: Mapping[str, Any],
+    since: datetime,
+    name: str = "list",
+) -> list[Row]:
+    """The rows from then to now, span by span. Raises `Misshapen` rather than leave any out."""
+    start, end = _venue_time(connection, since), _venue_time(connection, connection.clock.now())
+    starts = range(start, end + 1, _SPAN)
+    if len(starts) > _SPANS_MAX:
+        raise Misshapen(f"asked for more than {_SPANS_MAX * _SPAN // 86_400_000} days")
+    rows: list[Row] = []
+    for begin in starts:  # both ends are of the span
+        asked = {**request, "startTime": begin, "endTime": min(begin + _SPAN - 1, end)}
+        rows += await all_pages(ask, asked, name)
+    return rows
 
 
 def _of(rows: Iterable[Row], market_id: str) -> list[Row]:
