@@ -36,21 +36,30 @@ def alerts(
 ) -> None:
     """Show what fires, since when, who was told, what failed, and who has acknowledged or silenced it.
 
-    With an event id or a key such as margin/main, all of that one, also where it is over.
+    With an event id, the first six characters of one or more, or a key such as margin/main: all of that one, also
+    where it is over. With a pattern such as drift/* or */alts, or a kind: each that it covers, those over included.
     """
     import json as jsonlib
 
     from hedged.cli.tables import new_console
     from hedged.settings import load
+    from hedged.tell.listing import PREFIX_MIN
 
     settings = load(config, dry_run=dry_run)
-    if what is not None:
-        _show_one(settings, what, json=json)
+    if what is not None and _show_one(settings, what, json=json):
         return
-    found = asyncio.run(_read(settings, lambda listing, now: listing.all(now, over=over)))
+    found = asyncio.run(_read(settings, lambda listing, now: listing.all(now, over=over or what is not None, of=what)))
+    if what is not None and not found["alerts"]:
+        typer.echo(
+            f"nothing is kept of {what!r}: it must be an event id, the first {PREFIX_MIN} characters of only one or "
+            "more of them, a whole key, or a pattern such as drift/*; `hedged alerts --over` lists what is kept",
+            err=True,
+        )
+        raise typer.Exit(EXIT_FAILED)
     if json:
         typer.echo(jsonlib.dumps(found, indent=2, ensure_ascii=False))
         return
+    _say_when(settings, found)
     out = new_console()
     for each in found["alerts"]:
         _head(out, each)
@@ -147,7 +156,8 @@ def silence(
             typer.echo(f"{settings.name}: nothing is silenced")
 
 
-def _show_one(settings: Settings, what: str, *, json: bool) -> None:
+def _show_one(settings: Settings, what: str, *, json: bool) -> bool:
+    """Whether there is one of this name."""
     import json as jsonlib
 
     from hedged.adapters.log import printable
@@ -155,11 +165,11 @@ def _show_one(settings: Settings, what: str, *, json: bool) -> None:
 
     found = asyncio.run(_read(settings, lambda listing, now: listing.one(what, now)))
     if found is None:
-        typer.echo(f"nothing is kept of {what!r}: `hedged alerts --over` lists what is", err=True)
-        raise typer.Exit(EXIT_FAILED)
+        return False
     if json:
         typer.echo(jsonlib.dumps(found, indent=2, ensure_ascii=False))
-        return
+        return True
+    _say_when(settings, found)
     out = new_console()
     for each in found["alerts"]:
         _head(out, each)
@@ -168,6 +178,20 @@ def _show_one(settings: Settings, what: str, *, json: bool) -> None:
     for each in found["messages"]:
         out.print(f"\n{_short(each['at'])}  {printable(each['title'])}", markup=False, soft_wrap=True)
         _say(out, [*each["body"].splitlines(), *map(_delivery_line, each["deliveries"])])
+    return True
+
+
+def _say_when(settings: Settings, found: dict[str, Any]) -> None:
+    """On stderr, above what was found: when the last cycle was, and that what follows may be old."""
+    if found["last_cycle_at"] is None:
+        typer.echo("no cycle has been completed yet", err=True)
+        return
+    age = datetime.fromisoformat(found["now"]) - datetime.fromisoformat(found["last_cycle_at"])
+    line = f"last cycle {_short(found['last_cycle_at'])}, {age.total_seconds():,.0f} s ago"
+    if age > 3 * settings.schedule.every:
+        every = f"{settings.schedule.every.total_seconds():,.0f} s"
+        line += f", at an interval of {every}: is the daemon running? What follows may be old"
+    typer.echo(line, err=True)
 
 
 def _head(out: Console, alert: dict[str, Any]) -> None:
@@ -293,5 +317,5 @@ def _silence_line(silence: dict[str, Any]) -> str:
 
 
 def _short(moment: str | None) -> str:
-    """`2026-11-02 12:00:05` of an ISO time, which is UTC."""
-    return "unknown" if moment is None else moment[:19].replace("T", " ")
+    """`2026-11-02 12:00:05 UTC` of an ISO time, which is UTC."""
+    return "unknown" if moment is None else f"{moment[:19].replace('T', ' ')} UTC"

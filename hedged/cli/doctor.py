@@ -169,7 +169,9 @@ async def _reading(
     for wallet in reader.wallets:
         try:
             read = await reader.balances(wallet)
-            checks.append(Check(f"{name}: {wallet} wallet", "ok", f"{len(read.value)} assets"))
+            checks.append(
+                Check(f"{name}: {wallet} wallet", "ok", f"{len(read.value)} asset{'' if len(read.value) == 1 else 's'}")
+            )
         except VenueError as error:
             checks.append(Check(f"{name}: {wallet} wallet", "failed", f"{error.call}: {error.detail}"))
     try:

@@ -148,6 +148,7 @@ class Desk:
             in_flight=trade.instrument in self.book.in_flight,
             unseen=trade.instrument in self.book.unseen,
             rate=leg.rate or Decimal(1),
+            currency=self.policy.quote,
             margin=room,
             now=self.snapshot.now,
             last_mark=self.book.marks.get(trade.instrument),

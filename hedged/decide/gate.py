@@ -51,6 +51,7 @@ class GateContext:
     orders_day: int = 0  # sent within 24 hours, and all of this cycle
     exposed: Decimal | None = None  # `contracts`, had only orders on the intent's own side been filled; None: the same
     unseen: bool = False  # the fill of an earlier order does not show in the position yet
+    currency: str = ""  # that of `rate` and of the limits, for the words of a refusal
     room: AccountRoom | None = None  # None: the order opens nothing, or nobody reads the account's margin
 
 
@@ -168,16 +169,23 @@ def _notional(intent: Intent, instrument: Instrument, quote: Quote, context: Gat
     """Order, position and turnover, all at the mark the gate knows, not the intent's own."""
     order = abs(instrument.notional(intent.quantity, quote.mark)) * context.rate
     if limits.order_notional_max is not None and order > limits.order_notional_max:
-        return f"order of {order:,.2f} exceeds order_notional_max {limits.order_notional_max:,.2f}"
+        most = _money(limits.order_notional_max, context)
+        return f"order of {_money(order, context)} exceeds order_notional_max {most}"
     before = context.contracts if context.exposed is None else context.exposed
     after = (before or ZERO) + intent.signed_quantity
     position = abs(instrument.notional(after, quote.mark)) * context.rate
     if limits.position_notional_max is not None and not intent.reduce_only and position > limits.position_notional_max:
-        return f"position of {position:,.2f} would exceed position_notional_max {limits.position_notional_max:,.2f}"
+        most = _money(limits.position_notional_max, context)
+        return f"position of {_money(position, context)} would exceed position_notional_max {most}"
     turnover = context.turnover_day + order
     if limits.turnover_day_max is not None and not _lets_go(intent) and turnover > limits.turnover_day_max:
-        return f"turnover of {turnover:,.2f} today would exceed turnover_day_max {limits.turnover_day_max:,.2f}"
+        most = _money(limits.turnover_day_max, context)
+        return f"turnover of {_money(turnover, context)} today would exceed turnover_day_max {most}"
     return None
+
+
+def _money(amount: Decimal, context: GateContext) -> str:
+    return f"{amount:,.2f} {context.currency}".rstrip()
 
 
 def _lets_go(intent: Intent) -> bool:
@@ -222,10 +230,10 @@ def _account(intent: Intent, instrument: Instrument, quote: Quote, context: Gate
     held, after = abs(before), abs(before + intent.signed_quantity)
     position = abs(instrument.notional(after, quote.mark)) * context.rate
     added = abs(instrument.notional(max(after - held, ZERO), quote.mark)) * context.rate * room.margin_rate
-    return _leverage(room, position, limits) or _free_margin(room, added, limits)
+    return _leverage(room, position, context, limits) or _free_margin(room, added, context, limits)
 
 
-def _leverage(room: AccountRoom, position: Decimal, limits: Limits) -> str | None:
+def _leverage(room: AccountRoom, position: Decimal, context: GateContext, limits: Limits) -> str | None:
     """All positions of the account together over its equity."""
     most = limits.leverage_max
     if most is None:
@@ -234,11 +242,12 @@ def _leverage(room: AccountRoom, position: Decimal, limits: Limits) -> str | Non
         return f"the leverage of {room.account} is not known, and leverage_max is set"
     total = room.notional + position
     if total > most * room.equity:
-        return f"{room.account} would hold {total:,.2f} with {room.equity:,.2f} of equity, leverage_max is {most:f}"
+        total_text, equity_text = _money(total, context), _money(room.equity, context)
+        return f"{room.account} would hold {total_text} with {equity_text} of equity, leverage_max is {most:f}"
     return None
 
 
-def _free_margin(room: AccountRoom, added: Decimal, limits: Limits) -> str | None:
+def _free_margin(room: AccountRoom, added: Decimal, context: GateContext, limits: Limits) -> str | None:
     """What is not bound as initial margin. Unknown, it refuses only where the user has set the limit."""
     if not _is_known(room.equity) or not _is_known(room.available):
         if limits.free_margin_min:
@@ -247,10 +256,8 @@ def _free_margin(room: AccountRoom, added: Decimal, limits: Limits) -> str | Non
     least = FREE_MARGIN_MIN if limits.free_margin_min is None else limits.free_margin_min
     left = room.available - added
     if least and (room.equity <= 0 or left < least * room.equity):
-        return (
-            f"{left:,.2f} of the {room.equity:,.2f} of equity of {room.account} would stay free as margin, "
-            f"free_margin_min is {least:.1%}"
-        )
+        of = f"the {_money(room.equity, context)} of equity of {room.account}"
+        return f"{_money(left, context)} of {of} would stay free as margin, free_margin_min is {least:.1%}"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, timedelta
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from hedged.adapters.credentials import CHANNEL_NAME
@@ -34,9 +35,17 @@ def listen(value: str) -> str:
 
 
 def host(value: str) -> str:
-    if not _HOST.fullmatch(value):
+    if not _HOST.fullmatch(value) or (":" in value and not _is_address(value)):
         raise ValueError("must be a host name or an address alone: port, user and password have places of their own")
     return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def topic(value: str) -> str:

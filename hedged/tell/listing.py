@@ -13,10 +13,12 @@ from hedged.ports import Store
 from hedged.tell.lifecycle import newest_by_key
 from hedged.tell.message import compose, message_object, value_objects
 from hedged.tell.overview import SCHEMA, alert_objects, delivery_object, silence_object
-from hedged.tell.quiet import Attention
+from hedged.tell.quiet import Attention, covers
 from hedged.tell.state import time
 
 EVENT_SCHEMA = "hedged.event/1"
+PREFIX_MIN = 6
+"""Characters of an event id that name it, as long as no other begins with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +37,36 @@ class Listing:
     portfolio: str
     world: World
 
-    async def all(self, now: datetime, *, over: bool = False, unkept: Unkept | None = None) -> dict[str, Any]:
-        """What is pending or fires, and with `over` what ended within the last day."""
+    async def all(
+        self, now: datetime, *, over: bool = False, of: str | None = None, unkept: Unkept | None = None
+    ) -> dict[str, Any]:
+        """What is pending or fires, and with `over` what ended within the last day. `of`: a kind, or a pattern of keys
+        as silences have them.
+        """
         known = await self._known(unkept)
         ids = {each for alert in known for each in (alert.event_id, alert.told_in) if each is not None}
         attention = await self._attention(now)
         deliveries = await self.store.deliveries(ids)
         shown = [each for each in known if over or each.state is not AlertState.RESOLVED]
-        last = await self.store.last_cycle()
+        if of is not None:
+            pattern = (of if "*" in of else f"{of}/*").casefold()
+            shown = [each for each in shown if covers(pattern, each.key.casefold())]
         return {
             "schema": SCHEMA,
-            **self._who(now, unkept),
-            "last_cycle_at": time(last[1]) if last is not None else None,
+            **await self._who(now, unkept),
             "alerts": _as_far_as_known(alert_objects(shown, attention, deliveries, now), unkept),
             "silences": [silence_object(each) for each in attention.silences],
             "waiting": dict(await self.store.backlog()),
         }
 
     async def one(self, what: str, now: datetime, *, unkept: Unkept | None = None) -> dict[str, Any] | None:
-        """All of an event, by its id or that of a message about several, or by an alert's key; None: nothing."""
+        """All of an event, by its id or that of a message about several, also shortened, or by an alert's key; None:
+        nothing.
+        """
         event, known = await self.store.event(what), await self._known(unkept)
         if event is None:
-            ids = [each.event_id for each in known if each.key == what]
-            event = await self.store.event(ids[0]) if ids else None
+            what = _id_meant(what, known) or what
+            event = await self.store.event(what)
         if unkept is not None:
             event = _as_it_is_now(event, what, known, unkept)
         if event is None:
@@ -72,7 +81,7 @@ class Listing:
             of_message.setdefault((each.message_id, each.kind, each.at), []).append(delivery_object(each))
         return {
             "schema": EVENT_SCHEMA,
-            **self._who(now, unkept),
+            **await self._who(now, unkept),
             "event_id": _id_of(what, event),
             "alerts": [{**each, **_whole(by_id[str(each["event_id"])], now)} for each in listed],
             "messages": [
@@ -81,9 +90,16 @@ class Listing:
             ],
         }
 
-    def _who(self, now: datetime, unkept: Unkept | None) -> Mapping[str, object]:
+    async def _who(self, now: datetime, unkept: Unkept | None) -> Mapping[str, object]:
         old = {} if unkept is None else {"not_recorded": unkept.why}
-        return {"portfolio": self.portfolio, "world": self.world.value, "now": time(now), **old}
+        last = await self.store.last_cycle()
+        return {
+            "portfolio": self.portfolio,
+            "world": self.world.value,
+            "now": time(now),
+            **old,
+            "last_cycle_at": time(last[1]) if last is not None else None,
+        }
 
     async def _known(self, unkept: Unkept | None) -> Sequence[Alert]:
         stored = await self.store.alerts()
@@ -94,6 +110,16 @@ class Listing:
     async def _attention(self, now: datetime) -> Attention:
         said = await self.store.acknowledgements()
         return Attention(await self.store.silences(now), {each.event_id: each for each in said})
+
+
+def _id_meant(what: str, known: Sequence[Alert]) -> str | None:
+    """The event id behind a key, or behind the first characters of one; case does not matter."""
+    wanted = what.casefold()
+    if by_key := [each.event_id for each in known if each.key.casefold() == wanted]:
+        return by_key[0]
+    ids = {each for alert in known for each in (alert.event_id, alert.told_in, *alert.told_before) if each is not None}
+    begin = [each for each in ids if each.casefold().startswith(wanted)] if len(wanted) >= PREFIX_MIN else []
+    return begin[0] if len(begin) == 1 else None
 
 
 def _as_it_is_now(event: Event | None, what: str, known: Sequence[Alert], unkept: Unkept) -> Event | None:
@@ -124,5 +150,5 @@ def _whole(alert: Alert, now: datetime) -> dict[str, object]:
     kind = MessageKind.FIRING
     if alert.state is AlertState.RESOLVED:
         kind = MessageKind.REMOVED if alert.closed_as == "removed" else MessageKind.RESOLVED
-    said = compose(alert, kind, now)
+    said = compose(alert, kind, now, later=True)
     return {"title": said.title, "body": said.body, "values": value_objects(alert.values)}

@@ -15,7 +15,7 @@ from hedged.model.finding import SUBJECT_KIND, Scalar, SubjectKind
 from hedged.tell.grouping import OVER, News
 from hedged.tell.templates import Template, fill
 from hedged.tell.text import SUBJECT_MAX, TEXT_MAX, clean, moment_text, plain, span_text
-from hedged.tell.words import WORDS
+from hedged.tell.words import OF_ITS_CYCLE, WORDS
 
 TITLE_MAX = 80
 STATEMENT_MAX = 4_000  # of what was found: channels cut what is more than they take, and say where the rest is
@@ -39,18 +39,20 @@ def compose(
     *,
     order: str | None = None,
     unknown: bool = False,
+    later: bool = False,
     template: Template | None = None,
 ) -> Message:
     """The message about `alert`.
 
     `order`: what was ordered about it this cycle. `unknown`: its data is missing now, so the figures are old.
+    `later`: it is composed apart from any cycle, and says nothing of orders, which may have been made.
     """
-    message, fields = _composed(alert, kind, now, order=order, unknown=unknown)
+    message, fields = _composed(alert, kind, now, order=order, unknown=unknown, later=later)
     return message if template is None else _in_own_words(message, template, fields)
 
 
 def _composed(
-    alert: Alert, kind: MessageKind, now: datetime, *, order: str | None, unknown: bool
+    alert: Alert, kind: MessageKind, now: datetime, *, order: str | None, unknown: bool, later: bool = False
 ) -> tuple[Message, Mapping[str, str]]:
     """The message in our words, and the fields of a template that would have it in others."""
     words = WORDS[alert.kind]
@@ -68,8 +70,10 @@ def _composed(
             lines.append("No position was closed: what is open at the exchange stays open.")
     else:
         does = clean(order, TEXT_MAX) if order else words.does
+        if later and alert.kind in OF_ITS_CYCLE:
+            does = ""
         advice = "" if order else words.advice
-        lines = [f"{text} {does}", *([f"You can {advice}"] if advice else []), _since(alert, now)]
+        lines = [f"{text} {does}".rstrip(), *([f"You can {advice}"] if advice else []), _since(alert, now)]
         if unknown:
             lines.append("Its data is missing at the moment: these are the last known figures.")
         if kind is MessageKind.UNCONFIRMED:
@@ -144,8 +148,10 @@ def compose_group(
     standing = [each for each in group if each.kind not in OVER]
     does = advice = ""
     if any(each.order is None for each in standing):
-        does, advice = WORDS[first.kind].does, WORDS[first.kind].advice
-    body = [*lines, *([does, f"You can {advice}"] if does else [])]
+        advice = WORDS[first.kind].advice
+        if all(each.order is None for each in standing):  # else "no order for it" would speak of those with one too
+            does = WORDS[first.kind].does
+    body = [*lines, *([does] if does else []), *([f"You can {advice}"] if advice else [])]
     title = f"{_prefix(lead.alert, lead.kind)}: {len(group)} alerts, {what}: {', '.join(subjects[:NAMED])}{more}"
     message = Message(
         event_id=message_id,

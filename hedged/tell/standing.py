@@ -35,9 +35,6 @@ class Standing:
         ]
         alerts.sort(key=lambda alert: -alert.severity.rank)
         return [
-            replace(
-                addressed(compose(alert, MessageKind.REPEAT, now), self._portfolio, self._world, self._url),
-                republished=True,
-            )
-            for alert in alerts
+            replace(addressed(message, self._portfolio, self._world, self._url), republished=True)
+            for message in (compose(alert, MessageKind.REPEAT, now, later=True) for alert in alerts)
         ]

@@ -17,10 +17,13 @@ class Words:
 
 _NO_ORDER = "hedged makes no order that needs it and reads it again in the next cycle."
 
+OF_ITS_CYCLE = frozenset({Kind.DRIFT, Kind.ROLL, Kind.MARGIN_ODDS})
+"""Kinds about which orders are made: what hedged does is true of the cycle that says it, and of no later moment."""
+
 WORDS: Mapping[Kind, Words] = {
     Kind.DRIFT: Words(
         "hedge {subject} is outside its band",
-        "hedged has made no order for it.",
+        "hedged makes no order for it in this cycle.",
         "ask `hedged once --config FILE` what it would trade and what stops it.",
     ),
     Kind.MARGIN: Words(

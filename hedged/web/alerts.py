@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hmac import compare_digest
 
 from aiohttp import web
@@ -36,6 +36,8 @@ class AlertPages:
         self._one_at_a_time = asyncio.Lock()
 
     def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/", _leads_to("alerts"), allow_head=False)
+        app.router.add_get("/alerts/", _leads_to("../alerts"), allow_head=False)
         app.router.add_get("/alerts", self._all, allow_head=False)
         app.router.add_get("/alerts/{event_id:[0-9A-Za-z_-]{1,64}}", self._one, allow_head=False)
 
@@ -90,6 +92,15 @@ class AlertPages:
         elif scheme.lower() != "bearer":
             return False
         return compare_digest(given.encode(errors="replace"), self._token.encode())
+
+
+def _leads_to(place: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Relative, since behind a proxy the pages may lie under a path of their own."""
+
+    async def lead(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": place})
+
+    return lead
 
 
 def _password(encoded: str) -> str:

@@ -31,6 +31,11 @@ CONNECTIONS_MAX = 32  # at once: whoever can reach it must not use up the daemon
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "hedged"}
 
+_MISDIRECTED = (
+    "this server is not known by the name that you asked for: name it in `names` under `[web]`, without a port, if it "
+    "is to be\n"
+)
+
 _log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -70,11 +75,13 @@ class WebServer:
             try:
                 listening = await self._listen(runner)
                 if complained:
-                    _log.info("figures are served now", address=self._address)
+                    _log.info("pages and figures are served now", address=self._address)
                 await asyncio.Event().wait()  # not `serve_forever`, which ends only when every client has gone
             except OSError as error:
                 if not complained:
-                    _log.error("figures cannot be served, trying again", address=self._address, error=error.strerror)
+                    _log.error(
+                        "pages and figures cannot be served, trying again", address=self._address, error=error.strerror
+                    )
                 complained = True
             finally:
                 self.port = None
@@ -104,7 +111,7 @@ class WebServer:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._is_ours(request.headers.get("Host", "")):
-            return _text("this is not the host that you asked for\n", 421, _HEADERS)
+            return _text(_MISDIRECTED, 421, _HEADERS)
         try:
             response = await handler(request)
         except web.HTTPException as error:  # no such page, no such method

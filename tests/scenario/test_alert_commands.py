@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, time, timedelta
@@ -106,6 +107,7 @@ def test_all_of_one(path: Path) -> None:
         assert "drift/alts" not in said.stdout
     group = ask("alerts", "g1", "-c", path)
     assert "drift/alts" in group.stdout
+    assert "makes no order" not in group.stdout, "one may have been made, which its messages tell"
     over = ask("alerts", "o1", "-c", path)
     assert "It is over since" in over.stdout
     missing = ask("alerts", "margin/none", "-c", path)
@@ -249,3 +251,66 @@ def test_which_channels_say_that_people_were_told() -> None:
     classes = (LogChannel, MqttChannel, ExecChannel, TelegramChannel, AppriseChannel)
     assert {each.name for each in classes[:3]} == SAYING_NOTHING
     assert [each.confirms for each in classes] == [False, False, False, True, True]
+
+
+EVENTS = ("0be4b90d-aaaa", "0be4b9ff-bbbb", "77aa0011-cccc")
+
+
+@pytest.fixture
+def several(config: Config) -> Path:  # noqa: F811
+    """Two drifts of which ids begin alike, one that is over, a coin with capitals in its key; an hour ago."""
+    made = config()
+
+    async def fill(store: SqlStore) -> None:
+        then = SystemClock().now() - 60 * MINUTE
+        drifts = [replace(alert(name, each, at=then), told_at=then) for name, each in zip("abc", EVENTS, strict=True)]
+        drifts[2] = replace(drifts[2], state=AlertState.RESOLVED, resolved_at=then)
+        coin = replace(alert("ETH", "e1", at=then), key="no_exposure/ETH", kind=Kind.NO_EXPOSURE)
+        await store.record_cycle(record(1, at=then, alerts=[*drifts, coin]), ["log"])
+
+    in_store(made, fill)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("what", "keys"),
+    [
+        ("0be4b90d", ["drift/a"]),
+        ("0BE4B90D-AAAA", ["drift/a"]),
+        ("77aa00", ["drift/c"]),
+        ("77aa0", []),  # too short to name one
+        ("0be4b9", []),  # names two
+        ("DRIFT/A", ["drift/a"]),
+        ("no_exposure/eth", ["no_exposure/ETH"]),
+        ("drift", ["drift/a", "drift/b", "drift/c"]),
+        ("drift/*", ["drift/a", "drift/b", "drift/c"]),
+        ("*/b", ["drift/b"]),
+        ("drif", []),
+    ],
+)
+def test_what_is_meant_by_part_of_a_name(several: Path, what: str, keys: list[str]) -> None:
+    """The first characters of one id, in whatever case, a pattern as silences have it, or a kind."""
+    said = ask("alerts", what, "--json", "-c", several)
+    assert said.exit_code == (0 if keys else 1), said.output
+    if keys:
+        assert [each["key"] for each in json.loads(said.stdout)["alerts"]] == keys
+    else:
+        assert "must be an event id, the first 6 characters" in said.stderr
+
+
+def test_when_the_last_cycle_was(path: Path) -> None:
+    """Of a daemon that works it is said without alarm."""
+    said = ask("alerts", "-c", path).stderr
+    assert re.fullmatch(r"last cycle \S+ [\d:]{8} UTC, \d+ s ago\n", said)
+
+
+def test_an_old_last_cycle_is_said(several: Path) -> None:
+    """With the daemon stopped what fires may long be over: it says so, and every time has its zone."""
+    for what in ([], ["drift/a"], ["drift/*"]):
+        said = ask("alerts", *what, "-c", several)
+        assert re.search(
+            r"last cycle \S+ [\d:]{8} UTC, 3,6\d\d s ago, at an interval of .*: is the daemon ", said.stderr
+        )
+        times = re.findall(r"\d\d:\d\d:\d\d(?: UTC)?", said.stdout)
+        assert times, said.stdout
+        assert all(each.endswith(" UTC") for each in times), said.stdout

@@ -311,6 +311,19 @@ async def test_the_address_that_people_use_is_known(site: Site, tmp_path, host: 
     await asyncio.wait({task}, timeout=10)
 
 
+@pytest.mark.parametrize("path", ["/", "/alerts/"])
+async def test_whoever_asks_for_less_is_led_to_the_alerts(site: Site, path: str) -> None:
+    """As people type an address; by a place relative to it, for a proxy that puts a path before it."""
+    async with aiohttp.ClientSession() as session, session.get(site.url + path) as response:
+        assert (response.status, response.url.path) == (200, "/alerts")
+        assert not response.history[0].headers["Location"].startswith(("/", "http"))
+    async with aiohttp.ClientSession() as session:
+        answer = session.get(site.url + path, headers={"Host": "evil.example"}, allow_redirects=False)
+        async with answer as response:
+            assert response.status == 421
+            assert "`names` under `[web]`" in await response.text()
+
+
 async def test_pages_are_read_only(site: Site) -> None:
     """Nothing can be asked for but to be shown."""
     async with aiohttp.ClientSession() as session:

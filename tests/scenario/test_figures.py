@@ -367,6 +367,6 @@ async def test_an_address_in_use_is_said_once_and_tried_again(stage: Stage) -> N
     task.cancel()
     await asyncio.wait({task}, timeout=10)
     assert [(each["log_level"], each["event"]) for each in logs] == [
-        ("error", "figures cannot be served, trying again"),
-        ("info", "figures are served now"),
+        ("error", "pages and figures cannot be served, trying again"),
+        ("info", "pages and figures are served now"),
     ]

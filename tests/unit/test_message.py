@@ -122,6 +122,24 @@ def test_every_kind_has_words(kind: Kind) -> None:
     assert "You can " in message.body
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_what_is_composed_apart_from_a_cycle_says_nothing_of_its_orders(kind: Kind) -> None:
+    """Pages and what is told anew to a connection do not know what was sold meanwhile; all else is said as ever."""
+    body = compose(replace(DRIFT, kind=kind), MessageKind.REPEAT, T0, later=True).body
+    silent = kind in {Kind.DRIFT, Kind.ROLL, Kind.MARGIN_ODDS}
+    assert (WORDS[kind].does in body) is not silent
+    assert body.startswith(f"{DRIFT.text}\n" if silent else f"{DRIFT.text} ")
+    assert "You can " in body
+
+
+def test_a_group_of_which_one_was_ordered_does_not_say_that_none_was() -> None:
+    """The order stands in its own line; what to do for the rest is said all the same."""
+    sold = News(DRIFT, MessageKind.FIRING, order="hedged sold it.")
+    body = compose_group([sold, other("b")], "g1", T0).body.splitlines()
+    assert body[0].endswith("hedged sold it.")
+    assert body[2:] == [f"You can {WORDS[Kind.DRIFT].advice}"]
+
+
 @pytest.mark.parametrize(
     ("outcome", "text"),
     [

@@ -90,10 +90,14 @@ def test_orders_and_limits_are_in_the_portfolios_currency() -> None:
     assert isinstance(intent, ApprovedIntent)
     assert (intent.intent.quantity, intent.intent.price, intent.intent.notional) == (dec("4.5"), 3000, dec(10_800))
     for limits, reason in (
-        (Limits(order_notional_max=dec(10_799)), "order of 10,800.00 exceeds order_notional_max 10,799.00"),
+        (Limits(order_notional_max=dec(10_799)), "order of 10,800.00 USDT exceeds order_notional_max 10,799.00 USDT"),
+        (
+            Limits(turnover_day_max=dec(10_799)),
+            "turnover of 10,800.00 USDT today would exceed turnover_day_max 10,799.00 USDT",
+        ),
         (
             Limits(position_notional_max=dec(22_799)),
-            "position of 22,800.00 would exceed position_notional_max 22,799.00",
+            "position of 22,800.00 USDT would exceed position_notional_max 22,799.00 USDT",
         ),
     ):
         tight = watching(USDC, limits=limits)

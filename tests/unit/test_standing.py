@@ -29,6 +29,7 @@ async def test_what_fires_and_was_told_is_told_again_unless_acknowledged() -> No
     assert [message.event_id for message in messages] == ["bb", "aa"]
     assert all(message_object(message)["republished"] is True for message in messages)
     assert messages[0].title.endswith("[main, paper]")
+    assert not any("order" in message.body for message in messages), "nobody here knows what was ordered meanwhile"
 
 
 async def test_one_that_is_put_off_comes_back_after_its_rest() -> None:

@@ -198,7 +198,7 @@ class Guard:
         except aiohttp.ClientConnectorCertificateError:
             detail = "the server's certificate does not verify"
         except aiohttp.ClientConnectorDNSError:
-            detail = "the venue's name does not resolve: is this machine's network or DNS down?"
+            detail = "the venue's name does not resolve: this machine's network or DNS may be down"
         except aiohttp.ClientOSError as error:
             detail = f"no connection ({error.strerror or 'reset'})"
         except (aiohttp.ServerDisconnectedError, ConnectionError):
