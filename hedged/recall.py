@@ -12,7 +12,7 @@ from hedged.assess import effect
 from hedged.decide import Book
 from hedged.decide.margin import is_reducing
 from hedged.decide.placement import crossing, resting, taken_back
-from hedged.decide.runaway import DAY
+from hedged.decide.runaway import DAY, found_filled
 from hedged.decide.unfilled import waiting_until
 from hedged.errors import Fenced, StoreError
 from hedged.estimate.effect import WATCHED
@@ -21,6 +21,7 @@ from hedged.model.instrument import InstrumentId
 from hedged.model.order import (
     Fill,
     OrderRow,
+    PastOrder,
     Placement,
     Working,
 )
@@ -51,6 +52,8 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
             fills = [fill for fill in await store.fills(last[1]) if fill.at > last[1]]
             portfolio.unrecorded = effect.unrecorded(portfolio.memory.ledgers, fills)
             portfolio.unbooked = frozenset(fill.instrument for fill in fills)
+            past = await store.past_orders(min(last[1], now) - DAY)
+            portfolio.memory = _with_unrecorded(portfolio.memory, fills, past, now)
         portfolio.loaded = True
         if portfolio.memory.positions_of not in {"", portfolio.positions_of}:  # the mode was changed
             portfolio.memory = Memory()
@@ -91,6 +94,25 @@ async def recall(portfolio: Portfolio, now: datetime) -> str | None:
     except StoreError as error:
         return str(error)
     return portfolio.brake.unreadable or portfolio.unkept
+
+
+def _with_unrecorded(memory: Memory, fills: Sequence[Fill], past: Sequence[PastOrder], now: datetime) -> Memory:
+    """With what was filled after the cycle that was recorded last, by a process that died before the next record.
+
+    Or a venue that shows no position for a moment would be believed: nobody would know that there was one. What an
+    order was decided on was read after all that the memory knows, unless that was planned before.
+    """
+    orders = {each.intent.client_order_id: each for each in past}
+    for fill in fills:
+        order = orders.get(fill.client_order_id)
+        if order is None:
+            continue
+        intent, read = order.intent, memory.positions
+        if intent.held is not None and memory.at is not None and order.planned_at > memory.at:
+            memory = replace(memory, positions={**read, fill.instrument: intent.held})
+        memory = filled(memory, intent, fill)
+        memory = replace(memory, guard=found_filled(memory.guard, [(intent, fill)], now))
+    return memory
 
 
 def _alerts(stored: Sequence[Alert], told: Sequence[Alert]) -> Sequence[Alert]:

@@ -177,5 +177,5 @@ def web_loops(settings: Settings, app: App, token: Secret | None, clock: Clock) 
     options = WebOptions(host, port, names, secret)
     figures = Figures(app, partial(size, settings.store_path()))
     listing = Listing(app.portfolio.store, settings.name, settings.world)
-    pages = AlertPages(listing, app.vitals, clock, secret)
+    pages = AlertPages(listing, app.portfolio, app.vitals, clock, secret)
     return [WebServer(options, figures, pages, app.vitals, clock).run]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedged.assess.exposure import mark_of
-from hedged.assess.relief import above, closing_text, liquidation_relief, margin_relief, relief_text
+from hedged.assess.relief import above, adding_text, closing_text, liquidation_relief, margin_relief, relief_text
 from hedged.model.finding import Finding, Kind, MarginStatus, Severity
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import MarginPolicy, OnCritical, PortfolioPolicy
@@ -105,7 +105,9 @@ def odds_findings(rows: Iterable[MarginStatus], policy: MarginPolicy) -> Iterato
                 "horizon_seconds": int(odds.horizon.total_seconds()),
                 "equity": odds.equity,
                 "equity_needed": odds.equity_needed,
-                "top_up": odds.top_up,
+                "top_up": _top_up(odds),
+                "adding": adding_text(_wanted(odds)) or None,
+                "closing": closing_text(odds.to_close) or None,
                 "currency": odds.currency,
                 "coin": odds.coin or None,
                 "basis": odds.basis,
@@ -142,13 +144,23 @@ def _odds_text(row: MarginStatus, odds: MarginOdds, policy: MarginPolicy) -> str
         f"{whose}: {left}{reaches}{chance:.1%} within {within} "
         f"(at most {Decimal(repr(policy.probability)):.1%} is wanted; {odds.basis})."
     )
-    if odds.top_up:
-        wanted = [f"{above(each.top_up):,f} {each.unit}" for each in odds.pools if each.top_up]
-        text += f" Top up {' and '.join(wanted)}"
+    if wanted := _wanted(odds):
+        text += f" Top up {adding_text(wanted)}"
         text += f" or {closing_text(odds.to_close)}." if odds.to_close else "."
     if lasting := _untold(odds):
         text += f" Of another part of it nothing can be told, because {lasting}."
     return text
+
+
+def _wanted(odds: MarginOdds) -> list[tuple[Decimal, str]]:
+    """What each pool lacks, with its unit."""
+    return [(above(each.top_up), each.unit) for each in odds.pools if each.top_up]
+
+
+def _top_up(odds: MarginOdds) -> Decimal | None:
+    """What all pools lack together; None where that is in several currencies."""
+    currencies = {each.currency for each in odds.pools if each.top_up}
+    return sum((amount for amount, _ in _wanted(odds)), Decimal(0)) if len(currencies) <= 1 else None
 
 
 def breach_text(move: BreachMove | None) -> str:
@@ -187,8 +199,6 @@ def _thin(row: MarginStatus, ratio: Decimal, snapshot: Snapshot, policy: Portfol
     thresholds = policy.thresholds
     critical = ratio >= thresholds.margin_ratio_critical
     limit = thresholds.margin_ratio_critical if critical else thresholds.margin_ratio_warning
-    # Equity of which maintenance would be what the warning begins at.
-    top_up = (row.maintenance or Decimal(0)) / thresholds.margin_ratio_warning - (row.equity or Decimal(0))
     relief = margin_relief(row, snapshot, policy)
     return Finding(
         kind=Kind.MARGIN,
@@ -204,8 +214,7 @@ def _thin(row: MarginStatus, ratio: Decimal, snapshot: Snapshot, policy: Portfol
             "margin_ratio": ratio,
             "equity": row.equity,
             "maintenance": row.maintenance,
-            "top_up": max(top_up, Decimal(0)),
-            "closing": closing_text(relief.to_close) or None,
+            **relief.values(),
             "estimated": row.estimated,
         },
     )
@@ -226,8 +235,7 @@ def _near(row: MarginStatus, distance: Decimal, snapshot: Snapshot, policy: Port
         ),
         values={
             "liquidation_distance_ratio": distance,
-            "top_up": relief.top_up[0][0] if len(relief.top_up) == 1 else None,
-            "closing": closing_text(relief.to_close) or None,
+            **relief.values(),
             "estimated": row.estimated,
         },
     )

@@ -17,7 +17,7 @@ from hedged.assess.rates import rate_of
 from hedged.estimate.breach import contracts_to_close
 from hedged.estimate.liquidation import maintenance_margin
 from hedged.estimate.margin_pool import Pool, PooledPosition, pools_of
-from hedged.model.finding import MarginStatus
+from hedged.model.finding import MarginStatus, Scalar
 from hedged.model.instrument import InstrumentId
 from hedged.model.policy import PortfolioPolicy
 from hedged.model.snapshot import Snapshot
@@ -27,6 +27,7 @@ ZERO = Decimal(0)
 _THREE_DIGITS = Context(prec=3, rounding=ROUND_UP)
 _WHOLE_FROM = 100  # units of money that are told without a fraction
 _LEAST = Decimal("0.01")
+_BELOW = 1 - 1e-9  # at the warning's own figure the warning stands: a lot more is closed
 _FLOAT = Decimal("1e-9")  # by how much a need may be wrong for being a float, as a fraction
 
 
@@ -40,6 +41,14 @@ class Relief:
     top_up: tuple[tuple[Decimal, str], ...] = ()
     to_close: Mapping[InstrumentId, Decimal] = field(default_factory=dict)
     unknown: str = ""
+
+    def values(self) -> dict[str, Scalar]:
+        """What the text says, as numbers and words. `top_up`: all of it together, in the portfolio's currency."""
+        return {
+            "top_up": sum((amount for amount, _ in self.top_up), ZERO) if self.top_up else None,
+            "adding": adding_text(self.top_up) or None,
+            "closing": closing_text(self.to_close) or None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +99,9 @@ def liquidation_relief(
         needs = [
             need for each in pool.positions if each.instrument.id in wanted for need in (_need(pool, each, distance),)
         ]
-        rate = _rate(pool, snapshot, policy)
-        if needs and max(needs) * rate >= pool.equity:
-            short.append(_Short(pool, pool.equity, max(needs) * rate))
+        needed = max(needs, default=ZERO) * _rate(pool, snapshot, policy)
+        if needs and needed >= pool.equity:
+            short.append(_Short(pool, pool.equity, needed))
     if not short:
         return Relief(unknown="the exchange's liquidation price is another than its own figures give")
     return _relief(short, snapshot, policy)
@@ -100,7 +109,7 @@ def liquidation_relief(
 
 def relief_text(relief: Relief, goal: str) -> str:
     """`Top up 2,300 USDT or buy back 4 contracts of ETH/USDT:USDT to get below the warning.`"""
-    adding = " and ".join(f"{amount:,f} {unit}" for amount, unit in relief.top_up)
+    adding = adding_text(relief.top_up)
     closing = closing_text(relief.to_close)
     if not adding:
         return f"What to top up or to buy back is not known, because {relief.unknown}."
@@ -111,13 +120,18 @@ def relief_text(relief: Relief, goal: str) -> str:
     return f"Top up {adding} {goal}; buying back alone is not enough."
 
 
+def adding_text(amounts: Iterable[tuple[Decimal, str]]) -> str:
+    """`2,300 USDT and 160 USDT set apart for ETH/USDT:USDT`."""
+    return " and ".join(f"{amount:,f} {unit}" for amount, unit in amounts)
+
+
 def closing_text(to_close: Mapping[InstrumentId, Decimal]) -> str:
     """`buy back 4 contracts of ETH/USDT:USDT and 1 contract of BTC/USDT:USDT`."""
     parts: dict[str, list[str]] = {}
     for name, contracts in to_close.items():
         if contracts:
             unit = "contract" if abs(contracts) == 1 else "contracts"
-            said = f"{abs(contracts):f} {unit} of {name.partition(':')[2]}"
+            said = f"{abs(contracts).normalize():f} {unit} of {name.partition(':')[2]}"
             parts.setdefault("buy back" if contracts > 0 else "sell", []).append(said)
     return " and ".join(f"{verb} {' and '.join(said)}" for verb, said in parts.items())
 
@@ -138,12 +152,9 @@ def _pools(account: str, snapshot: Snapshot, policy: PortfolioPolicy) -> tuple[l
         return [], "its figures make no sense"
     pools = [each for each in found if isinstance(each, Pool) and each.positions]
     untold = [each.why for each in found if isinstance(each, Untold)]
-    strange = [each.instrument for pool in pools for each in pool.positions]
-    untold += [
-        f"what {each.quote} is worth in {policy.quote} is not known"
-        for each in strange
-        if rate_of(each, snapshot, policy) is None
-    ]
+    strange = [pool for pool in pools if rate_of(pool.positions[0].instrument, snapshot, policy) is None]
+    untold += [f"what {each.positions[0].instrument.quote} is worth in {policy.quote} is not known" for each in strange]
+    pools = [each for each in pools if each not in strange]
     if not pools and not untold:
         untold = ["what its positions need is not told"]
     return pools, untold[0] if untold else None
@@ -190,7 +201,7 @@ def _closing(short: _Short, snapshot: Snapshot, policy: PortfolioPolicy) -> Mapp
     room, need = short.equity - short.fixed - cost, short.needed - short.fixed - cost
     if room < 0 < short.fixed or need <= 0:
         return None
-    keep = float(max(room, ZERO) / need)
+    keep = float(max(room, ZERO) / need) * _BELOW
     return dict(_whole_lots(pool, keep))
 
 

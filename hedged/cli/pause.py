@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,10 @@ import typer
 from hedged.cli.options import EXIT_FAILED, ConfigOption, DryRunOption
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hedged.adapters.pause_file import PauseFile
-    from hedged.errors import StoreError
+    from hedged.errors import ConfigurationError, StoreError
     from hedged.model.stop import Stop
     from hedged.ports import Clock, Store
     from hedged.settings import Settings
@@ -36,11 +39,15 @@ def pause(
     from hedged.adapters.pause_file import PauseFile
     from hedged.adapters.store.lock import holder
     from hedged.app import open_store
-    from hedged.errors import StoreError
+    from hedged.errors import ConfigurationError, StoreError
     from hedged.model.stop import Stop
     from hedged.settings import load
 
-    settings = load(config, dry_run=dry_run)
+    try:
+        settings = load(config, dry_run=dry_run)
+    except ConfigurationError as error:
+        _despite(error, config, reason)
+        return
     clock = SystemClock()
     stop = Stop(clock.now(), "`hedged pause`", " ".join(reason.split())[:_REASON_MAX], cancel)
 
@@ -95,6 +102,37 @@ async def _answered(store: Store, until: float, clock: Clock) -> bool:
         if clock.monotonic() >= until:
             return False
         await clock.sleep(_LOOK_EVERY)
+
+
+def _despite(error: ConfigurationError, config: Path, reason: str) -> None:
+    """A mistake in the file must not keep anybody from stopping: the daemon runs on with what it read before."""
+    from hedged.adapters.pause_file import NAME, PauseFile
+    from hedged.adapters.store.lock import holder
+    from hedged.errors import StoreUnavailable
+    from hedged.settings import database_folder
+
+    typer.echo(str(error), err=True)
+    folder = database_folder(config)
+    file = PauseFile(folder / NAME)
+    processes = []
+    with suppress(StoreUnavailable, OSError):
+        processes = [each for lock in sorted(folder.glob("*.lock")) if (each := holder(lock.with_suffix("")))]
+    if not processes:
+        typer.echo(
+            f"NOT paused: the configuration is wrong, and no daemon has its database in {folder}. Wherever it lies, a "
+            f"file {NAME} beside it pauses, and so does the signal USR1 (`systemctl kill -s USR1 hedged`)",
+            err=True,
+        )
+        raise typer.Exit(EXIT_FAILED)
+    try:
+        file.write(" ".join(reason.split())[:_REASON_MAX] or "hedged pause")
+    except OSError as second:
+        typer.echo(f"NOT paused: {file.path} cannot be made ({second.strerror}): send the signal USR1", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    typer.echo(
+        f"the configuration is wrong, so this goes by the file {file.path}: process {', '.join(processes)} sees it "
+        "within seconds, and before each order"
+    )
 
 
 def _by_file(file: PauseFile, reason: str, error: StoreError) -> None:

@@ -167,7 +167,7 @@ class Service:
             self._refuse(f"it was not ready within {BUILD_WITHIN:.0f} s")
         except Exception as error:
             log.exception("reload failed")
-            self._refuse(f"{type(error).__name__}, see above")
+            self._refuse(f"{type(error).__name__}, see the log")
         else:
             if wired is not None:
                 await self._replace(wired, scheduler)

@@ -1,7 +1,7 @@
 """TOML, environment and credential files → frozen values. `load` is the way in; its errors name file, line and key."""
 
 from hedged.settings.faults import Fault, SettingsError
-from hedged.settings.load import load
+from hedged.settings.load import database_folder, load
 from hedged.settings.schema import (
     AccountSettings,
     AlertSettings,
@@ -24,5 +24,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StoreSettings",
+    "database_folder",
     "load",
 ]

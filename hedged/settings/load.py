@@ -24,7 +24,7 @@ from hedged.settings.fields import printable_name
 from hedged.settings.lines import Place, find_lines
 from hedged.settings.schema import Document
 from hedged.settings.sectors import sectors
-from hedged.settings.settings import Settings, credential_files
+from hedged.settings.settings import Settings, credential_files, state_directory
 from hedged.settings.templates import templates
 from hedged.settings.worlds import world_of
 
@@ -70,6 +70,19 @@ def load(path: Path, environ: Mapping[str, str] | None = None, *, dry_run: bool 
     if faults:  # nothing but secrets is missing: all of those
         raise SettingsError([*faults, *_other_secrets(settings, wrong)])
     return settings
+
+
+def database_folder(path: Path, environ: Mapping[str, str] | None = None) -> Path:
+    """Where the database of the configuration at `path` lies, as far as a file tells that is wrong in other places."""
+    environ = os.environ if environ is None else environ
+    try:
+        store = tomllib.loads(path.read_text(encoding="utf-8")).get("store")
+    except (OSError, ValueError):
+        store = None
+    named = store.get("path") if isinstance(store, dict) else None
+    if isinstance(named, str) and named:
+        return located(path.absolute().parent, Path(named)).parent
+    return state_directory(environ)
 
 
 def _is_of_a_secret(problem: Problem) -> bool:

@@ -255,7 +255,7 @@ class Settings:
 
     def state_directory(self) -> Path:
         """Where this user's portfolios keep what they keep, unless told otherwise."""
-        return _state_directory(self.environ)
+        return state_directory(self.environ)
 
     def _check_program(self) -> None:
         """Whether the program of the channel exec can be run."""
@@ -300,7 +300,7 @@ def credential_files(path: Path, environ: Mapping[str, str]) -> CredentialFiles:
     )
 
 
-def _state_directory(environ: Mapping[str, str]) -> Path:
+def state_directory(environ: Mapping[str, str]) -> Path:
     """systemd's, else the user's (XDG Base Directory: a relative XDG_STATE_HOME is ignored)."""
     if given := environ.get("STATE_DIRECTORY"):
         return Path(given.partition(":")[0])

@@ -92,7 +92,7 @@ def advance(  # noqa: PLR0917 - one cycle's whole knowledge; a bundle would only
     severe first.
     """
     cycle = Cycle(undetermined, configured, order_trouble, rules, now, attention or Attention(), orders or {})
-    known = _newest_by_key(alerts)
+    known = newest_by_key(alerts)
     found = _worst_by_key(findings)
     steps = [
         step
@@ -236,7 +236,7 @@ def _born(finding: Finding, now: datetime, event_id: str) -> Alert:
     )
 
 
-def _newest_by_key(alerts: Iterable[Alert]) -> dict[str, Alert]:
+def newest_by_key(alerts: Iterable[Alert]) -> dict[str, Alert]:
     """One alert a key: the live one, else the one that ended last."""
 
     def age(alert: Alert) -> tuple[bool, float]:

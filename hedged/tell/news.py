@@ -24,6 +24,9 @@ ENDS = frozenset({MessageKind.RESOLVED, MessageKind.REMOVED})
 ORDERED = frozenset({Kind.DRIFT, Kind.ROLL})
 """Kinds whose messages say what was ordered about them."""
 
+CHANGING = frozenset({Kind.PROPOSAL, Kind.RELOAD_REFUSED})
+"""Kinds that can be about something else while they fire, which is told at once, whoever acknowledged it before."""
+
 
 def worth_telling(
     before: Alert | None,
@@ -46,7 +49,7 @@ def worth_telling(
         if silenced_by(alert, attention.silences, cycle.now) or inhibited_by(alert, firing):
             return None
         seen = acknowledged(alert, attention.acknowledgements, cycle.now) is not None
-        another = _is_another_proposal(before, alert) or (alert.kind is Kind.PROPOSAL and alert.owed is not None)
+        another = _is_another(before, alert) or (alert.kind in CHANGING and alert.owed is not None)
         if seen and kind is MessageKind.REPEAT and not protected(alert) and not another:
             return None
     order = cycle.orders.get(alert.key) or (cycle.orders.get(alert.subject) if alert.kind in ORDERED else None)
@@ -67,7 +70,7 @@ def _news(before: Alert | None, alert: Alert, cycle: Cycle, *, found: bool) -> M
     if believed:
         if risen:
             return MessageKind.ESCALATED
-        if _is_another_proposal(before, alert):
+        if _is_another(before, alert):
             return MessageKind.REPEAT
         if alert.resolved_at is not None:
             return None
@@ -81,10 +84,16 @@ def _news(before: Alert | None, alert: Alert, cycle: Cycle, *, found: bool) -> M
     return MessageKind.FIRING if loud else None
 
 
-def _is_another_proposal(before: Alert | None, alert: Alert) -> bool:
-    """The one that people were told of cannot be approved any more, and not because nobody answered it."""
-    if alert.kind is not Kind.PROPOSAL or before is None or alert.values.get("renewed"):
+def _is_another(before: Alert | None, alert: Alert) -> bool:
+    """What people were told is not what it is about any more.
+
+    The proposal cannot be approved any more, and not because nobody answered it; the reload was refused for another
+    reason.
+    """
+    if before is None or alert.kind not in CHANGING or alert.values.get("renewed"):
         return False
+    if alert.kind is Kind.RELOAD_REFUSED:
+        return before.text != alert.text
     return before.values.get("ids") != alert.values.get("ids")
 
 

@@ -16,8 +16,9 @@ from aiohttp import web
 
 from hedged.daemon.vitals import Vitals
 from hedged.errors import StoreError
+from hedged.portfolio import Portfolio
 from hedged.ports import Clock
-from hedged.tell.listing import Listing
+from hedged.tell.listing import Listing, Unkept
 from hedged.web.html import POLICY, event_page, overview_page, word_page
 
 _HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Vary": "Accept, Authorization"}
@@ -26,8 +27,9 @@ _HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer",
 class AlertPages:
     """`token`: what is asked for; None: nothing, since only this machine can reach the server."""
 
-    def __init__(self, listing: Listing, vitals: Vitals, clock: Clock, token: str | None) -> None:
+    def __init__(self, listing: Listing, portfolio: Portfolio, vitals: Vitals, clock: Clock, token: str | None) -> None:
         self._listing = listing
+        self._portfolio = portfolio
         self._vitals = vitals
         self._clock = clock
         self._token = token
@@ -42,7 +44,8 @@ class AlertPages:
             return _refused(request)
         try:
             async with self._one_at_a_time:
-                found = await self._listing.all(self._clock.now(), over=_is_page(request) or "over" in request.query)
+                over = _is_page(request) or "over" in request.query
+                found = await self._listing.all(self._clock.now(), over=over, unkept=self._unkept())
         except StoreError as error:
             return _unreadable(request, error)
         return _answer(request, found, overview_page(found, silence=self._silence()) if _is_page(request) else "")
@@ -52,12 +55,21 @@ class AlertPages:
             return _refused(request)
         try:
             async with self._one_at_a_time:
-                found = await self._listing.one(request.match_info["event_id"], self._clock.now())
+                unkept = self._unkept()
+                found = await self._listing.one(request.match_info["event_id"], self._clock.now(), unkept=unkept)
         except StoreError as error:
             return _unreadable(request, error)
         if found is None:
-            return _word(request, 404, "Nothing is kept of this event", "It is over and forgotten, or never was.")
+            return _word(request, 404, "Nothing is kept of this event", _unfound(unkept))
         return _answer(request, found, event_page(found) if _is_page(request) else "")
+
+    def _unkept(self) -> Unkept | None:
+        """What this process knows better than the store, while it cannot write there."""
+        why, report = self._portfolio.unkept, self._vitals.report
+        if why is None:
+            return None
+        known = {each.event_id: each for each in (*(() if report is None else report.alerts), *self._portfolio.alerts)}
+        return Unkept(why, list(known.values()))
 
     def _silence(self) -> str | None:
         """Why what is shown may not be how things are."""
@@ -108,6 +120,15 @@ def _refused(request: web.Request) -> web.Response:
 
 def _unreadable(request: web.Request, error: StoreError) -> web.Response:
     return _word(request, 503, "The alerts cannot be read", f"{error}.")
+
+
+def _unfound(unkept: Unkept | None) -> str:
+    if unkept is None:
+        return "It is over and forgotten, could not be kept when it was told, or never was."
+    return (
+        f"hedged could not record its last cycle ({unkept.why}), so the event may not have been kept, and may not be "
+        "over: look at all alerts, which are shown as the running process knows them."
+    )
 
 
 def _word(request: web.Request, status: int, title: str, text: str) -> web.Response:

@@ -64,6 +64,7 @@ def overview_page(found: Json, *, silence: str | None) -> str:
     count = f"{len(firing)} alert{'' if len(firing) == 1 else 's'} firing" if firing else "No alert is firing"
     body = [
         f"<h1>{count}</h1>",
+        *_unrecorded(found),
         _who(found),
         *([] if silence is None else [_note("Not up to date", f"{silence} What follows may be old.")]),
         *(_note("On its way", line) for line in _waiting(found["waiting"])),
@@ -78,13 +79,17 @@ def overview_page(found: Json, *, silence: str | None) -> str:
 def event_page(found: Json) -> str:
     """All of one event."""
     single = found["alerts"][0] if len(found["alerts"]) == 1 else None
-    title = single["title"] if single is not None else found["messages"][-1]["title"]
+    messages = found["messages"]
+    title = single["title"] if single is not None else messages[-1]["title"] if messages else found["event_id"]
+    shown = [_message(each) for each in messages[: -_SHOWN_MAX - 1 : -1]]
     body = [
         '<a class="back" href="../alerts">← All alerts</a>',
         f"<h1>{_text(title)}</h1>",
+        *_unrecorded(found),
         _who(found),
-        *(_whole(each) for each in found["alerts"]),
-        *_section("What was said, the latest first", [_message(each) for each in reversed(found["messages"])]),
+        *(_whole(each) for each in found["alerts"][:_SHOWN_MAX]),
+        *_more(found["alerts"]),
+        *_section("What was said, the latest first", [*shown, *_more(messages)]),
     ]
     return _page(title, body)
 
@@ -127,8 +132,18 @@ def _section(title: str, parts: Sequence[str]) -> Iterator[str]:
         yield from parts
 
 
-def _note(word: str, text: str) -> str:
-    return f'<article class="warning"><span class="word">{escape(word)}</span><p>{_text(text)}</p></article>'
+def _unrecorded(found: Json) -> Iterator[str]:
+    """The store is old: what is shown is what the process knows, which dies with it."""
+    if (why := found.get("not_recorded")) is not None:
+        text = (
+            f"hedged could not record its last cycle: {why}. The alerts are as the running process knows them; what "
+            "was said of them since, to whom it was delivered, and whatever ended before may be missing."
+        )
+        yield _note("Not recorded", text, tone="critical")
+
+
+def _note(word: str, text: str, *, tone: str = "warning") -> str:
+    return f'<article class="{tone}"><span class="word">{escape(word)}</span><p>{_text(text)}</p></article>'
 
 
 def _waiting(waiting: Mapping[str, int]) -> Iterator[str]:
@@ -138,9 +153,12 @@ def _waiting(waiting: Mapping[str, int]) -> Iterator[str]:
 
 
 def _cards(alerts: Sequence[Json]) -> list[str]:
-    shown = [_card(each) for each in alerts[:_SHOWN_MAX]]
-    more = len(alerts) - len(shown)
-    return [*shown, *([f'<p class="dim">… and {more} more, which are in the JSON.</p>'] if more else [])]
+    return [*map(_card, alerts[:_SHOWN_MAX]), *_more(alerts)]
+
+
+def _more(listed: Sequence[Json]) -> Iterator[str]:
+    if (more := len(listed) - _SHOWN_MAX) > 0:
+        yield f'<p class="dim">… and {more} more, which are in the JSON.</p>'
 
 
 def _card(alert: Json) -> str:
@@ -185,7 +203,7 @@ def _facts(alert: Json) -> Iterator[str]:
         yield f"Not told: {_text(alert['explained_by'])} explains it"
     if alert["waits_for_its_group"]:
         yield "Waits for the next message about its kind"
-    if alert["state"] == "firing" and alert["severity"] == "critical" and not alert["confirmed"]:
+    if alert["state"] == "firing" and alert["severity"] == "critical" and alert["confirmed"] is False:
         yield _failed("Not confirmed: no service has taken it and nobody has acknowledged it")
 
 

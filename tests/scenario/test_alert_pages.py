@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -27,7 +29,7 @@ from hedged.web.figures import Figures
 from hedged.web.server import WebOptions, WebServer
 from tests.broker import free_port
 from tests.build import dec, hedge, policy
-from tests.fakes import FakeVenue, wire
+from tests.fakes import BrokenStore, FakeVenue, wire
 from tests.store_samples import alert, record
 from tests.support import T0, HandClock, ManualClock
 
@@ -39,8 +41,8 @@ DAY = timedelta(days=1)
 class Site:
     """A server over a store with one alert of each sort."""
 
-    def __init__(self, app: App, clock: ManualClock) -> None:
-        self.app, self.clock = app, clock
+    def __init__(self, app: App, clock: ManualClock, venue: FakeVenue) -> None:
+        self.app, self.clock, self.venue = app, clock, venue
         self.url = ""
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
@@ -76,14 +78,20 @@ async def filled(store: SqlStore) -> None:
 
 @pytest.fixture
 async def site(tmp_path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
-    clock = ManualClock()
     store = SqlStore(tmp_path / "hedged.sqlite")
-    portfolio = await wire(policy(hedge("ETH")), clock, FakeVenue(clock), store=store)
-    await filled(store)
+    async with serving(store, getattr(request, "param", None)) as made:
+        await filled(store)
+        yield made
+
+
+@asynccontextmanager
+async def serving(store: SqlStore | BrokenStore, token: str | None = None) -> AsyncIterator[Site]:
+    clock = ManualClock()
+    venue = FakeVenue(clock)
+    portfolio = await wire(policy(hedge("ETH")), clock, venue, store=store)
     app = App(portfolio, [], [], [], None, Exchanges())
-    made = Site(app, clock)
-    token = getattr(request, "param", None)
-    pages = AlertPages(Listing(store, "test", World.PAPER), app.vitals, clock, token)
+    made = Site(app, clock, venue)
+    pages = AlertPages(Listing(store, "test", World.PAPER), app.portfolio, app.vitals, clock, token)
     figures = Figures(app, lambda: None)
     server = WebServer(WebOptions("127.0.0.1", 0, token=token), figures, pages, app.vitals, HandClock())
     task = asyncio.create_task(server.run())
@@ -333,3 +341,123 @@ async def test_a_store_that_cannot_be_read_is_said(site: Site) -> None:
         status, page, _ = await site.get(path)
         assert status == 503
         assert "cannot be read" in page
+
+
+async def test_while_cycles_cannot_be_recorded_the_page_shows_what_the_process_knows() -> None:
+    """What the store has is long over by then, and what fires is in no store: the page says so, and leads to it."""
+    store = BrokenStore()
+    async with serving(store) as site:
+        site.venue.hold(ETH=0)
+        await site.app.cycle(site.clock.now(), ())
+        store.broken.add("record_cycle")
+        site.venue.hold(ETH=100)
+        told = []
+        for _ in range(3):
+            site.clock.advance(60)
+            told += (await site.app.cycle(site.clock.now(), ())).messages
+        degraded = next(each.event_id for each in told if each.key == "store_degraded/store")
+        over = next(each.event_id for each in told if each.key == "no_exposure/alts")
+        assert [each.key for each in await store.alerts() if each.state is AlertState.FIRING] == ["no_exposure/alts"]
+
+        _, page, _ = await site.get("/alerts")
+        text = Seen(page).text
+        assert "1 alert firing" in text
+        assert "hedged could not record its last cycle: disk full." in text
+        assert "critical since" in text
+        assert text.index("Not recorded") < text.index("store_degraded/store") < text.index("Over within the last day")
+        assert text.index("Over within the last day") < text.index("no_exposure/alts")
+        assert "Not confirmed" not in text, "what is told now is kept nowhere, so nobody knows whom it reached"
+
+        status, page, _ = await site.get(f"/alerts/{degraded}")
+        assert status == 200
+        assert "Not recorded" in page
+        assert "store_degraded/store" in page
+        _, page, _ = await site.get(f"/alerts/{over}")
+        assert "over since" in page, "stored as firing, and over as the process knows"
+        status, page, _ = await site.get("/alerts/ffff")
+        assert status == 404
+        assert "It is over" not in page
+        assert "disk full" in page
+        assert "may not have been kept" in page
+
+        _, body, _ = await site.get("/alerts", Accept="application/json")
+        found = json.loads(body)
+        assert found["not_recorded"] == "disk full"
+        assert [(each["key"], each["confirmed"]) for each in found["alerts"]] == [("store_degraded/store", None)]
+
+        store.broken.clear()
+        site.clock.advance(60)
+        await site.app.cycle(site.clock.now(), ())
+        _, page, _ = await site.get("/alerts")
+        assert "Not recorded" not in page
+        _, body, _ = await site.get("/alerts", Accept="application/json")
+        assert "not_recorded" not in json.loads(body)
+
+
+async def test_a_message_about_several_that_is_not_stored_shows_each_of_them() -> None:
+    """Its link leads to its alerts as they are now, although no word of it could be kept."""
+    store = BrokenStore()
+    async with serving(store) as site:
+        portfolio = site.app.portfolio
+        await site.app.cycle(site.clock.now(), ())
+        portfolio.unkept = "disk full"
+        portfolio.alerts = [replace(alert(name, f"d-{name}", at=T0), told_at=T0, told_in="g1") for name in ("a", "b")]
+        status, page, _ = await site.get("/alerts/g1")
+        assert status == 200
+        assert "drift/a" in page
+        assert "drift/b" in page
+        assert "Not recorded" in page
+
+
+async def test_a_link_to_what_is_not_stored_does_not_say_that_it_is_over(site: Site) -> None:
+    """It may never have been kept: after a restart nobody can tell any more."""
+    _, page, _ = await site.get("/alerts/ffff")
+    assert "It is over and forgotten, could not be kept when it was told, or never was." in page
+
+
+async def test_an_event_of_many_messages_is_a_page_of_bounded_size(site: Site) -> None:
+    """Hundreds of repeats: the newest are shown, and how many more there are; JSON has all of them."""
+    store = site.app.portfolio.store
+    first = alert("busy", "b1", at=T0)
+    for number in range(310):
+        at = T0 + timedelta(hours=number)
+        told = replace(first, severity=Severity.CRITICAL, told_at=at, told_in="b1")
+        message = Message("b1", MessageKind.REPEAT, first.key, Severity.CRITICAL, "t", f"Number {number}.", at)
+        await store.record_cycle(record(100 + number, at=at, alerts=[told], messages=[message]), ["log"])
+    _, page, _ = await site.get("/alerts/b1")
+    text = Seen(page).text
+    assert "… and 10 more, which are in the JSON." in text
+    assert "Number 309." in text
+    assert "Number 10." in text
+    assert "Number 9." not in text
+    assert text.index("Number 309.") < text.index("Number 308.")
+    assert page.count("log: repeat of") == 300
+    _, body, _ = await site.get("/alerts/b1", Accept="application/json")
+    said = json.loads(body)["messages"]
+    assert len(said) == 310
+    assert all(len(each["deliveries"]) == 1 for each in said)
+    assert all(each["deliveries"][0]["at"] == each["at"] for each in said)
+
+
+async def test_a_message_about_many_is_a_page_of_bounded_size(site: Site) -> None:
+    """So many alerts as fit are shown, and how many more there are."""
+    many = [replace(alert(f"h{number}", f"e{number}", at=T0), told_at=T0, told_in="g2") for number in range(302)]
+    told = tuple(Told(each.event_id, each.key, MessageKind.FIRING, each.severity) for each in many)
+    message = Message("g2", MessageKind.FIRING, "drift/*", Severity.WARNING, "Many drift", "x", T0, alerts=told)
+    await site.app.portfolio.store.record_cycle(record(9, at=T0, alerts=many, messages=[message]), ["log"])
+    _, page, _ = await site.get("/alerts/g2")
+    assert page.count("<h3>drift/h") == 300
+    assert "… and 2 more, which are in the JSON." in page
+
+
+async def test_what_fires_before_the_store_could_be_read_is_shown() -> None:
+    """A daemon that could not read what its last process left records nothing, and knows its own alerts all the same."""
+    store = BrokenStore()
+    async with serving(store) as site:
+        store.broken.add("memory")
+        for _ in range(2):
+            site.clock.advance(60)
+            await site.app.cycle(site.clock.now(), ())
+        _, page, _ = await site.get("/alerts")
+        assert "Not recorded" in page
+        assert "store_degraded/store" in page

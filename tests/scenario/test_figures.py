@@ -211,7 +211,7 @@ async def test_openmetrics_for_those_who_ask(stage: Stage) -> None:
 
 def pages(stage: Stage, token: str | None = None) -> AlertPages:
     listing = Listing(stage.app.portfolio.store, "main", World.PAPER)
-    return AlertPages(listing, stage.app.vitals, stage.clock, token)
+    return AlertPages(listing, stage.app.portfolio, stage.app.vitals, stage.clock, token)
 
 
 @contextlib.asynccontextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from hedged.cycle import CycleReport, Portfolio, run_cycle
 from hedged.errors import Unreachable
+from hedged.model.finding import Kind
 from hedged.model.instrument import InstrumentId
 from hedged.model.order import ApprovedIntent, Fill, Outcome, Unknown, Working
 from hedged.model.policy import Mode
@@ -157,6 +159,48 @@ async def test_a_fill_that_no_cycle_recorded_is_ours(stage: Stage) -> None:
     stage.portfolio = await wire(LIVE, stage.clock, stage.venue, store=stage.portfolio.store)
     stage.portfolio.ids = ids
     assert told(await stage.tick()) == []
+
+
+@pytest.mark.parametrize("known_at_once", [True, False])
+async def test_what_no_cycle_recorded_is_missed_where_it_is_not_shown(stage: Stage, known_at_once: bool) -> None:
+    """The process died after the fill, or after it found out about it; then the venue shows no position at all.
+
+    The next process knows from the journal what there must be: it is in doubt, and nothing is sold a second time.
+    """
+    stage.venue.contracts = {}
+    await stage.tick(ETH=0)
+    record = stage.portfolio.store.record_cycle
+
+    async def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if not known_at_once:
+        stage.venue.outcome = Unknown("", "no answer")
+        await stage.tick(ETH=10)
+        sold = stage.venue.submitted[-1].intent
+        stage.venue.contracts = {ETH_PERP: sold.signed_quantity}
+        stage.venue.known[sold.client_order_id] = Fill(
+            *(sold.client_order_id, sold.instrument, sold.side, sold.quantity, Decimal(3000), Decimal(0)),
+            stage.clock.now() + timedelta(seconds=60),
+        )
+        stage.venue.outcome = None
+    stage.portfolio.store.record_cycle = dies  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        await stage.tick(ETH=10)
+    sent = len(stage.venue.submitted)
+    stage.portfolio.store.record_cycle = record  # type: ignore[method-assign]
+    ids = stage.portfolio.ids
+    stage.portfolio = await wire(LIVE, stage.clock, stage.venue, store=stage.portfolio.store)
+    stage.portfolio.ids = ids
+    held, stage.venue.contracts = stage.venue.contracts, {}
+    for _ in range(4):
+        report = await stage.tick()
+        assert Kind.POSITION_VANISHED in {each.kind for each in report.assessment.findings}
+    assert len(stage.venue.submitted) == sent
+    stage.venue.contracts = held
+    for _ in range(5):
+        await stage.tick()
+    assert stage.venue.contracts == {ETH_PERP: Decimal("-9.5")}
 
 
 async def test_what_was_not_read_is_no_change(stage: Stage) -> None:

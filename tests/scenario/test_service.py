@@ -313,7 +313,7 @@ def test_a_good_reload_takes_over_between_two_cycles(monkeypatch: pytest.MonkeyP
     ("fault", "said"),
     [
         (ConfigurationError("hedged.toml:3  band = 2.0  must be below 1", "hedged.toml:9  x"), "must be below 1"),
-        (RuntimeError("a bug"), "RuntimeError"),
+        (RuntimeError("a bug"), "RuntimeError, see the log"),
     ],
 )
 def test_a_broken_reload_keeps_the_old_one_and_says_so(

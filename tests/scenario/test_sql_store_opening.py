@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -51,6 +53,26 @@ async def test_the_folder_and_the_file_are_made_for_the_owner(tmp_path: Path) ->
     assert all(each.stat().st_mode & 0o137 == 0 for each in path.parent.iterdir())
     await store.close()
     assert rows(path, "PRAGMA application_id") == [(0x68656467,)]
+
+
+async def test_a_reload_leaves_the_log_to_the_running_connection(path: Path) -> None:
+    """Opened once more in the same process, as a reload does; then another process writes and ends.
+
+    What is committed afterwards is in the files that the next process finds: the log is still the one that is open.
+    """
+    store = await opened(path)
+    await store.record_cycle(record(1), [])
+    again = await opened(path)
+    writes = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version = 7'); c.close()"
+    subprocess.run([sys.executable, "-c", writes, str(path)], check=True)
+    await store.record_cycle(record(2), [])
+    counted = (
+        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM cycles').fetchone())"
+    )
+    done = subprocess.run([sys.executable, "-c", counted, str(path)], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "(2,)"
+    await again.close()
+    await store.close()
 
 
 async def test_everything_is_there_after_opening_again(path: Path) -> None:

@@ -43,6 +43,27 @@ def test_pause_and_resume(config: Config) -> None:  # noqa: F811
     assert "nothing was paused" in ask("resume", "-c", path).stdout
 
 
+def test_a_mistake_in_the_file_keeps_nobody_from_stopping(config: Config) -> None:  # noqa: F811
+    """The daemon runs on with what it read before: the file PAUSED beside its database stops it, and that is said."""
+    path = config()
+    run_cycles(path, 1)
+    database = next(path.parent.glob("*.sqlite"))
+    path.write_text(path.read_text().replace("[[hedges]]", "[[hedges]]\nband = 5", 1))
+    nobody = ask("pause", "-c", path)
+    assert nobody.exit_code == 1
+    assert "NOT paused" in nobody.stderr
+    assert "signal USR1" in nobody.stderr
+    lock = StoreLock(database)
+    try:
+        said = ask("pause", "-c", path, "--reason", "now")
+    finally:
+        lock.release()
+    assert said.exit_code == 0, said.output
+    assert "band" in said.stderr
+    assert (path.parent / "PAUSED").read_text() == "now\n"
+    assert "goes by the file" in said.stdout
+
+
 def test_the_file_by_hand(config: Config) -> None:  # noqa: F811
     """Making PAUSED beside the database is enough; `resume` removes it."""
     path = config()

@@ -116,6 +116,33 @@ async def test_a_refused_reload_is_over_with_the_next_good_one() -> None:
         assert told(await run_cycle(portfolio, clock.now())) == {"reload_refused/test": MessageKind.RESOLVED}
 
 
+async def test_a_reload_refused_for_another_reason_is_told_at_once() -> None:
+    """Nobody may mend what was told and believe that to be all; also where somebody has acknowledged the first."""
+
+    def refused(why: str) -> Finding:
+        return Finding(Kind.RELOAD_REFUSED, "test", Severity.WARNING, f"test: reload REFUSED: {why}.", {"problems": 1})
+
+    clock = ManualClock()
+    portfolio = await wire(SETUP, clock, FakeVenue(clock))
+    first, second, third = refused("band = 2.0 must be below 1"), refused("every = 0 must be above 0"), refused("x")
+
+    async def said(finding: Finding) -> list[tuple[str, MessageKind]]:
+        clock.advance(120)
+        report = await run_cycle(portfolio, clock.now(), [finding])
+        return [(each.body.partition(":")[2].split(".")[0], each.kind) for each in report.messages]
+
+    assert [kind for _, kind in await said(first)] == [MessageKind.FIRING]
+    assert await said(first) == []
+    assert [kind for _, kind in await said(second)] == [MessageKind.REPEAT]
+    assert await said(second) == []
+    assert await portfolio.store.acknowledge("reload_refused/test", "ann", clock.now())
+    assert await said(second) == []
+    clock.advance(5 * 3600)
+    assert await said(second) == [], "acknowledged: not repeated"
+    (told_third,) = [text for text, _ in await said(third)]
+    assert "REFUSED: x" in told_third
+
+
 def test_what_is_due_is_told_also_where_the_hedge_is_blocked() -> None:
     """A finding of this cycle rests on what was read, whatever else of its hedge is missing."""
     blind = assess(

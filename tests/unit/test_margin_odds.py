@@ -160,12 +160,30 @@ async def test_an_isolated_position_in_danger_speaks_and_leaves_the_others_alone
     (finding,) = margin_findings(seen, rules)
     assert finding.text.startswith("main margin of DOGE/USDT:USDT (isolated): ")
     assert "USDT set apart for DOGE/USDT:USDT or sell" in finding.text
+    assert finding.values["adding"] == f"{finding.values['top_up']} USDT set apart for DOGE/USDT:USDT"
     more = Intent("hd", "alts", ETH_PERP, Side.SELL, D(1), D(3000), D(3000), False, "why")
     bet = replace(more, instrument=DOGE, side=Side.BUY, quantity=D(1_000), price=D("0.1"), notional=D(100))
     rooms = [room_after(each, held, seen, rules, {})[0] for each, held in ((more, D(-10)), (bet, D(10_000)))]
     assert [room is not None and room.after is not None and room.after > 1 for room in rooms] == [True, False]
     assert rooms[1] is not None
     assert 0 < (rooms[1].after or 0) < 1
+
+
+async def test_where_several_pools_are_in_danger_the_figure_is_that_of_all() -> None:
+    """What the text asks for each adds up to what is handed on as a number, as long as it is in one currency."""
+    seen = await with_odds(beside("3000", "30"), setup())
+    odds = seen.margin_odds["main"]
+    (finding,) = margin_findings(seen, setup())
+    adding = finding.values["adding"]
+    assert isinstance(adding, str)
+    assert f" Top up {adding} or " in finding.text
+    assert " and " in adding
+    amounts = [D(each.partition(" ")[0].replace(",", "")) for each in adding.split(" and ")]
+    assert finding.values["top_up"] == sum(amounts)
+    strange = replace(odds, others=tuple(replace(each, currency="USDC") for each in odds.others))
+    (finding,) = margin_findings(replace(seen, margin_odds={"main": strange}), setup())
+    assert finding.values["top_up"] is None
+    assert "USDC" in str(finding.values["adding"])
 
 
 @pytest.mark.parametrize(

@@ -92,14 +92,14 @@ def test_either_way_is_enough(contracts: Decimal, ratio: float, side: int) -> No
     closing = relief.to_close[ETH]
     assert closing * side <= 0
     assert abs(closing) <= contracts
-    assert abs(closing) == contracts or ratio_after(seen, relief) <= WARNING
+    assert abs(closing) == contracts or ratio_after(seen, relief) < WARNING
 
 
 def test_no_more_than_a_lot_too_much() -> None:
     """Within one bracket a lot less would leave the warning standing."""
     seen = held(D(200), Position(ETH, D(-3)))  # 9,000 at 2 %: 180 is asked
     relief = of(seen)
-    assert ratio_after(seen, relief) <= WARNING < ratio_after(seen, relief, spare="0.1")
+    assert ratio_after(seen, relief) < WARNING < ratio_after(seen, relief, spare="0.1")
 
 
 def test_the_sentence() -> None:
@@ -110,7 +110,59 @@ def test_the_sentence() -> None:
         "Top up 161 USDT or buy back 1.4 contracts of ETH/USDT:USDT to get below the warning."
     )
     assert finding.values["closing"] == "buy back 1.4 contracts of ETH/USDT:USDT"
-    assert finding.values["top_up"] == 160
+    assert finding.values["top_up"] == 161
+    assert finding.values["adding"] == "161 USDT"
+
+
+def apart(eth_equity: int, btc_equity: int, *, near: bool = False) -> Snapshot:
+    """Two isolated shorts over what is set apart for each: 3 ETH that ask 180, and 0.5 BTC that ask 800. `near`: 5 %
+    liquidate each.
+    """
+    eth, btc = contract(tiers=STEEP, lot="0.1"), contract(BTC_PERP, tiers=STEEP, lot="0.001")
+    positions = (
+        Position(eth.id, D(-3), isolated_equity=D(eth_equity), liquidation_price=D(3_150) if near else None),
+        Position(btc.id, D("-0.5"), isolated_equity=D(btc_equity), liquidation_price=D(63_000) if near else None),
+    )
+    margin = Margin(D(eth_equity), D(180))  # of the one nearest to its end, as venues' adapters tell it
+    return snapshot(
+        account(spot=balances(ETH=10), positions=derivatives(*positions, margin=margin)),
+        instruments=[eth, btc],
+        marks={eth.id: 3_000, btc.id: 60_000},
+        prices={"ETH": 3_000, "BTC": 60_000},
+    )
+
+
+def test_each_pool_is_told_what_it_lacks_and_the_figure_is_all_of_it() -> None:
+    """Two isolated positions beyond the warning: an amount set apart for each, and their sum for who reads numbers."""
+    finding = told(apart(300, 1_000), Kind.MARGIN)
+    adding = "60.1 USDT set apart for ETH/USDT:USDT and 601 USDT set apart for BTC/USDT:USDT"
+    assert f"Top up {adding} or buy back 0.6 contracts of ETH/USDT:USDT and " in finding.text
+    assert finding.values["adding"] == adding
+    assert finding.values["top_up"] == D("661.1")
+
+
+def test_a_pool_below_the_warning_is_left_alone() -> None:
+    """Only the isolated position that is beyond it is told of."""
+    relief = of(apart(300, 2_000))
+    assert relief.top_up == ((D("60.1"), "USDT set apart for ETH/USDT:USDT"),)
+    assert set(relief.to_close) == {ETH}
+
+
+def test_at_the_warning_itself_one_lot_is_enough() -> None:
+    """Where the warning just begins, buying back takes the ratio below it as well as money does."""
+    seen = held(D(360), Position(ETH, D(-3)))
+    assert ratio_after(seen, of(seen)) < WARNING
+    assert told(seen, Kind.MARGIN).text.endswith(
+        "Top up 0.01 USDT or buy back 0.1 contracts of ETH/USDT:USDT to get below the warning."
+    )
+
+
+def test_contracts_are_told_without_idle_zeros() -> None:
+    """`buy back 3 contracts`, whatever places the lot has; tens and hundreds stay what they are."""
+    text = told(held(D(-500), Position(ETH, D("-3.0"))), Kind.MARGIN).text
+    assert "or buy back 3 contracts of ETH/USDT:USDT to get" in text
+    assert closing_text({ETH: D("-1.0")}) == "sell 1 contract of ETH/USDT:USDT"
+    assert closing_text({ETH: D("100.0")}) == "buy back 100 contracts of ETH/USDT:USDT"
 
 
 def test_what_a_debt_asks_is_not_bought_back() -> None:
@@ -209,6 +261,46 @@ def test_the_sentence_of_a_near_liquidation() -> None:
         "main: ETH/USDT:USDT +8.9%, the others standing still, reaches its liquidation price (warning from 15%). "
         "Top up 558 USDT or buy back 1.1 contracts of ETH/USDT:USDT to get further away than that."
     )
+
+
+def test_of_several_near_positions_the_one_that_needs_most_decides() -> None:
+    """In one pool, whichever of them is listed first: with the money told, neither is liquidated within the distance."""
+    eth = contract(tiers=STEEP, lot="0.1")
+    btc = contract(BTC_PERP, tiers=STEEP, lot="0.1")
+    small, big = (
+        Position(eth.id, D(-1), liquidation_price=D(3_100)),
+        Position(btc.id, D(-3), liquidation_price=D(3_100)),
+    )
+    for positions in ((small, big), (big, small)):
+        seen = held(D(300), *positions, instruments=(eth, btc))
+        ((top_up, unit),) = liquidation_relief("main", [eth.id, btc.id], seen, RULES).top_up
+        after = 3 * 3_000 * D("0.15") + maintenance_margin(D(9_000) * (1 + NEAR), STEEP)
+        assert unit == "USDT"
+        assert top_up == above(after + maintenance_margin(D(3_000), STEEP) - 300)
+
+
+def test_a_near_liquidation_in_another_currency_is_told_in_the_portfolio_s() -> None:
+    """What a dollar of another kind is worth counts in what is needed."""
+    other = replace(contract("main:ETH/USDC:USDC", tiers=STEEP, lot="0.1"), quote="USDC", settle="USDC")
+    seen = held(D(1_000), Position(other.id, D(-3)), instruments=(other,))
+    assert liquidation_relief("main", [other.id], seen, RULES).unknown == "what USDC is worth in USDT is not known"
+    seen = replace(seen, prices={**seen.prices, "USDC": Read(D("0.8"), seen.now)})
+    ((top_up, unit),) = liquidation_relief("main", [other.id], seen, RULES).top_up
+    needed = (3 * 3_000 * NEAR + maintenance_margin(D(9_000) * (1 + NEAR), STEEP)) * D("0.8")
+    assert (top_up, unit) == (above(needed - 1_000), "USDT worth of USDC")
+    rich = replace(held(D(1_300), Position(other.id, D(-3)), instruments=(other,)), prices=seen.prices)
+    assert "is another than its own figures give" in liquidation_relief("main", [other.id], rich, RULES).unknown
+
+
+def test_the_figures_of_a_near_liquidation_are_those_of_its_text() -> None:
+    """Also where several isolated positions are near: each amount, and all of it together."""
+    finding = told(apart(900, 3_000, near=True), Kind.LIQUIDATION_NEAR)
+    adding = finding.values["adding"]
+    assert isinstance(adding, str)
+    assert f"Top up {adding} or " in finding.text
+    amounts = [D(each.partition(" ")[0].replace(",", "")) for each in adding.split(" and ")]
+    assert len(amounts) == 2
+    assert finding.values["top_up"] == sum(amounts)
 
 
 def test_a_near_liquidation_that_nobody_can_explain() -> None:

@@ -5,6 +5,7 @@ Another database joins by another module with these names; nothing else in this 
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -62,10 +63,21 @@ def size(path: Path) -> int | None:
 
 
 def create_file(path: Path) -> None:
-    """Make the folder and an empty file, readable by the owner and the group. An existing file is left as it is."""
+    """Make the folder and an empty file, readable by the owner and the group. An existing file is left as it is.
+
+    Not even opened: closing a file gives up every lock that this process holds on it, those of a connection too
+    (fcntl(2)). The next process to write there would believe itself alone, and take the write-ahead log away.
+    """
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE))
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE))
+        elif path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        elif not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except FileExistsError:  # made by somebody else just now
+        return
     except OSError as error:
         raise StoreUnavailable(
             f"the database {path} cannot be opened for writing ({error.strerror}): "
