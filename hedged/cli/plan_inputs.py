@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from hedged.adapters.exchanges.historical import listed_as
-from hedged.adapters.exchanges.price_table import BASIS_WINDOW, FundingRates, PriceTable
+from hedged.adapters.exchanges.price_table import BASIS_WINDOW, FundingRates, PriceTable, funding_name, unused_funding
 from hedged.adapters.exchanges.symbols import parse_symbol
 from hedged.assess.exposure import cash_assets
 from hedged.errors import DataError
@@ -73,6 +73,8 @@ def from_files(
     symbols = [f"{name}/{policy.quote}:{policy.quote}" for name in names]
     symbols += [f"{coin}/USD:{coin}" for coin in policy.paper.coins if coin in names]
     candidates = [each for symbol in symbols if (each := _assumed(account, symbol, policy, table, rates)) is not None]
+    used = {funding_name(rates, each.instrument.symbol, each.instrument.base) for each in candidates}
+    notes += unused_funding(rates, used)
     holdings = tuple(
         PlanHolding(asset, quantity, price) for asset, quantity in held.items() if (price := last[asset]) is not None
     )
@@ -134,7 +136,8 @@ def _assumed(
         return None
     name, base = instrument_id(account, symbol), parsed.base
     contract = listed_as(account, symbol, parsed, policy.tiers.get(name, ()))
-    funding = rates.get(base)
+    filed = funding_name(rates, symbol, base)
+    funding = None if filed is None else rates[filed]
     carry = None if funding is None else -Decimal(repr(funding.basis(int(table.times[-1]))))
     return Candidate(
         contract,

@@ -42,7 +42,8 @@ def replay(
         ),
     ] = None,
     funding: Annotated[
-        Path | None, typer.Option("--funding", help="ts,symbol,funding_rate by base asset, at settlement. Without: 0.")
+        Path | None,
+        typer.Option("--funding", help="ts,symbol,funding_rate at settlement, by ETH or ETH/USDT:USDT. Without: 0."),
     ] = None,
     start: Annotated[str | None, typer.Option("--start", help="First ts to replay; UTC unless it has a zone.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Replay up to, but not including, this ts.")] = None,

@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
+from types import MappingProxyType
 from typing import Any
 
 from hedged.adapters.clock import SystemClock
@@ -67,9 +69,6 @@ def compare(
 
     Where processes cannot be had they are replayed one after the other. Raises what a replay raises.
     """
-    rules = past.rules  # whose read-only views cannot be sent to another process
-    rules = replace(rules, hold=dict(rules.hold), keep=dict(rules.keep), templates=dict(rules.templates))
-    past = replace(past, rules=rules)
     own = [policy for _, policy in policies]
     if workers is None:
         bars = len(bars_of(past.history.spot, past.window)) * len(own)
@@ -139,6 +138,14 @@ def _follow(futures: Sequence[Future[Any]], bars: Any, progress: Progress) -> No
 
 
 # In the processes beside this one
+
+
+def _view(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(values)
+
+
+# Policies and rules hold tables of the settings as read-only views, which pickle does not know by itself.
+ForkingPickler.register(MappingProxyType, lambda view: (_view, (dict(view),)))
 
 _here: dict[str, Any] = {}
 

@@ -53,13 +53,17 @@ def read_dated(path: Path, bar_time: BarTime = BarTime.OPEN) -> PriceTable:
 
 
 def read_funding(path: Path) -> Mapping[str, FundingRates]:
-    """A long file `ts,symbol,funding_rate`, stamped at the settlement itself, by base asset. Raises `DataError`."""
+    """A long file `ts,symbol,funding_rate`, stamped at the settlement itself. Raises `DataError`.
+
+    By symbol as it is written there, those without any rate left out: a base asset, or ccxt's symbol of a perpetual.
+    """
     rows = _Rows(path)
     times, columns, _ = _long(rows, "funding_rate", positive=False)
     series = {}
     for symbol, text in columns.items():
         settled = text != b""
-        series[symbol] = FundingRates(times[settled], text[settled])
+        if settled.any():
+            series[symbol] = FundingRates(times[settled], text[settled])
     return series
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.adapters.exchanges.historical import face_value
-from hedged.adapters.exchanges.price_table import History, PriceTable
+from hedged.adapters.exchanges.price_table import FundingRates, History, PriceTable, funding_name, unused_funding
 from hedged.adapters.exchanges.symbols import ContractSymbol, parse_symbol
 from hedged.model.policy import PortfolioPolicy
 from hedged.replay.report import plain
@@ -31,12 +31,7 @@ def data_notes(history: History, policy: PortfolioPolicy, bars: NDArray[np.int64
     if chains and history.dated is None:
         found.append(f"No --dated: quarterly contracts on {', '.join(chains)} are made from spot and funding.")
     found.extend(_in_coins(contracts, policy.quote))
-    for base in sorted({*perpetuals, *(chains if history.dated is None else ())}):
-        rates = history.funding.get(base)
-        if rates is None:
-            found.append(f"No funding of {base} on file: taken as 0.")
-        elif rates.times[0] > bars[0] or rates.times[-1] < bars[-1] - rates.interval(int(bars[-1])):
-            found.append(f"Funding of {base} does not cover the whole replay: taken as 0 where there is none.")
+    found.extend(_funding(history, [each for each in contracts if each.expiry is None or history.dated is None], bars))
     return tuple(found)
 
 
@@ -58,6 +53,23 @@ def _in_coins(contracts: Sequence[ContractSymbol], quote: str) -> Iterator[str]:
             f"Contracts margined in {base} have a face value of {plain(face_value(base))} {currency} and are traded "
             f"whole; they are priced by the files: a {currency} counts as a {quote}."
         )
+
+
+def _funding(history: History, contracts: Sequence[ContractSymbol], bars: NDArray[np.int64]) -> Iterator[str]:
+    """Of contracts that funding is charged on, or that are made from it."""
+    used = set()
+    for perpetual, base in sorted({(contract.chain, contract.base) for contract in contracts}):
+        name = funding_name(history.funding, perpetual, base)
+        if name is None:
+            yield f"No funding of {perpetual if history.funding else base} on file: taken as 0."
+        elif name not in used and not _covers(history.funding[name], bars):
+            yield f"Funding of {name} does not cover the whole replay: taken as 0 where there is none."
+        used.add(name)
+    yield from unused_funding(history.funding, used)
+
+
+def _covers(rates: FundingRates, bars: NDArray[np.int64]) -> bool:
+    return bool(rates.times[0] <= bars[0] and rates.times[-1] >= bars[-1] - rates.interval(int(bars[-1])))
 
 
 def _gaps(spot: PriceTable, bars: NDArray[np.int64]) -> list[str]:

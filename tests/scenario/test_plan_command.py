@@ -124,10 +124,14 @@ def test_a_plan_as_json(config: Path, prices: Path) -> None:
     assert any("20 of 200 days" in each["reason"] for each in group["alternatives"])
 
 
-def test_funding_from_a_file_is_the_mean_of_its_last_days(config: Path, prices: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("symbol", ["ETH", "ETH/USDT:USDT"])
+def test_funding_from_a_file_is_the_mean_of_its_last_days(
+    config: Path, prices: Path, tmp_path: Path, symbol: str
+) -> None:
     """0.02 % each 8 h over ten days is 21.9 % a year that the short is paid; how many days that rests on is said."""
     end = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=200 * 24)
-    rows = [f"{end - timedelta(hours=8 * n):%Y-%m-%dT%H:%M:%SZ},ETH,0.0002" for n in range(30, -1, -1)]
+    rows = [f"{end - timedelta(hours=8 * n):%Y-%m-%dT%H:%M:%SZ},{symbol},0.0002" for n in range(30, -1, -1)]
+    rows.append(f"{end:%Y-%m-%dT%H:%M:%SZ},ETHUSD,0.0001")
     path = tmp_path / "funding.csv"
     path.write_text("\n".join(["ts,symbol,funding_rate", *rows]) + "\n")
     csv = holdings(tmp_path, "asset,quantity\nETH,100\n")
@@ -137,7 +141,9 @@ def test_funding_from_a_file_is_the_mean_of_its_last_days(config: Path, prices: 
     (leg,) = group["proposed"]["legs"]
     assert float(cost["funding"]) == pytest.approx(0.219 * float(leg["notional"]), rel=1e-3)
     assert cost["funding_of"] == {leg["instrument"]: "the last 10 days on file"}
-    assert "funding is that of the last 10 days on file" in ask("plan", *options).stdout
+    shown = ask("plan", *options).stdout
+    assert "funding is that of the last 10 days on file" in shown
+    assert "Funding on file of ETHUSD is that of no contract here" in " ".join(shown.split())
 
 
 def test_more_time_to_top_up_takes_more_margin(config: Path, prices: Path) -> None:

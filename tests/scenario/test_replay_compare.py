@@ -95,6 +95,14 @@ def test_side_by_side_is_one_after_the_other(folder: Path) -> None:
         assert replace(beside.report, seconds=0.0) == replace(alone.report, seconds=0.0)
 
 
+def test_coins_behind_a_hedge_go_to_the_other_processes(folder: Path) -> None:
+    """A hedge margined in its coin, with coins in the paper wallets, is compared side by side like any other."""
+    text = (folder / "study.toml").read_text()
+    text = text.replace("main:ETH/USDT:USDT", "main:ETH/USD:ETH").replace("[paper]", "[paper]\ncoins = { ETH = 40 }")
+    (folder / "study.toml").write_text(text)
+    assert without_seconds(compared(folder, "naive,none", 2)) == without_seconds(compared(folder, "naive,none", 1))
+
+
 def test_policies_differ_in_what_they_say(folder: Path) -> None:
     """A narrower band trades more often and drifts less; without a hedge nothing is traded and nothing taken away."""
     by_name = {each.name: each.report for each in compared(folder)}

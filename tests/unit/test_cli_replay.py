@@ -52,6 +52,33 @@ def call(folder: Path, *options: str, config: str = "study.toml", spot: str = "s
     return CliRunner().invoke(app, [*files, *options], env={"NO_COLOR": "1", "COLUMNS": "100"})
 
 
+@pytest.mark.parametrize(
+    ("names", "paid"),
+    [
+        (("ETH",), True),
+        (("ETH/USDT:USDT",), True),
+        (("ETH/USDT:USDT", "ETH"), True),  # its own symbol comes first; the coin's rate here would be received
+        (("ETH/USD:ETH",), None),
+        (("ETHUSDT", "BTC"), None),
+    ],
+)
+def test_funding_goes_by_coin_or_contract(folder: Path, names: tuple[str, ...], paid: bool | None) -> None:
+    """The first rate is what a short pays, the second what it would receive; names of no contract are told."""
+    lines = [
+        f"2021-01-01T{hour:02d}:00:00Z,{name},{rate}"
+        for hour in range(8)
+        for name, rate in zip(names, ("-0.01", "0.01"), strict=False)
+    ]
+    (folder / "rates.csv").write_text("\n".join(["ts,symbol,funding_rate", *lines]) + "\n")
+    result = call(folder, "--json", "--frequency", "1h", "--funding", str(folder / "rates.csv"))
+    assert result.exit_code == 0, result.output
+    funding = float(json.loads(result.stdout)["costs"]["funding"])
+    assert (funding > 0) is bool(paid)
+    assert ("No funding of ETH/USDT:USDT on file" in result.stderr) is (paid is None)
+    unused = names if paid is None else names[1:]
+    assert (f"Funding on file of {', '.join(unused)} is that of no contract here" in result.stderr) is bool(unused)
+
+
 def test_json_is_one_object_on_stdout_and_the_notes_are_on_stderr(folder: Path) -> None:
     """Exactly the fields promised: money as text, ratios as numbers, in this order."""
     result = call(folder, "--json", "--frequency", "1h")

@@ -72,7 +72,7 @@ class GeneratedChain:
         spot = self.history.spot.price(self.base, self.history.spot.row_at(epoch))
         if spot is None:
             return None
-        rates = self.history.funding.get(self.base)
+        rates = self.history.funding_of(self.name, self.base)
         if rates is None:
             return spot
         years = (contract.expiry.timestamp() - epoch) / SECONDS_PER_YEAR

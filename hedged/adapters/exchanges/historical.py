@@ -182,7 +182,7 @@ class HistoricalMarket:
         mark = index if history.perp is None else history.perp.price(base, history.perp.row_at(epoch))
         if mark is None:
             return None
-        rates = history.funding.get(base)
+        rates = history.funding_of(contract.symbol, base)
         rate, interval = ZERO, FUNDING_INTERVAL_DEFAULT
         if rates is not None:
             before = int(history.spot.times[row - 1]) if row else epoch - history.spot.step

@@ -6,7 +6,7 @@ The decimal text of the file is kept to the letter, so that money stays exact; f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 SECONDS_PER_YEAR = 365 * 86_400
 FUNDING_INTERVAL_DEFAULT = 8 * 3600  # seconds, until two settlements have shown another
 BASIS_WINDOW = 30 * 86_400  # seconds
+_NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +116,34 @@ class FundingRates:
         return Decimal(bytes(self._text[row]).decode("ascii"))
 
 
+def funding_name(funding: Container[str], perpetual: str, base: str) -> str | None:
+    """The name under which a perpetual's rates are on file: its own symbol, else its base asset; None: neither is."""
+    return next((name for name in (perpetual, base) if name in funding), None)
+
+
+def unused_funding(funding: Iterable[str], used: Container[str | None]) -> Iterator[str]:
+    """A sentence on the names in the file that no contract goes by, if there are any."""
+    unused = [name for name in funding if name not in used]
+    if unused:
+        more = f" and {len(unused) - _NAMED_MAX:,} more" if len(unused) > _NAMED_MAX else ""
+        yield (
+            f"Funding on file of {', '.join(unused[:_NAMED_MAX])}{more} is that of no contract here: not used "
+            "(it goes by a coin, ETH, or a perpetual, ETH/USDT:USDT)."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that a replay knows of the past. Keys of `funding` and of `perp`'s columns are base assets; `dated`'s
-    columns are ccxt's unified symbols with their expiry. None: no such file.
+    """All that a replay knows of the past. Keys of `perp`'s columns are base assets, those of `funding` too or ccxt's
+    unified symbols of perpetuals (see `funding_name`); `dated`'s columns are such symbols with their expiry. None: no
+    such file.
     """
 
     spot: PriceTable
     perp: PriceTable | None
     dated: PriceTable | None
     funding: Mapping[str, FundingRates]
+
+    def funding_of(self, perpetual: str, base: str) -> FundingRates | None:
+        name = funding_name(self.funding, perpetual, base)
+        return None if name is None else self.funding[name]
