@@ -26,6 +26,7 @@ RESERVED = frozenset({"log", "mqtt", "exec", "telegram"})
 """Names of channels that are no lines of the file `notify`."""
 
 _NAMED = re.compile(rf"({CHANNEL_NAME.pattern})\s*=\s*(\S+://.*)")
+_PASSPHRASE = frozenset({"passphrase", "apipassphrase", "passcode", "apikeypassphrase"})  # what venues call it
 _MODE_MAX = 0o640
 _SIZE_MAX = 65_536  # bytes
 _BOT_TOKEN = re.compile(r"[0-9]{6,20}:[A-Za-z0-9_-]{30,100}")  # as the log knows one to take it out
@@ -122,14 +123,20 @@ class CredentialFiles:
     beside: Path
     directory: Path | None = None
 
-    def account(self, name: str, given: Path | None = None) -> AccountKeys | None:
-        """The keys of an account; None: it has none, and only public data can be read."""
-        path = self._find(f"account-{name}", given)
+    def account(
+        self, name: str, given: Path | None = None, needed: tuple[str, ...] = ("apiKey", "secret")
+    ) -> AccountKeys | None:
+        """The keys of an account; None: it has none, and only public data can be read.
+
+        `needed` are those that its exchange cannot do without, for the message where the file has none.
+        """
+        path = self.file(f"account-{name}", given)
         if path is None:
             return None
         values = self._json(path, AccountKeys.NAMES)
         if not values:
-            raise ConfigurationError(f'{path}: holds no key: write {{"apiKey": "…", "secret": "…"}} or remove it')
+            example = ", ".join(f'"{key}": "…"' for key in needed)
+            raise ConfigurationError(f"{path}: holds no key: write {{{example}}} or remove it")
         return AccountKeys(values)
 
     def places_of(self, name: str) -> tuple[Path, ...]:
@@ -137,7 +144,7 @@ class CredentialFiles:
         return tuple(self._places(f"account-{name}"))
 
     def mqtt(self, given: Path | None = None) -> Login | None:
-        path = self._find("mqtt", given)
+        path = self.file("mqtt", given)
         if path is None:
             return None
         values = self._json(path, ("username", "password"))
@@ -150,7 +157,7 @@ class CredentialFiles:
 
         Those without a name are `notify-1`, `notify-2` … by their order among all.
         """
-        path = self._find("notify", given)
+        path = self.file("notify", given)
         if path is None:
             return ()
         found: list[NotifyUrl] = []
@@ -172,7 +179,7 @@ class CredentialFiles:
         return tuple(found)
 
     def telegram(self, given: Path | None = None) -> TelegramLogin | None:
-        path = self._find("telegram", given)
+        path = self.file("telegram", given)
         if path is None:
             return None
         values = self._object(path, ("token", "chat_id", "users"))
@@ -189,7 +196,7 @@ class CredentialFiles:
 
     def token(self, name: str, given: Path | None = None) -> Secret | None:
         """The single line of a file such as `web-token`."""
-        path = self._find(name, given)
+        path = self.file(name, given)
         if path is None:
             return None
         text = self._text(path).strip()
@@ -199,9 +206,10 @@ class CredentialFiles:
 
     def has(self, name: str) -> bool:
         """Whether there is such a file in one of the usual places."""
-        return self._find(name, None) is not None
+        return self.file(name, None) is not None
 
-    def _find(self, name: str, given: Path | None) -> Path | None:
+    def file(self, name: str, given: Path | None = None) -> Path | None:
+        """Where a secret stands, be it that it cannot be read; None: nowhere."""
         if given is not None:
             return given
         return next((place for place in self._places(name) if os.path.lexists(place)), None)
@@ -230,9 +238,9 @@ class CredentialFiles:
             raise ConfigurationError(fault)
         if not isinstance(values, dict):
             raise ConfigurationError(f"{path}: must be a JSON object with {', '.join(allowed)}")
-        for key in values:
+        for number, key in enumerate(values, start=1):
             if key not in allowed:
-                raise ConfigurationError(f"{path}: {_unknown(key, allowed)}")
+                raise ConfigurationError(f"{path}: {_unknown(number, key, allowed)}")
         return values
 
     def _text(self, path: Path) -> str:
@@ -270,7 +278,12 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _unknown(key: str, allowed: tuple[str, ...]) -> str:
+def _unknown(number: int, key: str, allowed: tuple[str, ...]) -> str:
+    """A key is quoted only where it is like a known word: what else stands in its place may be a secret."""
+    plain = key.lower().replace("_", "").replace("-", "")
+    if "password" in allowed and plain in _PASSPHRASE:
+        return f"unknown key {key!a}; the passphrase goes in password"
     likely = get_close_matches(key, allowed, n=1)
-    hint = f"did you mean {likely[0]}?" if likely else f"allowed: {', '.join(allowed)}"
-    return f"unknown key {key!a}; {hint}" if likely else f"unknown key; {hint}"
+    if likely:
+        return f"unknown key {key!a}; did you mean {likely[0]}?"
+    return f"unknown key (number {number} in the file); allowed: {', '.join(allowed)}"

@@ -24,6 +24,7 @@ from hedged.ports import (
 )
 from hedged.settings import Settings
 from hedged.settings.digest import trading_digest
+from hedged.settings.keys import order_keys, usable_keys
 
 if TYPE_CHECKING:
     from hedged.adapters.exchanges.ccxt_streams import Watched
@@ -117,12 +118,7 @@ async def _open_line(account: AccountSettings, settings: Settings, exchanges: Ex
     from hedged.adapters.store.lock import lock_key
 
     venue = exchanges.venues[account.name]
-    keys = settings.credentials().account(account.name, account.credentials_file)
-    if keys is None:
-        raise ConfigurationError(
-            f"{settings.path}: account {account.name}: it has no key, so no order can be sent there: give it one that "
-            'can trade and not withdraw, or let its hedges run with mode = "monitor"'
-        )
+    keys = order_keys(account, settings.credentials(), settings.path)
     where = (account.exchange, str(account.sandbox), account.connect_to or "")
     locks, why = lock_key(settings.state_directory(), account.name, (*where, _public(keys.reveal())))
     exchanges.releasers += [lock.release for lock in locks]
@@ -194,7 +190,7 @@ async def _open_ccxt(
 ) -> tuple[MarketReader, AccountReader | None]:
     from hedged.adapters.exchanges.ccxt_account import open_ccxt
 
-    keys = settings.credentials().account(account.name, account.credentials_file)
+    keys = usable_keys(account, settings.credentials(), settings.path)
     if keys is not None:
         _refuse_twice(account, keys.reveal(), settings, exchanges)
     venue = await open_ccxt(

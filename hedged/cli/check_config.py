@@ -46,7 +46,10 @@ def _report(config: Path) -> dict[str, Any]:
     report: dict[str, Any] = {"schema": 1, "valid": False, "file": str(config), "problems": []}
     try:
         settings = load(config)
-        settings.check_credentials()
+        faults = settings.credential_faults()
+        faults += [each for told in settings.order_faults().values() for each in told if each not in faults]
+        if faults:
+            raise ConfigurationError(*faults)
     except SettingsError as error:
         report["problems"] = [_problem(str(fault), fault) for fault in error.faults]
     except ConfigurationError as error:

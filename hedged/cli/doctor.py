@@ -70,14 +70,19 @@ async def examine(settings: Settings, *, send: bool = False) -> list[Check]:
     await scratch.open(settings.name, settings.world, clock.now())
     confirmed = {account.name: account.withdraw_disabled_confirmed for account in settings.accounts}
     hedging = legs_by_account(settings, Mode.MONITOR, Mode.APPROVE, Mode.LIVE)
+    unable = settings.order_faults()
     exchanges = await open_exchanges(settings, scratch, clock)
     try:
         for name, market in exchanges.markets.items():
             checks.append(await _reachable(name, market.instruments()))
+            checks += [Check(f"{name}: orders", "failed", why) for why in unable.get(name, ())]
             reader = exchanges.readers.get(name)
             if reader is None:
                 looked = " or ".join(str(place) for place in exchanges.unkeyed.get(name, ()))
-                text = f"none is there ({looked}): only public prices are read, and nothing that is held counts"
+                text = (
+                    f"none is there ({looked}): only public prices are read, and nothing that is held there counts; "
+                    "what stands under [[holdings]] does"
+                )
                 checks.append(Check(f"{name}: key", "unknown", text))
                 continue
             checks += await _reading(name, reader, exchanges.venues.get(name), hedging.get(name, ()))

@@ -19,6 +19,7 @@ from hedged.model.finding import Severity
 from hedged.model.policy import Mode, PortfolioPolicy, World
 from hedged.settings.brokers import brokers
 from hedged.settings.faults import Problem, SettingsError, Source
+from hedged.settings.keys import order_keys, usable_keys
 from hedged.settings.lines import find_lines
 from hedged.settings.policy import portfolio_policy
 from hedged.settings.schema import (
@@ -216,11 +217,12 @@ class Settings:
 
     def web_token(self) -> Secret | None:
         """What `/metrics` asks for; None: nothing. Raises `ConfigurationError`, also for one that can be guessed."""
-        token = self.credentials().token("web-token", self.web.credentials_file)
+        files = self.credentials()
+        token = files.token("web-token", self.web.credentials_file)
         if token is not None and len(token.reveal()) < _WEB_TOKEN_MIN:
+            file = files.file("web-token", self.web.credentials_file)
             raise ConfigurationError(
-                f"the secret file web-token: must be at least {_WEB_TOKEN_MIN} characters, such as what "
-                "`openssl rand -hex 32` prints"
+                f"{file}: must be at least {_WEB_TOKEN_MIN} characters, such as what `openssl rand -hex 32` prints"
             )
         return token
 
@@ -234,7 +236,7 @@ class Settings:
         """All that is wrong with secret files and channels, or missing of them. Asks no network."""
         files = self.credentials()
         reads: list[Callable[[], object]] = [
-            partial(files.account, account.name, account.credentials_file)
+            partial(usable_keys, account, files, self.path)
             for account in self.accounts
             if account.exchange != SIMULATED
         ]
@@ -251,6 +253,23 @@ class Settings:
                 read()
             except ConfigurationError as error:
                 faults += error.problems
+        return faults
+
+    def order_faults(self) -> Mapping[str, tuple[str, ...]]:
+        """Accounts that hedges send orders to → why none could be sent there. Asks no network."""
+        sending = {
+            instrument.partition(":")[0]
+            for hedge in self.hedges
+            if (hedge.mode or self.mode) in {Mode.APPROVE, Mode.LIVE}
+            for instrument in hedge.instruments
+        }
+        faults = {}
+        for account in self.accounts:
+            if account.name in sending and account.exchange != SIMULATED:
+                try:
+                    order_keys(account, self.credentials(), self.path)
+                except ConfigurationError as error:
+                    faults[account.name] = error.problems
         return faults
 
     def state_directory(self) -> Path:

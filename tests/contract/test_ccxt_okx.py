@@ -118,7 +118,9 @@ async def test_a_wrong_key_is_refused(change: dict[str, str], says: str) -> None
 
 async def test_the_passphrase_is_needed() -> None:
     """A credentials file without it is a configuration error that names it."""
-    with pytest.raises(ConfigurationError, match="account main: .* lacks password, which okx needs"):
+    with pytest.raises(
+        ConfigurationError, match="account main: .* lacks password, which okx needs; password is the passphrase"
+    ):
         await open_ccxt("main", "okx", ["spot"], {"apiKey": "a", "secret": "b"}, clock=ManualClock())
 
 

@@ -259,6 +259,21 @@ async def test_without_a_key_nobody_can_know(tmp_path: Path) -> None:
     assert str(tmp_path / "credentials" / "account-main") in text
 
 
+@pytest.mark.parametrize("mode", ["monitor", "approve", "live"])
+async def test_a_key_that_orders_need_is_red_where_it_is_missing(mode: str, tmp_path: Path) -> None:
+    """`run` would refuse to start: what it says of it stands here too, and only where orders are to be sent."""
+    async with local(tmp_path, keys=False, mode=mode) as (_, settings):
+        ((key, text),) = told(checks := await examine(settings), "main: key")
+        assert (key, "[[holdings]]" in text) == ("unknown", True)
+        orders = told(checks, "main: orders")
+        if mode == "monitor":
+            assert orders == []
+            return
+        ((result, why),) = orders
+        assert result == "failed"
+        assert why.startswith(f"{settings.path}: account main: it has no key, so no order can be sent there")
+
+
 async def test_once_says_that_an_account_has_no_key(tmp_path: Path) -> None:
     """What is held there is in no figure, and a look at the portfolio says so; with a key nothing is said."""
     for keys in (False, True):

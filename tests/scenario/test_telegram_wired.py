@@ -143,7 +143,7 @@ async def test_a_secret_that_cannot_serve_is_named(
     ("token", "code", "why"),
     [
         ("0123456789abcdef", 0, ""),
-        ("0123456789abcde", 78, "must be at least 16 characters"),
+        ("0123456789abcde", 78, "credentials/web-token: must be at least 16 characters"),
         (None, 78, "needs a token"),
     ],
 )

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from hedged.cli.check_config import check_config
+from hedged.settings.check_accounts import AVAILABLE
 
 GOOD = '[[accounts]]\nname = "main"\nexchange = "binance"\n'
 
@@ -136,3 +137,92 @@ def test_the_schema_needs_no_file() -> None:
 def test_no_file_is_a_usage_error() -> None:
     """2, as for every wrong use of a command."""
     assert run().exit_code == 2
+
+
+HEDGE = '[[hedges]]\nname = "alts"\nassets = ["ETH"]\ninstruments = ["main:ETH/USDT:USDT"]\n'
+HYPER = HEDGE.replace("ETH/USDT:USDT", "ETH/USDC:USDC")
+ADDRESS, KEY = "0x" + "ab" * 20, "0x" + "12" * 32
+NO_KEY = "account main: it has no key, so no order can be sent there"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "mode", "keys", "told"),
+    [
+        (
+            "kucoin",
+            "monitor",
+            {"apiKey": "CANARY", "secret": "CANARY"},
+            "F: account main: the credentials file lacks pa",
+        ),
+        (
+            "bitget",
+            "monitor",
+            {"apiKey": "CANARY", "secret": "CANARY"},
+            "F: account main: the credentials file lacks pa",
+        ),
+        ("binance", "monitor", {"apiKey": "CANARY"}, "F: account main: the credentials file lacks secret"),
+        ("hyperliquid", "monitor", {}, 'F: holds no key: write {"walletAddress": "…"} or remove it'),
+        ("hyperliquid", "monitor", {"privateKey": KEY}, "F: account main: the credentials file lacks walletAddress"),
+        ("hyperliquid", "monitor", {"walletAddress": "0xCANARY"}, "F: exchange = hyperliquid  walletAddress must be"),
+        (
+            "hyperliquid",
+            "monitor",
+            {"walletAddress": ADDRESS, "privateKey": "CANARY"},
+            "F: exchange = hyperliquid  privateKey must be an API wallet's: 0x and 64 hexadecimal digits",
+        ),
+        (
+            "hyperliquid",
+            "approve",
+            {"walletAddress": ADDRESS},
+            "F: exchange = hyperliquid  orders are signed by an API",
+        ),
+        ("bitget", "approve", None, f"C: {NO_KEY}"),
+        ("gate", "live", None, f"C: {NO_KEY}"),
+        ("kucoin", "live", None, f"C: {NO_KEY}"),
+        ("hyperliquid", "live", None, f"C: {NO_KEY}"),
+        ("hyperliquid", "approve", {"walletAddress": ADDRESS, "privateKey": KEY}, None),
+        ("hyperliquid", "monitor", {"walletAddress": ADDRESS}, None),
+        ("okx", "approve", {"apiKey": "CANARY", "secret": "CANARY", "password": "CANARY"}, None),
+        ("gate", "paper", None, None),
+    ],
+)
+def test_what_run_refuses_without_asking_anybody_is_not_valid(
+    exchange: str, mode: str, keys: dict[str, str] | None, told: str | None, tmp_path: Path
+) -> None:
+    """A key that is none, one that is missing, and one that cannot sign an order: with the file that is to be changed."""
+    path = tmp_path / "mine.toml"
+    hedge = HYPER if exchange == "hyperliquid" and mode != "paper" else HEDGE
+    path.write_text(f'mode = "{mode}"\n' + GOOD.replace("binance", exchange) + hedge)
+    secret = tmp_path / "credentials" / "account-main"
+    secret.parent.mkdir()
+    if keys is not None:
+        secret.write_text(json.dumps(keys))
+        secret.chmod(0o600)
+    result = run("--config", str(path))
+    assert "CANARY" not in result.stderr
+    if told is None:
+        assert (result.exit_code, result.stderr) == (0, "")
+        return
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 78
+    assert line.replace(str(secret), "F").replace(str(path), "C").startswith(told)
+
+
+@pytest.mark.parametrize("exchange", sorted(set(AVAILABLE) - {"simulated"}))
+def test_the_example_of_an_empty_file_is_what_the_exchange_needs(exchange: str, tmp_path: Path) -> None:
+    """With exactly those keys it is complete as far as the exchange's list of what it needs goes."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("binance", exchange))
+    secret = tmp_path / "credentials" / "account-main"
+    secret.parent.mkdir()
+    secret.write_text("{}")
+    secret.chmod(0o600)
+    example = run("--config", str(path)).stderr.partition("write ")[2].partition(" or remove")[0]
+    names = list(json.loads(example))
+    for left_out in names:
+        rest = {name: "x" for name in names if name != left_out}
+        if rest:
+            secret.write_text(json.dumps(rest))
+            assert f"lacks {left_out}, which {exchange} needs" in run("--config", str(path)).stderr
+    secret.write_text(json.dumps(dict.fromkeys(names, "x")))
+    assert "lacks" not in run("--config", str(path)).stderr

@@ -85,9 +85,11 @@ def test_systemds_directory_is_exempt(files: CredentialFiles, tmp_path: Path) ->
         ("{}", 'F: holds no key: write {"apiKey": "…", "secret": "…"} or remove it'),
         (f'{{"apikey": "{CANARY}"}}', "F: unknown key 'apikey'; did you mean apiKey?"),
         (
-            f'{{"{CANARY}": "x"}}',
-            "F: unknown key; allowed: apiKey, secret, password, walletAddress, privateKey",
+            f'{{"apiKey": "x", "{CANARY}": "x"}}',
+            "F: unknown key (number 2 in the file); allowed: apiKey, secret, password, walletAddress, privateKey",
         ),
+        (f'{{"passphrase": "{CANARY}"}}', "F: unknown key 'passphrase'; the passphrase goes in password"),
+        (f'{{"api_passphrase": "{CANARY}"}}', "F: unknown key 'api_passphrase'; the passphrase goes in password"),
         ('{"apiKey": 5}', "F: apiKey must be text in quotes, not empty"),
         ('{"apiKey": " "}', "F: apiKey must be text in quotes, not empty"),
         (b'{"apiKey": "\xff"}', "F: is not UTF-8 text"),

@@ -189,15 +189,8 @@ def connect(
     time_limit: float,
 ) -> Wire:
     """An instance of ccxt for nothing but what `saying` lists. Sends nothing. Raises `ConfigurationError`."""
-    async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
     errors = importlib.import_module("ccxt.base.errors")
-    keys = {name: credentials[name] for name in CREDENTIAL_NAMES if name in credentials} if credentials else {}
-    venue = getattr(async_ccxt, dialect.exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
-    if credentials is not None:
-        _check_credentials(account, venue)
-    if sandbox:
-        dialect.use_sandbox(venue)
-    dialect.prepare(venue)
+    venue, keys = instance(account, dialect, credentials, sandbox=sandbox)
     session = open_session(account, connect_to, ca_file)
     meter = Meter()
     limiter = Limiter(clock, burst=dialect.burst, per_second=1000 / venue.rateLimit, meter=meter)
@@ -214,6 +207,30 @@ def connect(
     )
     venue.fetch = guard.fetch
     return Wire(venue, errors, session, limiter, meter, keys)
+
+
+def instance(
+    account: str, dialect: Dialect, credentials: Mapping[str, str] | None, *, sandbox: bool
+) -> tuple[Any, Mapping[str, str]]:
+    """The venue as ccxt has it, not connected, and the keys in it. Raises `ConfigurationError` for what is no key."""
+    async_ccxt = importlib.import_module("ccxt.async_support")  # 0.6 s and 100 MB: only where an account needs it
+    keys = {name: credentials[name] for name in CREDENTIAL_NAMES if name in credentials} if credentials else {}
+    venue = getattr(async_ccxt, dialect.exchange)({**dialect.config, **keys, "timeout_on_exit": 0})
+    if credentials is not None:
+        _check_credentials(account, venue)
+    if sandbox:
+        dialect.use_sandbox(venue)
+    dialect.prepare(venue)
+    return venue, keys
+
+
+def check_account(
+    account: str, exchange: str, wallets: Sequence[str], credentials: Mapping[str, str] | None, *, sandbox: bool
+) -> None:
+    """Whether `open_ccxt` would take this account and its keys. Opens nothing. Raises `ConfigurationError`."""
+    dialect = find_dialect(account, exchange, wallets)
+    if credentials is not None or sandbox:
+        instance(account, dialect, credentials, sandbox=sandbox)
 
 
 def find_dialect(account: str, exchange: str, wallets: Sequence[str]) -> Dialect:
@@ -238,7 +255,8 @@ def _check_credentials(account: str, venue: Any) -> None:
     missing = [name for name, needed in venue.requiredCredentials.items() if needed and not getattr(venue, name, None)]
     if missing:
         problem = f"account {account}: the credentials file lacks {', '.join(missing)}, which {venue.id} needs"
-        raise ConfigurationError(problem)
+        hint = "; password is the passphrase that was chosen with the key" if "password" in missing else ""
+        raise ConfigurationError(problem + hint)
 
 
 def _take_over(venue: Any, dialect: Dialect, clock: Clock, session: aiohttp.ClientSession, limiter: Limiter) -> None:

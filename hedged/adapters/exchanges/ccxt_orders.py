@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from hedged.adapters.exchanges.ccxt_account import CcxtVenue, connect, find_dialect
+from hedged.adapters.exchanges.ccxt_account import CcxtVenue, connect, find_dialect, instance
 from hedged.adapters.exchanges.dialects import order_dialects
 from hedged.adapters.exchanges.dialects.base import Markets
 from hedged.adapters.exchanges.dialects.orders import (
@@ -316,15 +316,7 @@ async def open_ccxt_orders(
     The other arguments are those of `open_ccxt`. Raises `ConfigurationError`, also for an exchange or a test system
     at which an order could not be looked up by our id.
     """
-    trading = order_dialects().get(exchange)
-    if trading is None:
-        raise ConfigurationError(f"account {account}: exchange = {exchange}  orders cannot be sent there")
-    orders = trading(wallets)
-    if sandbox and not orders.sandbox:
-        problem = (
-            f"account {account}: sandbox = true  orders of {exchange}'s test system cannot be looked up by their id"
-        )
-        raise ConfigurationError(problem)
+    orders = find_orders(account, exchange, wallets, sandbox=sandbox)
     wire = connect(
         account,
         find_dialect(account, exchange, wallets),
@@ -355,6 +347,30 @@ async def open_ccxt_orders(
         time_limit=time_limit,
         meter=wire.meter,
     )
+
+
+def check_orders(
+    account: str, exchange: str, wallets: Sequence[str], credentials: Mapping[str, str], *, sandbox: bool
+) -> None:
+    """Whether `open_ccxt_orders` would take this account and its keys. Opens nothing. Raises `ConfigurationError`."""
+    orders = find_orders(account, exchange, wallets, sandbox=sandbox)
+    venue, keys = instance(account, find_dialect(account, exchange, wallets), credentials, sandbox=sandbox)
+    for name, key in keys.items():
+        setattr(venue, name, key)
+    orders.prepare(venue)
+
+
+def find_orders(account: str, exchange: str, wallets: Sequence[str], *, sandbox: bool) -> OrderDialect:
+    trading = order_dialects().get(exchange)
+    if trading is None:
+        raise ConfigurationError(f"account {account}: exchange = {exchange}  orders cannot be sent there")
+    orders = trading(wallets)
+    if sandbox and not orders.sandbox:
+        problem = (
+            f"account {account}: sandbox = true  orders of {exchange}'s test system cannot be looked up by their id"
+        )
+        raise ConfigurationError(problem)
+    return orders
 
 
 def _said(error: Exception) -> str:

@@ -51,7 +51,8 @@ TEXT, NUMBER, PRESENT = Scalar.TEXT, Scalar.NUMBER, Scalar.PRESENT
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _KEY = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
-_NO_KEY = "exchange = hyperliquid  privateKey in the credentials is 0x and 64 hexadecimal digits: an API wallet's"
+_NO_KEY = "exchange = hyperliquid  privateKey must be an API wallet's: 0x and 64 hexadecimal digits"
+_NO_ADDRESS = "exchange = hyperliquid  walletAddress must be an account's: 0x and 40 hexadecimal digits"
 _OWNERS = frozenset({"user", "vault", "subAccount"})
 _STANDARD, _POOLED = frozenset({"default", "disabled"}), frozenset({"unifiedAccount", "portfolioMargin"})
 _WEIGHTS = {"userRole": 60, "userFillsByTime": 40, "userNonFundingLedgerUpdates": 30}  # with rows, by the venue's rules
@@ -95,8 +96,10 @@ class Hyperliquid(Dialect):
     def prepare(self, exchange: Any) -> None:
         """Our own list of markets, for ccxt's leaves out dexes, by the venue's names; and no key: nothing is signed.
 
-        Raises `ConfigurationError` for a key that is none.
+        Raises `ConfigurationError` for an address or a key that is none.
         """
+        if exchange.walletAddress and not _ADDRESS.fullmatch(exchange.walletAddress):
+            raise ConfigurationError(_NO_ADDRESS)
 
         async def fetch_markets(params: Any = None) -> list[Any]:
             return await listing.read_markets(exchange)
@@ -219,8 +222,6 @@ class Hyperliquid(Dialect):
     async def _user(self, connection: Connection) -> str:
         """The address, once the venue has said that it is an account: for any other it answers *empty*."""
         address = str(connection.exchange.walletAddress)
-        if not _ADDRESS.fullmatch(address):
-            raise _refused(connection, "walletAddress in the credentials is 0x and 40 hexadecimal digits")
         if not self._known:
             role = await connection.shared.ask("role", lambda: _info(connection, "userRole", user=address))
             if role["role"] == "agent":
