@@ -343,7 +343,7 @@ async def test_the_same_portfolio_as_at_other_venues(portfolio: SamePortfolio, m
         same=same_unified, PERPETUAL=PERPETUAL, DATED=DATED, QUOTE=gate_bench.QUOTE, WALLETS=WALLETS
     )
     shown = same_portfolio.Shown(dated_apart=True, debt_in_equity=D("4537.5"), why="one pool but for dated contracts")
-    monkeypatch.setitem(same_portfolio.BENCHES, "gate", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(same_portfolio.ACCOUNTS, "gate", module)  # type: ignore[arg-type]
     monkeypatch.setitem(same_portfolio.MARGIN, "gate", shown)
     await same_portfolio.test_the_same_portfolio_is_the_same_assessment("gate", portfolio)
     await same_portfolio.test_a_liquidation_price_left_out_is_computed_or_unknown("gate", portfolio)
